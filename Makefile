@@ -1,0 +1,58 @@
+# Every target sets up what it needs by itself; `make demo` and `make test` are all that a newcomer has to know.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
+# `make test TESTS="tests/unit -k spool"` runs a part.
+TESTS ?= tests
+
+.PHONY: demo test lint format bench docs clean constraints
+
+demo: $(VENV)/.demo
+	$(BIN)/firefighter demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform darwin src
+	$(BIN)/mypy --platform win32 src
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/call.py
+
+docs: $(VENV)/.test
+	$(BIN)/python -m pytest tests/docs
+
+# Resolve every requirement anew on each Python that is there, and write the versions found.
+constraints:
+	$(PYTHON) requirements/renew.py
+
+clean:
+	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "firefighter needs Python 3.10 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml requirements/constraints.txt requirements/test.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[local,demo]' --requirement requirements/test.txt
+	touch $@
+
+$(VENV)/.lint: requirements/lint.txt $(VENV)/.test
+	$(PIP) --requirement requirements/lint.txt
+	touch $@

@@ -1,0 +1,58 @@
+"""Resolve the project's requirements on each supported Python and write the versions to constraints.txt.
+
+pip 23 can resolve for ten minutes when nothing is pinned, so everything is. A version that only some Pythons
+can have is written once for each of them, behind a marker.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+VERSIONS = ('3.10', '3.11', '3.12', '3.13')
+HEADER = '# Written by `make constraints`: every version that the project is tested with.\n'
+
+
+def interpreter(version: str) -> str:
+    """Return the command that `.ci/find-python` names for a version."""
+    found = subprocess.run(
+        [HERE.parent / '.ci' / 'find-python', version], capture_output=True, text=True, check=False
+    )
+    if found.returncode != 0:
+        sys.exit(f'Python {version} is not on this machine: install it, then run `make constraints` again')
+    return found.stdout.strip()
+
+
+def resolve(python: str) -> dict[str, str]:
+    """Install everything into a new environment and return name -> version."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([python, '-m', 'venv', folder], check=True)
+        pip = [f'{folder}/bin/python', '-m', 'pip', '--disable-pip-version-check', '--quiet']
+        requirements = [f'--requirement={HERE / name}' for name in ('test.txt', 'lint.txt')]
+        subprocess.run([*pip, 'install', *requirements, f'{HERE.parent}[local,demo]'], check=True)
+        frozen = subprocess.run(
+            [*pip, 'freeze', '--exclude', 'firefighter'], check=True, capture_output=True, text=True
+        )
+    return dict(line.split('==', 1) for line in frozen.stdout.splitlines() if '==' in line)
+
+
+def main() -> None:
+    """Write constraints.txt beside this file."""
+    found = {version: resolve(interpreter(version)) for version in VERSIONS}
+    lines = []
+    for name in sorted({name for versions in found.values() for name in versions}, key=str.lower):
+        by_release: dict[str, list[str]] = {}
+        for version in VERSIONS:
+            if name in found[version]:
+                by_release.setdefault(found[version][name], []).append(version)
+        for release, versions in by_release.items():
+            marker = '' if len(by_release) == 1 else f"; python_version in '{' '.join(versions)}'"
+            lines.append(f'{name}=={release}{marker}\n')
+    (HERE / 'constraints.txt').write_text(HEADER + ''.join(lines))
+
+
+if __name__ == '__main__':
+    main()

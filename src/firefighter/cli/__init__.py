@@ -1,0 +1,1 @@
+"""The `firefighter` command: one file for each of its subcommands."""

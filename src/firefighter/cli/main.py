@@ -1,0 +1,45 @@
+"""The `firefighter` command: finds the subcommand's module and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+import firefighter
+
+# name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> int`.
+# A table, not a search, so that `--help` imports none of them.
+COMMANDS = {
+    'local': 'run an embedded Firehose endpoint that delivers into a folder',
+}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """Return the parser, with the arguments of the one subcommand that was asked for."""
+    parser = argparse.ArgumentParser(prog='firefighter', description='Logs to Amazon Data Firehose.')
+    parser.add_argument('--version', action='version', version=f'firefighter {firefighter.__version__}')
+    subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
+        if name == command:
+            _module(name).add_arguments(subparser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Args:
+        argv: the words after `firefighter`; without it, those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in words if not word.startswith('-')), None)
+    arguments = build_parser(command).parse_args(words)
+    status: int = _module(arguments.command).run(arguments)
+    return status
+
+
+def _module(command: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    return importlib.import_module(f'firefighter.cli.{command}')
