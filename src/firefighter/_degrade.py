@@ -8,7 +8,7 @@ overrides, and every call into foreign code is guarded.
 orjson has a hook for this, `default=`, which is not used, on purpose. orjson walks lists by pointer, so a
 hook that changes a list on the way (or another thread, which gets its turn while the hook runs) makes it read
 freed memory: a `__str__` that clears its own list is a segmentation fault with orjson 3.13.0. So orjson only
-walks where no Python code can run (but for the `value` of an enum), and Python code only runs here, on copies.
+walks where no Python code can run (but for the `value` of an enum); Python code runs only here, on copies.
 
 | value | becomes |
 |---|---|
@@ -112,7 +112,7 @@ def text(value: object) -> str:
 
 
 def clean_text(value: str) -> str:
-    r"""Return the text with each lone surrogate, for which UTF-8 has no bytes, as six characters (`\udcff`)."""
+    r"""Return the text with each lone surrogate, which UTF-8 cannot encode, as six characters."""
     return str.encode(value, 'utf-8', 'backslashreplace').decode()
 
 

@@ -27,7 +27,7 @@ def escape(text: str | bytes) -> bytes:
 
     Args:
         text: the formatter's output. A str is encoded as UTF-8; a lone surrogate, for which UTF-8 has no
-            bytes, becomes six characters like `\udcff`. One newline at the end is the line's own, not content.
+            bytes, becomes six characters like `\udcff`. One newline at the end is the line's own.
 
     Returns:
         The escaped line with its newline: no other newline in it, no NUL.
@@ -41,7 +41,7 @@ def restore(line: bytes) -> bytes:
 
     Args:
         line: a line of the spool with its newline. Without 0x1A it is returned as it is. 0x1A before any
-            other byte than the three of `escape` is left alone: nothing we wrote, and no reason to lose a line.
+            other byte than the three of `escape` is left alone: not ours, and no reason to lose a line.
     """
     return _restore(_escape_to_byte, line) if b'\x1a' in line else line
 

@@ -138,8 +138,8 @@ def _level(sizes: list[int], excess: int) -> int:
 
 
 def _cut(encoded: bytes, size: int) -> str:
-    """Return the longest beginning of a JSON string that takes so many bytes, ellipsis included, quotes
-    not.""" end = 1 + size - len(_ELLIPSIS.encode())
+    """Return the longest beginning of a JSON string that takes so many bytes with its ellipsis."""
+    end = 1 + size - len(_ELLIPSIS.encode())
     # The cut may be within a character (ignored) or within an escape, of at most six bytes: then the parser
     # refuses.
     kept = encoded[:end].decode('utf-8', 'ignore')

@@ -96,7 +96,7 @@ class JSONFormatter(logging.Formatter):
 
     Args:
         fields: constants for each event, like `{'service': 'api'}`. Encoded once, here, so that a later
-            change of the mapping has no effect, and at no cost for each event. The event's own names cannot be used.
+            change of the mapping has no effect. The event's own names cannot be used.
         include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
             name) and `'source'` (file, line and function).
         protect_fields: put a dict message whole under `data`. For programs that log what clients send, who
