@@ -146,7 +146,7 @@ def _cut(encoded: bytes, size: int) -> str:
     while True:
         try:
             beginning: str = orjson.loads(kept + '"')
-        except ValueError:  # noqa: PERF203 - at most five times
+        except ValueError:
             kept = kept[:-1]
         else:
             return beginning + _ELLIPSIS
