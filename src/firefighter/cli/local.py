@@ -1,0 +1,146 @@
+"""`firefighter local`: the embedded Firehose as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from firefighter.local import EndpointError, LocalFirehose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Where LocalStack's Firehose used to be, so that old settings find it.
+DEFAULT_PORT = 4573
+DEFAULT_STREAM = 'bar'
+DEFAULT_FOLDER = 'firehose-output'
+
+ENVIRONMENT = """\
+  export AWS_ENDPOINT_URL_FIREHOSE={url}
+  export AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"""
+
+EPILOG = f"""\
+Point any AWS SDK at it; every key will do, but there must be one:
+
+{ENVIRONMENT.format(url=f'http://127.0.0.1:{DEFAULT_PORT}')}
+
+or in Python:
+
+  boto3.client('firehose', region_name='us-east-1', endpoint_url='http://127.0.0.1:{DEFAULT_PORT}',
+               aws_access_key_id='local', aws_secret_access_key='local')
+
+Records arrive in FOLDER/logs/YYYY/MM/DD/HH/STREAM-1-YYYY-MM-DD-HH-MM-SS-UUID, one object for all that came in a
+buffering interval. More streams, with other destinations, can be made with CreateDeliveryStream.
+
+When it is ready it prints one line: "firefighter local: listening on URL, delivering into FOLDER".
+SIGINT (Ctrl-C) and SIGTERM end it, after it has written what is buffered; the exit status is then 0.
+
+Beside AWS's protocol it answers:
+
+  curl URL/_local/accounts         what each stream took, refused and delivered, as JSON
+  curl -X POST URL/_local/flush    write what is buffered now
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument(
+        'folder',
+        nargs='?',
+        default=DEFAULT_FOLDER,
+        metavar='FOLDER',
+        help='where to deliver; made if it is missing (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--stream',
+        action='append',
+        metavar='NAME',
+        help=f'a delivery stream to create at once; may be repeated (default: {DEFAULT_STREAM})',
+    )
+    parser.add_argument(
+        '--port', type=int, default=DEFAULT_PORT, help='0 takes a free one (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='the address to listen on; another than loopback shows the endpoint to the network, and it asks '
+        'nobody for a password (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--buffer-seconds',
+        type=float,
+        default=1,
+        metavar='N',
+        help="how long a stream gathers records into one object; Firehose's own default is 300 "
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--buffer-mib',
+        type=float,
+        default=5,
+        metavar='N',
+        help="how many MiB it gathers at most, as Firehose's own default (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal comes, and return the exit status: 1 if it cannot start or cannot write everything."""
+    endpoint = LocalFirehose(
+        arguments.folder,
+        streams=arguments.stream or [DEFAULT_STREAM],
+        host=arguments.host,
+        port=arguments.port,
+        buffer_seconds=arguments.buffer_seconds,
+        buffer_bytes=int(arguments.buffer_mib * 1024 * 1024),
+    )
+    with _termination() as signals:
+        try:
+            endpoint.start()
+        except (EndpointError, ModuleNotFoundError) as error:
+            return _fail(str(error))
+        print(
+            f'firefighter local: listening on {endpoint.url}, delivering into {endpoint.folder}', flush=True
+        )
+        if sys.stdout.isatty():
+            print(ENVIRONMENT.format(url=endpoint.url), flush=True)
+        _wait_for(signals)
+        if not endpoint.stop():
+            return _fail(f'some records could not be written to {endpoint.folder} and are lost')
+    return 0
+
+
+@contextmanager
+def _termination() -> Iterator[queue.SimpleQueue[int]]:
+    # A SimpleQueue, since its `put` may interrupt its `get` in the same thread; an Event would deadlock.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    before = {
+        number: signal.signal(number, lambda received, _: signals.put(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait_for(signals: queue.SimpleQueue[int]) -> None:
+    while True:
+        try:
+            # With an end, since on Windows a wait without one is not interrupted by Ctrl-C.
+            signals.get(timeout=1)
+        except queue.Empty:
+            continue
+        return
+
+
+def _fail(message: str) -> int:
+    print(f'firefighter local: {message}', file=sys.stderr)
+    return 1

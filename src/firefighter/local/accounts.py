@@ -1,0 +1,71 @@
+"""What one stream took, refused and delivered: the ledger that tests and the demo compare with their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firefighter.local.limits import billed_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass
+class Account:
+    """Counters of one delivery stream since it was created.
+
+    At any moment `records` is what was delivered, failed or still waits in the stream's buffer.
+
+    Attributes:
+        requests: puts that were valid and for this stream, also those of which every record was refused.
+        records: records that were accepted, each of them to be delivered.
+        bytes: their data, before base64.
+        billed_bytes: the same with each record rounded up to 5,120 bytes, which is what Firehose bills.
+        refused_records: records of valid puts that were not accepted.
+        delivered_records: records that are in an object in the folder.
+        failed_records: records that the destination would not take, now under the error prefix.
+        objects: files written, those under the error prefix among them.
+        object_bytes: their size, after compression.
+        write_errors: attempts to write that failed; what was to be written is kept and tried again.
+    """
+
+    requests: int = 0
+    records: int = 0
+    bytes: int = 0
+    billed_bytes: int = 0
+    refused_records: int = 0
+    delivered_records: int = 0
+    failed_records: int = 0
+    objects: int = 0
+    object_bytes: int = 0
+    write_errors: int = 0
+
+    def note_put(self, accepted: Iterable[int], refused: int) -> None:
+        """Count one put.
+
+        Args:
+            accepted: the size of each accepted record, in bytes.
+            refused: how many records were refused.
+        """
+        sizes = list(accepted)
+        self.requests += 1
+        self.records += len(sizes)
+        self.bytes += sum(sizes)
+        self.billed_bytes += sum(map(billed_bytes, sizes))
+        self.refused_records += refused
+
+    def note_object(self, records: int, size_bytes: int, *, failed: bool) -> None:
+        """Count one object that was written.
+
+        Args:
+            records: how many Firehose records are in it.
+            size_bytes: its size, after compression.
+            failed: whether the records are ones that the destination would not take.
+        """
+        self.objects += 1
+        self.object_bytes += size_bytes
+        if failed:
+            self.failed_records += records
+        else:
+            self.delivered_records += records

@@ -1,0 +1,101 @@
+"""Asking a running endpoint, in this process or in another, in the same words."""
+
+from __future__ import annotations
+
+import abc
+import http.client
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from firefighter.local.accounts import Account
+from firefighter.local.control import CONTROL_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT_SECONDS = 30
+
+
+class EndpointError(Exception):
+    """The local endpoint could not start, or would not do what it was asked."""
+
+
+class Controls(abc.ABC):
+    """What can be asked of an endpoint."""
+
+    @abc.abstractmethod
+    def _call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+        """Do a control operation and return its result."""
+
+    def accounts(self) -> dict[str, Account]:
+        """Return each stream's account as it stands now.
+
+        Raises:
+            EndpointError: the endpoint does not answer.
+        """
+        return {name: Account(**counters) for name, counters in self._call('accounts', {}).items()}
+
+    def account(self, stream_name: str) -> Account:
+        """Return one stream's account as it stands now.
+
+        Raises:
+            EndpointError: there is no such stream, or the endpoint does not answer.
+        """
+        accounts = self.accounts()
+        if stream_name not in accounts:
+            raise EndpointError(f'no stream {stream_name!r}; there are {sorted(accounts)}')
+        return accounts[stream_name]
+
+    def flush(self) -> None:
+        """Write everything that is buffered into the folder now, whatever the hints say.
+
+        Raises:
+            EndpointError: some of it could not be written and is still buffered.
+        """
+        if not self._call('flush', {})['complete']:
+            raise EndpointError('the folder cannot be written to; what is buffered is kept')
+
+    def create_stream(self, name: str, **parameters: object) -> str:
+        """Create a delivery stream and return its ARN.
+
+        Args:
+            name: the stream's name.
+            **parameters: those of CreateDeliveryStream, as boto3 spells them. Without a destination it is S3, in
+                the bucket `logs`.
+
+        Raises:
+            EndpointError: AWS would refuse it, or the endpoint does not have what was asked for.
+        """
+        arn: str = self._call('streams', {'DeliveryStreamName': name, **parameters})['arn']
+        return arn
+
+
+class LocalFirehoseClient(Controls):
+    """Controls an endpoint that runs as a process of its own, over HTTP.
+
+    Args:
+        url: the line that `firefighter local` prints names it, such as `http://127.0.0.1:4573`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        address = urllib.parse.urlsplit(url)
+        self._host, self._port = address.hostname or '', address.port
+
+    def _call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+        # Not urllib.request, which would send it through the proxy that the environment names.
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            method = 'POST' if parameters or operation == 'flush' else 'GET'
+            connection.request(method, CONTROL_PREFIX + operation, orjson.dumps(parameters))
+            response = connection.getresponse()
+            result = orjson.loads(response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise EndpointError(f'no local endpoint answers at {self.url}: {error}') from error
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            raise EndpointError(f'{result["__type"]}: {result["message"]}')
+        return result

@@ -1,0 +1,181 @@
+"""The endpoint in this process: an event loop of its own in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import pathlib
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from firefighter.local.buffering import MIB, BufferingHints
+from firefighter.local.client import TIMEOUT_SECONDS, Controls, EndpointError
+from firefighter.local.control import Control
+from firefighter.local.folder import Folder
+from firefighter.local.protocol import ServiceError
+from firefighter.local.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from firefighter.local.server import Server
+
+LOOPBACK = '127.0.0.1'
+MISSING_AIOHTTP = "the local endpoint needs aiohttp: run pip install -e '.[local]' in a clone of firefighter"
+
+
+class LocalFirehose(Controls):
+    """An embedded Firehose that delivers into a folder while the `with` block lasts.
+
+    It listens on loopback only, unless told. Everything buffered is written when it stops, and no thread or socket
+    is left. A forked child of this process has nothing of it; the parent's goes on.
+
+    Args:
+        folder: objects arrive in `<folder>/<bucket>/<key>`; made if it is missing.
+        streams: delivery streams to create at once, to S3, in the bucket `logs`.
+        host: the address to listen on. Another than loopback shows the endpoint to the network.
+        port: the port to listen on; 0 takes a free one.
+        buffer_seconds: how long a stream without hints of its own gathers records. AWS's default is 300.
+        buffer_bytes: how many bytes it gathers at most. AWS's default, too, is 5 MiB.
+
+    Raises:
+        EndpointError: in `start` and `with`: the port is taken, the folder is not writable, a stream's name is
+            not valid.
+        ModuleNotFoundError: in `start` and `with`: aiohttp is not installed; the message says how to.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        streams: Iterable[str] = (),
+        host: str = LOOPBACK,
+        port: int = 0,
+        buffer_seconds: float = 1,
+        buffer_bytes: int = 5 * MIB,
+    ) -> None:
+        self.folder = pathlib.Path(folder).resolve()
+        self._streams = tuple(streams)
+        self._address = host, port
+        self._hints = BufferingHints(buffer_bytes, buffer_seconds)
+        self._url: str | None = None
+        self._complete = True
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._control: Control | None = None
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The endpoint's URL, for boto3's `endpoint_url` or `AWS_ENDPOINT_URL_FIREHOSE`."""
+        if self._url is None:
+            raise EndpointError('the local endpoint has not been started')
+        return self._url
+
+    def start(self) -> Self:
+        """Listen, and return when requests are answered."""
+        try:
+            from firefighter.local.server import Server, now  # noqa: PLC0415 - an extra may be missing
+        except ModuleNotFoundError as error:
+            if error.name != 'aiohttp':
+                raise
+            raise ModuleNotFoundError(MISSING_AIOHTTP, name='aiohttp') from None
+        try:
+            service = Service(Folder(self.folder), self._hints)
+            self._control = Control(service, now)
+            for name in self._streams:
+                self.create_stream(name)
+            self._server = Server(service, self._control, *self._address)
+        except OSError as error:
+            raise EndpointError(f'cannot write to {self.folder}: {error}') from error
+        started: concurrent.futures.Future[str] = concurrent.futures.Future()
+        # A daemon, so that a program that forgets to stop it can still end.
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(started)), name='firefighter-local', daemon=True
+        )
+        self._thread.start()
+        try:
+            self._url = started.result()
+        except OSError as error:
+            self._thread.join()
+            raise EndpointError(f'cannot listen on {self._address[0]}:{self._address[1]}: {error}') from error
+        _running.add(self)
+        return self
+
+    def stop(self) -> bool:
+        """Stop listening, write what is buffered, and return whether all of it could be written.
+
+        The accounts can still be read afterwards.
+        """
+        _running.discard(self)
+        if self._thread is not None and self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+            self._thread = None
+        return self._complete
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    async def _serve(self, started: concurrent.futures.Future[str]) -> None:
+        assert self._server is not None  # noqa: S101 - start made it
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            url = await self._server.start()
+        except BaseException as error:
+            await self._server.stop()
+            started.set_exception(error)
+            return
+        started.set_result(url)
+        await self._stopping.wait()
+        self._complete = await self._server.stop()
+
+    def _call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+        if self._control is None:
+            raise EndpointError('the local endpoint has not been started')
+        try:
+            if self._thread is None or self._loop is None:
+                # Nothing else can touch the service: there is no server yet, or none any more.
+                return self._control.call(operation, parameters)
+            return asyncio.run_coroutine_threadsafe(
+                self._call_on_loop(self._control, operation, parameters), self._loop
+            ).result(TIMEOUT_SECONDS)
+        except ServiceError as error:
+            raise EndpointError(str(error)) from error
+
+    @staticmethod
+    async def _call_on_loop(control: Control, operation: str, parameters: Mapping[str, Any]) -> Any:
+        return control.call(operation, parameters)
+
+    def _forget_in_child(self) -> None:
+        # A forked child has no thread to serve with, and its copies of the sockets would keep the parent's
+        # connections open when the parent closes them.
+        if self._server is not None:
+            self._server.abandon_sockets()
+        self._thread = None
+
+
+_running: weakref.WeakSet[LocalFirehose] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for endpoint in tuple(_running):
+        endpoint._forget_in_child()  # noqa: SLF001 - this module's own
+    _running.clear()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

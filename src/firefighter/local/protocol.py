@@ -1,0 +1,181 @@
+"""Firehose's JSON 1.1 protocol without HTTP: a request, a reply, and the errors as AWS words them.
+
+An error's body is `{"__type": code, "message": text}`; its code stands in the header `x-amzn-ErrorType` too. A
+refused record inside a PutRecordBatch is no error of the call: it has `ErrorCode` and `ErrorMessage` in its own entry.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+CONTENT_TYPE = 'application/x-amz-json-1.1'
+TARGET_PREFIX = 'Firehose_20150804.'
+
+# The length of the ids that the real service gives to records.
+RECORD_ID_LENGTH = 224
+
+BAD_REQUEST = 400
+INTERNAL_ERROR = 500
+
+
+class Moment(NamedTuple):
+    """One instant on two clocks: intervals are measured on the one that never jumps."""
+
+    monotonic_seconds: float
+    unix_seconds: float
+
+
+class RecordError(NamedTuple):
+    """Why one record of a put was refused."""
+
+    code: str
+    message: str
+
+
+# What the real service answers, mostly inside a reply of 200, when a stream's quota is used up.
+SLOW_DOWN = RecordError('ServiceUnavailableException', 'Slow down.')
+
+# Which records of a put are refused, by their index. Called once the put itself is known to be valid.
+Admission = Callable[[Sequence[bytes]], Mapping[int, RecordError]]
+
+
+def admit_all(records: Sequence[bytes]) -> Mapping[int, RecordError]:  # noqa: ARG001 - an Admission
+    """Refuse no record."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of the API, parsed but not yet validated.
+
+    Attributes:
+        operation: the name after the dot of `X-Amz-Target`.
+        payload: the body.
+        moment: when it arrived.
+        admission: decides about the single records of a put.
+    """
+
+    operation: str
+    payload: dict[str, Any]
+    moment: Moment
+    admission: Admission = admit_all
+
+    @property
+    def is_put(self) -> bool:
+        """Whether the call brings records."""
+        return self.operation in {'PutRecord', 'PutRecordBatch'}
+
+    @property
+    def stream_name(self) -> str | None:
+        """The stream that the call is about, if it says one."""
+        name = self.payload.get('DeliveryStreamName')
+        return name if isinstance(name, str) else None
+
+
+def new_request_id() -> str:
+    """Return an id for an answer, in the form of AWS's."""
+    digits = secrets.token_hex(16)
+    return '-'.join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of the API.
+
+    Attributes:
+        body: the bytes of the answer.
+        status: the HTTP status.
+        error_code: what AWS calls the error, if it is one.
+        request_id: identifies the answer; AWS's have the form of a UUID.
+    """
+
+    body: bytes
+    status: int = 200
+    error_code: str | None = None
+    request_id: str = field(default_factory=new_request_id)
+
+
+class ServiceError(Exception):
+    """A call is refused as a whole.
+
+    Args:
+        code: what AWS calls the error.
+        message: AWS's words.
+        status: the HTTP status.
+    """
+
+    def __init__(self, code: str, message: str, status: int = BAD_REQUEST) -> None:
+        super().__init__(f'{code}: {message}')
+        self.code = code
+        self.message = message
+        self.status = status
+
+    def reply(self) -> Reply:
+        """Return the answer that tells the caller."""
+        body = orjson.dumps({'__type': self.code, 'message': self.message})
+        return Reply(body, status=self.status, error_code=self.code)
+
+
+def success(result: object) -> Reply:
+    """Return the answer that carries an operation's result."""
+    return Reply(orjson.dumps(result))
+
+
+def parse_request(target: str, authorization: str, body: bytes, moment: Moment) -> Request:
+    """Make a request from what HTTP brought.
+
+    Args:
+        target: the header `X-Amz-Target`.
+        authorization: the header `Authorization`. Any signature will do, but as with AWS there must be one.
+        body: the JSON text.
+        moment: when it arrived.
+
+    Raises:
+        ServiceError: the request is not one of Firehose's protocol.
+    """
+    if not target.startswith(TARGET_PREFIX):
+        raise unknown_operation()
+    if not authorization:
+        raise ServiceError('MissingAuthenticationTokenException', 'Missing Authentication Token')
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise ServiceError('SerializationException', 'Could not parse request body into json') from None
+    if not isinstance(payload, dict):
+        raise ServiceError('SerializationException', 'Start of structure or map found where not expected.')
+    return Request(target.removeprefix(TARGET_PREFIX), payload, moment)
+
+
+def unknown_operation() -> ServiceError:
+    """Return the error for an operation that is not Firehose's, or that this endpoint does not have."""
+    return ServiceError('UnknownOperationException', 'The operation is not one of this endpoint')
+
+
+def invalid_argument(message: str) -> ServiceError:
+    """Return the error for an argument that is well formed and still not acceptable."""
+    return ServiceError('InvalidArgumentException', message)
+
+
+def validation_error(problems: Sequence[str]) -> ServiceError:
+    """Return the error for arguments that break the service model's constraints."""
+    noun = 'error' if len(problems) == 1 else 'errors'
+    return ServiceError(
+        'ValidationException', f'{len(problems)} validation {noun} detected: ' + '; '.join(problems)
+    )
+
+
+def problem(value: object, path: str, constraint: str) -> str:
+    """Return one broken constraint in the words of AWS's validators.
+
+    Args:
+        value: the offending value. Lists and bytes are shown in brief.
+        path: where it stands, such as `records.1.member.data`; lists count from 1.
+        constraint: what was expected of it, such as `Member must not be null`.
+    """
+    shown = 'null' if value is None else f"'{value}'"
+    return f'Value {shown} at {path!r} failed to satisfy constraint: {constraint}'

@@ -1,0 +1,226 @@
+"""The six operations that the endpoint has, on streams that deliver into a folder. It knows no HTTP and no faults."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from firefighter.local import validation
+from firefighter.local.buffering import Buffer, BufferingHints
+from firefighter.local.destinations import DEFAULT_S3, Bucket, S3Destination, buffering_hints
+from firefighter.local.limits import parse_put_record, parse_put_record_batch
+from firefighter.local.protocol import (
+    RECORD_ID_LENGTH,
+    Moment,
+    RecordError,
+    Reply,
+    Request,
+    ServiceError,
+    invalid_argument,
+    success,
+    unknown_operation,
+)
+from firefighter.local.streams import ACCOUNT_ID, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from firefighter.local.accounts import Account
+    from firefighter.local.folder import Folder
+
+# What DescribeDeliveryStream says where nothing was asked for.
+_DESCRIBED_DEFAULTS: Mapping[str, Any] = {
+    'CompressionFormat': 'UNCOMPRESSED',
+    'EncryptionConfiguration': {'NoEncryptionConfig': 'NoEncryption'},
+    'CloudWatchLoggingOptions': {'Enabled': False},
+}
+_S3_MEMBERS = (
+    'RoleARN', 'BucketARN', 'Prefix', 'ErrorOutputPrefix', 'BufferingHints', 'CompressionFormat',
+    'EncryptionConfiguration', 'CloudWatchLoggingOptions',
+)  # fmt: skip
+# The number of streams that ListDeliveryStreams names unless told, and that an account may have by default.
+DEFAULT_LIST_LIMIT = 10
+
+
+class Service:
+    """Firehose, for one folder.
+
+    Args:
+        folder: where the buckets are.
+        hints: when streams without hints of their own deliver.
+    """
+
+    def __init__(self, folder: Folder, hints: BufferingHints) -> None:
+        self._folder = folder
+        self._hints = hints
+        self._streams: dict[str, Stream] = {}
+        self._operations: Mapping[str, Callable[[Request], object]] = {
+            'PutRecord': self._put_record,
+            'PutRecordBatch': self._put_record_batch,
+            'CreateDeliveryStream': self._create,
+            'DescribeDeliveryStream': self._describe,
+            'ListDeliveryStreams': self._list,
+            'DeleteDeliveryStream': self._delete,
+        }
+        # Ids differ between services and within one; only their form matters to a client.
+        self._record_id_start = secrets.token_urlsafe(RECORD_ID_LENGTH)[: RECORD_ID_LENGTH - 16]
+        self._record_numbers = itertools.count()
+
+    def answer(self, request: Request) -> Reply:
+        """Do what a request asks, and return what to say."""
+        try:
+            operation = self._operations.get(request.operation)
+            if operation is None:
+                raise unknown_operation()
+            return success(operation(request))
+        except ServiceError as error:
+            return error.reply()
+
+    def create_stream(self, parameters: Mapping[str, Any], moment: Moment) -> Stream:
+        """Create a stream.
+
+        Args:
+            parameters: those of CreateDeliveryStream; without a destination it is S3, in the bucket `logs`.
+            moment: now.
+
+        Raises:
+            ServiceError: AWS would not, or the endpoint does not have what was asked for.
+        """
+        validation.check('CreateDeliveryStream', parameters)
+        name = parameters['DeliveryStreamName']
+        if name in self._streams:
+            message = f'Firehose {name} under accountId {ACCOUNT_ID} already exists'
+            raise ServiceError('ResourceInUseException', message)
+        _, configuration = _destination_of(parameters)
+        hints = buffering_hints(configuration, self._hints)
+        stream = Stream(
+            name,
+            parameters.get('DeliveryStreamType', 'DirectPut'),
+            destinations=[_described(configuration, hints)],
+            destination=S3Destination(Bucket.from_configuration(configuration)),
+            buffer=Buffer(hints),
+            created=moment,
+        )
+        self._streams[name] = stream
+        return stream
+
+    def accounts(self) -> dict[str, Account]:
+        """Return a copy of each stream's account."""
+        return {name: replace(stream.account) for name, stream in self._streams.items()}
+
+    def flush(self, moment: Moment) -> bool:
+        """Write everything that waits, and return whether all of it could be written."""
+        for stream in self._streams.values():
+            stream.flush(moment, self._folder)
+        return all(stream.is_empty for stream in self._streams.values())
+
+    def flush_due(self, moment: Moment) -> None:
+        """Write what has waited for its interval."""
+        for stream in self._streams.values():
+            due_at = stream.due_at()
+            if due_at is not None and due_at <= moment.monotonic_seconds:
+                stream.flush(moment, self._folder)
+
+    def close(self, moment: Moment) -> bool:
+        """Write everything that waits, leave the folder, and return whether all of it could be written."""
+        complete = self.flush(moment)
+        self._folder.close()
+        return complete
+
+    def next_due_at(self) -> float | None:
+        """Return when `flush_due` has something to do, on the monotonic clock; None if nothing waits."""
+        return min(
+            (due for stream in self._streams.values() if (due := stream.due_at()) is not None), default=None
+        )
+
+    def _put_record(self, request: Request) -> object:
+        name, records = parse_put_record(request.payload)
+        refusals = self._accept(name, records, request)
+        if refusals:
+            code, message = refusals[0]
+            raise ServiceError(code, message, status=500)
+        return {'RecordId': self._record_id(), 'Encrypted': False}
+
+    def _put_record_batch(self, request: Request) -> object:
+        name, records = parse_put_record_batch(request.payload)
+        refusals = self._accept(name, records, request)
+        responses = [
+            {'ErrorCode': refusals[index].code, 'ErrorMessage': refusals[index].message}
+            if index in refusals
+            else {'RecordId': self._record_id()}
+            for index in range(len(records))
+        ]
+        return {'FailedPutCount': len(refusals), 'Encrypted': False, 'RequestResponses': responses}
+
+    def _accept(self, name: str, records: list[bytes], request: Request) -> Mapping[int, RecordError]:
+        stream = self._stream(name)
+        if stream.kind != 'DirectPut':
+            raise invalid_argument(f'This operation is not permitted on {stream.kind} delivery stream type.')
+        refusals = request.admission(records)
+        if refusals:
+            records = [record for index, record in enumerate(records) if index not in refusals]
+        stream.account.note_put(map(len, records), len(refusals))
+        stream.accept(records, request.moment, self._folder)
+        return refusals
+
+    def _create(self, request: Request) -> object:
+        return {'DeliveryStreamARN': self.create_stream(request.payload, request.moment).arn}
+
+    def _describe(self, request: Request) -> object:
+        validation.check('DescribeDeliveryStream', request.payload)
+        return {'DeliveryStreamDescription': self._stream(request.payload['DeliveryStreamName']).describe()}
+
+    def _list(self, request: Request) -> object:
+        validation.check('ListDeliveryStreams', request.payload)
+        after = request.payload.get('ExclusiveStartDeliveryStreamName') or ''
+        kind = request.payload.get('DeliveryStreamType')
+        names = sorted(
+            name for name, stream in self._streams.items() if name > after and kind in {None, stream.kind}
+        )
+        limit = request.payload.get('Limit') or DEFAULT_LIST_LIMIT
+        return {'DeliveryStreamNames': names[:limit], 'HasMoreDeliveryStreams': len(names) > limit}
+
+    def _delete(self, request: Request) -> object:
+        validation.check('DeleteDeliveryStream', request.payload)
+        stream = self._stream(request.payload['DeliveryStreamName'])
+        stream.flush(request.moment, self._folder)
+        del self._streams[stream.name]
+        return {}
+
+    def _stream(self, name: str) -> Stream:
+        try:
+            return self._streams[name]
+        except KeyError:
+            message = f'Firehose {name} under account {ACCOUNT_ID} not found.'
+            raise ServiceError('ResourceNotFoundException', message) from None
+
+    def _record_id(self) -> str:
+        return f'{self._record_id_start}{next(self._record_numbers):016x}'
+
+
+def _destination_of(parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    found = [
+        (key, value)
+        for key, value in parameters.items()
+        if key.endswith('DestinationConfiguration') and value is not None
+    ]
+    if not found:
+        return 'ExtendedS3DestinationConfiguration', DEFAULT_S3
+    if len(found) > 1:
+        raise invalid_argument('Exactly one destination configuration is supported for a Firehose')
+    return found[0]
+
+
+def _described(configuration: Mapping[str, Any], hints: BufferingHints) -> dict[str, Any]:
+    extended = {**_DESCRIBED_DEFAULTS, **configuration}
+    extended['BufferingHints'] = {
+        'SizeInMBs': hints.size_bytes // 2**20,
+        'IntervalInSeconds': int(hints.interval_seconds),
+    }
+    return {
+        'DestinationId': 'destinationId-000000000001',
+        'S3DestinationDescription': {key: extended[key] for key in _S3_MEMBERS if key in extended},
+        'ExtendedS3DestinationDescription': extended,
+    }
