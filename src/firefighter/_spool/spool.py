@@ -179,11 +179,14 @@ class Spool:
             appended, delivered = self.appended, self._delivered
             rejected, dropped = dict(self._rejected), dict(self._dropped)
             dropped_bytes = dict(self._dropped_bytes)
-        reasons = rejected.keys() | dropped.keys()
         return Account(
             accepted=appended + set_aside + sum(rejected.values()),
             delivered=delivered,
-            dropped={reason: rejected.get(reason, 0) + dropped.get(reason, 0) for reason in sorted(reasons)},
+            dropped={
+                reason: total
+                for reason in sorted(rejected.keys() | dropped.keys())
+                if (total := rejected.get(reason, 0) + dropped.get(reason, 0))
+            },
             dropped_bytes=dropped_bytes,
             pending=appended + set_aside - delivered - sum(dropped.values()),
         )
