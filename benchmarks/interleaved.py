@@ -1,4 +1,4 @@
-"""Measure alternatives in one run, in turns, so that what the machine does meanwhile happens to all of them."""
+"""Measure alternatives in one run, in turns, so that what else the machine does happens to all of them."""
 
 from __future__ import annotations
 
