@@ -38,8 +38,9 @@ from typing import Any
 
 import orjson
 
-#: UTC as `Z`. Dataclasses are refused, since orjson would write the fields that `repr=False` hides.
-OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
+#: Refused, and so left to this module: dataclasses, since orjson would write the fields that `repr=False`
+#: hides; times, since it would ask their time zone, and an error there ends the process (a null pointer).
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 #: Levels of nesting that stay JSON when degraded. orjson itself takes 254; 100 levels are up to 300 Python
 #: frames here, which Python's default limit of 1,000 leaves to a program that is itself deep.
@@ -56,16 +57,16 @@ _Ancestors = tuple[int, ...]
 _Conversion = Callable[[Any, _Ancestors], object]
 
 
-def encode_values(event: dict[Any, object]) -> dict[str, orjson.Fragment]:
-    """Encode each value of an event by itself, so that a refused one costs the others nothing.
+def encode_degraded(event: dict[Any, object]) -> bytes:
+    """Encode an event value by value, so that a refused one costs the others nothing.
 
     Returns:
-        The event with its keys made strings and its values made JSON, which `orjson.dumps` cannot refuse.
+        The event's line.
     """
     encoded: dict[str, orjson.Fragment] = {}
     for key, value in event.items():
         encoded[free_name(key_text(key), encoded)] = encode_value(value)
-    return encoded
+    return orjson.dumps(encoded, None, orjson.OPT_APPEND_NEWLINE)
 
 
 def encode_value(value: object) -> orjson.Fragment:
