@@ -128,7 +128,7 @@ class JSONFormatter(logging.Formatter):
         self._plan = Plan(
             constants, self._origins, self._protect_fields, self.formatException, self.formatStack
         )
-        # Copying a template costs the same with ten constants as with none: 60 to 130 ns saved for two.
+        # A copy of it costs the same with constants as without: for two, 140 ns less than putting them in.
         self._template = dict.fromkeys(('timestamp', 'level', 'logger', 'message')) | constants
         self._template.update(dict.fromkeys(name for name, _ in self._origins))
         # One tuple, so that it is read and replaced in one step by any number of threads.
@@ -184,7 +184,7 @@ class JSONFormatter(logging.Formatter):
             extras = len(attributes) - _OWN_COUNT
             if extras:
                 # They come behind the record's own attributes. From the end, the walk costs nothing for
-                # these: three extras take 230 ns, skipping forwards 330 ns, testing all names 500 ns.
+                # these: three extras take 320 ns, skipping forwards 420 ns, testing all names 720 ns.
                 size = len(event) + extras
                 for name in reversed(attributes):
                     if name not in STANDARD_ATTRIBUTES:

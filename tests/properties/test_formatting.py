@@ -114,7 +114,7 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
     if isinstance(value, (str, int, bytes, set, dt.date, decimal.Decimal, uuid.UUID)):
-        return value if value == value else id(value)  # noqa: PLR0124 - NaN
+        return repr(value)
     return id(value)
 
 
