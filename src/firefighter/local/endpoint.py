@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from firefighter.local.buffering import MIB, BufferingHints
 from firefighter.local.client import TIMEOUT_SECONDS, Controls, EndpointError
 from firefighter.local.control import Control
+from firefighter.local.destinations import DEFAULT_BUCKET
 from firefighter.local.folder import Folder
 from firefighter.local.protocol import ServiceError
 from firefighter.local.service import Service
@@ -77,6 +78,18 @@ class LocalFirehose(Controls):
         if self._url is None:
             raise EndpointError('the local endpoint has not been started')
         return self._url
+
+    def delivered(self, bucket: str = DEFAULT_BUCKET) -> bytes:
+        """Write what is buffered, and return what is in a bucket's objects, one behind the other.
+
+        Args:
+            bucket: where streams deliver that were not told otherwise, unless told.
+
+        Raises:
+            EndpointError: some of it could not be written.
+        """
+        self.flush()
+        return Folder(self.folder).read(bucket)
 
     def start(self) -> Self:
         """Listen, and return when requests are answered."""
