@@ -54,8 +54,9 @@ def firehose_client(local_firehose: LocalFirehose) -> Iterator[Any]:
     import boto3  # noqa: PLC0415 - as above
     from botocore.config import Config  # noqa: PLC0415
 
-    client = boto3.session.Session(
-        region_name='us-east-1', aws_access_key_id='local', aws_secret_access_key='local'
-    ).client('firehose', endpoint_url=local_firehose.url, config=Config(retries={'total_max_attempts': 1}))
+    keys = {'aws_access_key_id': 'local', 'aws_secret_access_key': 'local'}
+    client = boto3.session.Session(region_name='us-east-1', **keys).client(
+        'firehose', endpoint_url=local_firehose.url, config=Config(retries={'total_max_attempts': 1})
+    )
     yield client
     client.close()

@@ -93,6 +93,8 @@ class Prefixes:
         template = self.delivered
         if error_type is not None:
             template = f'{self.delivered}{error_type}/' if self.failed is None else self.failed
+        if '!{' in _EXPRESSION.sub('', template):
+            raise invalid_argument('The sequence !{ can only appear in !{namespace:value} expressions')
         if '!{timestamp:' not in template:
             template += '!{timestamp:yyyy/MM/dd/HH/}'
 
@@ -106,10 +108,7 @@ class Prefixes:
                 return error_type
             raise invalid_argument(f'Prefix expression {match.group()} is not supported')
 
-        evaluated = _EXPRESSION.sub(replacement, template)
-        if '!{' in evaluated:
-            raise invalid_argument('The sequence !{ can only appear in !{namespace:value} expressions')
-        return evaluated
+        return _EXPRESSION.sub(replacement, template)
 
 
 def object_name(stream_name: str, version: str, when: datetime, unique: str, extension: str = '') -> str:

@@ -56,14 +56,6 @@ class Service:
         self._folder = folder
         self._hints = hints
         self._streams: dict[str, Stream] = {}
-        self._operations: Mapping[str, Callable[[Request], object]] = {
-            'PutRecord': self._put_record,
-            'PutRecordBatch': self._put_record_batch,
-            'CreateDeliveryStream': self._create,
-            'DescribeDeliveryStream': self._describe,
-            'ListDeliveryStreams': self._list,
-            'DeleteDeliveryStream': self._delete,
-        }
         # Ids differ between services and within one; only their form matters to a client.
         self._record_id_start = secrets.token_urlsafe(RECORD_ID_LENGTH)[: RECORD_ID_LENGTH - 16]
         self._record_numbers = itertools.count()
@@ -71,10 +63,9 @@ class Service:
     def answer(self, request: Request) -> Reply:
         """Do what a request asks, and return what to say."""
         try:
-            operation = self._operations.get(request.operation)
-            if operation is None:
+            if request.operation not in self.OPERATIONS:
                 raise unknown_operation()
-            return success(operation(request))
+            return success(self.OPERATIONS[request.operation](self, request))
         except ServiceError as error:
             return error.reply()
 
@@ -198,6 +189,15 @@ class Service:
 
     def _record_id(self) -> str:
         return f'{self._record_id_start}{next(self._record_numbers):016x}'
+
+    OPERATIONS: Mapping[str, Callable[[Service, Request], object]] = {
+        'PutRecord': _put_record,
+        'PutRecordBatch': _put_record_batch,
+        'CreateDeliveryStream': _create,
+        'DescribeDeliveryStream': _describe,
+        'ListDeliveryStreams': _list,
+        'DeleteDeliveryStream': _delete,
+    }
 
 
 def _destination_of(parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
