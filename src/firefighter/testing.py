@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ['firehose_client', 'local_firehose', 'local_firehose_arguments']
 
 DEFAULT_STREAM = 'bar'
+# The endpoint looks at no key, but boto3 wants one.
+ANY_KEY = 'local'
 
 
 @pytest.fixture
@@ -54,8 +56,10 @@ def firehose_client(local_firehose: LocalFirehose) -> Iterator[Any]:
     import boto3  # noqa: PLC0415 - as above
     from botocore.config import Config  # noqa: PLC0415
 
-    keys = {'aws_access_key_id': 'local', 'aws_secret_access_key': 'local'}
-    client = boto3.session.Session(region_name='us-east-1', **keys).client(
+    session = boto3.session.Session(
+        region_name='us-east-1', aws_access_key_id=ANY_KEY, aws_secret_access_key=ANY_KEY
+    )
+    client = session.client(
         'firehose', endpoint_url=local_firehose.url, config=Config(retries={'total_max_attempts': 1})
     )
     yield client

@@ -12,6 +12,7 @@ from firefighter.local.buffering import Buffer, BufferingHints
 from firefighter.local.destinations import DEFAULT_S3, Bucket, S3Destination, buffering_hints
 from firefighter.local.limits import parse_put_record, parse_put_record_batch
 from firefighter.local.protocol import (
+    ACCOUNT_ID,
     RECORD_ID_LENGTH,
     Moment,
     RecordError,
@@ -22,7 +23,7 @@ from firefighter.local.protocol import (
     success,
     unknown_operation,
 )
-from firefighter.local.streams import ACCOUNT_ID, Stream
+from firefighter.local.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firefighter.local.accounts import Account
+from firefighter.local.protocol import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from firefighter.local.folder import Folder
     from firefighter.local.protocol import Moment
 
-ACCOUNT_ID = '123456789012'
-REGION = 'us-east-1'
 # How long after a write that failed the next one is tried.
 RETRY_SECONDS = 1
 
