@@ -13,6 +13,7 @@ import pytest
 
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehoseClient
+from firefighter.local.faults import CATALOGUE
 
 RUN = [
     sys.executable,
@@ -89,7 +90,7 @@ def test_without_aiohttp_it_says_what_to_install_from_the_clone(monkeypatch, cap
     )
 
 
-@pytest.mark.parametrize('arguments', [['--stream', 'a b'], ['--host', '203.0.113.1']])
+@pytest.mark.parametrize('arguments', [['--stream', 'a b'], ['--host', '203.0.113.1'], ['--fault', 'nope']])
 def test_what_it_cannot_do_is_one_line_and_status_1(capsys, tmp_path, arguments):
     """A name that AWS would not take, or an address that is not this machine's."""
     assert main(['local', str(tmp_path), '--port', '0', *arguments]) == 1
@@ -117,6 +118,27 @@ def test_help_is_enough_to_use_it(capsys):
         'FOLDER/logs/YYYY/MM/DD/HH/', '_local/accounts', 'SIGTERM',
     ):  # fmt: skip
         assert needed in text
+    for fault in CATALOGUE:
+        assert f'\n  {fault} ' in text
+
+
+def test_faults_can_be_armed_on_the_command_line(tmp_path):
+    """A name with parameters; those of one command repeat with its seed."""
+    process = subprocess.Popen(
+        [*RUN, 'local', 'misbehaving', '--port', '0', '--fault', 'kms:times=1', '--seed', '7'],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        url = READY.fullmatch(process.stdout.readline())[1]
+        session = boto3.session.Session(
+            region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='a'
+        )
+        client = session.client('firehose', endpoint_url=url)
+        with pytest.raises(client.exceptions.InvalidKMSResourceException):
+            client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
+        client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
+        client.close()
+        process.terminate()
 
 
 def test_importing_the_package_does_not_need_aiohttp():

@@ -10,10 +10,10 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from firefighter.local.bucket import DEFAULT_BUCKET
 from firefighter.local.buffering import MIB, BufferingHints
 from firefighter.local.client import TIMEOUT_SECONDS, Controls, EndpointError
 from firefighter.local.control import Control
-from firefighter.local.destinations import DEFAULT_BUCKET
 from firefighter.local.fault_plan import FaultPlan, parse_faults
 from firefighter.local.folder import Folder
 from firefighter.local.protocol import ServiceError

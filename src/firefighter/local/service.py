@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from firefighter.local import validation
-from firefighter.local.buffering import Buffer, BufferingHints
-from firefighter.local.destinations import DEFAULT_S3, Bucket, S3Destination, buffering_hints
+from firefighter.local.configuration import settings
 from firefighter.local.limits import parse_put_record, parse_put_record_batch
 from firefighter.local.protocol import (
     ACCOUNT_ID,
@@ -29,18 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from firefighter.local.accounts import Account
+    from firefighter.local.buffering import BufferingHints
     from firefighter.local.folder import Folder
 
-# What DescribeDeliveryStream says where nothing was asked for.
-_DESCRIBED_DEFAULTS: Mapping[str, Any] = {
-    'CompressionFormat': 'UNCOMPRESSED',
-    'EncryptionConfiguration': {'NoEncryptionConfig': 'NoEncryption'},
-    'CloudWatchLoggingOptions': {'Enabled': False},
-}
-_S3_MEMBERS = (
-    'RoleARN', 'BucketARN', 'Prefix', 'ErrorOutputPrefix', 'BufferingHints', 'CompressionFormat',
-    'EncryptionConfiguration', 'CloudWatchLoggingOptions',
-)  # fmt: skip
 # The number of streams that ListDeliveryStreams names unless told, and that an account may have by default.
 DEFAULT_LIST_LIMIT = 10
 
@@ -85,14 +75,10 @@ class Service:
         if name in self._streams:
             message = f'Firehose {name} under accountId {ACCOUNT_ID} already exists'
             raise ServiceError('ResourceInUseException', message)
-        _, configuration = _destination_of(parameters)
-        hints = buffering_hints(configuration, self._hints)
         stream = Stream(
             name,
             parameters.get('DeliveryStreamType', 'DirectPut'),
-            destinations=[_described(configuration, hints)],
-            destination=S3Destination(Bucket.from_configuration(configuration)),
-            buffer=Buffer(hints),
+            settings=settings(parameters, self._hints),
             created=moment,
         )
         self._streams[name] = stream
@@ -150,6 +136,9 @@ class Service:
         stream = self._stream(name)
         if stream.kind != 'DirectPut':
             raise invalid_argument(f'This operation is not permitted on {stream.kind} delivery stream type.')
+        if not stream.settings.takes_puts:
+            message = 'Only requests from CloudWatch Logs are supported when CloudWatch Logs decompression is enabled.'
+            raise ServiceError('InvalidSourceException', message)
         refusals = request.admission(records)
         if refusals:
             records = [record for index, record in enumerate(records) if index not in refusals]
@@ -198,30 +187,4 @@ class Service:
         'DescribeDeliveryStream': _describe,
         'ListDeliveryStreams': _list,
         'DeleteDeliveryStream': _delete,
-    }
-
-
-def _destination_of(parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    found = [
-        (key, value)
-        for key, value in parameters.items()
-        if key.endswith('DestinationConfiguration') and value is not None
-    ]
-    if not found:
-        return 'ExtendedS3DestinationConfiguration', DEFAULT_S3
-    if len(found) > 1:
-        raise invalid_argument('Exactly one destination configuration is supported for a Firehose')
-    return found[0]
-
-
-def _described(configuration: Mapping[str, Any], hints: BufferingHints) -> dict[str, Any]:
-    extended = {**_DESCRIBED_DEFAULTS, **configuration}
-    extended['BufferingHints'] = {
-        'SizeInMBs': hints.size_bytes // 2**20,
-        'IntervalInSeconds': int(hints.interval_seconds),
-    }
-    return {
-        'DestinationId': 'destinationId-000000000001',
-        'S3DestinationDescription': {key: extended[key] for key in _S3_MEMBERS if key in extended},
-        'ExtendedS3DestinationDescription': extended,
     }

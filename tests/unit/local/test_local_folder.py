@@ -13,7 +13,7 @@ from firefighter.local.protocol import ServiceError
 def test_an_object_is_never_seen_before_it_is_whole(tmp_path):
     """A reader may list the bucket at any time."""
     folder = Folder(tmp_path)
-    body = b'x' * 2_000_000
+    body = b'x' * 1_000_000
     sizes, finished = set(), threading.Event()
 
     def read():
@@ -22,12 +22,12 @@ def test_an_object_is_never_seen_before_it_is_whole(tmp_path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for number in range(60):
+    for number in range(40):
         folder.write('logs', f'2026/{number}', body)
     finished.set()
     reader.join()
     assert sizes <= {len(body)}
-    assert len(list((tmp_path / 'logs' / '2026').iterdir())) == 60
+    assert len(list((tmp_path / 'logs' / '2026').iterdir())) == 40
 
 
 def test_an_object_that_cannot_be_written_leaves_nothing(tmp_path):

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from firefighter.local.destinations import Bucket
+from firefighter.local.bucket import Bucket
 from firefighter.local.keys import Prefixes, format_time, object_name
 from firefighter.local.protocol import ServiceError
 
