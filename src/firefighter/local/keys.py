@@ -6,6 +6,8 @@ The rules are those of AWS's page "Custom prefixes for Amazon S3 objects"
 * A prefix may hold `!{timestamp:<Java date pattern>}` and `!{firehose:random-string}` (11 characters, anew at each
   place); an error prefix `!{firehose:error-output-type}` too.
 * A prefix without a timestamp gets `!{timestamp:yyyy/MM/dd/HH/}` at its end, as if it had been written there.
+  So `logs` becomes `logs2026/...`; the page's last example shows a slash between the two, and so does moto, but
+  its rule, and its remark that a prefix which ends with a slash appears as a folder, do not.
 * Without an error prefix, failed records go to `<prefix><error type>/yyyy/MM/dd/HH/`; but a prefix with expressions
   needs an error prefix, and an error prefix with expressions needs the error type.
 * Times are those of the oldest record in the object, in UTC or in the stream's own time zone.
