@@ -22,7 +22,9 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     parser.add_argument('--version', action='version', version=f'firefighter {firefighter.__version__}')
     subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
+        subparser = subparsers.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + '.'
+        )
         if name == command:
             _module(name).add_arguments(subparser)
     return parser

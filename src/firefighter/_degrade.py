@@ -1,0 +1,230 @@
+r"""Make any Python value acceptable to the JSON encoder, at the price of its form but never of the event.
+
+orjson refuses a whole event for one value that it does not know. Only then this module is asked, and only
+about the value that was refused. Nothing here changes, consumes or trusts what it is given: types are taken
+from `type()`, built-in containers are read through the built-in type's own methods whatever a subclass
+overrides, and every call into foreign code is guarded.
+
+orjson has a hook for this, `default=`, which is not used, on purpose. orjson walks lists by pointer, so a
+hook that changes a list on the way (or another thread, which gets its turn while the hook runs) makes it read
+freed memory: a `__str__` that clears its own list is a segmentation fault with orjson 3.13.0. So orjson only
+walks where no Python code can run (but for the `value` of an enum); Python code runs only here, on copies.
+
+| value | becomes |
+|---|---|
+| an integer beyond 64 bits | its digits as a string; hexadecimal above 640 digits |
+| a str with lone surrogates | each of them as six characters, like `\udcff` |
+| NaN, infinities | null |
+| a dict with keys that are not strings | the `str` of the keys; of two equal ones the later gets a number |
+| bytes, bytearray, memoryview | their text as UTF-8, other bytes as four characters, like `\xff` |
+| set, frozenset, list, tuple and their subclasses | a list |
+| dict and its subclasses | an object |
+| date, time, datetime and their subclasses | ISO 8601; UTC as `Z`, naive ones stay naive |
+| a dataclass | its fields, except those with `repr=False` |
+| an enum member | its value |
+| an exception | its type and message |
+| a container inside itself | `<cycle>` |
+| anything else, and containers in more than `MAX_DEPTH` others | its `str`; iterators are not consumed |
+| a value whose `__str__` raises | `<unprintable module.Type: ErrorType>` |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+#: UTC as `Z`. Dataclasses are refused, since orjson would write the fields that `repr=False` hides.
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
+
+#: Levels of nesting that stay JSON when degraded. orjson itself takes 254; 100 levels are up to 300 Python
+#: frames here, which Python's default limit of 1,000 leaves to a program that is itself deep.
+MAX_DEPTH = 100
+
+#: Integers of more bits become hexadecimal, which costs linear time and has no limit: 2**2125 has 640 digits,
+#: and 640 is the lowest limit that `sys.set_int_max_str_digits` accepts.
+MAX_DECIMAL_BITS = 2125
+
+CYCLE = '<cycle>'
+
+# The ids of the containers around a value.
+_Ancestors = tuple[int, ...]
+_Conversion = Callable[[Any, _Ancestors], object]
+
+
+def encode_values(event: dict[Any, object]) -> dict[str, orjson.Fragment]:
+    """Encode each value of an event by itself, so that a refused one costs the others nothing.
+
+    Returns:
+        The event with its keys made strings and its values made JSON, which `orjson.dumps` cannot refuse.
+    """
+    encoded: dict[str, orjson.Fragment] = {}
+    for key, value in event.items():
+        encoded[free_name(key_text(key), encoded)] = encode_value(value)
+    return encoded
+
+
+def encode_value(value: object) -> orjson.Fragment:
+    """Encode one value, degraded if it must be."""
+    try:
+        return orjson.Fragment(orjson.dumps(value, None, OPTIONS))
+    except Exception:  # Whatever the reason, the value is taken apart instead.
+        return _encode_degraded(value)
+
+
+def _encode_degraded(value: object) -> orjson.Fragment:
+    try:
+        return orjson.Fragment(orjson.dumps(degrade(value)))
+    except Exception as error:  # RecursionError near the limit, MemoryError: the other values are still good.
+        return orjson.Fragment(orjson.dumps(unprintable(value, error)))
+
+
+def degrade(value: object, ancestors: _Ancestors = ()) -> object:
+    """Return a copy of the value that consists of what JSON has, by the table above.
+
+    Args:
+        value: any value at all; it is not changed.
+        ancestors: the ids of the containers around the value.
+    """
+    try:
+        # Not isinstance: that believes `__class__`, which is foreign code and may lie or raise.
+        for kind in type(value).__mro__:
+            convert = _CONVERSIONS.get(kind)
+            if convert is not None:
+                return convert(value, ancestors)
+        if '__dataclass_fields__' in type(value).__dict__:
+            return _dataclass(value, ancestors)
+        return text(value)
+    except Exception as error:  # A type that defeats its own base; RecursionError near the limit.
+        return unprintable(value, error)
+
+
+def text(value: object) -> str:
+    """Return `str(value)`, or the mark that says what it is and why that failed; always valid Unicode."""
+    try:
+        return clean_text(str(value))
+    except Exception as error:
+        return unprintable(value, error)
+
+
+def clean_text(value: str) -> str:
+    r"""Return the text with each lone surrogate, which UTF-8 cannot encode, as six characters."""
+    return str.encode(value, 'utf-8', 'backslashreplace').decode()
+
+
+def unprintable(value: object, error: BaseException) -> str:
+    """Return the mark for a value of which nothing can be shown."""
+    return f'<unprintable {type_name(type(value), builtins="builtins.")}: {type_name(type(error))}>'
+
+
+def type_name(kind: type, builtins: str = '') -> str:
+    """Return the qualified name of a type with its module; a metaclass that raises is survived.
+
+    Args:
+        kind: the type.
+        builtins: what to put before the names of built-in types. Tracebacks put nothing.
+    """
+    try:
+        module, name = kind.__module__, kind.__qualname__
+        return clean_text(builtins + name if module == 'builtins' else f'{module}.{name}')
+    except Exception:
+        return 'object'
+
+
+def key_text(key: object) -> str:
+    """Return a dict's key as valid text: its `str`, but bytes as their text."""
+    return str(degrade(key)) if issubclass(type(key), (str, bytes)) else text(key)
+
+
+def free_name(name: str, taken: Mapping[str, object]) -> str:
+    """Return the name, with a number behind it when it is taken.
+
+    The number is how many names are taken: it grows with them, so ten thousand equal names cost no more than
+    others.
+    """
+    number, free = len(taken), name
+    while free in taken:
+        free = f'{name}_{number}'
+        number += 1
+    return free
+
+
+def _container(base: type, build: Callable[[list[Any], _Ancestors], object]) -> _Conversion:
+    """Return the conversion for a kind of container, which knows where to stop."""
+    contents = dict.items if base is dict else base.__iter__  # type: ignore[attr-defined]
+
+    def convert(value: Any, ancestors: _Ancestors) -> object:
+        if id(value) in ancestors:
+            return CYCLE
+        if len(ancestors) >= MAX_DEPTH:
+            return text(value)
+        # The list is a snapshot, made in one step: another thread may be changing the container.
+        return build(list(contents(value)), (*ancestors, id(value)))
+
+    return convert
+
+
+def _list(items: Iterable[object], ancestors: _Ancestors) -> list[object]:
+    return [degrade(item, ancestors) for item in items]
+
+
+def _object(items: Iterable[tuple[object, object]], ancestors: _Ancestors) -> dict[str, object]:
+    clean: dict[str, object] = {}
+    for key, value in items:
+        clean[free_name(key_text(key), clean)] = degrade(value, ancestors)
+    return clean
+
+
+def _dataclass(value: Any, ancestors: _Ancestors) -> object:
+    if id(value) in ancestors:
+        return CYCLE
+    if len(ancestors) >= MAX_DEPTH:
+        return text(value)
+    shown = [field.name for field in dataclasses.fields(value) if field.repr]
+    return _object([(name, _attribute(value, name)) for name in shown], (*ancestors, id(value)))
+
+
+def _attribute(value: object, name: str) -> object:
+    try:
+        return getattr(value, name)
+    except Exception as error:  # A property that raises, a slot that was never set.
+        return unprintable(value, error)
+
+
+def _integer(value: int, _: _Ancestors) -> object:
+    number = int.__int__(value)
+    if -(2**63) <= number < 2**64:
+        return number
+    return str(number) if number.bit_length() <= MAX_DECIMAL_BITS else hex(number)
+
+
+def _datetime(value: dt.datetime, _: _Ancestors) -> str:
+    written = dt.datetime.isoformat(value)
+    return written.removesuffix('+00:00') + 'Z' if written.endswith('+00:00') else written
+
+
+# Looked up along a type's own order of bases, so that a datetime is not taken for the date that it also is.
+_CONVERSIONS: dict[type, _Conversion] = {
+    type(None): lambda value, _: value,
+    bool: lambda value, _: value,
+    str: lambda value, _: clean_text(value),
+    int: _integer,
+    float: lambda value, _: float.__float__(value),
+    bytes: lambda value, _: bytes.decode(value, 'utf-8', 'backslashreplace'),
+    bytearray: lambda value, _: bytearray.decode(value, 'utf-8', 'backslashreplace'),
+    memoryview: lambda value, _: value.tobytes().decode('utf-8', 'backslashreplace'),
+    dt.datetime: _datetime,
+    dt.date: lambda value, _: dt.date.isoformat(value),
+    dt.time: lambda value, _: dt.time.isoformat(value),
+    BaseException: lambda value, _: f'{type_name(type(value))}: {text(value)}',
+    enum.Enum: lambda value, ancestors: degrade(object.__getattribute__(value, '_value_'), ancestors),
+    dict: _container(dict, _object),
+    list: _container(list, _list),
+    tuple: _container(tuple, _list),
+    set: _container(set, _list),
+    frozenset: _container(frozenset, _list),
+}

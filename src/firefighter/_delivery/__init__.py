@@ -1,0 +1,1 @@
+"""Delivery: from the spool to Firehose, on a thread of its own."""

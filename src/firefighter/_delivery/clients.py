@@ -1,0 +1,82 @@
+"""Where the Firehose client comes from: it is handed in, made from a session in the constructor, or made late."""
+
+from __future__ import annotations
+
+from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
+
+__all__ = ['ClientSource']
+
+
+class ClientSource:
+    """Gives the client when it is called.
+
+    Args:
+        given: a ready client of the user's, used as it is.
+        options: from what to make one otherwise. A session among them makes its client at once: sessions are not
+            thread-safe, so that has to happen in the thread of the one who hands it in.
+
+    Attributes:
+        complaints: what the user should be warned of.
+    """
+
+    def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
+        self.complaints: list[str] = []
+        self._given = given
+        self._options = options
+        self._ready = given
+        if given is not None and _attempts(given) != 1:
+            self.complaints.append(
+                'boto3_client keeps its own retries and timeouts beside those of the handler. Make it with '
+                "botocore.config.Config(retries={'total_max_attempts': 1, 'mode': 'standard'}), "
+                'or hand in a session instead'
+            )
+        if options.session is not None:
+            try:
+                self._ready = make_client(options)
+            except (
+                Exception
+            ) as error:  # no region, no profile: the environment lacks something, which never raises
+                self.complaints.append(
+                    f'no client can be made from boto3_session ({type(error).__name__}: {error}). '
+                    'Events are kept, and it is tried again'
+                )
+
+    def limit_timeouts(self, attempt_seconds: float) -> None:
+        """Have a client that is made from now on take at most so long for an attempt: an application's thread waits."""
+        self._options = self._options.for_attempts_of(attempt_seconds)
+
+    def __call__(self) -> FirehoseClient:
+        """Return the ready client, or make one; raises whatever boto3 raises."""
+        return self._ready or make_client(self._options)
+
+    def after_fork(self) -> ClientSource:
+        """Return the source for a forked child.
+
+        Two processes on one connection take each other's answers. So a session makes a client anew, and a client
+        of the user's drops its connections; the parent's own descriptors stay open. Both happen at the first use:
+        in the fork itself, locks of urllib3 may be held by a thread that the child does not have.
+        """
+        return _InheritedClient(self._given, self._options)
+
+
+class _InheritedClient(ClientSource):
+    def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
+        self.complaints = []
+        self._given = given
+        self._options = options
+        self._ready = None
+
+    def __call__(self) -> FirehoseClient:
+        if self._given is None:
+            return make_client(self._options)
+        close = getattr(self._given, 'close', None)
+        if callable(close):
+            close()
+        return self._given
+
+
+def _attempts(client: object) -> object:
+    """Return how often a client tries, as far as it says so; botocore adds the total to its configuration."""
+    config = getattr(getattr(client, 'meta', None), 'config', None)
+    retries = getattr(config, 'retries', None)
+    return retries.get('total_max_attempts') if isinstance(retries, dict) else None

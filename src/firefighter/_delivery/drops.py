@@ -1,0 +1,81 @@
+"""Tells the user's `on_drop` of dropped events, coalesced, and outside every lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from math import inf
+from time import monotonic
+
+from firefighter.stats import DropReason
+
+__all__ = ['DropHook', 'DropReports']
+
+DropHook = Callable[[DropReason, int, int], object]
+
+# A hook that sends an alert or bumps a metric wants totals, not a call for each event of a storm.
+REPORT_INTERVAL_SECONDS = 1.0
+
+
+class DropReports:
+    """Compares the account's dropped events with those already told of.
+
+    Args:
+        hook: called with (reason, events, bytes); None: nothing is reported.
+        dropped: gives the totals so far, events and bytes by reason.
+        clock: gives the time in seconds; must not jump.
+    """
+
+    def __init__(
+        self,
+        hook: DropHook | None,
+        dropped: Callable[[], tuple[Mapping[str, int], Mapping[str, int]]],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._hook = hook
+        self._dropped = dropped
+        self._clock = clock
+        self._told_events: dict[str, int] = {}
+        self._told_bytes: dict[str, int] = {}
+        self._next_at = -inf
+        # Two threads that flush may report at once. The hook itself is called outside.
+        self._lock = threading.RLock()
+        self.errors = 0
+
+    def seconds_until_report(self) -> float:
+        """Return how long the delivery thread may sleep: dropping an event does not wake it. inf without a hook."""
+        return inf if self._hook is None else REPORT_INTERVAL_SECONDS
+
+    def report(self, *, now_or_never: bool = False) -> None:
+        """Call the hook for what was dropped since the last report, at most once an interval for each reason.
+
+        Args:
+            now_or_never: report without regard to the interval, as flush and close do.
+        """
+        if self._hook is None:
+            return
+        for reason, events, size_bytes in self._news(now_or_never=now_or_never):
+            try:
+                self._hook(DropReason(reason), events, size_bytes)
+            except Exception:
+                self.errors += 1  # the user's own code; delivery goes on
+
+    def _news(self, *, now_or_never: bool) -> list[tuple[str, int, int]]:
+        with self._lock:
+            now = self._clock()
+            if now < self._next_at and not now_or_never:
+                return []
+            events, size_bytes = self._dropped()
+            news = [
+                (
+                    reason,
+                    total - self._told_events.get(reason, 0),
+                    size_bytes.get(reason, 0) - self._told_bytes.get(reason, 0),
+                )
+                for reason, total in events.items()
+                if total != self._told_events.get(reason, 0)
+            ]
+            if news:
+                self._told_events, self._told_bytes = dict(events), dict(size_bytes)
+                self._next_at = now + REPORT_INTERVAL_SECONDS
+            return news

@@ -1,0 +1,287 @@
+"""Where the sender takes events from: the handler's spool, or a plain queue as the documented interface has it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MAX_WINDOW_BYTES
+from firefighter._spool.spool import Account, Spool, SpooledEvent
+from firefighter._wakeup import Wakeup
+from firefighter.stats import DropReason
+
+__all__ = ['QueueLedger', 'QueueSource', 'QueuedEvent', 'Source', 'SpoolSource']
+
+
+class HasData(Protocol):
+    """An event as the sender sees it."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes to send, its newline included."""
+
+
+Event = TypeVar('Event', bound=HasData)
+
+
+class Source(Protocol[Event]):
+    """A queue of events, and the control marks that have been put into it.
+
+    Attributes:
+        ended: whether END has been queued.
+    """
+
+    ended: bool
+
+    @property
+    def marked(self) -> bool:
+        """Whether something that was queued before a FLUSH or an END has not been taken yet."""
+
+    @property
+    def flushes(self) -> int:
+        """How many marks there have been: a new one asks for a try at once."""
+
+    def waiting(self) -> tuple[int, int]:
+        """Return how many events, and bytes, can be taken."""
+
+    def take(self, max_events: int, max_bytes: int) -> list[Event]:
+        """Return the oldest, and keep them until they are acknowledged or dropped."""
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        """Count as delivered."""
+
+    def drop(self, events: Sequence[Event], reason: str) -> None:
+        """Count as dropped."""
+
+    def give_up(self, unsettled: list[Event]) -> list[Event]:
+        """END has come, and not everything could be delivered; return what stays to be settled another time."""
+
+    def tidy(self) -> None:
+        """Do what has to be done between two requests."""
+
+    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
+        """Wait for that much to be there, or for a mark; return whether something has come before the time-out."""
+
+
+class SpoolSource:
+    """The handler's own spool."""
+
+    def __init__(self, spool: Spool, wakeup: Wakeup) -> None:
+        self.spool = spool
+        self.flushes = 0
+        self.ended = False
+        self._flush_through = 0
+        self._wakeup = wakeup
+
+    def flush(self) -> int:
+        """Queue a FLUSH; return the sequence number behind the last event that it concerns."""
+        self.spool.append_set_aside()
+        through = self.spool.appended
+        self._flush_through = through
+        self.flushes += 1
+        self._wakeup.set()
+        return through
+
+    def end(self) -> None:
+        """Queue an END."""
+        self.ended = True
+        self.flush()
+
+    @property
+    def marked(self) -> bool:
+        """Whether something that was queued before a mark has not been taken yet."""
+        return self.spool.taken_through < self._flush_through
+
+    def waiting(self) -> tuple[int, int]:
+        """Return how many events, and bytes, are committed and not taken."""
+        return self.spool.waiting()
+
+    def take(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
+        """Take events, but never so far past the head that a crash could repeat more than the window."""
+        return self.spool.take(max_events, min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes))
+
+    def acknowledge(self, events: Sequence[SpooledEvent]) -> None:
+        """Let go of delivered events."""
+        self.spool.acknowledge(events)
+
+    def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
+        """Let go of events that will not be delivered."""
+        self.spool.drop(events, reason)
+
+    def give_up(self, unsettled: list[SpooledEvent]) -> list[SpooledEvent]:
+        """Keep everything: a handler that is used again goes on with it."""
+        return unsettled
+
+    def tidy(self) -> None:
+        """Retire settled segments and keep a spare one ready."""
+        self.spool.tidy()
+
+    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
+        """Wait until the spool's alarm, or a mark."""
+        if not self.spool.arm(more_bytes_than=more_bytes_than, events=events):
+            return True
+        try:
+            return self._wakeup.wait(timeout_seconds)
+        finally:
+            self.spool.disarm()
+
+
+class QueuedEvent(NamedTuple):
+    """An event from a plain queue."""
+
+    data: bytes
+
+
+class QueueLedger:
+    """The account of events that came by plain queues."""
+
+    def __init__(self) -> None:
+        # Re-entrant: a signal handler that asks for the account may interrupt another who does.
+        self._lock = threading.RLock()
+        self._accepted = 0
+        self._delivered = 0
+        self._dropped: dict[str, int] = {}
+        self._dropped_bytes: dict[str, int] = {}
+
+    def accepted(self, events: int) -> None:
+        """Count events taken over from a queue."""
+        with self._lock:
+            self._accepted += events
+
+    def delivered(self, events: int) -> None:
+        """Count delivered events."""
+        with self._lock:
+            self._delivered += events
+
+    def dropped(self, reason: str, events: int, size_bytes: int) -> None:
+        """Count events given up."""
+        with self._lock:
+            self._dropped[reason] = self._dropped.get(reason, 0) + events
+            self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
+
+    def account(self) -> Account:
+        """Return what became of the events up to this moment."""
+        with self._lock:
+            pending = self._accepted - self._delivered - sum(self._dropped.values())
+            return Account(
+                self._accepted, self._delivered, dict(self._dropped), dict(self._dropped_bytes), pending
+            )
+
+
+class QueueSource:
+    """A plain `queue.Queue` of bytes and control marks.
+
+    `task_done` is called for an event when it is settled, for a mark when everything before it has been taken and
+    tried: so `queue.join()` waits for the delivery.
+
+    Args:
+        batch_queue: the queue.
+        end: its mark for the end.
+        flush: its mark for submitting now.
+        prepare: makes an event of an item: ends it with a newline, applies the policy for oversize ones; None when
+            that policy, or the item's type, leaves nothing.
+        ledger: where to count.
+    """
+
+    def __init__(
+        self,
+        batch_queue: queue.Queue[Any],
+        *,
+        end: object,
+        flush: object,
+        prepare: Callable[[object], tuple[bytes | None, DropReason]],
+        ledger: QueueLedger,
+    ) -> None:
+        self.flushes = 0
+        self.ended = False
+        self._queue = batch_queue
+        self._end = end
+        self._flush = flush
+        self._prepare = prepare
+        self._ledger = ledger
+        self._events: deque[QueuedEvent] = deque()
+        self._size_bytes = 0
+        self._marks = 0
+        self._never = Wakeup()
+
+    @property
+    def marked(self) -> bool:
+        """Whether something that was queued before a mark has not been taken yet."""
+        return self._marks > 0
+
+    def waiting(self) -> tuple[int, int]:
+        """Return how many events, and bytes, have been got from the queue and not been taken."""
+        return len(self._events), self._size_bytes
+
+    def take(self, max_events: int, max_bytes: int) -> list[QueuedEvent]:
+        """Take the oldest events."""
+        taken: list[QueuedEvent] = []
+        while self._events and len(taken) < max_events and len(self._events[0].data) <= max_bytes:
+            event = self._events.popleft()
+            max_bytes -= len(event.data)
+            self._size_bytes -= len(event.data)
+            taken.append(event)
+        return taken
+
+    def acknowledge(self, events: Sequence[QueuedEvent]) -> None:
+        """Count as delivered, and as done in the queue."""
+        self._ledger.delivered(len(events))
+        self._done(len(events))
+
+    def drop(self, events: Sequence[QueuedEvent], reason: str) -> None:
+        """Count as dropped, and as done in the queue."""
+        self._ledger.dropped(reason, len(events), sum(len(event.data) for event in events))
+        self._done(len(events))
+
+    def give_up(self, unsettled: list[QueuedEvent]) -> list[QueuedEvent]:
+        """Drop everything: nobody else will send what has been got from the queue."""
+        self.drop([*unsettled, *self._events], DropReason.UNDELIVERED.value)
+        self._events.clear()
+        self._size_bytes = 0
+        self.tidy()
+        return []
+
+    def tidy(self) -> None:
+        """Call marks done whose events have all been taken."""
+        if self._marks and not self._events:
+            self._done(self._marks)
+            self._marks = 0
+
+    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:  # noqa: ARG002
+        """Wait for one item: the documented numbers hold for a plain queue to the event."""
+        if self.ended or self._has_enough():
+            return self._never.wait(timeout_seconds)
+        try:
+            item = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
+        except queue.Empty:
+            return False
+        if isinstance(item, (bytes, bytearray, memoryview, str)):
+            self._accept(item)
+        elif item in (self._end, self._flush):
+            self.ended |= item == self._end
+            self._marks += 1
+            self.flushes += 1
+        else:
+            self._accept(item)
+        return True
+
+    def _has_enough(self) -> bool:
+        """Bound what is held here while nothing gets through; the rest stays in the user's queue."""
+        return len(self._events) >= MAX_RECORDS or self._size_bytes >= MAX_REQUEST_BYTES
+
+    def _accept(self, item: object) -> None:
+        self._ledger.accepted(1)
+        data, reason = self._prepare(item)
+        if data is None:
+            self._ledger.dropped(reason.value, 1, 0)
+            self._done(1)
+            return
+        self._events.append(QueuedEvent(data))
+        self._size_bytes += len(data)
+
+    def _done(self, items: int) -> None:
+        for _ in range(items):
+            self._queue.task_done()

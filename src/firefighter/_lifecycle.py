@@ -1,0 +1,74 @@
+"""The process around the handlers: its exit, and its forks. The only state that handlers share."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from contextlib import suppress
+from time import monotonic
+from typing import Protocol
+
+__all__ = ['deadline', 'exiting', 'register']
+
+
+class Handler(Protocol):
+    """What has an end with the process, and must not be shared with a forked child."""
+
+    def close(self) -> None:
+        """Deliver what is pending, and end."""
+
+    def start_over_after_fork(self) -> None:
+        """Begin anew in the child."""
+
+
+class _Process:
+    def __init__(self) -> None:
+        self.handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
+        self.exit_began_at: float | None = None
+        self.hooks_in_place = False
+
+
+_process = _Process()
+
+
+def register(handler: Handler) -> None:
+    """Have a handler closed at exit and told of forks."""
+    _process.handlers.add(handler)
+    if _process.hooks_in_place:
+        return
+    _process.hooks_in_place = True
+    # boto3 imports this module, which cannot be imported any more once the main thread has ended. A short script
+    # ends while its delivery thread still imports boto3, so this part (2 ms) comes first.
+    with suppress(RuntimeError):
+        import concurrent.futures.thread  # noqa: F401, PLC0415
+    # logging.shutdown does not know every handler: dictConfig forgets those that it closes, also when a logger
+    # goes on using them.
+    atexit.register(_close_all)
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def exiting() -> bool:
+    """Return whether the interpreter has begun to exit."""
+    return _process.exit_began_at is not None
+
+
+def deadline(timeout_seconds: float) -> float:
+    """Return the time, by the monotonic clock, at which a flush or close that begins now has to give up.
+
+    While the process exits, all of them count from its beginning: ten handlers do not wait ten times.
+    """
+    began_at = _process.exit_began_at
+    return (monotonic() if began_at is None else began_at) + timeout_seconds
+
+
+def _close_all() -> None:
+    _process.exit_began_at = monotonic()
+    for handler in list(_process.handlers):
+        handler.close()
+
+
+def _after_fork_in_child() -> None:
+    for handler in list(_process.handlers):
+        handler.start_over_after_fork()

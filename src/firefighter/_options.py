@@ -1,0 +1,122 @@
+"""What the programmer wrote, checked: a wrong option raises in the constructor and says what to write instead."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from firefighter._delivery.drops import DropHook
+from firefighter._oversize import OversizePolicy
+from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
+
+__all__ = [
+    'DOCUMENTED_RECORD_SIZE',
+    'Options',
+    'check_client_arguments',
+    'check_send_interval',
+    'check_stream_name',
+]
+
+DOCUMENTED_RECORD_SIZE = 1024
+"""The documented value of FirehoseHandler.MAX_RECORD_SIZE, in bytes."""
+
+# The pattern of DeliveryStreamName in botocore's model of the service.
+_STREAM_NAME = re.compile(r'[a-zA-Z0-9_.-]{1,64}')
+
+
+@dataclass(frozen=True)
+class Options:
+    """The handler's own keywords; `FirehoseHandler` documents each."""
+
+    max_spool_bytes: int
+    overflow: OverflowPolicy
+    block_timeout_seconds: float
+    oversize: OversizePolicy | None
+    shutdown_timeout_seconds: float
+    sync_timeout_seconds: float
+    on_drop: DropHook | None
+
+    def __post_init__(self) -> None:
+        _check_integer('max_spool_bytes', self.max_spool_bytes, at_least=MIN_SPOOL_BYTES)
+        _check_choice('overflow', self.overflow, get_args(OverflowPolicy))
+        _check_choice('oversize', self.oversize, (None, *get_args(OversizePolicy)))
+        _check_seconds('block_timeout_seconds', self.block_timeout_seconds)
+        _check_seconds('shutdown_timeout_seconds', self.shutdown_timeout_seconds)
+        _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
+        _check_callable('on_drop', self.on_drop)
+
+
+def check_stream_name(name: object) -> None:
+    """Raise unless it can be the name of a delivery stream.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: AWS allows no such name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f'delivery_stream_name must be a string, not {name!r}')
+    if name.startswith('arn:'):
+        raise ValueError(
+            f'delivery_stream_name must be the name alone, not an ARN: write {name.rpartition("/")[2]!r}'
+        )
+    if not _STREAM_NAME.fullmatch(name):
+        raise ValueError(
+            f'delivery_stream_name must be 1 to 64 letters, digits, dots, hyphens and underscores, not {name!r}'
+        )
+
+
+def check_send_interval(seconds: float) -> None:
+    """Raise unless it is a number of seconds, zero or more."""
+    _check_seconds('send_interval', seconds)
+
+
+def check_client_arguments(**arguments: Any) -> None:
+    """Raise when two arguments say different things about where the client comes from.
+
+    Raises:
+        TypeError: with what to leave out.
+    """
+    given = {name for name, value in arguments.items() if value is not None}
+    if 'boto3_client' in given and len(given) > 1:
+        others = ', '.join(sorted(given - {'boto3_client'}))
+        raise TypeError(f'boto3_client is used as it is: leave out {others}, or leave out boto3_client')
+    if {'boto3_session', 'boto3_profile_name'} <= given:
+        raise TypeError('boto3_session has its profile already: leave out boto3_profile_name')
+    _check_method('boto3_client', arguments['boto3_client'], 'put_record_batch')
+    _check_method('boto3_session', arguments['boto3_session'], 'client')
+    for name in ('boto3_profile_name', 'region_name', 'endpoint_url'):
+        if not isinstance(arguments[name], (str, type(None))):
+            raise TypeError(f'{name} must be a string, not {arguments[name]!r}')
+
+
+def _check_method(name: str, value: object, method: str) -> None:
+    if value is not None and not callable(getattr(value, method, None)):
+        raise TypeError(f'{name} must have a method {method}(), as boto3 makes it; {value!r} has none')
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, not {value!r}')
+
+
+def _check_callable(name: str, value: Callable[..., object] | None) -> None:
+    if value is not None and not callable(value):
+        raise TypeError(f'{name} must be callable, not {value!r}')
+
+
+def _check_integer(name: str, value: object, *, at_least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f'{name} must be an integer, not {value!r}')
+    if value < at_least:
+        raise ValueError(f'{name} must be at least {at_least:,}, not {value:,}')
+
+
+def _check_seconds(name: str, value: object, *, zero_allowed: bool = True) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f'{name} must be a number of seconds, not {value!r}')
+    if math.isnan(value) or value < 0 or (value == 0 and not zero_allowed):
+        bound = '0 or more' if zero_allowed else 'more than 0'
+        raise ValueError(f'{name} must be {bound} seconds, not {value!r}')

@@ -1,0 +1,57 @@
+"""The policy for events above MAX_RECORD_SIZE."""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+from firefighter._truncation import truncate
+
+__all__ = ['Oversize', 'OversizePolicy']
+
+OversizePolicy = Literal['keep', 'truncate', 'drop']
+
+
+class Oversize:
+    """Makes oversize events fit, and counts them.
+
+    Args:
+        policy: None stands for "keep" while the limit is the documented one, and for "truncate" otherwise.
+        documented_limit: the documented value of MAX_RECORD_SIZE, in bytes.
+        hard_limit: the service's, in bytes: above it an event is truncated in any case.
+
+    Attributes:
+        events: oversize events so far.
+        truncated: those of them that were cut.
+    """
+
+    def __init__(self, policy: OversizePolicy | None, *, documented_limit: int, hard_limit: int) -> None:
+        self._policy = policy
+        self._documented_limit = documented_limit
+        self._hard_limit = hard_limit
+        # Re-entrant: a destructor that logs may interrupt the count in its own thread.
+        self._lock = threading.RLock()
+        self.events = 0
+        self.truncated = 0
+
+    def fit(self, event: bytes, limit: int) -> bytes | None:
+        """Return the event, whole or truncated, or None when it is to be dropped.
+
+        Args:
+            event: ended by a newline, which counts.
+            limit: MAX_RECORD_SIZE as it stands now, in bytes.
+        """
+        size = len(event)
+        if size <= limit and size <= self._hard_limit:
+            return event
+        with self._lock:
+            self.events += 1
+        policy = self._policy or ('keep' if limit == self._documented_limit else 'truncate')
+        if policy == 'drop':
+            return None
+        allowed = self._hard_limit if policy == 'keep' else min(limit, self._hard_limit)
+        if size <= allowed:
+            return event
+        with self._lock:
+            self.truncated += 1
+        return truncate(event, allowed)

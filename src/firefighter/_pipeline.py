@@ -1,0 +1,275 @@
+"""The way of an event within one process: spool, source, sender, delivery thread, and their account.
+
+A handler has one. A forked child makes its own, by replacing the whole object: nothing in it is shared, nor can a lock in
+it be found held by a thread that the child does not have.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from os import getpid
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from firefighter import _lifecycle
+from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.drops import DropReports
+from firefighter._delivery.guard import delivering, inside_delivery
+from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.sender import Sender, Traffic
+from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
+from firefighter._delivery.transport import BotoTransport
+from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
+from firefighter._oversize import Oversize
+from firefighter._spool.spool import Spool
+from firefighter._wakeup import Wakeup
+from firefighter.stats import DropReason, Stats
+
+if TYPE_CHECKING:
+    from firefighter._delivery.batching import Rules
+    from firefighter._delivery.clients import ClientSource
+
+__all__ = ['Pipeline']
+
+
+class Pipeline:
+    """Everything of a handler that belongs to one process.
+
+    Args:
+        stream: the delivery stream's name.
+        options: the handler's options.
+        client: gives the Firehose client.
+        rules: gives the rules for batches that hold now.
+        diagnostics: where to say what is wrong.
+
+    Attributes:
+        pid: the process that it belongs to.
+        open_in: the same while events may go straight to the spool, else 0: one comparison tells an emitting thread
+            that the handler is open, and that this is not a forked child.
+        synchronous: whether the emitting thread delivers.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        options: Options,
+        client: ClientSource,
+        rules: Callable[[], Rules],
+        diagnostics: Diagnostics,
+    ) -> None:
+        self.pid = getpid()
+        self.open_in = 0
+        self.synchronous = False
+        self._stream = stream
+        self._options = options
+        self._client = client
+        self._diagnostics = diagnostics
+        self._suppressed = 0
+        self._tally = threading.RLock()
+        self._oversize = Oversize(
+            options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
+        )
+        wakeup = Wakeup()
+        self.spool = Spool(
+            options.max_spool_bytes, options.overflow, options.block_timeout_seconds, wakeup.set
+        )
+        # The one function of the hot path: an attribute of the object, not a method that calls a method.
+        self.append = self.spool.append
+        self.ledger = QueueLedger()
+        self._traffic = Traffic()
+        self._drops = DropReports(options.on_drop, self._dropped)
+        self._transport = BotoTransport(client)
+        self.source = SpoolSource(self.spool, wakeup)
+        self.sender = self.make_sender(self.source, stream, rules)
+
+    def make_sender(self, source: Source[Event], stream: str, rules: Callable[[], Rules]) -> Sender[Event]:
+        """Return a sender that takes from this source, and counts and reports here."""
+        return Sender(
+            source,
+            self._transport,
+            stream,
+            rules=rules,
+            linger_seconds=self._options.shutdown_timeout_seconds,
+            traffic=self._traffic,
+            drops=self._drops,
+            diagnostics=self._diagnostics,
+        )
+
+    # Opening and closing.
+
+    def open(self, make_thread: Callable[[], threading.Thread], *, synchronous: bool) -> None:
+        """Start the delivery thread, unless the emitting threads are to deliver themselves."""
+        if self.open_in == self.pid:
+            return
+        running = self.sender.resume()
+        # Once the process exits nothing waits for a new thread any more.
+        self.synchronous = synchronous or _lifecycle.exiting()
+        if not running and not self.synchronous:
+            self.synchronous = not self._start(make_thread)
+        if self.synchronous:
+            self._client.limit_timeouts(self._options.sync_timeout_seconds)
+        self.open_in = self.pid
+
+    def close(self, deadline: float) -> None:
+        """Deliver what is pending and end the delivery thread, until the deadline."""
+        was_open = self.open_in == self.pid
+        self.open_in = 0
+        self.source.end()
+        if self._must_not_wait():
+            return
+        self.deliver(deadline)
+        # A thread that logs meanwhile opens the handler again, and its END is taken back.
+        self._await(lambda: not self.sender.running or not self.source.ended, deadline)
+        pending = self.stats().pending
+        if pending and was_open:
+            self._diagnostics.say(
+                'undelivered',
+                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered',
+            )
+
+    def deliver(self, deadline: float) -> bool:
+        """Deliver what was queued before the call; return whether all of it is delivered or dropped."""
+        through = self.source.flush()
+        if self._must_not_wait():
+            return self.spool.settled_through >= through
+        flushes = self.source.flushes
+
+        def done() -> bool:
+            return self.spool.settled_through >= through
+
+        def hopeless() -> bool:
+            return self.sender.found_misconfigured(flushes) or not self.sender.running
+
+        self._await(lambda: done() or hopeless(), deadline)
+        if not self.sender.running:
+            try:
+                self.sender.drain(done, deadline)
+            except Exception as error:  # whatever it is, the events stay pending
+                self._complain('bug', 'delivery stumbled', error)
+            with delivering():
+                self._drops.report(now_or_never=True)
+        return done()
+
+    def _start(self, make_thread: Callable[[], threading.Thread]) -> bool:
+        self.sender.expect_thread(coming=True)
+        try:
+            thread = make_thread()
+            thread.daemon = True
+            thread.name = f'firefighter-{self._stream}'
+            thread.start()
+        except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
+            self._diagnostics.say(
+                'no thread',
+                f'no delivery thread can be started ({error}): each logging call delivers by itself',
+            )
+            self.sender.expect_thread(coming=False)
+            return False
+        return True
+
+    def _must_not_wait(self) -> bool:
+        """Return whether the caller would wait for itself.
+
+        That is so inside delivery (in `on_drop`), and in a thread that holds logging's lock, as dictConfig does while it
+        closes the handlers that it replaces: the delivery thread needs that lock to ask a logger for its level. It
+        goes on when the lock is free, and the exit of the process waits for it.
+        """
+        return inside_delivery.delivery or (self.sender.running and _holds_logging_lock())
+
+    def thread_ended(self) -> None:
+        """Take note that the delivery thread has left; unless by END, the next event starts another."""
+        if not self.source.ended:
+            self.open_in = 0
+            self._diagnostics.say(
+                'thread',
+                f'stream {self._stream!r}: the delivery thread was ended; the next event starts another',
+            )
+
+    def _await(self, condition: Callable[[], bool], deadline: float) -> None:
+        """Wait until the condition holds, looking whenever the sender has made progress, or until the deadline."""
+        while True:
+            wakeup = self.sender.progress.join()
+            try:
+                left = deadline - monotonic()
+                if condition() or left <= 0 or not wakeup.wait(left):
+                    return
+            finally:
+                self.sender.progress.leave(wakeup)
+
+    # The emitting thread.
+
+    def send_now(self) -> None:
+        """Make one attempt to deliver, in this thread."""
+        try:
+            self.sender.send_now(self._options.sync_timeout_seconds)
+        except Exception as error:  # whatever it is, the application must not see it; the event stays pending
+            self._complain('bug', 'delivery stumbled', error)
+
+    def fit(self, event: bytes, limit: int) -> bytes | None:
+        """Apply the `oversize` policy."""
+        return self._oversize.fit(event, limit)
+
+    def fit_or_drop(self, event: bytes, limit: int) -> bytes | None:
+        """Apply the `oversize` policy, and count the event when that leaves nothing."""
+        fitting = self._oversize.fit(event, limit)
+        if fitting is None:
+            self.spool.reject(DropReason.OVERSIZE.value, len(event))
+        return fitting
+
+    def give_up(self, error: Exception) -> None:
+        """Count an event of which nothing could be made."""
+        self.spool.reject(DropReason.FAILED.value, 0)
+        self._complain('failed', 'an event was dropped', error)
+
+    def note_format_error(self, error: Exception) -> None:
+        """Say that a formatter, or an item in a batch queue, was not what it should be."""
+        self._complain('format', 'formatting failed', error)
+
+    def count_suppressed(self) -> None:
+        """Count a record that delivery itself has logged."""
+        with self._tally:
+            self._suppressed += 1
+
+    def _complain(self, cause: str, what: str, error: Exception) -> None:
+        self._diagnostics.say(cause, f'stream {self._stream!r}: {what}: {type(error).__name__}: {error}')
+
+    # Accounts.
+
+    def stats(self) -> Stats:
+        """Return what has become of the events up to this moment."""
+        spooled, queued = self.spool.account(), self.ledger.account()
+        return Stats(
+            accepted=spooled.accepted + queued.accepted,
+            delivered=spooled.delivered + queued.delivered,
+            dropped=_by_reason(spooled.dropped, queued.dropped),
+            dropped_bytes=_by_reason(spooled.dropped_bytes, queued.dropped_bytes),
+            pending=spooled.pending + queued.pending,
+            spool_bytes=self.spool.allocated_bytes,
+            oversize=self._oversize.events,
+            truncated=self._oversize.truncated,
+            suppressed=self._suppressed,
+            hook_errors=self._drops.errors,
+            **vars(self._traffic),
+        )
+
+    def _dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        stats = self.stats()
+        return (
+            {reason.value: events for reason, events in stats.dropped.items()},
+            {reason.value: size for reason, size in stats.dropped_bytes.items()},
+        )
+
+
+def _holds_logging_lock() -> bool:
+    # No public name, and the same one in all versions that we support.
+    lock = getattr(logging, '_lock', None)
+    return lock is not None and lock._is_owned()  # noqa: SLF001
+
+
+def _by_reason(*counts: Mapping[str, int]) -> dict[DropReason, int]:
+    return {
+        reason: total
+        for reason in DropReason
+        if (total := sum(count.get(reason.value, 0) for count in counts))
+    }

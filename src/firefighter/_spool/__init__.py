@@ -1,0 +1,1 @@
+"""The spool: the queue between the application's threads and delivery, in mapped memory."""

@@ -1,0 +1,453 @@
+"""The spool: a producer's sequence of segments, appended to by the application and read by delivery.
+
+    append (any thread)  ->  [ settled | read, on its way | committed ]  ->  take, acknowledge, drop (one thread)
+                                    head          read_offset       tail
+
+**Append** is what the application's thread pays for. It takes one lock, an RLock, which is never held across a
+system call except to roll over, and inside which no Python function is called: the interpreter looks for signals
+and for exceptions thrown into the thread only at calls and jumps, so copy and commit cannot be parted. A thread
+that is interrupted inside (by a signal handler or a destructor) and logs there finds the lock its own: that event is
+set aside, and the interrupted frame appends it before it returns.
+
+**Accounts** are derived, not kept beside the events: what was appended is the last segment's first sequence number plus
+its count, both of which change with the one store that commits an event. What an app thread rejects, and what delivery
+settles, are single stores under the lock. So a snapshot under the lock adds up at any moment.
+
+**Claims.** Delivery claims a segment by beginning to read it. `drop_oldest` takes the oldest segment that is not claimed.
+So no event is both dropped and sent.
+"""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Literal, NamedTuple
+
+from firefighter._escaping import restore
+from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._wakeup import Broadcast
+
+__all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'SpooledEvent']
+
+OverflowPolicy = Literal['drop_oldest', 'drop_newest', 'block']
+
+# The smallest bound that leaves room for four segments of four pages each.
+MIN_SPOOL_BYTES = 64 * 1024
+PAGE_BYTES = 4096
+FIRST_SEGMENT_BYTES = 256 * 1024
+LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
+
+# An alarm that no commit reaches: the largest value of a header's word.
+_NEVER = (1 << 64) - 1
+
+
+class SpooledEvent(NamedTuple):
+    """One event on its way to Firehose, and where its line lies."""
+
+    data: bytes
+    segment: Segment
+    start: int
+    end: int
+
+
+class Account(NamedTuple):
+    """What became of the events, at one moment: `accepted == delivered + sum(dropped.values()) + pending`."""
+
+    accepted: int
+    delivered: int
+    dropped: Mapping[str, int]
+    dropped_bytes: Mapping[str, int]
+    pending: int
+
+
+class _Live(NamedTuple):
+    """The segments there are, and of the newest, which is written to, what append needs.
+
+    Immutable: rolling over, dropping and retiring each publish a new one by a single store.
+    """
+
+    mapping: mmap.mmap
+    words: memoryview
+    limit: int
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def of(cls, segments: tuple[Segment, ...]) -> _Live:
+        newest = segments[-1]
+        return cls(newest.mapping, newest.words, newest.size_bytes, segments)
+
+
+class Spool:
+    """A bounded queue of events in segments of private memory.
+
+    Args:
+        max_bytes: the bound of what is allocated, in bytes, headers and the spare segment included; at least
+            MIN_SPOOL_BYTES.
+        overflow: what gives way when the bound is reached. "drop_oldest": the oldest segment that delivery has not
+            begun with (then, when there is none, the new event). "drop_newest": the new event. "block": append waits
+            for room, then the new event gives way.
+        block_timeout_seconds: how long "block" waits.
+        wake: called in the appending thread when what waits reaches the alarm that `arm` has set.
+    """
+
+    def __init__(
+        self,
+        max_bytes: int,
+        overflow: OverflowPolicy = 'drop_oldest',
+        block_timeout_seconds: float = 1.0,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._overflow = overflow
+        self._block_timeout_seconds = block_timeout_seconds
+        self._wake = wake
+        # A segment is at most a quarter of the bound, so that drop_oldest has something to choose from.
+        self._largest_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 4 // PAGE_BYTES * PAGE_BYTES)
+        self._smallest_bytes = min(FIRST_SEGMENT_BYTES, self._largest_bytes)
+        self._next_bytes = self._smallest_bytes
+        self._lock = threading.RLock()
+        # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
+        self._live = _Live.of((Segment(HEADER_BYTES, first_sequence=0),))
+        self._spare: Segment | None = None
+        self._reserved_bytes = 0
+        self._alarm_tail = _NEVER
+        self._alarm_committed = _NEVER
+        self._aside: deque[bytes] = deque()
+        self._room = Broadcast()
+        self._delivered = 0
+        # Events for each reason: those that never came into a segment, and those that did.
+        self._rejected: dict[str, int] = {}
+        self._dropped: dict[str, int] = {}
+        self._dropped_bytes: dict[str, int] = {}
+
+    # The application's side.
+
+    def append(self, line: bytes) -> None:
+        """Queue an event: one line, ended by its only newline, without NUL. Never raises for lack of room."""
+        size = len(line)
+        lock = self._lock
+        if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+            self._aside.append(line)
+            return
+        with lock:
+            mapping, words, limit, _ = self._live
+            committed = words[COMMITTED]
+            end = (committed & TAIL_MASK) + size
+            if end <= limit:
+                mapping[end - size : end] = line
+                words[COMMITTED] = committed = committed + size + ONE_EVENT
+        if end > limit:
+            self._append_rolling_over(line)
+        elif end > self._alarm_tail or committed >= self._alarm_committed:
+            self._raise_alarm()
+        if self._aside:
+            self.append_set_aside()
+
+    def append_set_aside(self) -> None:
+        """Append what logging calls have set aside that interrupted an append in their own thread."""
+        while self._aside:
+            with self._lock:
+                if not self._aside:
+                    return
+                line = self._aside[0]
+                size = len(line)
+                if self._make_room(size):
+                    mapping, words, _, _ = self._live
+                    committed = words[COMMITTED]
+                    tail = committed & TAIL_MASK
+                    # As in append, and for the same reason: from here no call until the event has left `_aside`,
+                    # so that an exception thrown into this thread neither loses it nor queues it twice.
+                    mapping[tail : tail + size] = line
+                    words[COMMITTED] = committed + size + ONE_EVENT
+                else:
+                    self._count_rejected('overflow', size)
+                del self._aside[0]
+            self._raise_alarm()
+
+    def reject(self, reason: str, size_bytes: int) -> None:
+        """Count an event that was accepted from the program and will not be queued."""
+        with self._lock:
+            self._count_rejected(reason, size_bytes)
+
+    def account(self) -> Account:
+        """Return what became of the events up to this moment."""
+        with self._lock:
+            set_aside = len(self._aside)
+            appended, delivered = self.appended, self._delivered
+            rejected, dropped = dict(self._rejected), dict(self._dropped)
+            dropped_bytes = dict(self._dropped_bytes)
+        return Account(
+            accepted=appended + set_aside + sum(rejected.values()),
+            delivered=delivered,
+            dropped={
+                reason: total
+                for reason in sorted(rejected.keys() | dropped.keys())
+                if (total := rejected.get(reason, 0) + dropped.get(reason, 0))
+            },
+            dropped_bytes=dropped_bytes,
+            pending=appended + set_aside - delivered - sum(dropped.values()),
+        )
+
+    @property
+    def appended(self) -> int:
+        """Events ever committed; also the sequence number of the next one."""
+        newest = self._live.segments[-1]
+        return newest.first_sequence + newest.events
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Bytes of all segments, the spare and one that is being made or cleaned included."""
+        spare = self._spare
+        spare_bytes = self._reserved_bytes + (spare.size_bytes if spare else 0)
+        return sum(segment.size_bytes for segment in self._live.segments) + spare_bytes
+
+    # Delivery's side: one thread at a time.
+
+    def waiting(self) -> tuple[int, int]:
+        """Return how many events, and how many bytes, are committed and not taken yet."""
+        segments = self._live.segments
+        events = sum(segment.events - segment.read_events for segment in segments)
+        return events, sum(segment.unread_bytes for segment in segments)
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes between the head and the end of what was taken."""
+        return sum(segment.read_offset - segment.head for segment in self._live.segments)
+
+    @property
+    def taken_through(self) -> int:
+        """The sequence number before which every event has been taken or dropped."""
+        for segment in self._live.segments:
+            if segment.unread_bytes:
+                return segment.first_sequence + segment.read_events
+        return self.appended
+
+    @property
+    def settled_through(self) -> int:
+        """The sequence number before which every event is delivered or dropped."""
+        for segment in self._live.segments:
+            if segment.head != segment.tail:
+                return segment.first_sequence + segment.head_events
+        return self.appended
+
+    def arm(self, *, more_bytes_than: int, events: int) -> bool:
+        """Ask for `wake` as soon as more bytes than that, or so many events, wait to be taken.
+
+        Returns:
+            False, and no alarm is set, when that is so already.
+        """
+        live = self._live
+        newest = live.segments[-1]
+        waiting_events, waiting_bytes = self.waiting()
+        sealed_events = waiting_events - (newest.events - newest.read_events)
+        sealed_bytes = waiting_bytes - newest.unread_bytes
+        alarm_tail = max(0, newest.read_offset + more_bytes_than - sealed_bytes)
+        alarm_committed = max(0, newest.read_events + events - sealed_events) * ONE_EVENT
+        with self._lock:
+            committed = live.words[COMMITTED]
+            if self._live is not live or committed & TAIL_MASK > alarm_tail or committed >= alarm_committed:
+                return False
+            self._alarm_tail = alarm_tail
+            self._alarm_committed = alarm_committed
+            return True
+
+    def disarm(self) -> None:
+        """Ask for no wake until the next `arm`."""
+        self._alarm_tail = self._alarm_committed = _NEVER
+
+    def take(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
+        """Return the oldest events not taken yet, at most so many, of at most so many bytes together.
+
+        They stay in the spool until they are acknowledged or dropped.
+        """
+        taken: list[SpooledEvent] = []
+        for segment in self._live.segments:
+            tail = segment.tail
+            while segment.read_offset < tail and self._claim(segment):
+                start = segment.read_offset
+                end = segment.mapping.find(b'\n', start, tail) + 1
+                max_bytes -= end - start
+                if len(taken) == max_events or max_bytes < 0:
+                    return taken
+                line = segment.mapping[start:end]
+                taken.append(SpooledEvent(restore(line), segment, start, end))
+                segment.read_offset = end
+                segment.read_events += 1
+        return taken
+
+    def acknowledge(self, events: Sequence[SpooledEvent]) -> None:
+        """Count events as delivered, and let go of them."""
+        with self._lock:
+            self._delivered += len(events)
+        self._settle(events)
+
+    def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
+        """Count events that were taken as dropped, and let go of them."""
+        with self._lock:
+            self._count_dropped_bytes(reason, sum(len(event.data) for event in events))
+            self._dropped[reason] = self._dropped.get(reason, 0) + len(events)
+        self._settle(events)
+
+    def tidy(self) -> None:
+        """Let go of what is settled, and have the next segment ready when the one in use is half full."""
+        if self._aside:
+            self.append_set_aside()
+        segments = self._live.segments
+        settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
+        if settled:
+            self._retire(settled)
+        if self._spare is None and segments[-1].tail * 2 > segments[-1].size_bytes:
+            self._make_spare()
+
+    # Inside.
+
+    def _append_rolling_over(self, line: bytes) -> None:
+        size = len(line)
+        deadline = monotonic() + self._block_timeout_seconds
+        while True:
+            with self._lock:
+                if self._make_room(size):
+                    mapping, words, _, _ = self._live
+                    committed = words[COMMITTED]
+                    tail = committed & TAIL_MASK
+                    mapping[tail : tail + size] = line
+                    words[COMMITTED] = committed + size + ONE_EVENT
+                    break
+                never = HEADER_BYTES + size > self._max_bytes
+                if self._overflow != 'block' or never or monotonic() >= deadline:
+                    self._count_rejected('overflow', size)
+                    return
+                room = self._room.join()
+            if not room.wait(deadline - monotonic()):
+                self._room.leave(room)
+        self._raise_alarm()
+
+    def _make_room(self, size: int) -> bool:
+        """See to it that the newest segment has room for a line. Call with the lock held."""
+        live = self._live
+        if (live.words[COMMITTED] & TAIL_MASK) + size <= live.limit:
+            return True
+        segment = self._next_segment(size)
+        if segment is None and self._overflow == 'drop_oldest' and self._dropping_would_help(size):
+            while segment is None and self._drop_oldest():
+                segment = self._next_segment(size)
+        if segment is None:
+            return False
+        segment.start_over(self.appended)
+        self._live = _Live.of((*self._live.segments, segment))
+        return True
+
+    def _next_segment(self, size: int) -> Segment | None:
+        """Return an empty segment that can hold a line: the spare, or a new one as large as the bound permits."""
+        spare = self._spare
+        if spare is not None:
+            self._spare = None
+            if spare.could_hold(size):
+                return spare
+        unsettled = sum(segment.head != segment.tail for segment in self._live.segments)
+        if unsettled > 1:
+            # A backlog, not just the end of a segment: larger ones from now on.
+            self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
+        wanted = max(self._next_bytes, _pages(size))
+        room = self._max_bytes - self.allocated_bytes
+        if wanted > room:
+            wanted = max(self._smallest_bytes, _pages(size))
+        if wanted > room:
+            return None
+        try:
+            return Segment(wanted, first_sequence=0)
+        except (OSError, MemoryError):
+            return None  # the machine is out of memory: as if the bound were reached
+
+    def _dropping_would_help(self, size: int) -> bool:
+        """Return whether a line would fit if all was dropped that can be: else nothing should be."""
+        room = self._max_bytes - self.allocated_bytes
+        room += sum(segment.size_bytes for segment in self._live.segments[:-1] if segment.droppable)
+        return max(self._smallest_bytes, _pages(size)) <= room
+
+    def _drop_oldest(self) -> bool:
+        """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
+        segments = self._live.segments
+        for segment in segments[:-1]:
+            if not segment.droppable:
+                continue
+            remaining = _Live.of(tuple(other for other in segments if other is not segment))
+            lost = segment.events - segment.head_events
+            self._count_dropped_bytes('overflow', segment.tail - segment.head)
+            total = self._dropped.get('overflow', 0) + lost
+            # No call between these two, so that nothing can come between: counted and gone, or neither.
+            self._dropped['overflow'] = total
+            self._live = remaining
+            return True
+        return False
+
+    def _claim(self, segment: Segment) -> bool:
+        if not segment.claimed:
+            with self._lock:
+                segment.claimed = segment in self._live.segments
+        return segment.claimed
+
+    def _settle(self, events: Sequence[SpooledEvent]) -> None:
+        start = 0
+        for index, event in enumerate(events):
+            following = events[index + 1] if index + 1 < len(events) else None
+            if following is None or following.segment is not event.segment or following.start != event.end:
+                event.segment.settle(events[start].start, event.end, index + 1 - start)
+                start = index + 1
+        self.tidy()
+
+    def _retire(self, settled: Sequence[Segment]) -> None:
+        """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""
+        spare = max(settled, key=lambda segment: segment.size_bytes)
+        with self._lock:
+            useful = (
+                self._spare is None
+                and self._next_bytes <= spare.size_bytes <= self._largest_bytes
+                and spare
+                in self._live.segments  # else drop_oldest has taken it out, and given its bytes away
+            )
+            self._live = _Live.of(tuple(s for s in self._live.segments if s not in settled))
+            self._reserved_bytes = spare.size_bytes if useful else 0
+        if useful:
+            spare.zero()
+            self._publish_spare(spare)
+        self._room.notify()
+
+    def _make_spare(self) -> None:
+        with self._lock:
+            if self.allocated_bytes + self._next_bytes > self._max_bytes:
+                return
+            self._reserved_bytes = size = self._next_bytes
+        try:
+            spare = Segment(size, first_sequence=0)
+            spare.fault_in()
+        except (OSError, MemoryError):
+            self._reserved_bytes = 0
+            return  # append will find out, and let the overflow policy speak
+        self._publish_spare(spare)
+
+    def _publish_spare(self, spare: Segment) -> None:
+        with self._lock:
+            self._reserved_bytes = 0
+            self._spare = spare
+
+    def _count_rejected(self, reason: str, size_bytes: int) -> None:
+        self._count_dropped_bytes(reason, size_bytes)
+        self._rejected[reason] = self._rejected.get(reason, 0) + 1
+
+    def _count_dropped_bytes(self, reason: str, size_bytes: int) -> None:
+        self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
+
+    def _raise_alarm(self) -> None:
+        """Wake delivery, once for each time that it armed."""
+        if self._alarm_tail != _NEVER:
+            self.disarm()
+            self._wake()
+
+
+def _pages(size: int) -> int:
+    """Return the size of the smallest segment that can hold a line of so many bytes."""
+    return -(-(HEADER_BYTES + size) // PAGE_BYTES) * PAGE_BYTES

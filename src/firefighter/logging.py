@@ -1,0 +1,390 @@
+"""The door: `FirehoseHandler` ships what a program logs to an Amazon Data Firehose delivery stream.
+
+    import logging
+    from firefighter.logging import FirehoseHandler
+
+    logger = logging.getLogger('foo')
+    handler = FirehoseHandler(delivery_stream_name='bar')
+    logger.addHandler(handler)
+    logger.warning({'message': 'Ahoy'})
+
+The way of an event: the logging call encodes it and copies it into the spool (memory, no I/O); a thread, started at
+the first event, takes due batches out of the spool and sends them; what Firehose has not accepted is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from os import getpid
+from typing import TYPE_CHECKING, Any, Final
+
+from firefighter import _lifecycle
+from firefighter._delivery.batching import Rules
+from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.drops import DropHook
+from firefighter._delivery.guard import inside_delivery
+from firefighter._delivery.guard import reset as reset_guard
+from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MIN_REQUEST_GAP_SECONDS
+from firefighter._delivery.sources import QueueSource, SpoolSource
+from firefighter._delivery.transport import ClientOptions, FirehoseClient
+from firefighter._escaping import escape
+from firefighter._options import (
+    DOCUMENTED_RECORD_SIZE,
+    Options,
+    check_client_arguments,
+    check_send_interval,
+    check_stream_name,
+)
+from firefighter._oversize import OversizePolicy
+from firefighter._pipeline import Pipeline
+from firefighter._spool.spool import OverflowPolicy
+from firefighter.formatting import JSONFormatter
+from firefighter.stats import DropReason, Stats
+
+if TYPE_CHECKING:
+    import boto3.session
+
+__all__ = ['FirehoseHandler', 'FirehoseWarning']
+
+_MEMORY_SPOOL_BYTES: Final = 16 * 1024 * 1024
+
+
+class FirehoseWarning(Warning):
+    """The class of every warning that the handler gives. Only its constructor gives any."""
+
+
+class FirehoseHandler(logging.Handler):
+    """Deliver log records to a Firehose delivery stream.
+
+    Args:
+        delivery_stream_name: the stream's name; without it, the environment's FIREFIGHTER_STREAM.
+        use_queues: True delivers on another thread. False makes each logging call deliver before it returns, for
+            programs that are frozen or killed between two calls (AWS Lambda).
+        send_interval: the most seconds that an event waits for company before it is sent.
+        boto3_session: a `boto3.session.Session` to make the client from, at once and in this thread.
+        boto3_profile_name: the name of a profile to make the session from.
+        *args: `logging.Handler`'s, that is the level.
+        level: the same by name.
+        boto3_client: a ready client, used as it is, with its own retries and timeouts.
+        region_name: for the client that is made.
+        endpoint_url: for the client that is made; the local endpoint's, for example.
+        fields: constants to add to each event, such as `{'service': 'api'}`.
+        include: origin to add to each event: any of "host", "pid", "process", "thread", "source".
+        protect_fields: put a dict message whole under `data`, so that its keys replace none of the event's.
+        max_spool_bytes: the bound for what waits, in bytes; at least 64 KiB. Default 16 MiB.
+        overflow: what gives way at that bound. "drop_oldest", the default: a stretch of the oldest events that are not
+            on their way. "drop_newest": the new event. "block": the logging call waits for room, at most
+            `block_timeout_seconds`, then the new event.
+        block_timeout_seconds: see `overflow`. Default 1.
+        oversize: what becomes of an event above MAX_RECORD_SIZE. None: it is delivered whole while MAX_RECORD_SIZE has
+            its documented value, and truncated once a subclass or an instance sets another. "keep", "truncate" and
+            "drop" say it outright. Above Firehose's 1,024,000 bytes it is truncated in any case.
+        shutdown_timeout_seconds: what `flush` and `close` wait for delivery; while the process exits, all handlers
+            together. Default 10.
+        sync_timeout_seconds: with `use_queues=False`, what one attempt may take. Default 5.
+        on_drop: called with (reason, events, bytes) when events were dropped: coalesced, on the delivery thread, or, when
+            there is none, in `flush` and `close`.
+
+    Raises:
+        TypeError: an option of the wrong type, an unknown one, or two that exclude each other.
+        ValueError: an option with a value that cannot be.
+
+    What the environment lacks never raises: a missing stream name gives one FirehoseWarning here; what is found later
+    is counted in `stats()` and said on stderr at most once a minute for each cause.
+    """
+
+    END = 1
+    """The mark that ends `batch_sender`, after everything queued before it."""
+    FLUSH = 2
+    """The mark that makes `batch_sender` submit at once what is queued before it."""
+
+    MAX_BATCH_SIZE = 5 * 1024
+    """Bytes. More than this waiting: the batch is due. 5,120 bytes are one unit of Firehose's bill."""
+    MAX_BATCH_COUNT = 500
+    """Events. This many waiting: the batch is due."""
+    MAX_RECORD_SIZE = DOCUMENTED_RECORD_SIZE
+    """Bytes, the newline included. An event above it is oversize."""
+
+    def __init__(
+        self,
+        delivery_stream_name: str | None = None,
+        use_queues: bool = True,
+        send_interval: float = 60,
+        boto3_session: boto3.session.Session | None = None,
+        boto3_profile_name: str | None = None,
+        *args: int | str,
+        level: int | str | None = None,
+        boto3_client: FirehoseClient | None = None,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        fields: Mapping[str, object] | None = None,
+        include: Iterable[str] = (),
+        protect_fields: bool = False,
+        max_spool_bytes: int = _MEMORY_SPOOL_BYTES,
+        overflow: OverflowPolicy = 'drop_oldest',
+        block_timeout_seconds: float = 1,
+        oversize: OversizePolicy | None = None,
+        shutdown_timeout_seconds: float = 10,
+        sync_timeout_seconds: float = 5,
+        on_drop: DropHook | None = None,
+    ) -> None:
+        if level is not None and args:
+            raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
+        self._options = Options(
+            max_spool_bytes=max_spool_bytes,
+            overflow=overflow,
+            block_timeout_seconds=block_timeout_seconds,
+            oversize=oversize,
+            shutdown_timeout_seconds=shutdown_timeout_seconds,
+            sync_timeout_seconds=sync_timeout_seconds,
+            on_drop=on_drop,
+        )
+        check_send_interval(send_interval)
+        check_client_arguments(
+            boto3_client=boto3_client,
+            boto3_session=boto3_session,
+            boto3_profile_name=boto3_profile_name,
+            region_name=region_name,
+            endpoint_url=endpoint_url,
+        )
+        self._json_formatter = JSONFormatter(fields=fields, include=include, protect_fields=protect_fields)
+        stream, complaints = _stream(delivery_stream_name)
+        super().__init__(*(args if level is None else (level,)))
+        self.formatter: logging.Formatter | None = self._json_formatter
+        self.delivery_stream_name = stream
+        self.use_queues = use_queues
+        self.send_interval = send_interval
+        self._disabled = os.environ.get('FIREFIGHTER_DISABLED') == '1'
+        self._diagnostics = Diagnostics()
+        client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
+        if not use_queues:
+            client_options = client_options.for_attempts_of(sync_timeout_seconds)
+        self._client = ClientSource(boto3_client, client_options)
+        # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
+        self._opening: dict[int, threading.RLock] = {}
+        self._pipeline = self._make_pipeline()
+        _lifecycle.register(self)
+        complaints += self._client.complaints
+        for complaint in () if self._disabled else complaints:
+            warnings.warn(complaint, FirehoseWarning, stacklevel=2)  # noqa: TID251  # the one place that may
+
+    # The application's side.
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Emit the record unless a filter refuses it; return what the filters returned.
+
+        Without the handler's lock, which `logging.Handler.handle` takes: only the append locks. That lock would cost
+        as much as the append, and `logging.shutdown` holds it while it waits for delivery.
+        """
+        if self.filters:
+            verdict = self.filter(record)
+            if not verdict:
+                return verdict
+            if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
+                record = verdict
+        self.emit(record)
+        return record
+
+    def emit(
+        self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread] = threading.Thread
+    ) -> None:
+        """Queue a log record, or deliver it at once when `use_queues` is false. Never raises an Exception.
+
+        Args:
+            message: the log record.
+            make_thread: makes the delivery thread, called as `make_thread(target=..., args=...)`; the result has
+                `start()`.
+        """
+        pipeline = self._pipeline
+        if inside_delivery.delivery:
+            pipeline.count_suppressed()
+            return
+        if pipeline.open_in != getpid():
+            opened = self._open(make_thread)
+            if opened is None:
+                return
+            pipeline = opened
+        line: bytes | None
+        try:
+            if self.formatter is self._json_formatter:
+                line = self._json_formatter.encode(message)
+                if len(line) > self.MAX_RECORD_SIZE or len(line) > MAX_RECORD_BYTES:
+                    line = pipeline.fit_or_drop(line, self.MAX_RECORD_SIZE)
+            else:
+                line = self._foreign_line(message, pipeline)
+        except Exception as error:
+            pipeline.give_up(error)
+            return
+        if line:
+            pipeline.append(line)
+            if pipeline.synchronous:
+                pipeline.send_now()
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
+        """Use another formatter; None is the handler's own `JSONFormatter` again."""
+        self.formatter = self._json_formatter if fmt is None else fmt
+
+    def flush(self, timeout_seconds: float | None = None) -> bool:  # type: ignore[override]  # logging's returns None
+        """Deliver what is pending, and wait for it.
+
+        Args:
+            timeout_seconds: how long; None: `shutdown_timeout_seconds`.
+
+        Returns:
+            Whether everything is out that was logged before the call. Inside delivery (in `on_drop`) it does not wait.
+            When credentials, permissions or the stream are wrong, it does not wait beyond one try.
+        """
+        if timeout_seconds is None:
+            timeout_seconds = self._options.shutdown_timeout_seconds
+        return self._pipeline_here().deliver(_lifecycle.deadline(timeout_seconds))
+
+    def close(self) -> None:
+        """Deliver what is pending, within `shutdown_timeout_seconds`, and end the delivery thread.
+
+        What could not be delivered stays pending: a handler that is used again opens again.
+        """
+        pipeline = self._pipeline_here()
+        pipeline.close(_lifecycle.deadline(self._options.shutdown_timeout_seconds))
+        super().close()
+
+    def stats(self) -> Stats:
+        """Return what has become of the events up to this moment."""
+        return self._pipeline_here().stats()
+
+    # Delivery.
+
+    def batch_sender(
+        self, batch_queue: queue.Queue[Any] | SpoolSource, delivery_stream_name: str, send_interval: float
+    ) -> None:
+        """Deliver what is queued, until END is.
+
+        It submits what is queued when END is queued; when FLUSH is queued; when more than MAX_BATCH_SIZE bytes wait;
+        when MAX_BATCH_COUNT events wait; when `send_interval` seconds have passed. The handler's own thread runs it
+        on the handler's spool.
+
+        Args:
+            batch_queue: a `queue.Queue` of bytes, END and FLUSH. An event is a `bytes`; a newline is added where it
+                lacks one. `task_done` is called for each item once it is delivered or dropped.
+            delivery_stream_name: where to.
+            send_interval: the most seconds that an event waits for company.
+        """
+        pipeline = self._pipeline_here()
+        if isinstance(batch_queue, SpoolSource):
+            try:
+                pipeline.sender.run()
+            finally:
+                pipeline.thread_ended()
+            return
+        source = QueueSource(
+            batch_queue,
+            end=self.END,
+            flush=self.FLUSH,
+            prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
+            ledger=pipeline.ledger,
+        )
+        pipeline.make_sender(source, delivery_stream_name, partial(self._rules, send_interval, 0.0)).run()
+
+    # Inside.
+
+    def start_over_after_fork(self) -> None:
+        """Begin anew in a forked child: what the parent has pending stays the parent's."""
+        reset_guard()
+        self._client = self._client.after_fork()
+        self._pipeline = self._make_pipeline()
+
+    def _make_pipeline(self) -> Pipeline:
+        return Pipeline(
+            self.delivery_stream_name or '',
+            self._options,
+            self._client,
+            rules=lambda: self._rules(self.send_interval, MIN_REQUEST_GAP_SECONDS),
+            diagnostics=self._diagnostics,
+        )
+
+    def _pipeline_here(self) -> Pipeline:
+        """Return the pipeline of this process, also where a fork has run no hooks (one made in C)."""
+        if self._pipeline.pid != getpid():
+            with self._opening.setdefault(getpid(), threading.RLock()):
+                if self._pipeline.pid != getpid():
+                    self.start_over_after_fork()
+        return self._pipeline
+
+    def _open(self, make_thread: Callable[..., threading.Thread]) -> Pipeline | None:
+        """Make ready for events, starting the delivery thread; None when this event goes nowhere."""
+        pipeline = self._pipeline_here()
+        if self._disabled or not self.delivery_stream_name:
+            reason = DropReason.DISABLED if self._disabled else DropReason.NO_STREAM
+            pipeline.spool.reject(reason.value, 0)
+            return None
+        with self._opening.setdefault(getpid(), threading.RLock()):
+            pipeline.open(
+                partial(
+                    make_thread,
+                    target=self.batch_sender,
+                    args=(pipeline.source, self.delivery_stream_name, self.send_interval),
+                ),
+                synchronous=not self.use_queues,
+            )
+        return pipeline
+
+    def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:
+        # A small spool is short of room long before a request is full.
+        full_bytes = min(FULL_REQUEST_BYTES, self._options.max_spool_bytes // 4)
+        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, min_gap_seconds, full_bytes)
+
+    def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
+        """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
+        try:
+            formatted: object = self.format(record)
+        except Exception as error:
+            pipeline.note_format_error(error)
+            event = self._json_formatter.encode(record)
+        else:
+            event = _as_event(formatted)
+        fitting = pipeline.fit_or_drop(event, self.MAX_RECORD_SIZE)
+        return None if fitting is None else escape(fitting)
+
+    def _event_of(self, item: object, *, stream: str, pipeline: Pipeline) -> tuple[bytes | None, DropReason]:
+        """Return the event of a plain queue's item, or None and why there is none."""
+        if self._disabled:
+            return None, DropReason.DISABLED
+        if not stream:
+            return None, DropReason.NO_STREAM
+        if not isinstance(item, (bytes, bytearray, memoryview, str)):
+            pipeline.note_format_error(
+                TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')
+            )
+            return None, DropReason.FAILED
+        event = _as_event(item if isinstance(item, str) else bytes(item))
+        return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
+
+
+def _as_event(formatted: object) -> bytes:
+    """Return what a formatter put out as one event, ended by a newline."""
+    if not isinstance(formatted, bytes):
+        formatted = str(formatted).encode('utf-8', 'backslashreplace')
+    return formatted if formatted.endswith(b'\n') else formatted + b'\n'
+
+
+def _stream(given: str | None) -> tuple[str | None, list[str]]:
+    """Return the stream's name, and what the user should be warned of."""
+    name = given or os.environ.get('FIREFIGHTER_STREAM')
+    if not name:
+        return None, [
+            'no delivery stream: give delivery_stream_name=, or set FIREFIGHTER_STREAM. Events are dropped'
+        ]
+    try:
+        check_stream_name(name)
+    except ValueError as error:
+        if given:
+            raise
+        # The environment never raises.
+        return None, [f'FIREFIGHTER_STREAM is of no use: {error}. Events are dropped']
+    return name, []
