@@ -6,10 +6,14 @@ import argparse
 import queue
 import signal
 import sys
+import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from firefighter.local import EndpointError, LocalFirehose
+from firefighter.local.buffering import MIB
+from firefighter.local.fault_plan import TRIGGERS
+from firefighter.local.faults import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +21,30 @@ if TYPE_CHECKING:
 # Where LocalStack's Firehose used to be, so that old settings find it.
 DEFAULT_PORT = 4573
 DEFAULT_STREAM = 'bar'
+# What every refusal could change, and nobody needs to: the error's own words.
+UNLISTED = frozenset({'code', 'message', 'status'})
 DEFAULT_FOLDER = 'firehose-output'
 
 ENVIRONMENT = """\
   export AWS_ENDPOINT_URL_FIREHOSE={url}
   export AWS_DEFAULT_REGION=us-east-1
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"""
+
+
+def _fault_lines() -> str:
+    lines = []
+    for name, named in CATALOGUE.items():
+        settings = ''.join(
+            f' {key}={value}' for key, value in named.parameters.items() if key not in UNLISTED
+        )
+        lines += textwrap.wrap(
+            f'{name:<20}{named.effect}' + (f' [{settings.strip()}]' if settings else ''),
+            width=110,
+            initial_indent='  ',
+            subsequent_indent=' ' * 22,
+        )
+    return '\n'.join(lines)
+
 
 EPILOG = f"""\
 Point any AWS SDK at it; every key will do, but there must be one:
@@ -43,7 +65,17 @@ SIGINT (Ctrl-C) and SIGTERM end it, after it has written what is buffered; the e
 Beside AWS's protocol it answers:
 
   curl URL/_local/accounts         what each stream took, refused and delivered, as JSON
+  curl URL/_local/strikes          how often each fault has struck
   curl -X POST URL/_local/flush    write what is buffered now
+  curl -X POST URL/_local/inject -d '{{"faults": [["slow", {{"seconds": 2}}]]}}'
+  curl -X POST URL/_local/clear-faults
+
+Faults, with their parameters and defaults; they strike puts and lie around each other:
+
+{_fault_lines()}
+
+Each also takes: {', '.join(f'{key}={value}' for key, value in TRIGGERS.items())}.
+For example: --fault partial:share=0.3,probability=0.1 --fault reset-after:skip=10,times=1 --seed 7
 """
 
 
@@ -88,18 +120,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help="how many MiB it gathers at most, as Firehose's own default (default: %(default)s)",
     )
+    parser.add_argument(
+        '--fault',
+        action='append',
+        default=[],
+        metavar='NAME[:PARAMETER=VALUE,...]',
+        help='misbehave, see below; may be repeated',
+    )
+    parser.add_argument(
+        '--seed', type=int, help='repeat the same faults, as far as the requests come in the same order'
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes, and return the exit status: 1 if it cannot start or cannot write everything."""
-    endpoint = LocalFirehose(
-        arguments.folder,
-        streams=arguments.stream or [DEFAULT_STREAM],
-        host=arguments.host,
-        port=arguments.port,
-        buffer_seconds=arguments.buffer_seconds,
-        buffer_bytes=int(arguments.buffer_mib * 1024 * 1024),
-    )
+    try:
+        endpoint = LocalFirehose(
+            arguments.folder,
+            streams=arguments.stream or [DEFAULT_STREAM],
+            host=arguments.host,
+            port=arguments.port,
+            buffer_seconds=arguments.buffer_seconds,
+            buffer_bytes=int(arguments.buffer_mib * MIB),
+            faults=arguments.fault,
+            seed=arguments.seed,
+        )
+    except ValueError as error:
+        return _fail(str(error))
     with _termination() as signals:
         try:
             endpoint.start()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TIMEOUT_SECONDS = 30
+# The operations that change nothing.
+READ_ONLY = frozenset({'accounts', 'strikes'})
 
 
 class EndpointError(Exception):
@@ -71,6 +73,38 @@ class Controls(abc.ABC):
         arn: str = self._call('streams', {'DeliveryStreamName': name, **parameters})['arn']
         return arn
 
+    def inject(self, name: str, **parameters: object) -> None:
+        """Arm a fault, beside those that are armed already.
+
+        Args:
+            name: such as `partial`; `docs/local-endpoint.md` and `firefighter local --help` list all.
+            **parameters: the fault's own, and when it strikes: `probability` (1), `skip` (0 requests), `times`
+                (None: always), `stream` (None: all), `operations` (`puts`, `all`, or one's name).
+
+        Raises:
+            EndpointError: there is no such fault or parameter.
+        """
+        self._call('inject', {'faults': [[name, parameters]]})
+
+    def clear_faults(self, seed: int | None = None) -> None:
+        """Disarm all faults.
+
+        Args:
+            seed: for the dice from here on; None lets them lie.
+
+        Raises:
+            EndpointError: the endpoint does not answer.
+        """
+        self._call('clear-faults', {'seed': seed})
+
+    def strikes(self) -> dict[str, int]:
+        """Return how often each fault has struck since the endpoint started.
+
+        Raises:
+            EndpointError: the endpoint does not answer.
+        """
+        return dict(self._call('strikes', {}))
+
 
 class LocalFirehoseClient(Controls):
     """Controls an endpoint that runs as a process of its own, over HTTP.
@@ -88,7 +122,7 @@ class LocalFirehoseClient(Controls):
         # Not urllib.request, which would send it through the proxy that the environment names.
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
-            method = 'POST' if parameters or operation == 'flush' else 'GET'
+            method = 'GET' if operation in READ_ONLY else 'POST'
             connection.request(method, CONTROL_PREFIX + operation, orjson.dumps(parameters))
             response = connection.getresponse()
             result = orjson.loads(response.read())

@@ -9,7 +9,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from firefighter.local.protocol import invalid_argument
+
 if TYPE_CHECKING:
+    from firefighter.local.fault_plan import FaultPlan
     from firefighter.local.protocol import Moment
     from firefighter.local.service import Service
 
@@ -23,18 +26,23 @@ class Control:
     """The control operations of one endpoint.
 
     Args:
-        service: what they are about.
+        service: answers AWS's operations.
+        plan: the faults around it.
         clock: tells the time.
     """
 
-    def __init__(self, service: Service, clock: Callable[[], Moment]) -> None:
+    def __init__(self, service: Service, plan: FaultPlan, clock: Callable[[], Moment]) -> None:
         self._service = service
+        self._plan = plan
         self._clock = clock
         # operation -> HTTP method, what it does with its parameters.
         self.operations: Mapping[str, tuple[str, Callable[[Parameters], object]]] = {
             'accounts': ('GET', self._accounts),
             'flush': ('POST', self._flush),
             'streams': ('POST', self._create_stream),
+            'inject': ('POST', self._inject),
+            'clear-faults': ('POST', self._clear_faults),
+            'strikes': ('GET', self._strikes),
         }
 
     def call(self, operation: str, parameters: Parameters) -> Any:
@@ -54,3 +62,18 @@ class Control:
 
     def _create_stream(self, parameters: Parameters) -> object:
         return {'arn': self._service.create_stream(parameters, self._clock()).arn}
+
+    def _inject(self, parameters: Parameters) -> object:
+        try:
+            for name, settings in parameters['faults']:
+                self._plan.arm(name, settings)
+        except (KeyError, TypeError, ValueError) as error:
+            raise invalid_argument(str(error)) from error
+        return {}
+
+    def _clear_faults(self, parameters: Parameters) -> object:
+        self._plan.clear(parameters.get('seed'))
+        return {}
+
+    def _strikes(self, _: Parameters) -> object:
+        return self._plan.strikes

@@ -1,177 +1,120 @@
-"""Where a stream's records go: a batch in, named objects out. Nothing here touches the disk."""
+"""Where a stream's records go: a batch in, named objects out. Nothing here touches the disk.
+
+S3 and Redshift are delivered to as they are. In place of a search engine, a table or somebody's server there is a
+folder beside the buckets, with a name that no bucket can have, such as `_opensearch`.
+"""
 
 from __future__ import annotations
 
-import gzip
-import io
-import random
-import uuid
-import zipfile
-from dataclasses import dataclass, field
-from datetime import datetime, timezone, tzinfo
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from firefighter.local.buffering import MIB, Batch, BufferingHints
-from firefighter.local.folder import check_bucket, check_key_part
-from firefighter.local.keys import RANDOM_STRING_LENGTH, Prefixes, object_name
-from firefighter.local.protocol import invalid_argument
+import orjson
+
+from firefighter.local.judges import Judge, anything, json_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from firefighter.local.bucket import Bucket, StoredObject
+    from firefighter.local.buffering import Batch
+    from firefighter.local.protocol import RecordError
 
-DEFAULT_BUCKET = 'logs'
-DEFAULT_S3 = {
-    'RoleARN': 'arn:aws:iam::123456789012:role/firehose',
-    'BucketARN': f'arn:aws:s3:::{DEFAULT_BUCKET}',
-}
+# Makes an object's body of the records in it.
+Compose = Callable[[Sequence[bytes]], bytes]
+
+
+def concatenated(records: Sequence[bytes]) -> bytes:
+    """Write the records' bytes one behind the other, with nothing between them."""
+    return b''.join(records)
 
 
 @dataclass(frozen=True)
-class StoredObject:
-    """One object to be written.
+class Destination:
+    """What becomes of a batch.
 
     Attributes:
-        bucket: its bucket.
-        key: its name there.
-        body: its content, processed and compressed.
-        records: how many Firehose records are in it.
-        failed: whether it holds records that the destination would not take.
+        delivered: where the records go that the destination takes.
+        failed: where the others go.
+        judge: tells the two apart.
+        compose: makes one body of the records that are delivered.
+        error_type: what AWS calls the failure in keys, such as `splunk-failed`.
     """
 
-    bucket: str
-    key: str
-    body: bytes
-    records: int
-    failed: bool = False
-
-
-def _zipped(body: bytes) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, 'w', zipfile.ZIP_DEFLATED) as members:
-        members.writestr('data', body)
-    return archive.getvalue()
-
-
-# The service model's name -> the extension of the key, and what makes the object.
-COMPRESSIONS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
-    'UNCOMPRESSED': ('', bytes),
-    'GZIP': ('.gz', gzip.compress),
-    'ZIP': ('.zip', _zipped),
-}
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """How objects are named and packed on their way into a bucket.
-
-    Attributes:
-        name: the bucket's name.
-        prefixes: what the objects' keys begin with.
-        compression: one of `COMPRESSIONS`.
-        extension: replaces the one that the compression gives.
-        time_zone: of the times in keys.
-    """
-
-    name: str = DEFAULT_BUCKET
-    prefixes: Prefixes = field(default_factory=Prefixes)
-    compression: str = 'UNCOMPRESSED'
-    extension: str = ''
-    time_zone: tzinfo = timezone.utc
-
-    @classmethod
-    def from_configuration(cls, configuration: Mapping[str, Any]) -> Bucket:
-        """Return what an S3 destination's configuration asks for.
-
-        Raises:
-            ServiceError: it asks for what AWS or this endpoint does not have.
-        """
-        compression = configuration.get('CompressionFormat', 'UNCOMPRESSED')
-        if compression not in COMPRESSIONS:
-            raise invalid_argument(f'CompressionFormat {compression} is not supported by the local endpoint')
-        return cls(
-            name=check_bucket(configuration['BucketARN'].partition(':s3:::')[2]),
-            prefixes=Prefixes(
-                check_key_part(configuration.get('Prefix', '')),
-                _optional_key_part(configuration.get('ErrorOutputPrefix')),
-            ),
-            compression=compression,
-            extension=check_key_part(configuration.get('FileExtension', '')),
-            time_zone=_time_zone(configuration.get('CustomTimeZone', '')),
-        )
-
-    def pack(
-        self,
-        body: bytes,
-        *,
-        stream_name: str,
-        version: str,
-        opened_unix_seconds: float,
-        records: int,
-        error_type: str | None = None,
-    ) -> StoredObject:
-        """Return the object that a body becomes.
-
-        Args:
-            body: the records, one behind the other.
-            stream_name: the delivery stream's name.
-            version: its version.
-            opened_unix_seconds: the arrival of the oldest record.
-            records: how many there are.
-            error_type: why they failed; None if they did not.
-        """
-        when = datetime.fromtimestamp(opened_unix_seconds, self.time_zone)
-        extension, compress = COMPRESSIONS[self.compression]
-        prefix = self.prefixes.evaluate(when, random_string=_random_string, error_type=error_type)
-        name = object_name(stream_name, version, when, str(uuid.uuid4()), self.extension or extension)
-        return StoredObject(self.name, prefix + name, compress(body), records, failed=error_type is not None)
-
-
-@dataclass(frozen=True)
-class S3Destination:
-    """S3, ordinary or extended: the records' bytes one behind the other, with no delimiter between them."""
-
-    bucket: Bucket
+    delivered: Bucket
+    failed: Bucket
+    judge: Judge = anything
+    compose: Compose = concatenated
+    error_type: str = 'processing-failed'
 
     def objects(self, batch: Batch, stream_name: str, version: str) -> list[StoredObject]:
-        """Return what a batch becomes."""
-        return [
-            self.bucket.pack(
-                b''.join(batch.records),
-                stream_name=stream_name,
-                version=version,
-                opened_unix_seconds=batch.opened.unix_seconds,
-                records=len(batch.records),
-            )
+        """Return the objects that a batch becomes: one of what is delivered, one of what failed, as needed."""
+        errors = [self.judge(record) for record in batch.records]
+        delivered = [record for record, error in zip(batch.records, errors, strict=True) if error is None]
+        failed = [
+            (record, error) for record, error in zip(batch.records, errors, strict=True) if error is not None
         ]
+        names = {'stream_name': stream_name, 'version': version}
+        opened = batch.opened.unix_seconds
+        stored = []
+        if delivered:
+            stored.append(
+                self.delivered.pack(
+                    self.compose(delivered), **names, opened_unix_seconds=opened, records=len(delivered)
+                )
+            )
+        if failed:
+            body = b''.join(failure(record, error, opened) for record, error in failed)
+            stored.append(
+                self.failed.pack(
+                    body, **names, opened_unix_seconds=opened, records=len(failed), error_type=self.error_type
+                )
+            )
+        return stored
 
 
-def buffering_hints(configuration: Mapping[str, Any], default: BufferingHints) -> BufferingHints:
-    """Return the hints that a destination's configuration asks for.
+def with_newlines(records: Sequence[bytes]) -> bytes:
+    r"""Append a newline to each record, whether it has one or not, as AppendDelimiterToRecord does."""
+    return b''.join(record + b'\n' for record in records)
 
-    Raises:
-        ServiceError: one of the two was given without the other, which AWS does not take.
+
+def documents(records: Sequence[bytes]) -> bytes:
+    """Write one JSON document a line."""
+    return b''.join(record.strip() + b'\n' for record in records)
+
+
+def converted(records: Sequence[bytes]) -> bytes:
+    """Write each JSON value of each record as a line: what Parquet or ORC would hold."""
+    values = [value for record in records for value in json_values(record)]
+    return b''.join(json.dumps(value).encode() + b'\n' for value in values)
+
+
+def http_request(records: Sequence[bytes]) -> bytes:
+    """Write the body that Firehose posts to an HTTP endpoint, as a line; each record is a blob of its own.
+
+    Source: https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html
     """
-    asked = configuration.get('BufferingHints') or {}
-    if not asked:
-        return default
-    if {'SizeInMBs', 'IntervalInSeconds'} - asked.keys():
-        raise invalid_argument('BufferingHints needs both SizeInMBs and IntervalInSeconds, or neither')
-    return BufferingHints(asked['SizeInMBs'] * MIB, asked['IntervalInSeconds'])
+    return (
+        orjson.dumps({'records': [{'data': base64.b64encode(record).decode()} for record in records]}) + b'\n'
+    )
 
 
-def _optional_key_part(text: str | None) -> str | None:
-    return None if text is None else check_key_part(text)
+def failure(record: bytes, error: RecordError, arrived_unix_seconds: float) -> bytes:
+    """Return the line that stands under the error prefix for a record that was not delivered.
 
-
-def _time_zone(name: str) -> tzinfo:
-    if not name:
-        return timezone.utc
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        raise invalid_argument(f'CustomTimeZone {name} is not known') from None
-
-
-def _random_string() -> str:
-    return f'{random.getrandbits(44):011x}'[:RANDOM_STRING_LENGTH]
+    Args:
+        record: its bytes, which become `rawData`.
+        error: what the destination had against it.
+        arrived_unix_seconds: the arrival of the oldest record of its batch.
+    """
+    milliseconds = int(arrived_unix_seconds * 1000)
+    line = {
+        'attemptsMade': 1,
+        'arrivalTimestamp': milliseconds,
+        'errorCode': error.code,
+        'errorMessage': error.message,
+        'attemptEndingTimestamp': milliseconds,
+        'rawData': base64.b64encode(record).decode(),
+    }
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

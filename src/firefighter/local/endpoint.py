@@ -10,9 +10,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from firefighter.local.bucket import DEFAULT_BUCKET
 from firefighter.local.buffering import MIB, BufferingHints
 from firefighter.local.client import TIMEOUT_SECONDS, Controls, EndpointError
 from firefighter.local.control import Control
+from firefighter.local.fault_plan import FaultPlan, parse_faults
 from firefighter.local.folder import Folder
 from firefighter.local.protocol import ServiceError
 from firefighter.local.service import Service
@@ -42,8 +44,11 @@ class LocalFirehose(Controls):
         port: the port to listen on; 0 takes a free one.
         buffer_seconds: how long a stream without hints of its own gathers records. AWS's default is 300.
         buffer_bytes: how many bytes it gathers at most. AWS's default, too, is 5 MiB.
+        faults: faults to arm at once, as on the command line: `partial:share=0.3,probability=0.1`.
+        seed: for the faults' dice; None for other strikes each time.
 
     Raises:
+        ValueError: a fault is not one of the catalogue's.
         EndpointError: in `start` and `with`: the port is taken, the folder is not writable, a stream's name is
             not valid.
         ModuleNotFoundError: in `start` and `with`: aiohttp is not installed; the message says how to.
@@ -58,11 +63,16 @@ class LocalFirehose(Controls):
         port: int = 0,
         buffer_seconds: float = 1,
         buffer_bytes: int = 5 * MIB,
+        faults: Iterable[str] = (),
+        seed: int | None = None,
     ) -> None:
         self.folder = pathlib.Path(folder).resolve()
         self._streams = tuple(streams)
         self._address = host, port
         self._hints = BufferingHints(buffer_bytes, buffer_seconds)
+        self._plan = FaultPlan(seed)
+        for name, parameters in parse_faults(faults):
+            self._plan.arm(name, parameters)
         self._url: str | None = None
         self._complete = True
         self._thread: threading.Thread | None = None
@@ -78,6 +88,18 @@ class LocalFirehose(Controls):
             raise EndpointError('the local endpoint has not been started')
         return self._url
 
+    def delivered(self, bucket: str = DEFAULT_BUCKET) -> bytes:
+        """Write what is buffered, and return what is in a bucket's objects, one behind the other.
+
+        Args:
+            bucket: where streams deliver that were not told otherwise, unless told.
+
+        Raises:
+            EndpointError: some of it could not be written.
+        """
+        self.flush()
+        return Folder(self.folder).read(bucket)
+
     def start(self) -> Self:
         """Listen, and return when requests are answered."""
         try:
@@ -88,10 +110,10 @@ class LocalFirehose(Controls):
             raise ModuleNotFoundError(MISSING_AIOHTTP, name='aiohttp') from None
         try:
             service = Service(Folder(self.folder), self._hints)
-            self._control = Control(service, now)
+            self._control = Control(service, self._plan, now)
             for name in self._streams:
                 self.create_stream(name)
-            self._server = Server(service, self._control, *self._address)
+            self._server = Server(service, self._plan, self._control, *self._address)
         except OSError as error:
             raise EndpointError(f'cannot write to {self.folder}: {error}') from error
         started: concurrent.futures.Future[str] = concurrent.futures.Future()

@@ -55,6 +55,13 @@ class Folder:
         finally:
             unfinished.unlink(missing_ok=True)
 
+    def read(self, bucket: str) -> bytes:
+        """Return what is in a bucket's objects, one behind the other, in the order in which they were written."""
+        objects = [path for path in (self.path / bucket).rglob('*') if path.is_file()]
+        return b''.join(
+            path.read_bytes() for path in sorted(objects, key=lambda path: path.stat().st_mtime_ns)
+        )
+
     def close(self) -> None:
         """Remove what a reader of the folder need not see."""
         try:

@@ -6,6 +6,8 @@ The rules are those of AWS's page "Custom prefixes for Amazon S3 objects"
 * A prefix may hold `!{timestamp:<Java date pattern>}` and `!{firehose:random-string}` (11 characters, anew at each
   place); an error prefix `!{firehose:error-output-type}` too.
 * A prefix without a timestamp gets `!{timestamp:yyyy/MM/dd/HH/}` at its end, as if it had been written there.
+  So `logs` becomes `logs2026/...`; the page's last example shows a slash between the two, and so does moto, but
+  its rule, and its remark that a prefix which ends with a slash appears as a folder, do not.
 * Without an error prefix, failed records go to `<prefix><error type>/yyyy/MM/dd/HH/`; but a prefix with expressions
   needs an error prefix, and an error prefix with expressions needs the error type.
 * Times are those of the oldest record in the object, in UTC or in the stream's own time zone.
@@ -93,6 +95,8 @@ class Prefixes:
         template = self.delivered
         if error_type is not None:
             template = f'{self.delivered}{error_type}/' if self.failed is None else self.failed
+        if '!{' in _EXPRESSION.sub('', template):
+            raise invalid_argument('The sequence !{ can only appear in !{namespace:value} expressions')
         if '!{timestamp:' not in template:
             template += '!{timestamp:yyyy/MM/dd/HH/}'
 
@@ -106,10 +110,7 @@ class Prefixes:
                 return error_type
             raise invalid_argument(f'Prefix expression {match.group()} is not supported')
 
-        evaluated = _EXPRESSION.sub(replacement, template)
-        if '!{' in evaluated:
-            raise invalid_argument('The sequence !{ can only appear in !{namespace:value} expressions')
-        return evaluated
+        return _EXPRESSION.sub(replacement, template)
 
 
 def object_name(stream_name: str, version: str, when: datetime, unique: str, extension: str = '') -> str:

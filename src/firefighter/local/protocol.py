@@ -6,6 +6,7 @@ refused record inside a PutRecordBatch is no error of the call: it has `ErrorCod
 
 from __future__ import annotations
 
+import enum
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,11 @@ TARGET_PREFIX = 'Firehose_20150804.'
 # The length of the ids that the real service gives to records.
 RECORD_ID_LENGTH = 224
 
+# Where every stream is, and nobody's.
+ACCOUNT_ID = '123456789012'
+REGION = 'us-east-1'
+
 BAD_REQUEST = 400
-INTERNAL_ERROR = 500
 
 
 class Moment(NamedTuple):
@@ -83,6 +87,16 @@ def new_request_id() -> str:
     return '-'.join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+class Ending(enum.Enum):
+    """How an exchange ends on the wire."""
+
+    ANSWER = 'the answer is sent'
+    CUT_OFF = 'half of the answer is sent, then the connection is closed'
+    RESET = 'the connection is reset instead'
+    SILENCE = 'nothing is sent, and the connection stays open'
+    REFUSE = 'all connections are reset, and new ones are refused for a while'
+
+
 @dataclass(frozen=True)
 class Reply:
     """One answer of the API.
@@ -92,12 +106,20 @@ class Reply:
         status: the HTTP status.
         error_code: what AWS calls the error, if it is one.
         request_id: identifies the answer; AWS's have the form of a UUID.
+        delay_seconds: how long it waits before it goes onto the wire.
+        dribble_seconds: how long it takes, in small pieces; 0 for at once.
+        ending: whether it goes onto the wire at all.
+        refuse_seconds: with `Ending.REFUSE`, for how long.
     """
 
     body: bytes
     status: int = 200
     error_code: str | None = None
     request_id: str = field(default_factory=new_request_id)
+    delay_seconds: float = 0
+    dribble_seconds: float = 0
+    ending: Ending = Ending.ANSWER
+    refuse_seconds: float = 0
 
 
 class ServiceError(Exception):

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from firefighter.local import validation
-from firefighter.local.buffering import Buffer, BufferingHints
-from firefighter.local.destinations import DEFAULT_S3, Bucket, S3Destination, buffering_hints
+from firefighter.local.configuration import settings
 from firefighter.local.limits import parse_put_record, parse_put_record_batch
 from firefighter.local.protocol import (
+    ACCOUNT_ID,
     RECORD_ID_LENGTH,
     Moment,
     RecordError,
@@ -22,24 +22,15 @@ from firefighter.local.protocol import (
     success,
     unknown_operation,
 )
-from firefighter.local.streams import ACCOUNT_ID, Stream
+from firefighter.local.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from firefighter.local.accounts import Account
+    from firefighter.local.buffering import BufferingHints
     from firefighter.local.folder import Folder
 
-# What DescribeDeliveryStream says where nothing was asked for.
-_DESCRIBED_DEFAULTS: Mapping[str, Any] = {
-    'CompressionFormat': 'UNCOMPRESSED',
-    'EncryptionConfiguration': {'NoEncryptionConfig': 'NoEncryption'},
-    'CloudWatchLoggingOptions': {'Enabled': False},
-}
-_S3_MEMBERS = (
-    'RoleARN', 'BucketARN', 'Prefix', 'ErrorOutputPrefix', 'BufferingHints', 'CompressionFormat',
-    'EncryptionConfiguration', 'CloudWatchLoggingOptions',
-)  # fmt: skip
 # The number of streams that ListDeliveryStreams names unless told, and that an account may have by default.
 DEFAULT_LIST_LIMIT = 10
 
@@ -56,14 +47,6 @@ class Service:
         self._folder = folder
         self._hints = hints
         self._streams: dict[str, Stream] = {}
-        self._operations: Mapping[str, Callable[[Request], object]] = {
-            'PutRecord': self._put_record,
-            'PutRecordBatch': self._put_record_batch,
-            'CreateDeliveryStream': self._create,
-            'DescribeDeliveryStream': self._describe,
-            'ListDeliveryStreams': self._list,
-            'DeleteDeliveryStream': self._delete,
-        }
         # Ids differ between services and within one; only their form matters to a client.
         self._record_id_start = secrets.token_urlsafe(RECORD_ID_LENGTH)[: RECORD_ID_LENGTH - 16]
         self._record_numbers = itertools.count()
@@ -71,10 +54,9 @@ class Service:
     def answer(self, request: Request) -> Reply:
         """Do what a request asks, and return what to say."""
         try:
-            operation = self._operations.get(request.operation)
-            if operation is None:
+            if request.operation not in self.OPERATIONS:
                 raise unknown_operation()
-            return success(operation(request))
+            return success(self.OPERATIONS[request.operation](self, request))
         except ServiceError as error:
             return error.reply()
 
@@ -93,14 +75,10 @@ class Service:
         if name in self._streams:
             message = f'Firehose {name} under accountId {ACCOUNT_ID} already exists'
             raise ServiceError('ResourceInUseException', message)
-        _, configuration = _destination_of(parameters)
-        hints = buffering_hints(configuration, self._hints)
         stream = Stream(
             name,
             parameters.get('DeliveryStreamType', 'DirectPut'),
-            destinations=[_described(configuration, hints)],
-            destination=S3Destination(Bucket.from_configuration(configuration)),
-            buffer=Buffer(hints),
+            settings=settings(parameters, self._hints),
             created=moment,
         )
         self._streams[name] = stream
@@ -158,6 +136,9 @@ class Service:
         stream = self._stream(name)
         if stream.kind != 'DirectPut':
             raise invalid_argument(f'This operation is not permitted on {stream.kind} delivery stream type.')
+        if not stream.settings.takes_puts:
+            message = 'Only requests from CloudWatch Logs are supported when CloudWatch Logs decompression is enabled.'
+            raise ServiceError('InvalidSourceException', message)
         refusals = request.admission(records)
         if refusals:
             records = [record for index, record in enumerate(records) if index not in refusals]
@@ -199,28 +180,11 @@ class Service:
     def _record_id(self) -> str:
         return f'{self._record_id_start}{next(self._record_numbers):016x}'
 
-
-def _destination_of(parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    found = [
-        (key, value)
-        for key, value in parameters.items()
-        if key.endswith('DestinationConfiguration') and value is not None
-    ]
-    if not found:
-        return 'ExtendedS3DestinationConfiguration', DEFAULT_S3
-    if len(found) > 1:
-        raise invalid_argument('Exactly one destination configuration is supported for a Firehose')
-    return found[0]
-
-
-def _described(configuration: Mapping[str, Any], hints: BufferingHints) -> dict[str, Any]:
-    extended = {**_DESCRIBED_DEFAULTS, **configuration}
-    extended['BufferingHints'] = {
-        'SizeInMBs': hints.size_bytes // 2**20,
-        'IntervalInSeconds': int(hints.interval_seconds),
-    }
-    return {
-        'DestinationId': 'destinationId-000000000001',
-        'S3DestinationDescription': {key: extended[key] for key in _S3_MEMBERS if key in extended},
-        'ExtendedS3DestinationDescription': extended,
+    OPERATIONS: Mapping[str, Callable[[Service, Request], object]] = {
+        'PutRecord': _put_record,
+        'PutRecordBatch': _put_record_batch,
+        'CreateDeliveryStream': _create,
+        'DescribeDeliveryStream': _describe,
+        'ListDeliveryStreams': _list,
+        'DeleteDeliveryStream': _delete,
     }

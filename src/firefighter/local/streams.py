@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firefighter.local.accounts import Account
+from firefighter.local.buffering import Buffer
+from firefighter.local.protocol import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from firefighter.local.buffering import Batch, Buffer
-    from firefighter.local.destinations import S3Destination, StoredObject
+    from firefighter.local.bucket import StoredObject
+    from firefighter.local.buffering import Batch
+    from firefighter.local.configuration import Settings
     from firefighter.local.folder import Folder
     from firefighter.local.protocol import Moment
 
-ACCOUNT_ID = '123456789012'
-REGION = 'us-east-1'
 # How long after a write that failed the next one is tried.
 RETRY_SECONDS = 1
 
@@ -28,25 +29,26 @@ class Stream:
     Attributes:
         name: its name.
         kind: its type, such as `DirectPut`.
-        destinations: their descriptions as DescribeDeliveryStream gives them.
-        destination: makes objects of batches.
-        buffer: what waits for its interval or size.
+        settings: what it does with its records.
         created: when it was made.
         version: AWS counts it up with each change of the destination.
         account: what it has done.
+        buffer: what waits for its interval or size.
     """
 
     name: str
     kind: str
-    destinations: Sequence[Mapping[str, Any]]
-    destination: S3Destination
-    buffer: Buffer
+    settings: Settings
     created: Moment
     version: str = '1'
     account: Account = field(default_factory=Account)
+    buffer: Buffer = field(init=False)
     # What could not be written, the oldest first, and when to try again on the monotonic clock.
     _unwritten: list[StoredObject] = field(default_factory=list)
     _retry_at: float = 0
+
+    def __post_init__(self) -> None:
+        self.buffer = Buffer(self.settings.hints)
 
     @property
     def arn(self) -> str:
@@ -63,7 +65,7 @@ class Stream:
             'DeliveryStreamType': self.kind,
             'VersionId': self.version,
             'CreateTimestamp': self.created.unix_seconds,
-            'Destinations': list(self.destinations),
+            'Destinations': [self.settings.description],
             'HasMoreDestinations': False,
         }
 
@@ -88,7 +90,7 @@ class Stream:
 
     def _write(self, batches: Sequence[Batch], moment: Moment, folder: Folder) -> None:
         for batch in batches:
-            self._unwritten += self.destination.objects(batch, self.name, self.version)
+            self._unwritten += self.settings.destination.objects(batch, self.name, self.version)
         while self._unwritten:
             stored = self._unwritten[0]
             try:

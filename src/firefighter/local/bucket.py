@@ -1,0 +1,139 @@
+"""How objects are named and packed on their way into a bucket. Nothing here touches the disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import uuid
+import zipfile
+from dataclasses import dataclass, field
+from datetime import datetime, timezone, tzinfo
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from firefighter.local.folder import check_bucket, check_key_part
+from firefighter.local.keys import RANDOM_STRING_LENGTH, Prefixes, object_name
+from firefighter.local.protocol import invalid_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DEFAULT_BUCKET = 'logs'
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object to be written.
+
+    Attributes:
+        bucket: its bucket.
+        key: its name there.
+        body: its content, processed and compressed.
+        records: how many Firehose records are in it.
+        failed: whether it holds records that the destination would not take.
+    """
+
+    bucket: str
+    key: str
+    body: bytes
+    records: int
+    failed: bool = False
+
+
+def _zipped(body: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, 'w', zipfile.ZIP_DEFLATED) as members:
+        members.writestr('data', body)
+    return archive.getvalue()
+
+
+# The service model's name -> the extension of the key, and what makes the object.
+COMPRESSIONS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+    'UNCOMPRESSED': ('', bytes),
+    'GZIP': ('.gz', gzip.compress),
+    'ZIP': ('.zip', _zipped),
+}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """How objects are named and packed on their way into a bucket.
+
+    Attributes:
+        name: the bucket's name.
+        prefixes: what the objects' keys begin with.
+        compression: one of `COMPRESSIONS`.
+        extension: replaces the one that the compression gives.
+        time_zone: of the times in keys.
+    """
+
+    name: str = DEFAULT_BUCKET
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    compression: str = 'UNCOMPRESSED'
+    extension: str = ''
+    time_zone: tzinfo = timezone.utc
+
+    @classmethod
+    def from_configuration(cls, configuration: Mapping[str, Any]) -> Bucket:
+        """Return what an S3 destination's configuration asks for.
+
+        Raises:
+            ServiceError: it asks for what AWS or this endpoint does not have.
+        """
+        compression = configuration.get('CompressionFormat', 'UNCOMPRESSED')
+        if compression not in COMPRESSIONS:
+            raise invalid_argument(f'CompressionFormat {compression} is not supported by the local endpoint')
+        return cls(
+            name=check_bucket(configuration['BucketARN'].partition(':s3:::')[2]),
+            prefixes=Prefixes(
+                check_key_part(configuration.get('Prefix', '')),
+                _optional_key_part(configuration.get('ErrorOutputPrefix')),
+            ),
+            compression=compression,
+            extension=check_key_part(configuration.get('FileExtension', '')),
+            time_zone=_time_zone(configuration.get('CustomTimeZone', '')),
+        )
+
+    def pack(
+        self,
+        body: bytes,
+        *,
+        stream_name: str,
+        version: str,
+        opened_unix_seconds: float,
+        records: int,
+        error_type: str | None = None,
+    ) -> StoredObject:
+        """Return the object that a body becomes.
+
+        Args:
+            body: the records, one behind the other.
+            stream_name: the delivery stream's name.
+            version: its version.
+            opened_unix_seconds: the arrival of the oldest record.
+            records: how many there are.
+            error_type: why they failed; None if they did not.
+        """
+        when = datetime.fromtimestamp(opened_unix_seconds, self.time_zone)
+        extension, compress = COMPRESSIONS[self.compression]
+        prefix = self.prefixes.evaluate(when, random_string=_random_string, error_type=error_type)
+        name = object_name(stream_name, version, when, str(uuid.uuid4()), self.extension or extension)
+        return StoredObject(self.name, prefix + name, compress(body), records, failed=error_type is not None)
+
+
+def _optional_key_part(text: str | None) -> str | None:
+    return None if text is None else check_key_part(text)
+
+
+def _time_zone(name: str) -> tzinfo:
+    if not name:
+        return timezone.utc
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise invalid_argument(f'CustomTimeZone {name} is not known') from None
+
+
+def _random_string() -> str:
+    return f'{random.getrandbits(44):011x}'[:RANDOM_STRING_LENGTH]

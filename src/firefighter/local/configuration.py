@@ -1,0 +1,214 @@
+"""What CreateDeliveryStream asks for, as a destination, its hints and its description.
+
+What the endpoint does not have is refused, never ignored, if it would change what arrives: processing by Lambda,
+dynamic partitioning, backup of all records, Snappy. Encryption, logging to CloudWatch and VPCs are described and have
+no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from firefighter.local.bucket import DEFAULT_BUCKET, Bucket
+from firefighter.local.buffering import MIB, BufferingHints
+from firefighter.local.destinations import (
+    Compose,
+    Destination,
+    concatenated,
+    converted,
+    documents,
+    http_request,
+    with_newlines,
+)
+from firefighter.local.judges import (
+    Judge,
+    anything,
+    convertible,
+    iceberg,
+    opensearch,
+    snowflake,
+    splunk_event,
+)
+from firefighter.local.protocol import invalid_argument
+from firefighter.local.validation import service_model
+
+Configuration = Mapping[str, Any]
+
+SUFFIX = 'DestinationConfiguration'
+DEFAULT_DESTINATION: Mapping[str, Configuration] = {
+    'ExtendedS3DestinationConfiguration': {
+        'RoleARN': 'arn:aws:iam::123456789012:role/firehose',
+        'BucketARN': f'arn:aws:s3:::{DEFAULT_BUCKET}',
+    }
+}
+
+# What DescribeDeliveryStream says of an S3 destination where nothing was asked for.
+_DESCRIBED_S3: Configuration = {
+    'CompressionFormat': 'UNCOMPRESSED',
+    'EncryptionConfiguration': {'NoEncryptionConfig': 'NoEncryption'},
+    'CloudWatchLoggingOptions': {'Enabled': False},
+}
+_RENAMED = {
+    'S3Configuration': 'S3DestinationDescription',
+    'S3BackupConfiguration': 'S3BackupDescription',
+    'VpcConfiguration': 'VpcConfigurationDescription',
+}
+_BACKUP_OF_ALL = frozenset({'Enabled', 'AllDocuments', 'AllEvents', 'AllData'})
+# Streams with one of these take puts from CloudWatch Logs only.
+_NO_PUTS = frozenset({'Decompression', 'CloudWatchLogProcessing'})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of destination that is not S3.
+
+    Attributes:
+        folder: what stands in for it, beside the buckets.
+        error_type: what AWS calls its failures.
+        judge: which records it takes.
+        compose: how they are written.
+    """
+
+    folder: str
+    error_type: str
+    judge: Judge
+    compose: Compose
+
+
+_OPENSEARCH = Kind('_opensearch', 'AmazonOpenSearchService-failed', opensearch, documents)
+KINDS: Mapping[str, Kind] = {
+    'Elasticsearch': replace(_OPENSEARCH, error_type='elasticsearch-failed'),
+    'Amazonopensearchservice': _OPENSEARCH,
+    'AmazonOpenSearchServerless': _OPENSEARCH,
+    'Splunk': Kind('_splunk', 'splunk-failed', anything, concatenated),
+    'Snowflake': Kind('_snowflake', 'snowflake-failed', snowflake, documents),
+    'Iceberg': Kind('_iceberg', 'iceberg-failed', iceberg, documents),
+    'HttpEndpoint': Kind('_http', 'http-endpoint-failed', anything, http_request),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A stream's settings.
+
+    Attributes:
+        destination: makes objects of batches.
+        hints: when a batch is due.
+        takes_puts: false for a stream that decompresses what CloudWatch Logs sends.
+        description: the one member of `Destinations` in DescribeDeliveryStream.
+    """
+
+    destination: Destination
+    hints: BufferingHints
+    takes_puts: bool
+    description: Configuration
+
+
+def settings(parameters: Configuration, default_hints: BufferingHints) -> Settings:
+    """Return the settings that CreateDeliveryStream asks for.
+
+    Args:
+        parameters: its parameters, already valid by the service model.
+        default_hints: for a destination without hints of its own.
+
+    Raises:
+        ServiceError: AWS would refuse them, or the endpoint does not have what they ask for.
+    """
+    found = {key: value for key, value in parameters.items() if key.endswith(SUFFIX) and value is not None}
+    if len(found) > 1:
+        raise invalid_argument('Exactly one destination configuration is supported for a Firehose')
+    ((key, asked),) = (found or DEFAULT_DESTINATION).items()
+    name = key.removesuffix(SUFFIX)
+    processors = _processors(asked)
+    unsupported = processors - _NO_PUTS - {'AppendDelimiterToRecord'}
+    if unsupported:
+        raise _not_here(f'the processor {", ".join(sorted(unsupported))}')
+    if asked.get('S3BackupMode') in _BACKUP_OF_ALL:
+        raise _not_here(f'S3BackupMode {asked["S3BackupMode"]}')
+    hints = _hints(
+        asked.get('BufferingHints') or asked.get('S3Configuration', {}).get('BufferingHints'), default_hints
+    )
+    return Settings(
+        destination=_destination(name, asked, processors),
+        hints=hints,
+        takes_puts=not processors & _NO_PUTS,
+        description=_description(name, asked, hints),
+    )
+
+
+def _destination(name: str, asked: Configuration, processors: frozenset[str]) -> Destination:
+    if name in {'S3', 'ExtendedS3', 'Redshift'}:
+        destination = _s3(asked.get('S3Configuration', asked))
+    else:
+        kind = KINDS[name]
+        failed = Bucket.from_configuration(asked['S3Configuration'])
+        if failed.prefixes.failed is None:
+            # Nothing else goes into the bucket, and so failures have its prefix.
+            failed = replace(failed, prefixes=replace(failed.prefixes, failed=failed.prefixes.delivered))
+        judge = splunk_event if asked.get('HECEndpointType') == 'Event' else kind.judge
+        destination = Destination(Bucket(kind.folder), failed, judge, kind.compose, kind.error_type)
+    if 'AppendDelimiterToRecord' in processors and destination.compose is concatenated:
+        destination = replace(destination, compose=with_newlines)
+    return destination
+
+
+def _s3(asked: Configuration) -> Destination:
+    bucket = Bucket.from_configuration(asked)
+    # Failed records are written as they are read by people: without compression or an extension.
+    failed = replace(bucket, compression='UNCOMPRESSED', extension='')
+    if _is_enabled(asked.get('DynamicPartitioningConfiguration'), default=False):
+        raise _not_here('dynamic partitioning')
+    if not _is_enabled(asked.get('DataFormatConversionConfiguration'), default=True):
+        return Destination(bucket, failed)
+    # Not Parquet or ORC, but what they would hold: one document a line.
+    return Destination(bucket, failed, convertible, converted, 'format-conversion-failed')
+
+
+def _is_enabled(asked: Configuration | None, *, default: bool) -> bool:
+    return asked is not None and bool(asked.get('Enabled', default))
+
+
+def _processors(asked: Configuration) -> frozenset[str]:
+    processing = asked.get('ProcessingConfiguration')
+    if processing is None or not _is_enabled(processing, default=False):
+        return frozenset()
+    return frozenset(processor['Type'] for processor in processing.get('Processors', ()))
+
+
+def _hints(asked: Configuration | None, default: BufferingHints) -> BufferingHints:
+    if not asked:
+        return default
+    if {'SizeInMBs', 'IntervalInSeconds'} - asked.keys():
+        raise invalid_argument('BufferingHints needs both SizeInMBs and IntervalInSeconds, or neither')
+    return BufferingHints(asked['SizeInMBs'] * MIB, asked['IntervalInSeconds'])
+
+
+def _description(name: str, asked: Configuration, hints: BufferingHints) -> Configuration:
+    shown = {'SizeInMBs': max(1, hints.size_bytes // MIB), 'IntervalInSeconds': int(hints.interval_seconds)}
+    described: dict[str, Any] = {'DestinationId': 'destinationId-000000000001'}
+    shape = f'{name}DestinationDescription'
+    described[shape] = _described(shape, {'BufferingHints': shown, **asked})
+    if name == 'ExtendedS3':
+        # The real service shows it under its older name, too.
+        described['S3DestinationDescription'] = _described(
+            'S3DestinationDescription', {'BufferingHints': shown, **asked}
+        )
+    return described
+
+
+def _described(shape: str, asked: Configuration) -> Configuration:
+    # Only what the model's description has: so passwords and keys are left out.
+    members = service_model()['shapes'][shape]['members']
+    described = {_RENAMED.get(key, key): value for key, value in asked.items()}
+    for key, value in described.items():
+        if key in {'S3DestinationDescription', 'S3BackupDescription'}:
+            described[key] = _described('S3DestinationDescription', value)
+    if 'CompressionFormat' in members:
+        described = {**_DESCRIBED_S3, **described}
+    return {key: value for key, value in described.items() if key in members}
+
+
+def _not_here(what: str) -> Exception:
+    return invalid_argument(f'The local endpoint does not have {what}')

@@ -1,0 +1,182 @@
+"""Which fault strikes which request: what is armed, in which order, and by which dice."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from firefighter.local.faults import CATALOGUE, Fault, Proceed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from firefighter.local.protocol import Reply, Request
+
+
+@dataclass
+class Armed:
+    """A fault that waits for its requests.
+
+    Attributes:
+        name: its name in the catalogue.
+        fault: what it does.
+        probability: of striking a request that it could strike.
+        skip: how many such requests pass first.
+        times: how many it strikes at most; None for all.
+        stream: the only stream whose requests it strikes; None for all.
+        operations: `puts` for PutRecord and PutRecordBatch, `all`, or the name of one.
+    """
+
+    name: str
+    fault: Fault
+    probability: float = 1
+    skip: int = 0
+    times: int | None = None
+    stream: str | None = None
+    operations: str = 'puts'
+
+    def strikes(self, request: Request, dice: random.Random) -> bool:
+        """Decide about one request, and count it."""
+        if not self._concerns(request) or self.times == 0:
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if dice.random() >= self.probability:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+    def _concerns(self, request: Request) -> bool:
+        if self.stream is not None and request.stream_name != self.stream:
+            return False
+        if self.operations == 'puts':
+            return request.is_put
+        return self.operations in {'all', request.operation}
+
+
+# Parameters that every fault has: when it strikes.
+TRIGGERS: Mapping[str, Any] = {
+    field.name: field.default for field in dataclasses.fields(Armed) if field.name not in {'name', 'fault'}
+}
+_TRIGGER_TYPES: Mapping[str, type] = {
+    'probability': float, 'skip': int, 'times': int, 'stream': str, 'operations': str
+}  # fmt: skip
+
+
+class FaultPlan:
+    """The faults around one service.
+
+    Faults that strike the same request lie around each other, the first to be armed outermost.
+
+    Args:
+        seed: repeats a run, as far as the requests come in the same order; None for a new one each time.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._dice = random.Random(seed)  # noqa: S311 - chance, not secrecy
+        self._armed: list[Armed] = []
+        self.strikes: Counter[str] = Counter()
+
+    def arm(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Add a fault.
+
+        Args:
+            name: one of the catalogue's.
+            parameters: the fault's own, and when it strikes; numbers may be text.
+
+        Raises:
+            ValueError: there is no such fault or parameter, or the value is not one.
+        """
+        self._armed.append(armed(name, parameters))
+
+    def clear(self, seed: int | None = None) -> None:
+        """Remove all faults; how often they struck is kept.
+
+        Args:
+            seed: for what comes; None goes on with the dice as they lie.
+        """
+        self._armed.clear()
+        if seed is not None:
+            self._dice.seed(seed)
+
+    def answer(self, request: Request, proceed: Proceed) -> Reply:
+        """Ask the service, with the faults that strike this request around it."""
+        striking = [fault for fault in self._armed if fault.strikes(request, self._dice)]
+        self.strikes.update(fault.name for fault in striking)
+        for fault in reversed(striking):
+            proceed = functools.partial(self._through, fault.fault, proceed)
+        return proceed(request)
+
+    def _through(self, fault: Fault, proceed: Proceed, request: Request) -> Reply:
+        return fault.answer(request, proceed, self._dice)
+
+
+def armed(name: str, parameters: Mapping[str, Any]) -> Armed:
+    """Return a fault of the catalogue with its parameters set, ready to strike.
+
+    Raises:
+        ValueError: as for `FaultPlan.arm`.
+    """
+    if name not in CATALOGUE:
+        raise ValueError(f'no fault is called {name!r}; there are: {", ".join(CATALOGUE)}')
+    own = CATALOGUE[name].parameters
+    unknown = parameters.keys() - own.keys() - TRIGGERS.keys()
+    if unknown:
+        raise ValueError(
+            f'the fault {name!r} has no parameter {", ".join(sorted(unknown))}; there are: {", ".join([*own, *TRIGGERS])}'
+        )
+    kinds = {**_TRIGGER_TYPES, **{key: type(value) for key, value in own.items()}}
+    values = {
+        key: _converted(key, value, kinds[key]) for key, value in parameters.items() if value is not None
+    }
+    fault = dataclasses.replace(
+        CATALOGUE[name].fault, **{key: values[key] for key in own.keys() & values.keys()}
+    )
+    trigger: dict[str, Any] = {key: values[key] for key in TRIGGERS.keys() & values.keys()}
+    return Armed(name, fault, **trigger)
+
+
+def parse_fault(text: str) -> tuple[str, dict[str, str]]:
+    """Return name and parameters of a fault as the command line has it: `partial:share=0.3,times=2`.
+
+    Raises:
+        ValueError: it has not that form.
+    """
+    name, _, rest = text.partition(':')
+    pairs = [part.partition('=') for part in rest.split(',') if part]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError(f'{text!r} is not of the form name:parameter=value,parameter=value')
+    return name, {key: value for key, _, value in pairs}
+
+
+def parse_faults(texts: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+    """Return names and parameters of several faults, having checked that they could be armed.
+
+    Raises:
+        ValueError: one of them could not.
+    """
+    parsed = [parse_fault(text) for text in texts]
+    for name, parameters in parsed:
+        armed(name, parameters)
+    return parsed
+
+
+def _converted(key: str, value: object, kind: type) -> object:
+    if kind is bool:
+        choices = {'true': True, 'false': False}
+        if str(value).lower() not in choices:
+            raise ValueError(f'{key}={value} is neither true nor false')
+        return choices[str(value).lower()]
+    # A default of 1 second is an int, and half a second is still meant to be possible.
+    number = float(str(value)) if kind in {int, float} else None
+    if number is None:
+        return str(value)
+    if number < 0 and key != 'entries':
+        raise ValueError(f'{key}={value} must not be negative')
+    return int(number) if number.is_integer() else number

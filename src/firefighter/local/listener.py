@@ -1,0 +1,94 @@
+"""The listening socket and its connections, and the violence that can be done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+# How many connections may wait to be accepted: a fleet of workers that starts at once.
+BACKLOG = 1024
+# How soon to try again when the port cannot be had back.
+REOPEN_SECONDS = 0.05
+# SO_LINGER on, for 0 s: the kernel answers the peer with RST instead of FIN.
+_LINGER_RESET = struct.pack('ii', 1, 0)
+
+
+class Listener:
+    """Listens on one port, with pauses.
+
+    Args:
+        protocols: makes aiohttp's protocol for each connection.
+        host: the address to listen on.
+        port: the port; 0 takes a free one, and keeps it over pauses.
+    """
+
+    def __init__(self, protocols: web.Server, host: str, port: int) -> None:
+        self._protocols = protocols
+        self._host = host
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._reopening: asyncio.Task[None] | None = None
+
+    async def open(self) -> str:
+        """Listen, and return the URL.
+
+        Raises:
+            OSError: the port is taken or the address is not this machine's.
+        """
+        self._server = await asyncio.get_running_loop().create_server(
+            self._protocols, self._host, self._port, backlog=BACKLOG
+        )
+        host, self._port = self._server.sockets[0].getsockname()[:2]
+        return f'http://[{host}]:{self._port}' if ':' in host else f'http://{host}:{self._port}'
+
+    def close(self) -> None:
+        """Stop listening, for good."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+        if self._server is not None:
+            self._server.close()
+
+    def pause(self, seconds: float) -> None:
+        """Reset all connections, and refuse new ones for some time."""
+        if self._server is not None:
+            self._server.close()
+        for connection in self._protocols.connections:
+            reset(connection.transport)
+        if self._reopening is None or self._reopening.done():
+            self._reopening = asyncio.get_running_loop().create_task(self._reopen(seconds))
+
+    def abandon(self) -> None:
+        """Close this process's copies of the sockets, and nothing else: for a forked child."""
+        sockets = list(self._server.sockets) if self._server is not None else []
+        sockets += [
+            connection.transport.get_extra_info('socket')
+            for connection in self._protocols.connections
+            if connection.transport is not None
+        ]
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for abandoned in sockets:
+            # Not closed: the socket's object would close the number again later, whosever it is by then.
+            os.dup2(nothing, abandoned.fileno(), inheritable=False)
+        os.close(nothing)
+
+    async def _reopen(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await self.open()
+        except OSError:
+            # The kernel lent the port to an outgoing connection meanwhile.
+            await self._reopen(REOPEN_SECONDS)
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """End a connection with RST: whatever was on its way is lost."""
+    if not isinstance(transport, asyncio.WriteTransport):
+        return
+    transport.get_extra_info('socket').setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+    transport.abort()

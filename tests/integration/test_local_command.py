@@ -1,0 +1,147 @@
+"""Is `firefighter local` enough for a person, and fit to be a child process?"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import boto3
+import pytest
+
+from firefighter.cli.main import main
+from firefighter.local import LocalFirehoseClient
+from firefighter.local.faults import CATALOGUE
+
+RUN = [
+    sys.executable,
+    '-W',
+    'error',
+    '-c',
+    'import sys; from firefighter.cli.main import main; sys.exit(main())',
+]
+READY = re.compile(r'firefighter local: listening on (http://\S+), delivering into (.*)\n')
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Start the command on a free port and yield the process, its URL and its folder."""
+    process = subprocess.Popen(
+        [*RUN, 'local', 'out', '--port', '0', '--buffer-seconds', '900'],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        ready = READY.fullmatch(process.stdout.readline())
+        yield process, ready[1], ready[2]
+        process.kill()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly_with_everything_written(command, tmp_path, number):
+    """The parent reads one line when it is ready; the environment that --help names is enough for boto3."""
+    process, url, folder = command
+    environment = {
+        'AWS_ENDPOINT_URL_FIREHOSE': url, 'AWS_DEFAULT_REGION': 'us-east-1',
+        'AWS_ACCESS_KEY_ID': 'local', 'AWS_SECRET_ACCESS_KEY': 'local',
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        client = boto3.session.Session().client('firehose')
+        client.put_record(DeliveryStreamName='bar', Record={'Data': b'Ahoy'})
+        client.close()
+    assert LocalFirehoseClient(url).account('bar').records == 1
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, '', '')
+    assert folder == str(tmp_path / 'out')
+    (delivered,) = (path for path in (tmp_path / 'out').rglob('*') if path.is_file())
+    assert delivered.read_bytes() == b'Ahoy'
+
+
+def test_records_that_cannot_be_written_at_the_end_are_an_error(command, tmp_path):
+    """It never says 0 when something is lost."""
+    process, url, _ = command
+    (tmp_path / 'out' / 'logs').write_text('not a folder')
+    client = boto3.session.Session(
+        region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='a'
+    ).client('firehose', endpoint_url=url)
+    client.put_record(DeliveryStreamName='bar', Record={'Data': b'Ahoy'})
+    client.close()
+    process.send_signal(signal.SIGTERM)
+
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert err.count('\n') == 1
+    assert 'are lost' in err
+
+
+def test_without_aiohttp_it_says_what_to_install_from_the_clone(monkeypatch, capsys, tmp_path):
+    """The package index holds an unrelated firefighter, so the message names the clone; there is no traceback."""
+    monkeypatch.setitem(sys.modules, 'aiohttp', None)
+    monkeypatch.delitem(sys.modules, 'firefighter.local.server', raising=False)
+
+    assert main(['local', str(tmp_path), '--port', '0']) == 1
+    assert capsys.readouterr().err == (
+        "firefighter local: the local endpoint needs aiohttp: run pip install -e '.[local]' in a clone of firefighter\n"
+    )
+
+
+@pytest.mark.parametrize('arguments', [['--stream', 'a b'], ['--host', '203.0.113.1'], ['--fault', 'nope']])
+def test_what_it_cannot_do_is_one_line_and_status_1(capsys, tmp_path, arguments):
+    """A name that AWS would not take, or an address that is not this machine's."""
+    assert main(['local', str(tmp_path), '--port', '0', *arguments]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith('firefighter local: ')
+    assert err.count('\n') == 1
+
+
+def test_the_handlers_of_signals_are_put_back(capsys, tmp_path):
+    """A program that calls the command keeps its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(['local', str(tmp_path), '--host', '203.0.113.1']) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_help_is_enough_to_use_it(capsys):
+    """It shows the environment and the boto3 line, what arrives where, and how it ends."""
+    with pytest.raises(SystemExit) as ended:
+        main(['local', '--help'])
+    text = capsys.readouterr().out
+
+    assert ended.value.code == 0
+    for needed in (
+        'AWS_ENDPOINT_URL_FIREHOSE=http://127.0.0.1:4573', 'AWS_ACCESS_KEY_ID', "boto3.client('firehose'",
+        'FOLDER/logs/YYYY/MM/DD/HH/', '_local/accounts', 'SIGTERM',
+    ):  # fmt: skip
+        assert needed in text
+    for fault in CATALOGUE:
+        assert f'\n  {fault} ' in text
+
+
+def test_faults_can_be_armed_on_the_command_line(tmp_path):
+    """A name with parameters; those of one command repeat with its seed."""
+    process = subprocess.Popen(
+        [*RUN, 'local', 'misbehaving', '--port', '0', '--fault', 'kms:times=1', '--seed', '7'],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        url = READY.fullmatch(process.stdout.readline())[1]
+        session = boto3.session.Session(
+            region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='a'
+        )
+        client = session.client('firehose', endpoint_url=url)
+        with pytest.raises(client.exceptions.InvalidKMSResourceException):
+            client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
+        client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
+        client.close()
+        process.terminate()
+
+
+def test_importing_the_package_does_not_need_aiohttp():
+    """Only an endpoint that starts does."""
+    code = "import sys; sys.modules['aiohttp'] = None; import firefighter.local, firefighter.testing"
+    subprocess.run([sys.executable, '-c', code], check=True, env={**os.environ, 'PYTHONWARNINGS': 'error'})
