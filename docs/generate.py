@@ -65,7 +65,11 @@ def _arguments(documented: type) -> dict[str, str]:
 
 def _attributes(documented: type) -> dict[str, str]:
     """Return what the string behind each attribute of a class says."""
-    found = re.findall(r'^    (\w+)(?::[^\n=]+)?(?: = [^\n]+)?\n    """(.*?)"""', inspect.getsource(documented), re.S | re.M)
+    found = re.findall(
+        r'^    (\w+)(?::[^\n=]+)?(?: = [^\n]+)?\n    """(.*?)"""',
+        inspect.getsource(documented),
+        re.DOTALL | re.MULTILINE,
+    )
     return {name: ' '.join(text.split()) for name, text in found}
 
 
