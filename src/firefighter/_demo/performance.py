@@ -26,14 +26,13 @@ async def perform(scenario: Scenario, screen: Screen) -> bool:
     """Run the demo, and return whether every event arrived.
 
     Args:
-        scenario: what to do.
+        scenario: what to do. Its folder is there, and empty.
         screen: where to show it.
 
     Raises:
         ChildError: the endpoint or a worker ended too early.
         EndpointError: the endpoint does not answer, or cannot write into the folder.
     """
-    scenario.folder.mkdir(parents=True, exist_ok=True)
     progress = Progress()
     async with contextlib.AsyncExitStack() as children:
         endpoint = await children.enter_async_context(_endpoint(scenario, screen))
@@ -114,6 +113,8 @@ async def _under_traffic(
         await make_traffic(scenario, urls, progress)
     finally:
         showing.cancel()
+        # Should the endpoint die, the showing stumbles too; the death is reported, and that is enough.
+        await asyncio.gather(showing, return_exceptions=True)
 
 
 async def _keep_showing(progress: Progress, client: LocalFirehoseClient, screen: Screen) -> None:

@@ -8,9 +8,10 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from typing_extensions import Self
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # For a process to start or to end on a machine that is busy with other things. An ending worker may take the
 # shutdown_timeout_seconds of its handler, 10.

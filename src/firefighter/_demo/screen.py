@@ -59,7 +59,7 @@ class Screen:
         self.say(f"""
   customers   {scenario.rate:g} HTTP requests a second, for {scenario.seconds:g} s
       |
-  web shop    {workers} with firefighter.logging.FirehoseHandler in the logging configuration
+  web shop    {workers} that log through firefighter.logging.FirehoseHandler
       |
   Firehose    Amazon's service that gathers log events and stores them as files;
       |       here a stand-in for it on this machine, {endpoint_url}

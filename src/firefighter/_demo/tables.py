@@ -6,7 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from firefighter._demo.account import Account
-from firefighter._demo.bill import DOLLARS_PER_GB, monthly_dollars
+from firefighter._demo.bill import DOLLARS_PER_GIB, monthly_dollars
 from firefighter._demo.scenario import Progress
 from firefighter.local import Account as EndpointAccount
 
@@ -55,9 +55,7 @@ def costs(progress: Progress, endpoint: EndpointAccount) -> Table:
     table.add_row('bytes', f'{endpoint.bytes:,}', 'in the records')
     table.add_row('bytes billed', f'{endpoint.billed_bytes:,}', 'Firehose rounds each record up to 5,120')
     dollars = monthly_dollars(endpoint.billed_bytes, progress.elapsed_seconds)
-    table.add_row(
-        'per month', f'${dollars:,.0f}', f'at this rate, in us-east-1 (${DOLLARS_PER_GB} for 2^30 bytes)'
-    )
+    table.add_row('per month', f'${dollars:,.0f}', f'at this rate, in us-east-1 at ${DOLLARS_PER_GIB} a GiB')
     return table
 
 

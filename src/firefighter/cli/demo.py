@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import errno
+import os
 import pathlib
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from firefighter._demo.processes import ChildError
 from firefighter._demo.scenario import Scenario
+from firefighter.local import EndpointError
 
 DEFAULT_WORKERS = 3
 # Some ten thousand events, about 2.2 for each request.
@@ -65,42 +70,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo, and return the exit status."""
-    folder: pathlib.Path = arguments.folder or pathlib.Path(DEFAULT_FOLDER, time.strftime('%Y%m%d-%H%M%S'))
     try:
-        # Events of another run would be strangers to this one's account.
-        if folder.exists() and any(folder.iterdir()):
-            return _fail(f'{folder} is not empty; name another folder', status=2)
-    except OSError as error:
-        return _fail(f'cannot use {folder}: {error}', status=2)
-    scenario = Scenario(arguments.workers, arguments.seconds, arguments.rate, folder.resolve())
-    try:
-        return _perform(scenario)
+        from firefighter._demo.performance import perform  # noqa: PLC0415 - an extra may be missing
+        from firefighter._demo.screen import Screen  # noqa: PLC0415 - the same
     except ModuleNotFoundError as error:
         if error.name not in EXTRA:
             raise
-        message = f"needs {error.name}: run pip install -e '.[demo]' in a clone of firefighter"
-        return _fail(message, status=2)
-
-
-def _perform(scenario: Scenario) -> int:
-    from firefighter._demo.performance import perform  # noqa: PLC0415 - an extra may be missing
-    from firefighter._demo.processes import ChildError  # noqa: PLC0415
-    from firefighter._demo.screen import Screen  # noqa: PLC0415
-    from firefighter.local import EndpointError  # noqa: PLC0415
-
+        return _fail(f"needs {error.name}: run pip install -e '.[demo]' in a clone of firefighter", status=2)
+    try:
+        folder = _empty_folder(arguments.folder)
+    except OSError as error:
+        return _fail(f'cannot deliver into {error.filename}: {error.strerror}', status=2)
     screen = Screen()
-    # The end that a supervisor brings is to be as orderly as Ctrl-C.
+    with _sigterm_like_sigint():
+        try:
+            complete = asyncio.run(
+                perform(Scenario(arguments.workers, arguments.seconds, arguments.rate, folder), screen)
+            )
+        except KeyboardInterrupt:
+            screen.close()
+            return _fail('interrupted; everything that it started has been ended', status=INTERRUPTED)
+        except (ChildError, EndpointError, OSError) as error:
+            screen.close()
+            return _fail(str(error), status=1)
+        finally:
+            screen.close()
+    return 0 if complete else 1
+
+
+def _empty_folder(asked_for: pathlib.Path | None) -> pathlib.Path:
+    """Make the folder to deliver into, and return it.
+
+    Raises:
+        OSError: it cannot be made, or something is in it: events of another run would be strangers to the account.
+    """
+    folder = asked_for or pathlib.Path(DEFAULT_FOLDER, time.strftime('%Y%m%d-%H%M%S'))
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
+    return folder.resolve()
+
+
+@contextlib.contextmanager
+def _sigterm_like_sigint() -> Iterator[None]:
+    """Make the end that a supervisor brings as orderly as Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return 0 if asyncio.run(perform(scenario, screen)) else 1
-    except KeyboardInterrupt:
-        screen.close()
-        return _fail('interrupted; everything that it started has been ended', status=INTERRUPTED)
-    except (ChildError, EndpointError, OSError) as error:
-        screen.close()
-        return _fail(str(error), status=1)
+        yield
     finally:
-        screen.close()
         signal.signal(signal.SIGTERM, before)
 
 
