@@ -5,14 +5,18 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
 __all__ = ['deadline', 'exiting', 'register']
 
 
-class Forkable(Protocol):
-    """What must not be shared with a forked child."""
+class Handler(Protocol):
+    """What has an end with the process, and must not be shared with a forked child."""
+
+    def close(self) -> None:
+        """Deliver what is pending, and end."""
 
     def start_over_after_fork(self) -> None:
         """Begin anew in the child."""
@@ -20,7 +24,7 @@ class Forkable(Protocol):
 
 class _Process:
     def __init__(self) -> None:
-        self.handlers: weakref.WeakSet[Forkable] = weakref.WeakSet()
+        self.handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
         self.exit_began_at: float | None = None
         self.hooks_in_place = False
 
@@ -28,14 +32,19 @@ class _Process:
 _process = _Process()
 
 
-def register(handler: Forkable) -> None:
-    """Have a handler told of forks, and its deadlines bounded when the process exits."""
+def register(handler: Handler) -> None:
+    """Have a handler closed at exit and told of forks."""
     _process.handlers.add(handler)
     if _process.hooks_in_place:
         return
     _process.hooks_in_place = True
-    # Exit functions run last in, first out: before logging.shutdown, which logging registered at its import.
-    atexit.register(_begin_exit)
+    # boto3 imports this module, which cannot be imported any more once the main thread has ended. A short script
+    # ends while its delivery thread still imports boto3, so this part (2 ms) comes first.
+    with suppress(RuntimeError):
+        import concurrent.futures.thread  # noqa: F401, PLC0415
+    # logging.shutdown does not know every handler: dictConfig forgets those that it closes, also when a logger
+    # goes on using them.
+    atexit.register(_close_all)
     if hasattr(os, 'register_at_fork'):
         os.register_at_fork(after_in_child=_after_fork_in_child)
 
@@ -54,11 +63,12 @@ def deadline(timeout_seconds: float) -> float:
     return (monotonic() if began_at is None else began_at) + timeout_seconds
 
 
-def _begin_exit() -> None:
+def _close_all() -> None:
     _process.exit_began_at = monotonic()
+    for handler in list(_process.handlers):
+        handler.close()
 
 
 def _after_fork_in_child() -> None:
-    _process.exit_began_at = None
     for handler in list(_process.handlers):
         handler.start_over_after_fork()

@@ -6,6 +6,7 @@ it be found held by a thread that the child does not have.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from os import getpid
@@ -63,6 +64,7 @@ class Pipeline:
         self.synchronous = False
         self._stream = stream
         self._options = options
+        self._client = client
         self._diagnostics = diagnostics
         self._suppressed = 0
         self._tally = threading.RLock()
@@ -106,6 +108,8 @@ class Pipeline:
         self.synchronous = synchronous or _lifecycle.exiting()
         if not running and not self.synchronous:
             self.synchronous = not self._start(make_thread)
+        if self.synchronous:
+            self._client.limit_timeouts(self._options.sync_timeout_seconds)
         self.open_in = self.pid
 
     def close(self, deadline: float) -> None:
@@ -113,19 +117,23 @@ class Pipeline:
         was_open = self.open_in == self.pid
         self.open_in = 0
         self.source.end()
+        if self._must_not_wait():
+            return
         self.deliver(deadline)
-        self._await(lambda: not self.sender.running, deadline)
+        # A thread that logs meanwhile opens the handler again, and its END is taken back.
+        self._await(lambda: not self.sender.running or not self.source.ended, deadline)
         pending = self.stats().pending
         if pending and was_open:
             self._diagnostics.say(
-                'undelivered', f'stream {self._stream!r}: closed with {pending:,} events undelivered'
+                'undelivered',
+                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered',
             )
 
     def deliver(self, deadline: float) -> bool:
         """Deliver what was queued before the call; return whether all of it is delivered or dropped."""
-        if inside_delivery.delivery:
-            return not self.spool.account().pending
         through = self.source.flush()
+        if self._must_not_wait():
+            return self.spool.settled_through >= through
         flushes = self.source.flushes
 
         def done() -> bool:
@@ -136,16 +144,15 @@ class Pipeline:
 
         self._await(lambda: done() or hopeless(), deadline)
         if not self.sender.running:
-            self.sender.drain(done, deadline)
+            try:
+                self.sender.drain(done, deadline)
+            except Exception as error:  # whatever it is, the events stay pending
+                self._complain('bug', 'delivery stumbled', error)
             with delivering():
                 self._drops.report(now_or_never=True)
         return done()
 
     def _start(self, make_thread: Callable[[], threading.Thread]) -> bool:
-        # boto3 imports concurrent.futures.thread, which fails once the main thread has ended. A short script ends
-        # while its delivery thread still imports; so that import comes first, in this thread.
-        import concurrent.futures.thread  # noqa: F401, PLC0415
-
         self.sender.expect_thread(coming=True)
         try:
             thread = make_thread()
@@ -160,6 +167,24 @@ class Pipeline:
             self.sender.expect_thread(coming=False)
             return False
         return True
+
+    def _must_not_wait(self) -> bool:
+        """Return whether the caller would wait for itself.
+
+        That is so inside delivery (in `on_drop`), and in a thread that holds logging's lock, as dictConfig does while it
+        closes the handlers that it replaces: the delivery thread needs that lock to ask a logger for its level. It
+        goes on when the lock is free, and the exit of the process waits for it.
+        """
+        return inside_delivery.delivery or (self.sender.running and _holds_logging_lock())
+
+    def thread_ended(self) -> None:
+        """Take note that the delivery thread has left; unless by END, the next event starts another."""
+        if not self.source.ended:
+            self.open_in = 0
+            self._diagnostics.say(
+                'thread',
+                f'stream {self._stream!r}: the delivery thread was ended; the next event starts another',
+            )
 
     def _await(self, condition: Callable[[], bool], deadline: float) -> None:
         """Wait until the condition holds, looking whenever the sender has made progress, or until the deadline."""
@@ -234,6 +259,12 @@ class Pipeline:
             {reason.value: events for reason, events in stats.dropped.items()},
             {reason.value: size for reason, size in stats.dropped_bytes.items()},
         )
+
+
+def _holds_logging_lock() -> bool:
+    # No public name, and the same one in all versions that we support.
+    lock = getattr(logging, '_lock', None)
+    return lock is not None and lock._is_owned()  # noqa: SLF001
 
 
 def _by_reason(*counts: Mapping[str, int]) -> dict[DropReason, int]:

@@ -30,7 +30,8 @@ from firefighter._delivery.clients import ClientSource
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
 from firefighter._delivery.guard import inside_delivery
-from firefighter._delivery.limits import MAX_RECORD_BYTES, MIN_REQUEST_GAP_SECONDS
+from firefighter._delivery.guard import reset as reset_guard
+from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MIN_REQUEST_GAP_SECONDS
 from firefighter._delivery.sources import QueueSource, SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._escaping import escape
@@ -154,9 +155,7 @@ class FirehoseHandler(logging.Handler):
             endpoint_url=endpoint_url,
         )
         self._json_formatter = JSONFormatter(fields=fields, include=include, protect_fields=protect_fields)
-        stream = delivery_stream_name or os.environ.get('FIREFIGHTER_STREAM') or None
-        if stream is not None:
-            check_stream_name(stream)
+        stream, complaints = _stream(delivery_stream_name)
         super().__init__(*(args if level is None else (level,)))
         self.formatter: logging.Formatter | None = self._json_formatter
         self.delivery_stream_name = stream
@@ -164,19 +163,15 @@ class FirehoseHandler(logging.Handler):
         self.send_interval = send_interval
         self._disabled = os.environ.get('FIREFIGHTER_DISABLED') == '1'
         self._diagnostics = Diagnostics()
-        self._client = ClientSource(
-            boto3_client, ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
-        )
+        client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
+        if not use_queues:
+            client_options = client_options.for_attempts_of(sync_timeout_seconds)
+        self._client = ClientSource(boto3_client, client_options)
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline()
         _lifecycle.register(self)
-        complaints = self._client.complaints
-        if stream is None:
-            complaints = [
-                'no delivery stream: give delivery_stream_name=, or set FIREFIGHTER_STREAM. Events are dropped',
-                *complaints,
-            ]
+        complaints += self._client.complaints
         for complaint in () if self._disabled else complaints:
             warnings.warn(complaint, FirehoseWarning, stacklevel=2)  # noqa: TID251  # the one place that may
 
@@ -282,7 +277,10 @@ class FirehoseHandler(logging.Handler):
         """
         pipeline = self._pipeline_here()
         if isinstance(batch_queue, SpoolSource):
-            pipeline.sender.run()
+            try:
+                pipeline.sender.run()
+            finally:
+                pipeline.thread_ended()
             return
         source = QueueSource(
             batch_queue,
@@ -297,7 +295,8 @@ class FirehoseHandler(logging.Handler):
 
     def start_over_after_fork(self) -> None:
         """Begin anew in a forked child: what the parent has pending stays the parent's."""
-        self._client.after_fork()
+        reset_guard()
+        self._client = self._client.after_fork()
         self._pipeline = self._make_pipeline()
 
     def _make_pipeline(self) -> Pipeline:
@@ -336,7 +335,9 @@ class FirehoseHandler(logging.Handler):
         return pipeline
 
     def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:
-        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, min_gap_seconds)
+        # A small spool is short of room long before a request is full.
+        full_bytes = min(FULL_REQUEST_BYTES, self._options.max_spool_bytes // 4)
+        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, min_gap_seconds, full_bytes)
 
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
@@ -352,6 +353,8 @@ class FirehoseHandler(logging.Handler):
 
     def _event_of(self, item: object, *, stream: str, pipeline: Pipeline) -> tuple[bytes | None, DropReason]:
         """Return the event of a plain queue's item, or None and why there is none."""
+        if self._disabled:
+            return None, DropReason.DISABLED
         if not stream:
             return None, DropReason.NO_STREAM
         if not isinstance(item, (bytes, bytearray, memoryview, str)):
@@ -368,3 +371,20 @@ def _as_event(formatted: object) -> bytes:
     if not isinstance(formatted, bytes):
         formatted = str(formatted).encode('utf-8', 'backslashreplace')
     return formatted if formatted.endswith(b'\n') else formatted + b'\n'
+
+
+def _stream(given: str | None) -> tuple[str | None, list[str]]:
+    """Return the stream's name, and what the user should be warned of."""
+    name = given or os.environ.get('FIREFIGHTER_STREAM')
+    if not name:
+        return None, [
+            'no delivery stream: give delivery_stream_name=, or set FIREFIGHTER_STREAM. Events are dropped'
+        ]
+    try:
+        check_stream_name(name)
+    except ValueError as error:
+        if given:
+            raise
+        # The environment never raises.
+        return None, [f'FIREFIGHTER_STREAM is of no use: {error}. Events are dropped']
+    return name, []

@@ -20,12 +20,14 @@ class Rules:
         send_interval_seconds: the oldest event has waited this long.
         min_gap_seconds: a batch that is due by size or count waits until so long after the start of the request before,
             unless it is full.
+        full_bytes: so many bytes are full; less than the service's, where the spool itself is small.
     """
 
     max_batch_bytes: int
     max_batch_events: int
     send_interval_seconds: float
     min_gap_seconds: float
+    full_bytes: int = FULL_REQUEST_BYTES
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def seconds_until_due(
     """
     if waiting.events == 0:
         return inf
-    if marked or _is_full(waiting):
+    if marked or _is_full(waiting, rules):
         return 0.0
     left = waiting.since + rules.send_interval_seconds - now
     if waiting.size_bytes > rules.max_batch_bytes or waiting.events >= rules.max_batch_events:
@@ -70,9 +72,9 @@ def alarm_after(waiting: Waiting, rules: Rules, *, now: float, last_start: float
     if waiting.events == 0:
         return 0, 1
     if last_start + rules.min_gap_seconds > now:
-        return FULL_REQUEST_BYTES - 1, MAX_RECORDS
-    return rules.max_batch_bytes, rules.max_batch_events
+        return rules.full_bytes - 1, MAX_RECORDS
+    return min(rules.max_batch_bytes, rules.full_bytes - 1), min(rules.max_batch_events, MAX_RECORDS)
 
 
-def _is_full(waiting: Waiting) -> bool:
-    return waiting.events >= MAX_RECORDS or waiting.size_bytes >= FULL_REQUEST_BYTES
+def _is_full(waiting: Waiting, rules: Rules) -> bool:
+    return waiting.events >= MAX_RECORDS or waiting.size_bytes >= rules.full_bytes

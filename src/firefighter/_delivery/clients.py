@@ -21,6 +21,7 @@ class ClientSource:
 
     def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
         self.complaints: list[str] = []
+        self._given = given
         self._options = options
         self._ready = given
         if given is not None and _attempts(given) != 1:
@@ -40,18 +41,38 @@ class ClientSource:
                     'Events are kept, and it is tried again'
                 )
 
+    def limit_timeouts(self, attempt_seconds: float) -> None:
+        """Have a client that is made from now on take at most so long for an attempt: an application's thread waits."""
+        self._options = self._options.for_attempts_of(attempt_seconds)
+
     def __call__(self) -> FirehoseClient:
         """Return the ready client, or make one; raises whatever boto3 raises."""
         return self._ready or make_client(self._options)
 
-    def after_fork(self) -> None:
-        """Drop the connections of a ready client in a forked child.
+    def after_fork(self) -> ClientSource:
+        """Return the source for a forked child.
 
-        Two processes on one connection take each other's answers. The parent's own descriptors stay open.
+        Two processes on one connection take each other's answers. So a session makes a client anew, and a client
+        of the user's drops its connections; the parent's own descriptors stay open. Both happen at the first use:
+        in the fork itself, locks of urllib3 may be held by a thread that the child does not have.
         """
-        close = getattr(self._ready, 'close', None)
+        return _InheritedClient(self._given, self._options)
+
+
+class _InheritedClient(ClientSource):
+    def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
+        self.complaints = []
+        self._given = given
+        self._options = options
+        self._ready = None
+
+    def __call__(self) -> FirehoseClient:
+        if self._given is None:
+            return make_client(self._options)
+        close = getattr(self._given, 'close', None)
         if callable(close):
             close()
+        return self._given
 
 
 def _attempts(client: object) -> object:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ['delivering', 'inside_delivery']
+__all__ = ['delivering', 'inside_delivery', 'reset']
 
 
 class _Inside(threading.local):
@@ -19,6 +19,11 @@ class _Inside(threading.local):
 
 
 inside_delivery = _Inside()
+
+
+def reset() -> None:
+    """Clear the mark of the calling thread: a child forked inside delivery is not inside its own."""
+    inside_delivery.delivery = False
 
 
 @contextmanager

@@ -131,6 +131,7 @@ class Sender(Generic[Event]):
             with delivering():
                 while not self._ended():
                     self._cycle()
+                self._unsettled = self._source.give_up(self._unsettled)
                 self._drops.report(now_or_never=True)
         finally:
             self._state = _State.IDLE

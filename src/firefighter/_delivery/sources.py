@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MAX_WINDOW_BYTES
 from firefighter._spool.spool import Account, Spool, SpooledEvent
 from firefighter._wakeup import Wakeup
+from firefighter.stats import DropReason
 
 __all__ = ['QueueLedger', 'QueueSource', 'QueuedEvent', 'Source', 'SpoolSource']
 
@@ -55,6 +56,9 @@ class Source(Protocol[Event]):
     def drop(self, events: Sequence[Event], reason: str) -> None:
         """Count as dropped."""
 
+    def give_up(self, unsettled: list[Event]) -> list[Event]:
+        """END has come, and not everything could be delivered; return what stays to be settled another time."""
+
     def tidy(self) -> None:
         """Do what has to be done between two requests."""
 
@@ -89,7 +93,7 @@ class SpoolSource:
     @property
     def marked(self) -> bool:
         """Whether something that was queued before a mark has not been taken yet."""
-        return self.spool.appended - self.spool.waiting()[0] < self._flush_through
+        return self.spool.taken_through < self._flush_through
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and bytes, are committed and not taken."""
@@ -106,6 +110,10 @@ class SpoolSource:
     def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
         """Let go of events that will not be delivered."""
         self.spool.drop(events, reason)
+
+    def give_up(self, unsettled: list[SpooledEvent]) -> list[SpooledEvent]:
+        """Keep everything: a handler that is used again goes on with it."""
+        return unsettled
 
     def tidy(self) -> None:
         """Retire settled segments and keep a spare one ready."""
@@ -131,7 +139,8 @@ class QueueLedger:
     """The account of events that came by plain queues."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler that asks for the account may interrupt another who does.
+        self._lock = threading.RLock()
         self._accepted = 0
         self._delivered = 0
         self._dropped: dict[str, int] = {}
@@ -183,7 +192,7 @@ class QueueSource:
         *,
         end: object,
         flush: object,
-        prepare: Callable[[object], tuple[bytes | None, str]],
+        prepare: Callable[[object], tuple[bytes | None, DropReason]],
         ledger: QueueLedger,
     ) -> None:
         self.flushes = 0
@@ -227,6 +236,14 @@ class QueueSource:
         self._ledger.dropped(reason, len(events), sum(len(event.data) for event in events))
         self._done(len(events))
 
+    def give_up(self, unsettled: list[QueuedEvent]) -> list[QueuedEvent]:
+        """Drop everything: nobody else will send what has been got from the queue."""
+        self.drop([*unsettled, *self._events], DropReason.UNDELIVERED.value)
+        self._events.clear()
+        self._size_bytes = 0
+        self.tidy()
+        return []
+
     def tidy(self) -> None:
         """Call marks done whose events have all been taken."""
         if self._marks and not self._events:
@@ -259,7 +276,7 @@ class QueueSource:
         self._ledger.accepted(1)
         data, reason = self._prepare(item)
         if data is None:
-            self._ledger.dropped(reason, 1, 0)
+            self._ledger.dropped(reason.value, 1, 0)
             self._done(1)
             return
         self._events.append(QueuedEvent(data))

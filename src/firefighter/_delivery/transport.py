@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
@@ -99,6 +99,10 @@ class ClientOptions:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 20.0
 
+    def for_attempts_of(self, seconds: float) -> ClientOptions:
+        """Return the same for attempts of at most so long: half of it to connect, half for the answer."""
+        return replace(self, connect_timeout_seconds=seconds / 2, read_timeout_seconds=seconds / 2)
+
 
 def make_client(options: ClientOptions) -> FirehoseClient:
     """Make a Firehose client whose only retry layer is ours.
@@ -148,11 +152,9 @@ class BotoTransport:
             response = self._client.put_record_batch(
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
             )
-        except (
-            Exception
-        ) as error:  # whatever botocore, urllib3 or a client of the user's raises has an outcome
+            return _from_response(response, len(records))
+        except Exception as error:  # whatever botocore or a client of the user's does has an outcome
             return _from_exception(error, len(records), connected=self._client is not None)
-        return _from_response(response, len(records))
 
 
 # Codes of the service (FailedPutCount entries, ClientError) and classes of botocore.

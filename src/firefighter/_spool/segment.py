@@ -99,6 +99,11 @@ class Segment:
         """Bytes committed that delivery has not read."""
         return self.tail - self.read_offset
 
+    @property
+    def droppable(self) -> bool:
+        """Whether dropping it loses nothing that delivery has begun with."""
+        return not self.claimed or self.head == self.tail
+
     def settle(self, start: int, end: int, events: int) -> None:
         """Take note that the events in `[start, end)` need no more work, and move the head as far as it goes."""
         self._settled.append((start, end, events))

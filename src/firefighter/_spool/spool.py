@@ -179,11 +179,14 @@ class Spool:
             appended, delivered = self.appended, self._delivered
             rejected, dropped = dict(self._rejected), dict(self._dropped)
             dropped_bytes = dict(self._dropped_bytes)
-        reasons = rejected.keys() | dropped.keys()
         return Account(
             accepted=appended + set_aside + sum(rejected.values()),
             delivered=delivered,
-            dropped={reason: rejected.get(reason, 0) + dropped.get(reason, 0) for reason in sorted(reasons)},
+            dropped={
+                reason: total
+                for reason in sorted(rejected.keys() | dropped.keys())
+                if (total := rejected.get(reason, 0) + dropped.get(reason, 0))
+            },
             dropped_bytes=dropped_bytes,
             pending=appended + set_aside - delivered - sum(dropped.values()),
         )
@@ -213,6 +216,14 @@ class Spool:
     def window_bytes(self) -> int:
         """Bytes between the head and the end of what was taken."""
         return sum(segment.read_offset - segment.head for segment in self._live.segments)
+
+    @property
+    def taken_through(self) -> int:
+        """The sequence number before which every event has been taken or dropped."""
+        for segment in self._live.segments:
+            if segment.unread_bytes:
+                return segment.first_sequence + segment.read_events
+        return self.appended
 
     @property
     def settled_through(self) -> int:
@@ -320,8 +331,9 @@ class Spool:
         if (live.words[COMMITTED] & TAIL_MASK) + size <= live.limit:
             return True
         segment = self._next_segment(size)
-        while segment is None and self._overflow == 'drop_oldest' and self._drop_oldest():
-            segment = self._next_segment(size)
+        if segment is None and self._overflow == 'drop_oldest' and self._dropping_would_help(size):
+            while segment is None and self._drop_oldest():
+                segment = self._next_segment(size)
         if segment is None:
             return False
         segment.start_over(self.appended)
@@ -339,11 +351,10 @@ class Spool:
         if unsettled > 1:
             # A backlog, not just the end of a segment: larger ones from now on.
             self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
-        needed = -(-(HEADER_BYTES + size) // PAGE_BYTES) * PAGE_BYTES
-        wanted = max(self._next_bytes, needed)
+        wanted = max(self._next_bytes, _pages(size))
         room = self._max_bytes - self.allocated_bytes
         if wanted > room:
-            wanted = max(self._smallest_bytes, needed)
+            wanted = max(self._smallest_bytes, _pages(size))
         if wanted > room:
             return None
         try:
@@ -351,11 +362,17 @@ class Spool:
         except (OSError, MemoryError):
             return None  # the machine is out of memory: as if the bound were reached
 
+    def _dropping_would_help(self, size: int) -> bool:
+        """Return whether a line would fit if all was dropped that can be: else nothing should be."""
+        room = self._max_bytes - self.allocated_bytes
+        room += sum(segment.size_bytes for segment in self._live.segments[:-1] if segment.droppable)
+        return max(self._smallest_bytes, _pages(size)) <= room
+
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
         segments = self._live.segments
         for segment in segments[:-1]:
-            if segment.head != segment.tail and segment.claimed:
+            if not segment.droppable:
                 continue
             remaining = _Live.of(tuple(other for other in segments if other is not segment))
             lost = segment.events - segment.head_events
@@ -429,3 +446,8 @@ class Spool:
         if self._alarm_tail != _NEVER:
             self.disarm()
             self._wake()
+
+
+def _pages(size: int) -> int:
+    """Return the size of the smallest segment that can hold a line of so many bytes."""
+    return -(-(HEADER_BYTES + size) // PAGE_BYTES) * PAGE_BYTES
