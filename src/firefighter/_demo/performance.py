@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from firefighter._demo.account import Report, settle
+from firefighter._demo.complaints import complaints
 from firefighter._demo.delivered import read_delivered
 from firefighter._demo.processes import Child, while_all_live
 from firefighter._demo.scenario import STREAM, Progress, Scenario
@@ -51,8 +52,9 @@ async def perform(scenario: Scenario, screen: Screen) -> bool:
         await endpoint.ended()
     delivered = read_delivered(scenario.folder / BUCKET)
     account = settle(reports, delivered)
-    screen.show(Result(scenario, progress, account, endpoint_account, delivered))
-    return not account.complaints
+    wrong = complaints(account)
+    screen.show(Result(scenario, progress, account, wrong, endpoint_account, delivered))
+    return not wrong
 
 
 def _endpoint(scenario: Scenario, screen: Screen) -> Child:

@@ -5,18 +5,19 @@ On a terminal the middle part moves; into a file or a pipe go only the lines tha
 
 from __future__ import annotations
 
-import os
 import pathlib
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from rich.console import Console
 from rich.live import Live
 
 from firefighter._demo import tables
-from firefighter._demo.account import Account, count
+from firefighter._demo.account import Account
 from firefighter._demo.delivered import Delivered
 from firefighter._demo.scenario import Progress, Scenario
+from firefighter._demo.wording import count, quoted, shown
 from firefighter.local import Account as EndpointAccount
 
 
@@ -28,6 +29,7 @@ class Result:
         scenario: what was asked for.
         progress: what the customers saw.
         account: what became of the events.
+        complaints: what is not as it should be.
         endpoint: what the local endpoint took and delivered.
         delivered: the files.
     """
@@ -35,19 +37,23 @@ class Result:
     scenario: Scenario
     progress: Progress
     account: Account
+    complaints: Sequence[str]
     endpoint: EndpointAccount
     delivered: Delivered
 
 
 class Screen:
-    """Writes to stdout.
+    """Writes to a console.
+
+    Args:
+        file: where to; None: stdout.
 
     Attributes:
         is_live: whether `update` is of use.
     """
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False, emoji=False)
+    def __init__(self, file: IO[str] | None = None) -> None:
+        self._console = Console(file=file, highlight=False, markup=False, emoji=False)
         self.is_live = self._console.is_terminal
         self._live: Live | None = None
         self._seconds = 0.0
@@ -63,7 +69,7 @@ class Screen:
       |
   Firehose    Amazon's service that gathers log events and stores them as files;
       |       here a stand-in for it on this machine, {endpoint_url}
-  files       {_shown(scenario.folder)}
+  files       {shown(scenario.folder)}
 """)
         self._seconds = scenario.seconds
         if self.is_live:
@@ -90,7 +96,7 @@ class Screen:
         self.say()
         self._console.print(tables.costs(result.progress, result.endpoint))
         self.say()
-        self._say_verdict(result.account, result.delivered.files)
+        self._say_verdict(result)
         self.say()
         self._say_where(result.scenario.folder, result.delivered.files)
 
@@ -108,26 +114,20 @@ class Screen:
             self._live.stop()
             self._live = None
 
-    def _say_verdict(self, account: Account, files: tuple[pathlib.Path, ...]) -> None:
-        if account.complaints:
+    def _say_verdict(self, result: Result) -> None:
+        if result.complaints:
             self.say('NOT as it should be:', style='bold red')
-            for complaint in account.complaints:
+            for complaint in result.complaints:
                 self.complain(f'  {complaint}')
         else:
-            where = f'{count(account.accepted, "event")} in {count(len(files), "file")}'
-            self.say(f'Nothing is missing: {where}.', style='bold green')
+            events, files = (
+                count(result.account.accepted, 'event'),
+                count(len(result.delivered.files), 'file'),
+            )
+            self.say(f'Nothing is missing: {events} in {files}.', style='bold green')
 
     def _say_where(self, folder: pathlib.Path, files: tuple[pathlib.Path, ...]) -> None:
-        self.say(f'All the files:      ls -R {_quoted(folder)}')
+        self.say(f'All the files:      ls -R {quoted(folder)}')
         if files:
-            self.say(f'Look at one event:  head -1 {_quoted(files[0])}')
-        self.say(f'How a process logs: cat {_quoted(folder / "worker-1.json")}')
-
-
-def _quoted(path: pathlib.Path) -> str:
-    return shlex.quote(_shown(path))
-
-
-def _shown(path: pathlib.Path) -> str:
-    """Return a path as short as it can be written here."""
-    return min(str(path), os.path.relpath(path), key=len)
+            self.say(f'Look at one event:  head -1 {quoted(files[0])}')
+        self.say(f'How a process logs: cat {quoted(folder / "worker-1.json")}')
