@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # For a process to start or to end on a machine that is busy with other things. An ending worker may take the
 # shutdown_timeout_seconds of its handler, 10.
 PATIENCE_SECONDS = 30
+# asyncio's own limit, 64 KiB, would end the reading of stderr at a long complaint.
+MAX_LINE_BYTES = 1024 * 1024
 
 Result = TypeVar('Result')
 
@@ -49,6 +51,7 @@ class Child:
             env=environment(os.environ),
             # Ctrl-C is for the demo, which ends its children in order.
             start_new_session=True,
+            limit=MAX_LINE_BYTES,
         )
         self._complaints = asyncio.create_task(self._pass_on_complaints())
         return self
@@ -98,8 +101,8 @@ class Child:
     async def death(self) -> str:
         """Wait until it has ended, and return how."""
         status = await self._process.wait()
-        # What it said last explains it best.
-        await self._complaints
+        # What it said last explains it best. Not awaited itself, which would pass a cancellation on to it.
+        await asyncio.wait([self._complaints])
         how = f'was killed by {signal.Signals(-status).name}' if status < 0 else f'ended with status {status}'
         return f'{self.name} {how}'
 

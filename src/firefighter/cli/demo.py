@@ -74,9 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         from firefighter._demo.performance import perform  # noqa: PLC0415 - an extra may be missing
         from firefighter._demo.screen import Screen  # noqa: PLC0415 - the same
     except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
+        library = (error.name or '').partition('.')[0]
+        if library not in EXTRA:
             raise
-        return _fail(f"needs {error.name}: run pip install -e '.[demo]' in a clone of firefighter", status=2)
+        return _fail(f"needs {library}: run pip install -e '.[demo]' in a clone of firefighter", status=2)
     try:
         folder = _empty_folder(arguments.folder)
     except OSError as error:
