@@ -31,8 +31,9 @@ format: $(VENV)/.lint
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/call.py
 
+# Write the parts of the docs that come from the code.
 docs: $(VENV)/.test
-	$(BIN)/python -m pytest tests/docs
+	$(BIN)/python docs/generate.py
 
 # Resolve every requirement anew on each Python that is there, and write the versions found.
 constraints:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from firefighter._degrade import OPTIONS, encode_values, free_name, text, type_name, unprintable
+from firefighter._degrade import OPTIONS, encode_degraded, free_name, text, type_name, unprintable
 from firefighter._timestamp import timestamp
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def encode_carefully(record: logging.LogRecord, plan: Plan) -> bytes:
     event = _build(record, plan)
     try:
         return orjson.dumps(event, None, _LINE_OPTIONS)
-    except Exception:  # The encoder refused a value: orjson cannot say which.
-        return orjson.dumps(encode_values(event), None, orjson.OPT_APPEND_NEWLINE)
+    except Exception:  # One of the values was refused; the event is good.
+        return encode_degraded(event)
 
 
 def encode_last(record: logging.LogRecord, error: Exception) -> bytes:

@@ -37,26 +37,22 @@ def truncate(line: bytes, limit: int) -> bytes:
     """Return the line cut to a number of bytes, with its original size in it.
 
     Args:
-        line: an event that ends in a newline and is longer than the limit.
+        line: an event that ends in a newline. One that fits is returned as it is.
         limit: the most bytes of the result, newline included.
 
     Returns:
         A line that ends in a newline, a valid JSON object if the argument was one. Another text is cut
         between two characters and ends in ` [truncated from n bytes]`. Where the limit has no room for that,
-        the smallest mark is returned although it is longer: 33 bytes and the digits of the size for a JSON
-        object, 25 and the digits for a text.
+        the smallest mark is returned although it is longer: 34 bytes and the digits of the size for a JSON
+        object (as long as it has no `truncated` of its own), 24 and the digits for a text.
     """
-    event = _parse(line)
-    if event is None:
-        return _cut_text(line, limit)
-    name = 'truncated'
-    while name in event:
-        name += '_'
-    mark = {name: {'original_bytes': len(line)}}
+    if len(line) <= limit:
+        return line
     try:
-        return _cut_strings(event, mark, limit) or _cut_fields(event, mark, limit)
+        event = _parse(line)
+        return _cut_text(line, limit) if event is None else _cut_event(event, len(line), limit)
     except Exception:  # MemoryError, say: the mark alone is still an event.
-        return _line(mark)
+        return _line({'truncated': {'original_bytes': len(line)}})
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -66,7 +62,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         event: dict[str, Any] = orjson.loads(line)
         orjson.dumps(event)
-    except ValueError:
+    except (ValueError, TypeError):  # orjson's errors in reading and in writing
         return _parse_foreign(line)
     return event
 
@@ -89,6 +85,14 @@ def _cut_text(line: bytes, limit: int) -> bytes:
         end -= 1
     # An escape character without the byte that it escapes would swallow the mark's first byte.
     return line[:end].removesuffix(_ESCAPE) + mark
+
+
+def _cut_event(event: dict[str, Any], original_bytes: int, limit: int) -> bytes:
+    name = 'truncated'
+    while name in event:
+        name += '_'
+    mark = {name: {'original_bytes': original_bytes}}
+    return _cut_strings(event, mark, limit) or _cut_fields(event, mark, limit)
 
 
 def _cut_strings(event: dict[str, Any], mark: dict[str, Any], limit: int) -> bytes | None:

@@ -1,0 +1,94 @@
+"""Write into the docs what stands in the code, so that no option is documented twice.
+
+    python docs/generate.py            rewrite the generated parts
+    python docs/generate.py --check    fail when one of them is out of date
+
+A generated part stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pathlib
+import re
+import sys
+from collections.abc import Callable
+
+from firefighter.formatting import JSONFormatter
+from firefighter.logging import FirehoseHandler
+from firefighter.stats import DropReason, Stats
+
+HERE = pathlib.Path(__file__).parent
+
+
+def options() -> str:
+    """Return the table of the handler's arguments, from its signature and its docstring."""
+    defaults = inspect.signature(FirehoseHandler).parameters
+    rows = ['| argument | default | meaning |', '|---|---|---|']
+    for name, text in _arguments(FirehoseHandler).items():
+        default = defaults[name.lstrip('*')].default
+        shown = '' if name.startswith('*') else f'`{default!r}`'
+        rows.append(f'| `{name}` | {shown} | {text} |')
+    return '\n'.join(rows)
+
+
+def event() -> str:
+    """Return what the formatter's docstring says of the event."""
+    text = inspect.getdoc(JSONFormatter) or ''
+    return text[text.index('The event has') : text.index('Args:')].strip()
+
+
+def stats() -> str:
+    """Return the table of `Stats`' fields and of the reasons, from the strings behind them."""
+    rows = ['| field | meaning |', '|---|---|']
+    rows += [f'| `{name}` | {text} |' for name, text in _attributes(Stats).items()]
+    rows += ['', '| `DropReason` | meaning |', '|---|---|']
+    reasons = _attributes(DropReason)
+    rows += [f'| `{reason.value}` | {reasons[reason.name]} |' for reason in DropReason]
+    return '\n'.join(rows)
+
+
+PARTS: dict[tuple[str, str], Callable[[], str]] = {
+    ('handler.md', 'options'): options,
+    ('handler.md', 'event'): event,
+    ('delivery-guarantees.md', 'stats'): stats,
+}
+
+
+def _arguments(documented: type) -> dict[str, str]:
+    """Return the entries of a Google docstring's Args section."""
+    section = (inspect.getdoc(documented) or '').split('Args:\n', 1)[1]
+    section = re.split(r'\n(?=\S)', section, maxsplit=1)[0]
+    entries = re.findall(r'^    (\*{0,2}\w+): (.*(?:\n {8,}.*)*)', section, re.MULTILINE)
+    return {name: ' '.join(text.split()) for name, text in entries}
+
+
+def _attributes(documented: type) -> dict[str, str]:
+    """Return what the string behind each attribute of a class says."""
+    found = re.findall(r'^    (\w+)(?::[^\n=]+)?(?: = [^\n]+)?\n    """(.*?)"""', inspect.getsource(documented), re.S | re.M)
+    return {name: ' '.join(text.split()) for name, text in found}
+
+
+def render(page: str) -> str:
+    """Return a page with its generated parts as they should be."""
+    text = (HERE / page).read_text(encoding='utf-8')
+    for (of_page, name), make in PARTS.items():
+        if of_page == page:
+            begin, end = f'<!-- begin: {name} -->\n', f'<!-- end: {name} -->'
+            before, _, rest = text.partition(begin)
+            text = before + begin + make() + '\n' + end + rest.partition(end)[2]
+    return text
+
+
+def main() -> None:
+    """Rewrite or check every page."""
+    for page in sorted({page for page, _ in PARTS}):
+        text = render(page)
+        if '--check' not in sys.argv:
+            (HERE / page).write_text(text, encoding='utf-8')
+        elif text != (HERE / page).read_text(encoding='utf-8'):
+            sys.exit(f'docs/{page} is out of date: run `make docs`')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,81 @@
+"""The docs say what is so: their code runs, their generated parts are current, their links lead somewhere."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from firefighter.local import LocalFirehose
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
+BLOCKS = [
+    pytest.param(match[1], id=f'{page.name}:{page.read_text("utf-8")[: match.start()].count(chr(10)) + 2}')
+    for page in PAGES
+    for match in re.finditer(r'^```python\n(.*?)^```', page.read_text('utf-8'), re.MULTILINE | re.DOTALL)
+]
+
+
+@pytest.fixture
+def aws(tmp_path, monkeypatch):
+    """An account whose stream is the one of the docs, `bar`."""
+    with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
+        monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', endpoint.url)
+        yield endpoint
+
+
+@pytest.fixture
+def untouched_logging():
+    """Take away again what a block has configured."""
+    before = {name: logging.getLogger(name).level for name in ('', 'foo', 'shop', 'app')}
+    sigterm = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, sigterm)
+    for name, level in before.items():
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        for handler in logger.handlers[:]:
+            if type(handler).__module__.startswith('firefighter'):
+                logger.removeHandler(handler)
+                handler.close()
+
+
+@pytest.mark.parametrize('code', BLOCKS)
+@pytest.mark.usefixtures('aws', 'untouched_logging')
+def test_each_python_block_runs(code):
+    """A reader who copies it gets what the page says."""
+    namespace = {'__name__': '__main__'}
+    exec(compile(code, 'block', 'exec'), namespace)
+    handler = namespace.get('handler')
+    if isinstance(handler, logging.Handler):
+        handler.close()
+
+
+def test_the_readmes_first_program_leaves_the_line_that_it_shows(aws, monkeypatch):
+    """Level, logger and message, and a timestamp, in a file of the folder."""
+    text = (ROOT / 'README.md').read_text('utf-8')
+    code = re.search(r'^```python\n(.*?)^```', text, re.MULTILINE | re.DOTALL)[1]
+    shown = re.search(r'^```json\n(.*?)\n```', text, re.MULTILINE | re.DOTALL)[1]
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=50)
+    aws.flush()
+    (delivered,) = [path for path in aws.folder.rglob('*') if path.is_file()]
+    without_time = re.compile(r'"timestamp":"[^"]+"')
+    assert without_time.sub('', delivered.read_text('utf-8')) == without_time.sub('', shown) + '\n'
+
+
+def test_the_generated_parts_are_current():
+    """`make docs` writes them; an option is documented in its docstring and nowhere else."""
+    subprocess.run([sys.executable, ROOT / 'docs' / 'generate.py', '--check'], check=True, timeout=50)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page):
+    """A file that was renamed is noticed here."""
+    for target in re.findall(r'\]\((?!https?:|#)([^)#\s]+)', page.read_text('utf-8')):
+        assert (page.parent / target).exists(), target

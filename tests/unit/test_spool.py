@@ -1,0 +1,192 @@
+"""The spool's corners: interruptions, threads, blocking, foreign bytes."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from firefighter._escaping import escape
+from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
+
+DEADLINE_SECONDS = 20
+LINE = b'x' * 99 + b'\n'
+
+
+def test_a_handler_that_never_logs_holds_one_page():
+    """Twenty handlers in a settings file cost nothing."""
+    assert Spool(16 * 2**20).allocated_bytes == 4096
+
+
+def test_an_event_logged_inside_append_is_set_aside_and_appended_by_the_interrupted_frame():
+    """A destructor or a signal handler that logs finds its own thread's lock taken."""
+    spool = Spool(MIN_SPOOL_BYTES)
+    with spool._lock:  # as inside append
+        spool.append(b'inner\n')
+        assert spool.account().accepted == 1, 'counted at once'
+        assert spool.account().pending == 1
+    spool.append(b'outer\n')
+    assert {event.data for event in spool.take(10, 1000)} == {b'inner\n', b'outer\n'}
+    assert spool.account().accepted == 2
+
+
+def test_what_was_set_aside_is_found_by_delivery_too():
+    """The interrupted frame may have been ended by an exception."""
+    spool = Spool(MIN_SPOOL_BYTES)
+    with spool._lock:
+        spool.append(b'inner\n')
+    spool.tidy()
+    assert [event.data for event in spool.take(10, 1000)] == [b'inner\n']
+
+
+def test_what_was_set_aside_is_counted_when_there_is_no_room():
+    """No event leaves the program uncounted."""
+    spool = Spool(MIN_SPOOL_BYTES, 'drop_newest')
+    while not spool.account().dropped:
+        spool.append(LINE * 0 + b'x' * 999 + b'\n')
+    before = spool.account()
+    with spool._lock:
+        spool.append(b'x' * 999 + b'\n')
+    spool.append_set_aside()
+    assert spool.account().dropped['overflow'] == before.dropped['overflow'] + 1
+    assert spool.account().accepted == before.accepted + 1
+
+
+@pytest.mark.parametrize('threads', [8])
+def test_from_many_threads_each_event_is_there_once_and_in_its_threads_order(threads):
+    """While delivery takes and acknowledges beside them."""
+    spool = Spool(64 * 2**20)
+    each = 3000
+    done = threading.Event()
+    taken = []
+
+    def log(number):
+        for index in range(each):
+            spool.append(b'%d %d\n' % (number, index))
+
+    def deliver():
+        while True:
+            ended = done.is_set()
+            events = spool.take(500, 2**20)
+            taken.extend(event.data for event in events)
+            spool.acknowledge(events)
+            if ended and not events:
+                return
+
+    delivery = threading.Thread(target=deliver)
+    loggers = [threading.Thread(target=log, args=(number,)) for number in range(threads)]
+    for thread in [delivery, *loggers]:
+        thread.start()
+    for thread in loggers:
+        thread.join(DEADLINE_SECONDS)
+    done.set()
+    delivery.join(DEADLINE_SECONDS)
+    by_thread = {}
+    for line in taken:
+        number, index = map(int, line.split())
+        by_thread.setdefault(number, []).append(index)
+    assert by_thread == {number: list(range(each)) for number in range(threads)}
+    account = spool.account()
+    assert (account.accepted, account.delivered, account.pending) == (threads * each, threads * each, 0)
+
+
+def test_block_waits_until_delivery_makes_room():
+    """The only policy that waits."""
+    spool = Spool(MIN_SPOOL_BYTES, 'block', block_timeout_seconds=DEADLINE_SECONDS)
+    line = b'x' * 7999 + b'\n'
+    while spool.allocated_bytes + 16 * 1024 <= MIN_SPOOL_BYTES:
+        spool.append(line)
+    waiting = threading.Thread(target=lambda: [spool.append(line) for _ in range(4)])
+    waiting.start()
+    while waiting.is_alive():
+        spool.acknowledge(spool.take(1, 10_000))
+    assert not spool.account().dropped
+
+
+def test_block_gives_up_at_its_time_and_counts_the_event():
+    """Then as drop_newest."""
+    spool = Spool(MIN_SPOOL_BYTES, 'block', block_timeout_seconds=0.001)
+    appended = 0
+    while not spool.account().dropped:
+        spool.append(b'x' * 7999 + b'\n')
+        appended += 1
+    account = spool.account()
+    assert (account.accepted, account.dropped, account.pending) == (appended, {'overflow': 1}, appended - 1)
+
+
+def test_an_event_that_can_never_fit_evicts_nothing():
+    """It would be dropped itself, after everything else."""
+    spool = Spool(MIN_SPOOL_BYTES, 'drop_oldest')
+    for _ in range(200):
+        spool.append(LINE)
+    spool.append(b'x' * 2 * MIN_SPOOL_BYTES + b'\n')
+    account = spool.account()
+    assert (account.pending, account.dropped) == (200, {'overflow': 1})
+
+
+def test_what_delivery_has_begun_with_is_not_dropped():
+    """drop_oldest takes the oldest segment that is not claimed; no event is both dropped and sent."""
+    spool = Spool(MIN_SPOOL_BYTES, 'drop_oldest')
+    for number in range(20):
+        spool.append(b'%07d\n' % number)
+    first = spool.take(1, 100)
+    while spool.account().dropped.get('overflow', 0) < 100:
+        spool.append(LINE)
+    assert len(spool.take(19, 19 * 8)) == 19
+    spool.acknowledge(first)
+    assert spool.account().delivered == 1
+
+
+def test_foreign_bytes_come_out_as_they_went_in():
+    """Newline, NUL and the escape character itself."""
+    spool = Spool(MIN_SPOOL_BYTES)
+    spool.append(escape(b'a\nb\0c\x1ad'))
+    assert [event.data for event in spool.take(1, 100)] == [b'a\nb\0c\x1ad\n']
+
+
+def test_the_alarm_rings_once_for_each_time_it_is_set():
+    """A wake-up costs; one is enough."""
+    rings = []
+    spool = Spool(MIN_SPOOL_BYTES, wake=lambda: rings.append(1))
+    assert spool.arm(more_bytes_than=0, events=1)
+    spool.append(LINE)
+    spool.append(LINE)
+    assert len(rings) == 1
+    assert not spool.arm(more_bytes_than=0, events=1), 'it is so already'
+    assert spool.arm(more_bytes_than=300, events=100)
+    spool.append(LINE)
+    assert len(rings) == 1
+    spool.append(LINE)
+    assert len(rings) == 2
+
+
+def test_the_alarm_rings_when_a_segment_is_full():
+    """What was set on one segment must not be lost with it."""
+    rings = []
+    spool = Spool(MIN_SPOOL_BYTES, wake=lambda: rings.append(1))
+    spool.append(LINE)
+    assert spool.arm(more_bytes_than=10**9, events=10**9)
+    for _ in range(200):
+        spool.append(LINE)
+    assert rings
+
+
+def test_segments_are_used_again():
+    """A steady stream needs no new memory."""
+    spool = Spool(16 * 2**20)
+    for _ in range(20_000):
+        spool.append(LINE)
+        if spool.waiting()[0] >= 500:
+            spool.acknowledge(spool.take(500, 2**20))
+    assert spool.allocated_bytes <= 2 * 256 * 1024 + 4096
+
+
+def test_a_backlog_gets_larger_segments():
+    """Fewer roll-overs; up to a quarter of the bound."""
+    spool = Spool(16 * 2**20)
+    for _ in range(60_000):
+        spool.append(LINE)
+    sizes = [segment.size_bytes for segment in spool._live.segments[1:]]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == 256 * 1024
+    assert sizes[-1] == 4 * 2**20 or spool.allocated_bytes > 12 * 2**20

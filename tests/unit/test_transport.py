@@ -1,0 +1,214 @@
+"""What an answer or an exception of botocore becomes."""
+
+from __future__ import annotations
+
+import pytest
+from botocore import exceptions
+
+from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.transport import BotoTransport, ClientOptions, Outcome, make_client
+
+RECORDS = [b'one\n', b'two\n', b'three\n']
+ACCEPTED, RETRY, REFUSED, MISCONFIGURED = Outcome
+
+
+class Client:
+    """Answers with what it was made with, or raises it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.requests = []
+        self.closed = 0
+
+    def put_record_batch(self, **request):
+        self.requests.append(request)
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+    def close(self):
+        self.closed += 1
+
+
+def put(answer):
+    return BotoTransport(lambda: Client(answer)).put('bar', RECORDS)
+
+
+def entries(*codes):
+    return {
+        'FailedPutCount': sum(map(bool, codes)),
+        'RequestResponses': [
+            {'ErrorCode': code, 'ErrorMessage': 'Slow down.'} if code else {'RecordId': 'r' * 224}
+            for code in codes
+        ],
+    }
+
+
+def client_error(code, status=400):
+    return exceptions.ClientError(
+        {'Error': {'Code': code, 'Message': 'no'}, 'ResponseMetadata': {'HTTPStatusCode': status}},
+        'PutRecordBatch',
+    )
+
+
+def test_the_request_is_what_boto3_wants():
+    """The stream's name, and each record's data, as they are."""
+    client = Client(entries(None, None, None))
+    assert BotoTransport(lambda: client).put('bar', RECORDS).outcomes == [ACCEPTED] * 3
+    assert client.requests == [
+        {'DeliveryStreamName': 'bar', 'Records': [{'Data': record} for record in RECORDS]}
+    ]
+
+
+def test_exactly_the_entries_with_an_error_code_have_failed():
+    """Throttling arrives as an answer of 200 (boto/boto3#2804)."""
+    answer = put(entries(None, 'ServiceUnavailableException', None))
+    assert answer.outcomes == [ACCEPTED, RETRY, ACCEPTED]
+    assert answer.cause == 'ServiceUnavailableException'
+    assert 'Slow down. (1 of 3 records)' in answer.error
+    assert not answer.uncertain
+
+
+def test_an_entry_with_a_record_id_and_an_error_code_has_failed():
+    """Seen in fluent-bit's tests."""
+    response = entries(None, None, None)
+    response['RequestResponses'][1] |= {'ErrorCode': 'InternalFailure', 'ErrorMessage': ''}
+    answer = put(response)
+    assert answer.outcomes == [ACCEPTED, RETRY, ACCEPTED]
+    assert answer.uncertain, 'AWS: the write might have completed or it might have failed'
+
+
+@pytest.mark.parametrize('response', [entries(None), entries(*[None] * 4), {}])
+def test_an_answer_of_the_wrong_length_says_nothing_of_any_record(response):
+    """Which entry belongs to which record is then anybody's guess."""
+    answer = put(response)
+    assert answer.outcomes == [RETRY] * 3
+    assert answer.uncertain
+
+
+@pytest.mark.parametrize('response', [None, 'busy', {'RequestResponses': 3}])
+def test_an_answer_that_is_none_has_an_outcome_too(response):
+    """A client that the user handed in may return anything."""
+    assert put(response).outcomes == [RETRY] * 3
+
+
+@pytest.mark.parametrize(
+    ('error', 'outcome', 'uncertain'),
+    [
+        (client_error('ServiceUnavailableException', 500), RETRY, False),
+        (client_error('InternalFailure', 500), RETRY, True),
+        (client_error('502', 502), RETRY, True),
+        (client_error('ThrottlingException'), RETRY, False),
+        (client_error('RequestLimitExceeded'), RETRY, False),
+        (client_error('InvalidArgumentException'), REFUSED, False),
+        (client_error('ValidationException'), REFUSED, False),
+        (client_error('AccessDeniedException'), MISCONFIGURED, False),
+        (client_error('ExpiredTokenException'), MISCONFIGURED, False),
+        (exceptions.NoCredentialsError(), MISCONFIGURED, False),
+        (exceptions.NoRegionError(), MISCONFIGURED, False),
+        (exceptions.ProfileNotFound(profile='x'), MISCONFIGURED, False),
+        (exceptions.SSLError(endpoint_url='x', error='y'), MISCONFIGURED, False),
+        (exceptions.EndpointConnectionError(endpoint_url='x'), RETRY, False),
+        (exceptions.ConnectTimeoutError(endpoint_url='x'), RETRY, False),
+        (exceptions.ReadTimeoutError(endpoint_url='x'), RETRY, True),
+        (exceptions.ConnectionClosedError(endpoint_url='x'), RETRY, True),
+        (ZeroDivisionError('a bug of a client'), RETRY, True),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Exception) else '',
+)
+def test_an_exception_is_an_outcome_for_every_record(error, outcome, uncertain):
+    """By the table of exceptions in AWS's documentation; none leaves `put`."""
+    answer = put(error)
+    assert answer.outcomes == [outcome] * 3
+    assert answer.uncertain is uncertain
+    assert answer.cause in answer.error
+
+
+def test_what_is_misconfigured_is_said_with_its_cure():
+    """One line on stderr is all that a person sees of it."""
+    assert 'allow firehose:PutRecordBatch' in put(client_error('AccessDeniedException')).error
+    assert 'AWS_DEFAULT_REGION' in put(exceptions.NoRegionError()).error
+
+
+def test_a_client_that_cannot_be_made_is_tried_again():
+    """Credentials and regions may come later; nothing was sent, so nothing is uncertain."""
+    made = iter([exceptions.NoRegionError(), OSError('disk'), Client(entries(None, None, None))])
+
+    def make():
+        result = next(made)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    transport = BotoTransport(make)
+    assert transport.put('bar', RECORDS).outcomes == [MISCONFIGURED] * 3
+    answer = transport.put('bar', RECORDS)
+    assert (answer.outcomes, answer.uncertain) == ([RETRY] * 3, False)
+    assert transport.put('bar', RECORDS).outcomes == [ACCEPTED] * 3
+
+
+def test_an_interrupt_is_not_swallowed():
+    """Ctrl-C belongs to the program."""
+    with pytest.raises(KeyboardInterrupt):
+        put(KeyboardInterrupt())
+
+
+def test_the_client_that_we_make_leaves_retries_to_us():
+    """Botocore 1.43 retried 5 times, 1.44 tries 3 times: neither is asked."""
+    client = make_client(ClientOptions(region_name='eu-north-1', endpoint_url='http://127.0.0.1:1'))
+    config = client.meta.config
+    assert config.retries['total_max_attempts'] == 1
+    assert client.meta.region_name == 'eu-north-1'
+    assert client.meta.endpoint_url == 'http://127.0.0.1:1'
+    assert (config.connect_timeout, config.read_timeout) == (5, 20)
+    assert ClientSource(client, ClientOptions()).complaints == []
+
+
+def test_a_client_with_retries_of_its_own_is_complained_of():
+    """Two layers of retries multiply."""
+    import boto3
+
+    client = boto3.session.Session(region_name='eu-north-1').client('firehose')
+    (complaint,) = ClientSource(client, ClientOptions()).complaints
+    assert "'total_max_attempts': 1" in complaint
+
+
+def test_a_synchronous_attempt_has_its_time_and_no_more():
+    """Half of it to connect, half for the answer."""
+    options = ClientOptions(region_name='eu-north-1').for_attempts_of(3)
+    assert (options.connect_timeout_seconds, options.read_timeout_seconds) == (1.5, 1.5)
+
+
+def test_a_session_makes_its_client_at_once_and_its_failure_is_a_complaint():
+    """Sessions are not thread-safe; what they lack is the environment's affair."""
+
+    class Session:
+        clients = 0
+
+        def client(self, *_, **__):
+            self.clients += 1
+            if self.clients == 1:
+                raise exceptions.NoRegionError
+            return 'a client'
+
+    session = Session()
+    source = ClientSource(None, ClientOptions(session=session))
+    assert 'NoRegionError' in source.complaints[0]
+    assert source() == 'a client'
+
+
+def test_a_forked_child_uses_no_connection_of_its_parent():
+    """Two processes on one connection take each other's answers: 27 of 60 trials, measured."""
+    given = Client(entries())
+    child = ClientSource(given, ClientOptions()).after_fork()
+    assert given.closed == 0, 'not in the fork itself: a lock of urllib3 may be held there'
+    assert child() is given
+    assert given.closed == 1
+
+    class Session:
+        def client(self, *_, **__):
+            return object()
+
+    source = ClientSource(None, ClientOptions(session=Session()))
+    assert source() is source()
+    assert source.after_fork()() is not source()
