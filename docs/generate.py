@@ -15,6 +15,9 @@ import sys
 from collections.abc import Callable
 
 from firefighter.formatting import JSONFormatter
+from firefighter.local import Account
+from firefighter.local.fault_plan import TRIGGERS, Armed
+from firefighter.local.faults import CATALOGUE
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -48,16 +51,43 @@ def stats() -> str:
     return '\n'.join(rows)
 
 
+def account() -> str:
+    """Return the table of what an account counts, from its docstring."""
+    rows = ['| counter | counts |', '|---|---|']
+    rows += [f'| `{name}` | {text} |' for name, text in _arguments(Account, 'Attributes').items()]
+    return '\n'.join(rows)
+
+
+def faults() -> str:
+    """Return the table of the endpoint's faults, from their catalogue."""
+    rows = ['| fault | what the client sees | parameters |', '|---|---|---|']
+    for name, named in CATALOGUE.items():
+        parameters = ', '.join(f'`{key}={value}`' for key, value in named.parameters.items() if key != 'message')
+        rows.append(f'| `{name}` | {named.effect} | {parameters} |')
+    return '\n'.join(rows)
+
+
+def triggers() -> str:
+    """Return the table of what every fault takes."""
+    texts = _arguments(Armed, 'Attributes')
+    rows = ['| parameter | default | meaning |', '|---|---|---|']
+    rows += [f'| `{name}` | `{default}` | {texts[name]} |' for name, default in TRIGGERS.items()]
+    return '\n'.join(rows)
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
+    ('local-endpoint.md', 'account'): account,
+    ('local-endpoint.md', 'faults'): faults,
+    ('local-endpoint.md', 'triggers'): triggers,
 }
 
 
-def _arguments(documented: type) -> dict[str, str]:
-    """Return the entries of a Google docstring's Args section."""
-    section = (inspect.getdoc(documented) or '').split('Args:\n', 1)[1]
+def _arguments(documented: type, section_name: str = 'Args') -> dict[str, str]:
+    """Return the entries of a section of a Google docstring."""
+    section = (inspect.getdoc(documented) or '').split(f'{section_name}:\n', 1)[1]
     section = re.split(r'\n(?=\S)', section, maxsplit=1)[0]
     entries = re.findall(r'^    (\*{0,2}\w+): (.*(?:\n {8,}.*)*)', section, re.MULTILINE)
     return {name: ' '.join(text.split()) for name, text in entries}

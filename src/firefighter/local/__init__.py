@@ -11,5 +11,6 @@ Only `server` needs aiohttp, and it is imported when an endpoint starts.
 from firefighter.local.accounts import Account
 from firefighter.local.client import EndpointError, LocalFirehoseClient
 from firefighter.local.endpoint import LocalFirehose
+from firefighter.local.process import LocalFirehoseProcess
 
-__all__ = ['Account', 'EndpointError', 'LocalFirehose', 'LocalFirehoseClient']
+__all__ = ['Account', 'EndpointError', 'LocalFirehose', 'LocalFirehoseClient', 'LocalFirehoseProcess']

@@ -243,8 +243,18 @@ CATALOGUE: Mapping[str, Named] = {
         400,
         'status 400, the stream takes no puts from SDKs',
     ),
-    'invalid-argument': _refusal('InvalidArgumentException', 'Invalid argument.', 400, 'status 400'),
-    'validation': _refusal('ValidationException', '1 validation error detected.', 400, 'status 400'),
+    'invalid-argument': _refusal(
+        'InvalidArgumentException',
+        'Invalid argument.',
+        400,
+        'status 400, an argument that is well formed and still not acceptable',
+    ),
+    'validation': _refusal(
+        'ValidationException',
+        '1 validation error detected.',
+        400,
+        'status 400, arguments that break the service model',
+    ),
     'stream-not-yet': _refusal(
         'ResourceNotFoundException',
         'Firehose {stream} under account {account} not found.',
@@ -252,25 +262,28 @@ CATALOGUE: Mapping[str, Named] = {
         'status 400; with `times=3` the stream exists from the fourth call on',
     ),
     'expired-token': _refusal(
-        'ExpiredTokenException', 'The security token included in the request is expired', 400, 'status 400'
+        'ExpiredTokenException',
+        'The security token included in the request is expired',
+        400,
+        'status 400, the session token is too old',
     ),
     'unrecognized-client': _refusal(
         'UnrecognizedClientException',
         'The security token included in the request is invalid.',
         400,
-        'status 400',
+        'status 400, the key or the token is not known',
     ),
     'invalid-signature': _refusal(
         'InvalidSignatureException',
         'Signature expired: the clock of this machine is wrong',
         400,
-        'status 400',
+        'status 400, the signature is wrong, mostly for a wrong clock',
     ),
     'access-denied': _refusal(
         'AccessDeniedException',
         'User: arn:aws:iam::{account}:user/local is not authorized to perform this operation on resource: {stream}',
         400,
-        'status 400',
+        'status 400, the policy does not allow it',
     ),
     'slow': Named(Slow(), 'the records are stored, the answer comes late'),
     'dribble': Named(Dribble(), 'the records are stored, the answer comes in small pieces over some time'),

@@ -6,11 +6,17 @@ than a millisecond. A contract test holds these numbers against botocore's model
 
 from __future__ import annotations
 
-import binascii
+import base64
 import re
 from typing import Any
 
 from firefighter.local.protocol import ServiceError, invalid_argument, problem, validation_error
+
+try:
+    # Ten times as fast, which is a third of the cost of a full request: part of the extra `local`.
+    from pybase64 import b64decode
+except ModuleNotFoundError:
+    b64decode = base64.b64decode
 
 # From botocore's service model of firehose 2015-08-04, and https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 MAX_RECORD_BYTES = 1_024_000
@@ -116,10 +122,10 @@ def _decoded(entry: object) -> bytes | None:
     if not isinstance(text, str):
         raise _unexpected_type()
     try:
-        data = binascii.a2b_base64(text)
+        data = b64decode(text, validate=True)
     except ValueError:
         raise _bad_base64() from None
-    # a2b_base64 leaves out what is not of the alphabet, and only from Python 3.11 can be told not to.
+    # Python 3.10 lets padding pass that is too long.
     if len(text) != -(-len(data) // 3) * 4:
         raise _bad_base64()
     return data
