@@ -17,6 +17,11 @@ ENDPOINTS = ('local', 'moto')
 _ran = Counter()
 
 
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    """Not here: the two endpoints and their threads live as long as the suite, and end with it."""
+
+
 def make_client(service, url):
     """Make a boto3 client without retries."""
     session = boto3.session.Session(
