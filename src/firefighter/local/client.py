@@ -126,7 +126,7 @@ class LocalFirehoseClient(Controls):
             connection.request(method, CONTROL_PREFIX + operation, orjson.dumps(parameters))
             response = connection.getresponse()
             result = orjson.loads(response.read())
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
             raise EndpointError(f'no local endpoint answers at {self.url}: {error}') from error
         finally:
             connection.close()

@@ -49,6 +49,8 @@ class Folder:
         target = self.path / bucket / key
         unfinished = self._incoming / uuid.uuid4().hex
         try:
+            # Made each time, since a person may empty the folder while the endpoint runs.
+            self._incoming.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(body)
             target.parent.mkdir(parents=True, exist_ok=True)
             unfinished.replace(target)
