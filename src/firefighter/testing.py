@@ -17,14 +17,13 @@ The fixtures need the extra `local`. The stream's name is `bar`; for another end
 from __future__ import annotations
 
 import functools
+import pathlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Iterator
-
     from firefighter.local import LocalFirehose
 
 __all__ = ['firehose_client', 'local_firehose', 'local_firehose_arguments']

@@ -6,13 +6,10 @@ record of the buffer. The buffer's bytes are the records' own, before any proces
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from firefighter.local.protocol import Moment
+from firefighter.local.protocol import Moment
 
 MIB = 1024 * 1024
 

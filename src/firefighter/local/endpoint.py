@@ -8,6 +8,8 @@ import os
 import pathlib
 import threading
 import weakref
+from collections.abc import Iterable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from firefighter.local.bucket import DEFAULT_BUCKET
@@ -20,9 +22,6 @@ from firefighter.local.protocol import ServiceError
 from firefighter.local.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from firefighter.local.server import Server
