@@ -24,7 +24,7 @@ class MemoryStore:
         Raises:
             OSError: the machine is out of memory.
         """
-        return Segment(_private_memory(size_bytes))
+        return Segment(_private_memory(size_bytes), self)
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread pays for no page fault later."""

@@ -17,6 +17,8 @@ target before it writes, which a kill in between makes permanent.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
+from typing import Protocol
 
 __all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
 
@@ -25,6 +27,13 @@ COMMITTED = 8
 HEAD = 16
 ONE_EVENT = 1 << 32
 TAIL_MASK = ONE_EVENT - 1
+
+
+class Origin(Protocol):
+    """What a segment came from."""
+
+    def discard(self, segment: Segment) -> None:
+        """Let go of it and what is in it; a second time does nothing."""
 
 
 class Segment:
@@ -39,24 +48,33 @@ class Segment:
         read_offset: how far delivery has read.
         read_events: the events before `read_offset`.
         head_events: the events before the head.
+        hole_start: where torn bytes begin that are to be skipped, in a dead producer's segment; -1 without any.
+        origin: the store that it came from, and that it goes back to.
+        name: the name of its file; empty for memory.
 
     Nothing closes a segment: its memory goes back when the last thread that looks at it has let go of it.
     """
 
     __slots__ = (
+        '_holes',
         '_settled',
         'claimed',
         'first_sequence',
         'head_events',
+        'hole_start',
         'mapping',
+        'name',
+        'origin',
         'read_events',
         'read_offset',
         'size_bytes',
         'words',
     )
 
-    def __init__(self, mapping: mmap.mmap) -> None:
+    def __init__(self, mapping: mmap.mmap, origin: Origin, name: str = '') -> None:
         self.mapping = mapping
+        self.origin = origin
+        self.name = name
         self.words = memoryview(mapping).cast('Q')
         self.size_bytes = len(mapping)
         self.start_over(first_sequence=0)
@@ -70,6 +88,8 @@ class Segment:
         self.head_events = 0
         # Ranges settled beyond the head, in order: (start, end, events).
         self._settled: list[tuple[int, int, int]] = []
+        self._holes: list[tuple[int, int]] = []
+        self.hole_start = -1
         self.words[HEAD] = HEADER_BYTES
         self.words[COMMITTED] = HEADER_BYTES
 
@@ -97,6 +117,29 @@ class Segment:
     def droppable(self) -> bool:
         """Whether dropping it loses nothing that delivery has begun with."""
         return not self.claimed or self.head == self.tail
+
+    def resume(self, head: int, tail: int, events: int, holes: Sequence[tuple[int, int]]) -> None:
+        """Take a dead producer's segment over where its delivery ended.
+
+        Args:
+            head: where to begin.
+            tail: the end of what can be delivered.
+            events: the lines in between.
+            holes: stretches without whole lines in between, in order; they count as settled.
+        """
+        self.claimed = True
+        self.words[HEAD] = head
+        self.words[COMMITTED] = events * ONE_EVENT + tail
+        self.read_offset = head
+        self._holes = list(holes)
+        self.hole_start = self._holes[0][0] if holes else -1
+        for start, end in holes:
+            self.settle(start, end, 0)
+
+    def skip_hole(self) -> None:
+        """Go on reading behind the torn bytes at `hole_start`."""
+        self.read_offset = self._holes.pop(0)[1]
+        self.hole_start = self._holes[0][0] if self._holes else -1
 
     def settle(self, start: int, end: int, events: int) -> None:
         """Take note that the events in `[start, end)` need no more work, and move the head as far as it goes."""

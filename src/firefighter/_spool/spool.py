@@ -50,13 +50,17 @@ class SpooledEvent(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What became of the events, at one moment: `accepted == delivered + sum(dropped.values()) + pending`."""
+    """What became of the events, at one moment.
+
+    `accepted + adopted == delivered + sum(dropped.values()) + pending`.
+    """
 
     accepted: int
     delivered: int
     dropped: Mapping[str, int]
     dropped_bytes: Mapping[str, int]
     pending: int
+    adopted: int = 0
 
 
 class _Live(NamedTuple):
@@ -110,6 +114,9 @@ class Spool:
         self._alarm_committed = _NEVER
         self._aside: deque[bytes] = deque()
         self._room = Broadcast()
+        # Segments of dead producers, and the events that were pending in them.
+        self._adopted: tuple[Segment, ...] = ()
+        self._adopted_events = 0
         self._delivered = 0
         # Events for each reason: those that never came into a segment, and those that did.
         self._rejected: dict[str, int] = {}
@@ -169,7 +176,7 @@ class Spool:
         """Return what became of the events up to this moment."""
         with self._lock:
             set_aside = len(self._aside)
-            appended, delivered = self.appended, self._delivered
+            appended, delivered, adopted = self.appended, self._delivered, self._adopted_events
             rejected, dropped = dict(self._rejected), dict(self._dropped)
             dropped_bytes = dict(self._dropped_bytes)
         return Account(
@@ -181,7 +188,8 @@ class Spool:
                 if (total := rejected.get(reason, 0) + dropped.get(reason, 0))
             },
             dropped_bytes=dropped_bytes,
-            pending=appended + set_aside - delivered - sum(dropped.values()),
+            pending=appended + adopted + set_aside - delivered - sum(dropped.values()),
+            adopted=adopted,
         )
 
     @property
@@ -199,14 +207,14 @@ class Spool:
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and how many bytes, are committed and not taken yet."""
-        segments = self._live.segments
+        segments = (*self._live.segments, *self._adopted)
         events = sum(segment.events - segment.read_events for segment in segments)
         return events, sum(segment.unread_bytes for segment in segments)
 
     @property
     def window_bytes(self) -> int:
         """Bytes between the head and the end of what was taken."""
-        return sum(segment.read_offset - segment.head for segment in self._live.segments)
+        return sum(segment.read_offset - segment.head for segment in (*self._live.segments, *self._adopted))
 
     @property
     def taken_through(self) -> int:
@@ -255,10 +263,13 @@ class Spool:
         They stay in the spool until they are acknowledged or dropped.
         """
         taken: list[SpooledEvent] = []
-        for segment in self._live.segments:
+        for segment in (*self._live.segments, *self._adopted):
             tail = segment.tail
             while segment.read_offset < tail and self._claim(segment):
                 start = segment.read_offset
+                if start == segment.hole_start:
+                    segment.skip_hole()
+                    continue
                 end = segment.mapping.find(b'\n', start, tail) + 1
                 max_bytes -= end - start
                 if len(taken) == max_events or max_bytes < 0:
@@ -282,6 +293,12 @@ class Spool:
             self._dropped[reason] = self._dropped.get(reason, 0) + len(events)
         self._settle(events)
 
+    def adopt(self, segment: Segment) -> None:
+        """Take over the events of a dead producer's segment: delivered after our own, beyond the bound."""
+        with self._lock:
+            self._adopted = (*self._adopted, segment)
+            self._adopted_events += segment.events
+
     def tidy(self) -> None:
         """Let go of what is settled, and have the next segment ready when the one in use is half full."""
         if self._aside:
@@ -290,6 +307,10 @@ class Spool:
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
         if settled:
             self._retire(settled)
+        for segment in self._adopted:
+            if segment.head == segment.tail:
+                self._adopted = tuple(other for other in self._adopted if other is not segment)
+                segment.origin.discard(segment)
         if segments[-1].tail * 2 > segments[-1].size_bytes:
             self._make_spare()
 
@@ -353,7 +374,7 @@ class Spool:
             # No call between these two, so that nothing can come between: counted and gone, or neither.
             self._dropped['overflow'] = total
             self._live = remaining
-            self._store.discard(segment)
+            segment.origin.discard(segment)
             return True
         return False
 
@@ -381,7 +402,7 @@ class Spool:
             self._live = _Live.of(tuple(s for s in self._live.segments if s not in settled))
         for segment in settled:
             if segment is not spare or not useful:
-                self._store.discard(segment)
+                segment.origin.discard(segment)
         if useful:
             self._keep(spare if self._store.recycle(spare) else None)
         self._room.notify()
