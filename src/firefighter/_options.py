@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from firefighter._delivery.drops import DropHook
@@ -17,11 +19,16 @@ __all__ = [
     'Options',
     'check_client_arguments',
     'check_send_interval',
+    'check_spool_dir',
     'check_stream_name',
 ]
 
 DOCUMENTED_RECORD_SIZE = 1024
 """The documented value of FirehoseHandler.MAX_RECORD_SIZE, in bytes."""
+
+MEMORY_SPOOL_BYTES = 16 * 1024 * 1024
+DISK_SPOOL_BYTES = 64 * 1024 * 1024
+"""The default bounds of a spool, in bytes."""
 
 # The pattern of DeliveryStreamName in botocore's model of the service.
 _STREAM_NAME = re.compile(r'[a-zA-Z0-9_.-]{1,64}')
@@ -31,7 +38,9 @@ _STREAM_NAME = re.compile(r'[a-zA-Z0-9_.-]{1,64}')
 class Options:
     """The handler's own keywords; `FirehoseHandler` documents each."""
 
-    max_spool_bytes: int
+    spool_dir: Path | None
+    max_spool_bytes: int | None
+    max_directory_bytes: int
     overflow: OverflowPolicy
     block_timeout_seconds: float
     oversize: OversizePolicy | None
@@ -40,13 +49,44 @@ class Options:
     on_drop: DropHook | None
 
     def __post_init__(self) -> None:
-        _check_integer('max_spool_bytes', self.max_spool_bytes, at_least=MIN_SPOOL_BYTES)
+        if self.max_spool_bytes is not None:
+            _check_integer('max_spool_bytes', self.max_spool_bytes, at_least=MIN_SPOOL_BYTES)
+        _check_integer('max_directory_bytes', self.max_directory_bytes, at_least=MIN_SPOOL_BYTES)
         _check_choice('overflow', self.overflow, get_args(OverflowPolicy))
         _check_choice('oversize', self.oversize, (None, *get_args(OversizePolicy)))
         _check_seconds('block_timeout_seconds', self.block_timeout_seconds)
         _check_seconds('shutdown_timeout_seconds', self.shutdown_timeout_seconds)
         _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
         _check_callable('on_drop', self.on_drop)
+
+
+    @property
+    def memory_bytes(self) -> int:
+        """The bound of a spool in memory."""
+        return MEMORY_SPOOL_BYTES if self.max_spool_bytes is None else self.max_spool_bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """The bound of a spool on disk."""
+        return DISK_SPOOL_BYTES if self.max_spool_bytes is None else self.max_spool_bytes
+
+
+def check_spool_dir(spool_dir: object) -> Path | None:
+    """Return the directory as an absolute path without links, or raise when it cannot be one.
+
+    Raises:
+        TypeError: it is not a path.
+        ValueError: it is empty, or has a NUL.
+    """
+    if spool_dir is None:
+        return None
+    if not isinstance(spool_dir, (str, os.PathLike)):
+        raise TypeError(f'spool_dir must be a path, not {spool_dir!r}')
+    path = os.fsdecode(spool_dir)
+    if not path or '\0' in path:
+        raise ValueError(f'spool_dir must be the path of a directory, not {path!r}')
+    # Once: a later change of the working directory, or of a link, does not lead elsewhere.
+    return Path(path).resolve()
 
 
 def check_stream_name(name: object) -> None:

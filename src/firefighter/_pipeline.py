@@ -23,7 +23,9 @@ from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSourc
 from firefighter._delivery.transport import BotoTransport
 from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._oversize import Oversize
+from firefighter._spool.disk import Disk
 from firefighter._spool.spool import Spool
+from firefighter._spool.unusable import SpoolUnusable
 from firefighter._wakeup import Wakeup
 from firefighter.stats import DropReason, Stats
 
@@ -73,15 +75,16 @@ class Pipeline:
         )
         wakeup = Wakeup()
         self.spool = Spool(
-            options.max_spool_bytes, options.overflow, options.block_timeout_seconds, wakeup.set
+            options.memory_bytes, options.overflow, options.block_timeout_seconds, wakeup.set
         )
+        self._disk = self._make_disk()
         # The one function of the hot path: an attribute of the object, not a method that calls a method.
         self.append = self.spool.append
         self.ledger = QueueLedger()
         self._traffic = Traffic()
         self._drops = DropReports(options.on_drop, self._dropped)
         self._transport = BotoTransport(client)
-        self.source = SpoolSource(self.spool, wakeup)
+        self.source = SpoolSource(self.spool, wakeup, self._keep_house)
         self.sender = self.make_sender(self.source, stream, rules)
 
     def make_sender(self, source: Source[Event], stream: str, rules: Callable[[], Rules]) -> Sender[Event]:
@@ -103,6 +106,7 @@ class Pipeline:
         """Start the delivery thread, unless the emitting threads are to deliver themselves."""
         if self.open_in == self.pid:
             return
+        self.open_spool()
         running = self.sender.resume()
         # Once the process exits nothing waits for a new thread any more.
         self.synchronous = synchronous or _lifecycle.exiting()
@@ -124,20 +128,25 @@ class Pipeline:
         self._await(lambda: not self.sender.running or not self.source.ended, deadline)
         pending = self.stats().pending
         if pending and was_open:
+            kept = f'; they stay in {self._disk.path}' if self._disk and self._disk.is_open else ''
             self._diagnostics.say(
                 'undelivered',
-                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered',
+                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered{kept}',
             )
+        if self._disk and not self.sender.running:
+            self._disk.close(self.spool)
 
     def deliver(self, deadline: float) -> bool:
         """Deliver what was queued before the call; return whether all of it is delivered or dropped."""
+        if not self.sender.running:
+            self._keep_house()
         through = self.source.flush()
         if self._must_not_wait():
-            return self.spool.settled_through >= through
+            return self._settled(through)
         flushes = self.source.flushes
 
         def done() -> bool:
-            return self.spool.settled_through >= through
+            return self._settled(through)
 
         def hopeless() -> bool:
             return self.sender.found_misconfigured(flushes) or not self.sender.running
@@ -151,6 +160,45 @@ class Pipeline:
             with delivering():
                 self._drops.report(now_or_never=True)
         return done()
+
+    def _settled(self, through: int) -> bool:
+        return self.spool.settled_through >= through and not self.spool.has_adopted
+
+    def open_spool(self) -> str | None:
+        """Make the spool's directory, where there is to be one; return why it cannot be used."""
+        if self._disk is None or self._disk.is_open:
+            return None
+        try:
+            self._disk.open(self.spool)
+        except SpoolUnusable as error:
+            self._disk = None
+            self._traffic.last_error = f'spool_dir cannot be used: {error.reason}'
+            return error.reason
+        return None
+
+    def abandon(self) -> None:
+        """Let go, in a forked child, of what the parent goes on using."""
+        if self._disk is not None:
+            self._disk.abandon()
+
+    def _make_disk(self) -> Disk | None:
+        options = self._options
+        if options.spool_dir is None:
+            return None
+        return Disk(
+            options.spool_dir,
+            self._client.destination(self._stream),
+            options.disk_bytes,
+            options.max_directory_bytes,
+        )
+
+    def _keep_house(self) -> None:
+        if self._disk is None:
+            return
+        trouble = self._disk.tidy(self.spool, monotonic())
+        if trouble is not None:
+            self._traffic.last_error = trouble
+            self._diagnostics.say('spool', f'stream {self._stream!r}: {trouble}')
 
     def _start(self, make_thread: Callable[[], threading.Thread]) -> bool:
         self.sender.expect_thread(coming=True)
@@ -245,6 +293,9 @@ class Pipeline:
             dropped=_by_reason(spooled.dropped, queued.dropped),
             dropped_bytes=_by_reason(spooled.dropped_bytes, queued.dropped_bytes),
             pending=spooled.pending + queued.pending,
+            adopted=spooled.adopted,
+            quarantined_bytes=self._disk.orphans.quarantined_bytes if self._disk else 0,
+            backing='disk' if self._disk and self._disk.is_open else 'memory',
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,
             truncated=self._oversize.truncated,

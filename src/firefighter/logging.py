@@ -40,6 +40,7 @@ from firefighter._options import (
     Options,
     check_client_arguments,
     check_send_interval,
+    check_spool_dir,
     check_stream_name,
 )
 from firefighter._oversize import OversizePolicy
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = ['FirehoseHandler', 'FirehoseWarning']
 
-_MEMORY_SPOOL_BYTES: Final = 16 * 1024 * 1024
 
 
 class FirehoseWarning(Warning):
@@ -78,7 +78,13 @@ class FirehoseHandler(logging.Handler):
         fields: constants to add to each event, such as `{'service': 'api'}`.
         include: origin to add to each event: any of "host", "pid", "process", "thread", "source".
         protect_fields: put a dict message whole under `data`, so that its keys replace none of the event's.
-        max_spool_bytes: the bound for what waits, in bytes; at least 64 KiB. Default 16 MiB.
+        spool_dir: a directory in which the spool lives, so that what is logged survives the death of the process by
+            whatever means, and the next process of the same destination delivers it. Without it, the environment's
+            FIREFIGHTER_SPOOL_DIR; without both, memory. Where it cannot be used, one FirehoseWarning says why, and
+            memory is used.
+        max_spool_bytes: the bound for what waits, in bytes; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
+        max_directory_bytes: the bound in `spool_dir` for all processes of one user and destination, the dead ones
+            included, in bytes. Beyond it the oldest of the dead are dropped. Default 1 GiB.
         overflow: what gives way at that bound. "drop_oldest", the default: a stretch of the oldest events that are not
             on their way. "drop_newest": the new event. "block": the logging call waits for room, at most
             `block_timeout_seconds`, then the new event.
@@ -127,7 +133,9 @@ class FirehoseHandler(logging.Handler):
         fields: Mapping[str, object] | None = None,
         include: Iterable[str] = (),
         protect_fields: bool = False,
-        max_spool_bytes: int = _MEMORY_SPOOL_BYTES,
+        spool_dir: str | os.PathLike[str] | None = None,
+        max_spool_bytes: int | None = None,
+        max_directory_bytes: int = 1024**3,
         overflow: OverflowPolicy = 'drop_oldest',
         block_timeout_seconds: float = 1,
         oversize: OversizePolicy | None = None,
@@ -138,7 +146,9 @@ class FirehoseHandler(logging.Handler):
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
         self._options = Options(
+            spool_dir=check_spool_dir(spool_dir or os.environ.get('FIREFIGHTER_SPOOL_DIR') or None),
             max_spool_bytes=max_spool_bytes,
+            max_directory_bytes=max_directory_bytes,
             overflow=overflow,
             block_timeout_seconds=block_timeout_seconds,
             oversize=oversize,
@@ -172,6 +182,9 @@ class FirehoseHandler(logging.Handler):
         self._pipeline = self._make_pipeline()
         _lifecycle.register(self)
         complaints += self._client.complaints
+        unusable = None if stream is None or self._disabled else self._pipeline.open_spool()
+        if unusable is not None:
+            complaints.append(f'spool_dir cannot be used, so events are kept in memory: {unusable}')
         for complaint in () if self._disabled else complaints:
             warnings.warn(complaint, FirehoseWarning, stacklevel=2)  # noqa: TID251  # the one place that may
 
@@ -297,6 +310,7 @@ class FirehoseHandler(logging.Handler):
         """Begin anew in a forked child: what the parent has pending stays the parent's."""
         reset_guard()
         self._client = self._client.after_fork()
+        self._pipeline.abandon()
         self._pipeline = self._make_pipeline()
 
     def _make_pipeline(self) -> Pipeline:
@@ -336,7 +350,7 @@ class FirehoseHandler(logging.Handler):
 
     def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:
         # A small spool is short of room long before a request is full.
-        full_bytes = min(FULL_REQUEST_BYTES, self._options.max_spool_bytes // 4)
+        full_bytes = min(FULL_REQUEST_BYTES, self._options.memory_bytes // 4)
         return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, min_gap_seconds, full_bytes)
 
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:

@@ -32,7 +32,7 @@ class DropReason(str, enum.Enum):
 class Stats:
     """A handler's account at one moment, since the handler was made, or since its process was forked.
 
-    Always `accepted == delivered + sum(dropped.values()) + pending`.
+    Always `accepted + adopted == delivered + sum(dropped.values()) + pending`.
     """
 
     accepted: int
@@ -46,7 +46,7 @@ class Stats:
     pending: int
     """Events accepted, and neither delivered nor dropped yet."""
     spool_bytes: int
-    """Bytes of memory that the spool has allocated; never above `max_spool_bytes`."""
+    """Bytes of memory, or on disk, that the spool has allocated; never above `max_spool_bytes`."""
     requests: int = 0
     """PutRecordBatch requests sent, whatever came of them."""
     records: int = 0
@@ -68,4 +68,8 @@ class Stats:
     last_error: str | None = None
     """The newest trouble of delivery, in words; None while there was none."""
     backing: str = 'memory'
-    """Where the spool lives."""
+    """Where the spool lives: "memory" or "disk"."""
+    adopted: int = 0
+    """Events of dead processes that this handler has taken over from `spool_dir`."""
+    quarantined_bytes: int = 0
+    """Bytes found torn in what dead processes left, put aside; outside the sum, since nobody knows how many events."""

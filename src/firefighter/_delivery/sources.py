@@ -67,10 +67,17 @@ class Source(Protocol[Event]):
 
 
 class SpoolSource:
-    """The handler's own spool."""
+    """The handler's own spool.
 
-    def __init__(self, spool: Spool, wakeup: Wakeup) -> None:
+    Args:
+        spool: the spool.
+        wakeup: ends the wait of whoever delivers.
+        housekeeping: what else is to be done between two requests.
+    """
+
+    def __init__(self, spool: Spool, wakeup: Wakeup, housekeeping: Callable[[], None] = lambda: None) -> None:
         self.spool = spool
+        self._housekeeping = housekeeping
         self.flushes = 0
         self.ended = False
         self._flush_through = 0
@@ -92,8 +99,8 @@ class SpoolSource:
 
     @property
     def marked(self) -> bool:
-        """Whether something that was queued before a mark has not been taken yet."""
-        return self.spool.taken_through < self._flush_through
+        """Whether something that was queued before a mark has not been taken yet; what is adopted is late already."""
+        return self.spool.taken_through < self._flush_through or self.spool.has_adopted_waiting
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and bytes, are committed and not taken."""
@@ -116,8 +123,9 @@ class SpoolSource:
         return unsettled
 
     def tidy(self) -> None:
-        """Retire settled segments and keep a spare one ready."""
+        """Retire settled segments, keep a spare one ready, and see to the spool's place."""
         self.spool.tidy()
+        self._housekeeping()
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
         """Wait until the spool's alarm, or a mark."""

@@ -293,6 +293,31 @@ class Spool:
             self._dropped[reason] = self._dropped.get(reason, 0) + len(events)
         self._settle(events)
 
+    @property
+    def has_adopted_waiting(self) -> bool:
+        """Whether events of dead producers have not been taken yet."""
+        return any(segment.unread_bytes for segment in self._adopted)
+
+    @property
+    def has_adopted(self) -> bool:
+        """Whether events of dead producers are not settled yet."""
+        return bool(self._adopted)
+
+    def use(self, store: Store, max_bytes: int) -> None:
+        """Have segments made by another store from now on; the spare one of the old is given up."""
+        with self._lock:
+            self._stock.discard_spare()
+            self._store = store
+            self._stock = Stock(store, max_bytes)
+
+    def seal(self) -> None:
+        """End the segment that is written to: the next append rolls over to a new one."""
+        with self._lock:
+            full = MemoryStore().make(HEADER_BYTES)
+            full.start_over(self.appended)
+            self._stock.discard_spare()
+            self._live = _Live.of((*self._live.segments, full))
+
     def adopt(self, segment: Segment) -> None:
         """Take over the events of a dead producer's segment: delivered after our own, beyond the bound."""
         with self._lock:

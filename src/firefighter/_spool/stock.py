@@ -81,7 +81,7 @@ class Stock:
             self._spare = None
             if HEADER_BYTES + size <= spare.size_bytes:
                 return spare
-            self._store.discard(spare)
+            spare.origin.discard(spare)
         room = self._max_bytes - self.allocated_bytes(live)
         wanted = max(self._next_bytes, _pages(size))
         if wanted > room:
@@ -92,6 +92,12 @@ class Stock:
             return self._store.make(wanted)
         except (OSError, MemoryError):
             return None  # no memory, or no room on the disk: as if the bound were reached
+
+    def discard_spare(self) -> None:
+        """Give the spare segment up."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.origin.discard(spare)
 
     def reserve_spare(self, live: Iterable[Segment]) -> bool:
         """Set the bytes for a spare segment aside; return whether one is wanted and fits."""

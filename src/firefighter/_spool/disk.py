@@ -1,0 +1,113 @@
+"""A spool's place on disk: the producer's directory, the store in it, and the orphans beside it."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+from firefighter._spool.adoption import Orphans
+from firefighter._spool.bound import DirectoryBound
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import ProducerDirectory, create
+from firefighter._spool.files import FileStore
+from firefighter._spool.filesystem import unmappable
+from firefighter._spool.spool import Spool
+from firefighter._spool.unusable import SpoolUnusable
+
+__all__ = ['Disk']
+
+# Between two looks for dead producers. A new process looks at once; this is for those that die while others live.
+LOOK_INTERVAL_SECONDS = 30.0
+
+
+class Disk:
+    """What a handler's spool has on disk, in one process.
+
+    Args:
+        spool_dir: the directory of the user's.
+        destination: where the events go.
+        max_spool_bytes: the bound for this producer, in bytes.
+        max_directory_bytes: the bound for all producers of this user and destination, orphans included.
+
+    Attributes:
+        orphans: dead producers of the same destination.
+    """
+
+    def __init__(
+        self, spool_dir: Path, destination: Destination, max_spool_bytes: int, max_directory_bytes: int
+    ) -> None:
+        self._spool_dir = spool_dir
+        self._destination = destination
+        self._max_spool_bytes = max_spool_bytes
+        self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes)
+        self._directory: ProducerDirectory | None = None
+        self._store: FileStore | None = None
+        self._looked_at = -inf
+        self.orphans = Orphans(spool_dir, destination)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the spool is there."""
+        return self._directory is not None
+
+    @property
+    def path(self) -> Path | None:
+        """The producer's directory, while the spool is there."""
+        return self._directory.path if self._directory else None
+
+    def open(self, spool: Spool) -> None:
+        """Have the spool's segments made there from now on.
+
+        Raises:
+            SpoolUnusable: a spool cannot be kept there; with the reason, and what to do.
+        """
+        reason = unmappable(self._spool_dir)
+        if reason is not None:
+            raise SpoolUnusable(reason)
+        self._directory = create(self._spool_dir, self._destination)
+        self._store = FileStore(self._directory, self._destination, self._bound.has_room)
+        spool.use(self._store, self._max_spool_bytes)
+
+    def tidy(self, spool: Spool, now: float) -> str | None:
+        """Do what has to be done now and then, on the delivery side; return what went wrong, in words.
+
+        Args:
+            spool: the spool that adopts.
+            now: the time in seconds, of a clock that does not jump.
+        """
+        if now - self._looked_at >= LOOK_INTERVAL_SECONDS:
+            self._looked_at = now
+            self.orphans.look(spool)
+        trouble = self.orphans.take_trouble()
+        if self._directory is not None and self._store is not None:
+            trouble = trouble or self._store.trouble
+            if not self._directory.held():
+                trouble = self._relocate(spool)
+        return trouble
+
+    def close(self, spool: Spool) -> None:
+        """Remove the directory if everything in it is settled; otherwise it stays, held until the process ends."""
+        if self._directory is None or spool.account().pending:
+            return
+        spool.seal()
+        spool.tidy()
+        if self._directory.remove():
+            self._directory = self._store = None
+
+    def abandon(self) -> None:
+        """Let go of it in a forked child, without unlocking: it stays the parent's."""
+        if self._directory is not None:
+            self._directory.abandon()
+        self.orphans.abandon()
+
+    def _relocate(self, spool: Spool) -> str:
+        """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""
+        path = self.path
+        spool.seal()
+        try:
+            self.open(spool)
+        except SpoolUnusable as error:
+            self._directory = self._store = None
+            spool.use_memory()
+            return f'{error.reason}. Events are kept in memory from now on'
+        return f'the locks of {path} were lost (something closed all descriptors); the spool goes on in {self.path}'

@@ -1,0 +1,138 @@
+"""Segments that are files: mapped, so that what is in them outlives the process.
+
+The kernel owns the pages of a mapped file. An event is safe from any end of the process as soon as it is copied, without a
+system call; and the reader of a dead producer finds the words of its header as they were last stored.
+
+A segment is made complete under another name (`.tmp-<random>`): allocated, so that a full disk is an error here
+and never a SIGBUS later, its pages touched. When it becomes the one that is written to, its header is written, the
+magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
+again: stale lines would be valid JSON.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+
+from firefighter._spool.boot import boot_id
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import ProducerDirectory
+from firefighter._spool.header import Header, write
+from firefighter._spool.layout import HEADER_BYTES
+from firefighter._spool.memory import fill_with_zeros
+from firefighter._spool.segment import Segment
+from firefighter._spool.unusable import SpoolUnusable
+
+__all__ = ['SEGMENT_SUFFIX', 'FileStore', 'map_file']
+
+SEGMENT_SUFFIX = '.spool'
+TEMPORARY_PREFIX = '.tmp-'
+
+
+class FileStore:
+    """Makes segments in a producer's directory.
+
+    Args:
+        directory: the directory, held by its locks.
+        destination: where the events go.
+        make_room: asked before a file of so many bytes is made; False when the directories of this destination have
+            reached their bound.
+
+    Attributes:
+        trouble: why the last segment could not be made, in words; None when it could. Said by delivery: the appending
+            thread, which finds out, does no output.
+    """
+
+    def __init__(
+        self, directory: ProducerDirectory, destination: Destination, make_room: Callable[[int], bool]
+    ) -> None:
+        self.directory = directory
+        self.trouble: str | None = None
+        self._destination = destination
+        self._make_room = make_room
+        self._boot_id = boot_id()
+
+    def make(self, size_bytes: int) -> Segment:
+        """Return an empty segment in a file without a proper name.
+
+        Raises:
+            OSError: the disk, the quota or the bound of the directory leaves no room for it.
+        """
+        name = TEMPORARY_PREFIX + secrets.token_hex(8)
+        try:
+            if not self._make_room(size_bytes):
+                raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
+            descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            try:
+                _allocate(descriptor, size_bytes)
+                mapping = mmap.mmap(descriptor, size_bytes)
+            except BaseException:
+                self.directory.unlink(name)
+                raise
+            finally:
+                os.close(descriptor)
+        except (OSError, SpoolUnusable) as error:
+            self.trouble = str(error)
+            raise OSError(error.errno or errno.EIO, str(error)) from error
+        self.trouble = None
+        return Segment(mapping, self, name)
+
+    def prepare(self, segment: Segment) -> None:
+        """Touch every page now, so that the application's thread waits for no page fault and no disk later."""
+        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+
+    def begin(self, segment: Segment, first_sequence: int) -> None:
+        """Give the segment its header and its name."""
+        header = Header(
+            stream=self._destination.stream,
+            destination=self._destination.to_dict(),
+            producer_id=self.directory.id,
+            first_sequence=first_sequence,
+            size_bytes=segment.size_bytes,
+            boot_id=self._boot_id,
+        )
+        segment.start_over(first_sequence)
+        write(segment.words, header)
+        name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
+        self.directory.rename(segment.name, name)
+        segment.name = name
+
+    def recycle(self, segment: Segment) -> bool:
+        """Remove a settled segment: a file is never used again."""
+        self.discard(segment)
+        return False
+
+    def discard(self, segment: Segment) -> None:
+        """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
+        with suppress(SpoolUnusable):  # it is gone, or will be found settled by whoever adopts it
+            self.directory.unlink(segment.name)
+
+
+def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap:
+    """Map a segment of a dead producer, whole, to read it and to note in it what is settled.
+
+    Raises:
+        SpoolUnusable: it is not a file of ours.
+        OSError: it cannot be mapped.
+        ValueError: it is empty.
+    """
+    descriptor = directory.open_file(name, os.O_RDWR)
+    try:
+        return mmap.mmap(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _allocate(descriptor: int, size_bytes: int) -> None:
+    if hasattr(os, 'posix_fallocate'):
+        os.posix_fallocate(descriptor, 0, size_bytes)
+        return
+    # macOS has no such call: writing the zeros takes the room just as surely.
+    zeros = bytes(min(size_bytes, 1 << 20))
+    written = 0
+    while written < size_bytes:
+        written += os.pwrite(descriptor, zeros[: size_bytes - written], written)
