@@ -20,14 +20,28 @@ import platform
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 from firefighter.local import LocalFirehoseProcess
 
-# Requests of the two kinds: how many records, of how many bytes.
-SHAPES = {'500 x 200 B': (500, 200), '4 x 1,000 KiB': (4, 1_024_000)}
-# What the project asks of it on one core.
-WANTED = {'500 x 200 B': 50_000.0, '4 x 1,000 KiB': 150.0}
+
+class Shape(NamedTuple):
+    """Requests of one kind, and what the project asks of the endpoint with them."""
+
+    name: str
+    records: int
+    record_bytes: int
+    unit: str
+    per_request: float
+    wanted: float
+
+
+SHAPES = (
+    Shape('500 x 200 B', 500, 200, 'records/s', per_request=500, wanted=50_000),
+    Shape('4 x 1,000 KiB', 4, 1_024_000, 'MB/s', per_request=4 * 1.024, wanted=150),
+)
 HEADERS = {'X-Amz-Target': 'Firehose_20150804.PutRecordBatch', 'Authorization': 'any'}
+WARM_UP_REQUESTS = 5
 TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
 
 
@@ -37,10 +51,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
-def request(records: int, size_bytes: int) -> bytes:
+def request(shape: Shape) -> bytes:
     """Return the body of a PutRecordBatch."""
-    entries = [{'Data': base64.b64encode(os.urandom(size_bytes // 2) * 2).decode()} for _ in range(records)]
-    return json.dumps({'DeliveryStreamName': 'bench', 'Records': entries}).encode()
+    data = [base64.b64encode(os.urandom(shape.record_bytes)).decode() for _ in range(shape.records)]
+    return json.dumps({'DeliveryStreamName': 'bench', 'Records': [{'Data': text} for text in data]}).encode()
 
 
 def send(connection: http.client.HTTPConnection, body: bytes) -> None:
@@ -52,18 +66,17 @@ def send(connection: http.client.HTTPConnection, body: bytes) -> None:
         sys.exit(f'refused: {response.status} {answer[:200]!r}')
 
 
-def measure(shape: str, seconds: float) -> None:
-    """Send requests of one shape for some time and print what came of it."""
-    records, size_bytes = SHAPES[shape]
-    body = request(records, size_bytes)
+def measure(shape: Shape, seconds: float) -> tuple[int, float, float]:
+    """Send requests of one shape for some time; return their number, and the server's wall clock and CPU time."""
+    body = request(shape)
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalFirehoseProcess(folder, streams=['bench']) as endpoint,
     ):
-        os.sched_setaffinity(endpoint.pid, {0})
-        os.sched_setaffinity(0, {os.cpu_count() - 1 if os.cpu_count() else 0})
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(endpoint.pid, processors[:1])
         connection = http.client.HTTPConnection(endpoint.url.removeprefix('http://'))
-        for _ in range(5):
+        for _ in range(WARM_UP_REQUESTS):
             send(connection, body)
         cpu, start, requests = cpu_seconds(endpoint.pid), time.perf_counter(), 0
         while time.perf_counter() - start < seconds:
@@ -73,27 +86,23 @@ def measure(shape: str, seconds: float) -> None:
         wall, cpu = time.perf_counter() - start, cpu_seconds(endpoint.pid) - cpu
         account = endpoint.account('bench')
         connection.close()
-    if account.delivered_records != account.records:
-        sys.exit(f'{account.records} records were accepted, {account.delivered_records} delivered')
-    rate = (
-        (lambda time: requests * records / time)
-        if size_bytes < 1000
-        else (lambda time: requests * records * size_bytes / time / 1e6)
-    )
-    unit = 'records/s' if size_bytes < 1000 else 'MB/s'
-    print(
-        f'{shape:<16}{requests:>8}{rate(wall):>12,.0f}{rate(cpu):>12,.0f} {unit:<10}'
-        f'{cpu / requests * 1000:>8.2f}{WANTED[shape]:>12,.0f}'
-    )
+    if account.delivered_records != (requests + WARM_UP_REQUESTS) * shape.records:
+        sys.exit(f'{requests} requests were sent, and the account says {account}')
+    return requests, wall, cpu
 
 
 def main() -> None:
-    """Measure both shapes."""
+    """Measure every shape and print the table."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5
     print(f'{machine()}, Python {platform.python_version()}, {seconds:g} s each')
     print(f'{"request":<16}{"requests":>8}{"wall":>12}{"one core":>12} {"":<10}{"CPU ms":>8}{"wanted":>12}')
     for shape in SHAPES:
-        measure(shape, seconds)
+        requests, wall, cpu = measure(shape, seconds)
+        total = requests * shape.per_request
+        print(
+            f'{shape.name:<16}{requests:>8}{total / wall:>12,.0f}{total / cpu:>12,.0f} {shape.unit:<10}'
+            f'{cpu / requests * 1000:>8.2f}{shape.wanted:>12,.0f}'
+        )
 
 
 def machine() -> str:

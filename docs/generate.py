@@ -62,7 +62,9 @@ def faults() -> str:
     """Return the table of the endpoint's faults, from their catalogue."""
     rows = ['| fault | what the client sees | parameters |', '|---|---|---|']
     for name, named in CATALOGUE.items():
-        parameters = ', '.join(f'`{key}={value}`' for key, value in named.parameters.items() if key != 'message')
+        parameters = ', '.join(
+            f'`{key}={value}`' for key, value in named.parameters.items() if key != 'message'
+        )
         rows.append(f'| `{name}` | {named.effect} | {parameters} |')
     return '\n'.join(rows)
 

@@ -16,14 +16,14 @@ The fixtures need the extra `local`. The stream's name is `bar`; for another end
 
 from __future__ import annotations
 
+import functools
+import pathlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Iterator
-
     from firefighter.local import LocalFirehose
 
 __all__ = ['firehose_client', 'local_firehose', 'local_firehose_arguments']
@@ -53,14 +53,19 @@ def local_firehose(
 @pytest.fixture
 def firehose_client(local_firehose: LocalFirehose) -> Iterator[Any]:
     """Make a boto3 client of that endpoint, without retries, so that a test sees every answer."""
-    import boto3  # noqa: PLC0415 - as above
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415 - importing this module must stay cheap
 
-    session = boto3.session.Session(
-        region_name='us-east-1', aws_access_key_id=ANY_KEY, aws_secret_access_key=ANY_KEY
-    )
-    client = session.client(
-        'firehose', endpoint_url=local_firehose.url, config=Config(retries={'total_max_attempts': 1})
-    )
+    config = Config(retries={'total_max_attempts': 1})
+    client = _session().client('firehose', endpoint_url=local_firehose.url, config=config)
     yield client
     client.close()
+
+
+@functools.cache
+def _session() -> Any:
+    # One for all tests: its first client costs 50 ms, each further one 3.
+    import boto3  # noqa: PLC0415 - importing this module must stay cheap
+
+    return boto3.session.Session(
+        region_name='us-east-1', aws_access_key_id=ANY_KEY, aws_secret_access_key=ANY_KEY
+    )

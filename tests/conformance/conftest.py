@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 import warnings
 from collections import Counter
@@ -22,13 +23,18 @@ def no_thread_left():
     """Not here: the two endpoints and their threads live as long as the suite, and end with it."""
 
 
-def make_client(service, url):
-    """Make a boto3 client without retries."""
-    session = boto3.session.Session(
+@functools.cache
+def session():
+    """Make one session for all tests, whose first clients are slow to make."""
+    return boto3.session.Session(
         region_name='us-east-1', aws_access_key_id='any', aws_secret_access_key='any'
     )
+
+
+def make_client(service, url):
+    """Make a boto3 client without retries."""
     config = Config(retries={'total_max_attempts': 1}, s3={'addressing_style': 'path'})
-    return session.client(service, endpoint_url=url, config=config)
+    return session().client(service, endpoint_url=url, config=config)
 
 
 class Endpoint:

@@ -90,7 +90,16 @@ def test_without_aiohttp_it_says_what_to_install_from_the_clone(monkeypatch, cap
     )
 
 
-@pytest.mark.parametrize('arguments', [['--stream', 'a b'], ['--host', '203.0.113.1'], ['--fault', 'nope']])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['--stream', 'a b'],
+        ['--host', '203.0.113.1'],
+        ['--fault', 'nope'],
+        ['--buffer-seconds', '-1'],
+        ['--port', '70000'],
+    ],
+)
 def test_what_it_cannot_do_is_one_line_and_status_1(capsys, tmp_path, arguments):
     """A name that AWS would not take, or an address that is not this machine's."""
     assert main(['local', str(tmp_path), '--port', '0', *arguments]) == 1

@@ -241,6 +241,37 @@ def test_what_no_sdk_would_send_is_refused_in_the_form_of_aws(local_firehose, he
     assert f'"__type":"{code}"'.encode() in text
 
 
+def test_a_body_that_no_valid_request_could_have_is_refused_before_it_is_read(local_firehose):
+    """Or anybody could fill the memory."""
+    connection = http.client.HTTPConnection(local_firehose.url.removeprefix('http://'))
+    connection.request(
+        'POST', '/', b'x' * (17 * 1024 * 1024),
+        {'X-Amz-Target': 'Firehose_20150804.PutRecord', 'Authorization': 'any'},
+    )  # fmt: skip
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert (response.status, response.headers['x-amzn-ErrorType']) == (413, 'RequestEntityTooLargeException')
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason='no IPv6 here')
+def test_it_can_listen_on_the_loopback_of_ipv6(tmp_path):
+    """The URL has the brackets that it needs."""
+    try:
+        endpoint = LocalFirehose(tmp_path, host='::1').start()
+    except EndpointError:
+        pytest.skip('no IPv6 here')
+    assert endpoint.url.startswith('http://[::1]:')
+    assert LocalFirehoseClient(endpoint.url).accounts() == {}
+    endpoint.stop()
+
+
+def test_it_is_started_once(local_firehose):
+    """A second start would leave the first running for ever."""
+    with pytest.raises(EndpointError, match='has been started already'):
+        local_firehose.start()
+
+
 def test_it_listens_on_loopback_only(local_firehose):
     """Nobody else on the network sees it, unless told."""
     assert local_firehose.url.startswith('http://127.0.0.1:')
@@ -319,6 +350,13 @@ def test_a_forked_child_does_not_keep_the_endpoint_open(tmp_path):
         child = os.fork()
         if child == 0:
             os.close(release)
+            try:
+                endpoint.flush()
+            except EndpointError:
+                # It is the parent's, and what it has buffered must not be written twice.
+                pass
+            else:
+                os._exit(1)
             os.read(blocked, 1)
             os._exit(0)
         os.close(blocked)
@@ -331,4 +369,5 @@ def test_a_forked_child_does_not_keep_the_endpoint_open(tmp_path):
     finally:
         client.close()
         os.close(release)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
+    assert status == 0

@@ -47,11 +47,16 @@ EXPECTED = {
 }
 
 
+@pytest.fixture(scope='module')
+def session():
+    """Make one session for all tests, whose first client is slow to make."""
+    return boto3.session.Session(region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='a')
+
+
 @pytest.fixture
-def client(local_firehose):
+def client(local_firehose, session):
     """Make a client that gives up soon."""
     config = Config(retries={'total_max_attempts': 1}, read_timeout=1)
-    session = boto3.session.Session(region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='a')
     made = session.client('firehose', endpoint_url=local_firehose.url, config=config)
     yield made
     made.close()
@@ -179,7 +184,7 @@ def test_a_fault_strikes_where_and_when_it_is_told(local_firehose, client):
     client.describe_delivery_stream(DeliveryStreamName='bar')
 
 
-def test_a_seed_repeats_the_same_bad_day(tmp_path):
+def test_a_seed_repeats_the_same_bad_day(tmp_path, session):
     """Faults mixed at random strike the same requests again, and others with another seed."""
 
     def bad_day(number, seed):
@@ -189,9 +194,6 @@ def test_a_seed_repeats_the_same_bad_day(tmp_path):
             'unavailable:probability=0.1',
         ]
         with LocalFirehose(tmp_path / str(number), streams=['bar'], faults=faults, seed=seed) as endpoint:
-            session = boto3.session.Session(
-                region_name='us-east-1', aws_access_key_id='a', aws_secret_access_key='a'
-            )
             config = Config(retries={'total_max_attempts': 1})
             client = session.client('firehose', endpoint_url=endpoint.url, config=config)
             outcomes = [outcome(client) for _ in range(30)]

@@ -134,7 +134,9 @@ class TestRecords:
     def test_what_only_stands_in_for_a_record_is_survived(self):
         """A double of a test, say."""
         for stranger in (object(), None, 5, {'msg': 'Ahoy'}, type('Record', (), {'msg': 'Ahoy'})()):
-            assert event_of(stranger)['timestamp'].endswith('Z')
+            event = event_of(stranger)
+            assert event['timestamp'].endswith('Z')
+            assert event['format_error'].endswith("has no attribute 'getMessage'")
 
     def test_attributes_that_are_no_strings_are_kept(self):
         """As makeLogRecord may bring them."""
@@ -150,6 +152,17 @@ class TestTheEncoder:
 
         monkeypatch.setattr('firefighter.formatting._dumps', exhausted)
         assert event_of(make_record(extra={'order': 42}))['order'] == 42
+
+    def test_a_value_that_cannot_be_taken_apart_is_marked(self, monkeypatch):
+        """The others are still good."""
+
+        def exhausted(*_):
+            raise MemoryError
+
+        monkeypatch.setattr('firefighter._degrade.degrade', exhausted)
+        event = event_of(make_record(extra={'order': 42, 'raw': b'x'}))
+        assert event['order'] == 42
+        assert event['raw'] == '<unprintable builtins.bytes: MemoryError>'
 
     def test_when_the_event_cannot_be_built_its_message_is_left(self, monkeypatch):
         """With the kind of the trouble."""

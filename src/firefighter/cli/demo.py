@@ -11,8 +11,9 @@ import pathlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from firefighter._demo.interruption import InterruptionError, unless_interrupted
 from firefighter._demo.processes import ChildError
 from firefighter._demo.scenario import Scenario
 from firefighter.local import EndpointError
@@ -82,20 +83,15 @@ def run(arguments: argparse.Namespace) -> int:
         folder = _empty_folder(arguments.folder)
     except OSError as error:
         return _fail(f'cannot deliver into {error.filename}: {error.strerror}', status=2)
-    screen = Screen()
-    with _sigterm_like_sigint():
-        try:
-            complete = asyncio.run(
-                perform(Scenario(arguments.workers, arguments.seconds, arguments.rate, folder), screen)
-            )
-        except KeyboardInterrupt:
-            screen.close()
-            return _fail('interrupted; everything that it started has been ended', status=INTERRUPTED)
-        except (ChildError, EndpointError, OSError) as error:
-            screen.close()
-            return _fail(str(error), status=1)
-        finally:
-            screen.close()
+    scenario = Scenario(arguments.workers, arguments.seconds, arguments.rate, folder)
+    try:
+        # The terminal is put in order before anything is said about the end.
+        with contextlib.closing(Screen()) as screen:
+            complete = asyncio.run(unless_interrupted(perform(scenario, screen)))
+    except InterruptionError:
+        return _fail('interrupted; everything that it started has been ended', status=INTERRUPTED)
+    except (ChildError, EndpointError, OSError) as error:
+        return _fail(str(error), status=1)
     return 0 if complete else 1
 
 
@@ -110,16 +106,6 @@ def _empty_folder(asked_for: pathlib.Path | None) -> pathlib.Path:
     if any(folder.iterdir()):
         raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
     return folder.resolve()
-
-
-@contextlib.contextmanager
-def _sigterm_like_sigint() -> Iterator[None]:
-    """Make the end that a supervisor brings as orderly as Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:

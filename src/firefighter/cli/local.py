@@ -7,16 +7,13 @@ import queue
 import signal
 import sys
 import textwrap
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from firefighter.local import EndpointError, LocalFirehose
 from firefighter.local.buffering import MIB
 from firefighter.local.fault_plan import TRIGGERS
 from firefighter.local.faults import CATALOGUE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Where LocalStack's Firehose used to be, so that old settings find it.
 DEFAULT_PORT = 4573

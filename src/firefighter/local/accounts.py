@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from firefighter.local.limits import billed_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass

@@ -7,17 +7,15 @@ import io
 import random
 import uuid
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from firefighter.local.folder import check_bucket, check_key_part
 from firefighter.local.keys import RANDOM_STRING_LENGTH, Prefixes, object_name
 from firefighter.local.protocol import invalid_argument
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 DEFAULT_BUCKET = 'logs'
 

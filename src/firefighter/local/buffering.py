@@ -6,13 +6,10 @@ record of the buffer. The buffer's bytes are the records' own, before any proces
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from firefighter.local.protocol import Moment
+from firefighter.local.protocol import Moment
 
 MIB = 1024 * 1024
 
@@ -25,10 +22,18 @@ class BufferingHints:
         size_bytes: this many waiting. AWS's default is 5 MiB, and it takes 1 to 128 MiB.
         interval_seconds: this long after the first. AWS's default is 300 s, and it takes whole seconds up to 900;
             1 s here, so that a person sees files at once.
+
+    Raises:
+        ValueError: one of them is negative.
     """
 
     size_bytes: int = 5 * MIB
     interval_seconds: float = 1
+
+    def __post_init__(self) -> None:
+        # Written so that NaN fails, too.
+        if not (self.size_bytes >= 0 and self.interval_seconds >= 0):
+            raise ValueError(f'a buffer cannot hold {self.size_bytes} bytes for {self.interval_seconds} s')
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import abc
 import http.client
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from firefighter.local.accounts import Account
 from firefighter.local.control import CONTROL_PREFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TIMEOUT_SECONDS = 30
 # The operations that change nothing.
@@ -126,7 +124,7 @@ class LocalFirehoseClient(Controls):
             connection.request(method, CONTROL_PREFIX + operation, orjson.dumps(parameters))
             response = connection.getresponse()
             result = orjson.loads(response.read())
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
             raise EndpointError(f'no local endpoint answers at {self.url}: {error}') from error
         finally:
             connection.close()

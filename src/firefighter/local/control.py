@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from firefighter.local.protocol import invalid_argument
-
-if TYPE_CHECKING:
-    from firefighter.local.fault_plan import FaultPlan
-    from firefighter.local.protocol import Moment
-    from firefighter.local.service import Service
+from firefighter.local.fault_plan import FaultPlan
+from firefighter.local.protocol import Moment, invalid_argument
+from firefighter.local.service import Service
 
 # AWS has nothing but POST /.
 CONTROL_PREFIX = '/_local/'

@@ -10,16 +10,13 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
 
+from firefighter.local.bucket import Bucket, StoredObject
+from firefighter.local.buffering import Batch
 from firefighter.local.judges import Judge, anything, json_values
-
-if TYPE_CHECKING:
-    from firefighter.local.bucket import Bucket, StoredObject
-    from firefighter.local.buffering import Batch
-    from firefighter.local.protocol import RecordError
+from firefighter.local.protocol import RecordError
 
 # Makes an object's body of the records in it.
 Compose = Callable[[Sequence[bytes]], bytes]

@@ -8,6 +8,8 @@ import os
 import pathlib
 import threading
 import weakref
+from collections.abc import Iterable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from firefighter.local.bucket import DEFAULT_BUCKET
@@ -20,9 +22,6 @@ from firefighter.local.protocol import ServiceError
 from firefighter.local.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from firefighter.local.server import Server
@@ -102,6 +101,8 @@ class LocalFirehose(Controls):
 
     def start(self) -> Self:
         """Listen, and return when requests are answered."""
+        if self._thread is not None:
+            raise EndpointError('the local endpoint has been started already')
         try:
             from firefighter.local.server import Server, now  # noqa: PLC0415 - an extra may be missing
         except ModuleNotFoundError as error:
@@ -124,8 +125,9 @@ class LocalFirehose(Controls):
         self._thread.start()
         try:
             self._url = started.result()
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._thread.join()
+            self._thread = None
             raise EndpointError(f'cannot listen on {self._address[0]}:{self._address[1]}: {error}') from error
         _running.add(self)
         return self
@@ -187,7 +189,7 @@ class LocalFirehose(Controls):
         # connections open when the parent closes them.
         if self._server is not None:
             self._server.abandon_sockets()
-        self._thread = None
+        self._thread = self._control = None
 
 
 _running: weakref.WeakSet[LocalFirehose] = weakref.WeakSet()

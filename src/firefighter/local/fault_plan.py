@@ -6,15 +6,12 @@ import dataclasses
 import functools
 import random
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from firefighter.local.faults import CATALOGUE, Fault, Proceed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from firefighter.local.protocol import Reply, Request
+from firefighter.local.protocol import Reply, Request
 
 
 @dataclass

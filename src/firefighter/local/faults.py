@@ -7,9 +7,10 @@ the answer goes onto the wire. So a fault needs no switch in the service, and se
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -23,10 +24,6 @@ from firefighter.local.protocol import (
     ServiceError,
 )
 from firefighter.local.quota import Buckets
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Sequence
 
 Proceed = Callable[[Request], Reply]
 

@@ -6,15 +6,12 @@ reader may list and read the folder at any time. Not flushed to the disk: this i
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import uuid
-from typing import TYPE_CHECKING
 
 from firefighter.local.protocol import invalid_argument
-
-if TYPE_CHECKING:
-    import os
 
 # S3's own rule, less its special cases. It keeps `.incoming` and `..` out, too.
 _BUCKET = re.compile(r'[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]')
@@ -49,6 +46,8 @@ class Folder:
         target = self.path / bucket / key
         unfinished = self._incoming / uuid.uuid4().hex
         try:
+            # Made each time, since a person may empty the folder while the endpoint runs.
+            self._incoming.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(body)
             target.parent.mkdir(parents=True, exist_ok=True)
             unfinished.replace(target)

@@ -16,14 +16,11 @@ The rules are those of AWS's page "Custom prefixes for Amazon S3 objects"
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from firefighter.local.protocol import invalid_argument
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # After evaluation, says the page.
 MAX_PREFIX_LENGTH = 512

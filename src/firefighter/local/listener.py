@@ -6,10 +6,8 @@ import asyncio
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from aiohttp import web
+from aiohttp import web
 
 # How many connections may wait to be accepted: a fleet of workers that starts at once.
 BACKLOG = 1024

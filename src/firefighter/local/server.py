@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
 
 from firefighter.local.control import CONTROL_PREFIX, Control, Parameters
+from firefighter.local.fault_plan import FaultPlan
 from firefighter.local.limits import MAX_BODY_BYTES
 from firefighter.local.listener import Listener
 from firefighter.local.protocol import Moment, ServiceError, parse_request
+from firefighter.local.service import Service
 from firefighter.local.wire import Wire
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from firefighter.local.fault_plan import FaultPlan
-    from firefighter.local.service import Service
 
 # How long requests under way may take to finish when the endpoint stops.
 SHUTDOWN_SECONDS = 1

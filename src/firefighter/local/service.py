@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from firefighter.local import validation
+from firefighter.local.accounts import Account
+from firefighter.local.buffering import BufferingHints
 from firefighter.local.configuration import settings
+from firefighter.local.folder import Folder
 from firefighter.local.limits import parse_put_record, parse_put_record_batch
 from firefighter.local.protocol import (
     ACCOUNT_ID,
@@ -23,13 +27,6 @@ from firefighter.local.protocol import (
     unknown_operation,
 )
 from firefighter.local.streams import Stream
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from firefighter.local.accounts import Account
-    from firefighter.local.buffering import BufferingHints
-    from firefighter.local.folder import Folder
 
 # The number of streams that ListDeliveryStreams names unless told, and that an account may have by default.
 DEFAULT_LIST_LIMIT = 10

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from firefighter.local.accounts import Account
-from firefighter.local.buffering import Buffer
-from firefighter.local.protocol import ACCOUNT_ID, REGION
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from firefighter.local.bucket import StoredObject
-    from firefighter.local.buffering import Batch
-    from firefighter.local.configuration import Settings
-    from firefighter.local.folder import Folder
-    from firefighter.local.protocol import Moment
+from firefighter.local.bucket import StoredObject
+from firefighter.local.buffering import Batch, Buffer
+from firefighter.local.configuration import Settings
+from firefighter.local.folder import Folder
+from firefighter.local.protocol import ACCOUNT_ID, REGION, Moment
 
 # How long after a write that failed the next one is tried.
 RETRY_SECONDS = 1

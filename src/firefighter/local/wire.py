@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from firefighter.local.listener import Listener, reset
-from firefighter.local.protocol import CONTENT_TYPE, Ending
-
-if TYPE_CHECKING:
-    from firefighter.local.protocol import Reply
+from firefighter.local.protocol import CONTENT_TYPE, Ending, Reply
 
 # Into how many pieces a dribbled answer is cut.
 DRIBBLE_PIECES = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,15 @@ def test_the_record_that_reaches_the_size_is_in_the_object_that_it_fills():
     assert batch.records == [b'abc', b'def']
     assert batch.opened == Moment(1, 2)
     assert buffer.waiting_records == 1
+
+
+@pytest.mark.parametrize(
+    'wrong', [{'size_bytes': -1}, {'interval_seconds': -1}, {'interval_seconds': float('nan')}]
+)
+def test_hints_that_make_no_sense_are_refused(wrong):
+    """At once, and not when the first record waits for ever."""
+    with pytest.raises(ValueError, match='a buffer cannot hold'):
+        BufferingHints(**wrong)
 
 
 @given(st.lists(st.lists(st.binary(max_size=8), max_size=8)), st.integers(1, 20))

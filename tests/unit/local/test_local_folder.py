@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import pytest
@@ -38,6 +39,14 @@ def test_an_object_that_cannot_be_written_leaves_nothing(tmp_path):
         folder.write('logs', 'key', b'x')
     folder.close()
     assert [path.name for path in tmp_path.iterdir()] == ['logs']
+
+
+def test_a_folder_that_is_emptied_meanwhile_is_written_to_again(tmp_path):
+    """A person who watches it may start afresh at any time."""
+    folder = Folder(tmp_path / 'out')
+    shutil.rmtree(tmp_path / 'out')
+    folder.write('logs', 'key', b'x')
+    assert folder.read('logs') == b'x'
 
 
 @pytest.mark.parametrize('name', ['', 'ab', '..', '.incoming', 'a..b', 'A-bucket', 'a/b', 'x' * 64])
