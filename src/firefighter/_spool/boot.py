@@ -18,16 +18,18 @@ def boot_id() -> bytes | None:
     containers of a machine, since they share its kernel. It is read anew each time: call it once.
     """
     try:
-        if sys.platform == 'darwin':
-            text = _macos_boot_session()
-        elif sys.platform == 'linux':
-            text = _LINUX.read_text('ascii')
-        else:
-            return None
-        return uuid.UUID(text.strip()).bytes
+        return uuid.UUID(_boot_name().strip()).bytes
     except Exception:
         # No /proc in this container, no ctypes in this build, not a UUID: all the same, the boot is not known.
         return None
+
+
+def _boot_name() -> str:
+    if sys.platform == 'linux':
+        return _LINUX.read_text('ascii')
+    if sys.platform == 'darwin':
+        return _macos_boot_session()
+    raise OSError(f'{sys.platform} does not name its boots')
 
 
 def _macos_boot_session() -> str:
