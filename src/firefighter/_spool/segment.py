@@ -20,13 +20,9 @@ import mmap
 from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
+from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
-HEADER_BYTES = 4096
-COMMITTED = 8
-HEAD = 16
-ONE_EVENT = 1 << 32
-TAIL_MASK = ONE_EVENT - 1
+__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
 
 
 class Origin(Protocol):

@@ -1,0 +1,229 @@
+r"""The header page of a segment that is a file, version 1.
+
+Format: 4,096 bytes, as 512 aligned words of 8 bytes in the order of the machine that wrote them.
+
+    word 0        magic, 0x0A4C4F4F50534689; written last. On a little-endian machine the file begins `\x89FSPOOL\n`
+    word 1        version of the format
+    words 2, 3    boot id: 16 bytes as they are; all zero when it was not known
+    words 4, 5    producer id: 16 bytes as they are
+    word 6        number of events that the producer had committed before this segment
+    word 7        size of the file in bytes
+    word 8        committed: `events << 32 | tail`
+    word 16       head
+    word 24       length of the JSON in bytes
+    word 25       zlib.crc32 of words 1 to 7, word 24 and the JSON
+    byte 512 on   JSON: {"stream": "...", "destination": {...}}, UTF-8, padded with NUL
+
+Operation. The page is complete before the file has its name, and of all its words only 8 and 16 change afterwards; so they
+are not under the checksum. Whatever version, words 0 and 1 mean the same: what is newer than this reader is told by
+them, and left alone.
+
+Constraints. All stores go through one `memoryview.cast('Q')`, each of them one aligned store of 8 bytes:
+`struct.pack_into` zeroes its target first, which a kill in between makes permanent. The words are in the machine's
+order, since those two are stored by the application's threads; a file from a machine of the other order is told by its
+magic and refused as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORDS, TAIL_MASK
+
+__all__ = ['VERSION', 'Header', 'Marks', 'NewerVersion', 'NotASegment', 'read', 'read_marks', 'write']
+
+MAGIC = 0x0A4C4F4F50534689
+VERSION = 1
+ID_BYTES = 16
+
+_JSON_LENGTH = 24
+_CHECKSUM = 25
+_JSON_OFFSET = 512
+_JSON_BYTES = HEADER_BYTES - _JSON_OFFSET
+_OTHER_MAGIC = int.from_bytes(MAGIC.to_bytes(8, 'little'), 'big')
+
+
+class NotASegment(Exception):  # noqa: N818 - an answer about a file, not a failure
+    """The file is not a segment, or its header is damaged.
+
+    Attributes:
+        reason: what is wrong with it, in words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NewerVersion(Exception):  # noqa: N818 - as above
+    """The segment was written by a later firefighter: to be left as it is.
+
+    Attributes:
+        version: the version that it is of.
+    """
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f'version {version} of the format; this firefighter reads up to version {VERSION}')
+        self.version = version
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a segment's header says for the whole life of the file.
+
+    Raises:
+        ValueError: an id is not 16 bytes long, a number does not fit into its word, or stream and destination take more
+            than 3,584 bytes of JSON.
+    """
+
+    stream: str
+    """The delivery stream's name."""
+    destination: Mapping[str, str | None]
+    """What tells this stream from another of the same name: region, endpoint URL, profile, account and such."""
+    producer_id: bytes
+    """16 bytes: which process and handler wrote it."""
+    first_sequence: int
+    """The number of events that the producer had committed before this segment's first one."""
+    size_bytes: int
+    """The size of the file; at least the header's 4,096, and less than 4 GiB since the tail has 32 bits."""
+    boot_id: bytes | None = None
+    """16 bytes: the boot of the machine in which it was written. None: not known."""
+    version: int = VERSION
+    """The version of the format."""
+
+    def __post_init__(self) -> None:
+        if len(self.producer_id) != ID_BYTES or len(self.boot_id or bytes(ID_BYTES)) != ID_BYTES:
+            raise ValueError('a producer id and a boot id have 16 bytes each')
+        if not HEADER_BYTES <= self.size_bytes <= TAIL_MASK:
+            raise ValueError(
+                f'a segment of {self.size_bytes} bytes: it takes from {HEADER_BYTES} to {TAIL_MASK}'
+            )
+        if not 0 <= self.first_sequence < 1 << 64:
+            raise ValueError(f'{self.first_sequence} is no sequence number of 64 bits')
+        if len(self.to_json()) > _JSON_BYTES:
+            raise ValueError(f'stream and destination take more than {_JSON_BYTES} bytes in the header')
+
+    def to_json(self) -> bytes:
+        """Return the part of the header that is text."""
+        # ASCII alone, since a name that came through the environment may have bytes that UTF-8 has not.
+        return json.dumps({'stream': self.stream, 'destination': dict(self.destination)}).encode('ascii')
+
+
+class Marks(NamedTuple):
+    """The two words of a header that change, as they were when the page was read."""
+
+    events: int
+    """Events committed."""
+    tail: int
+    """The offset in the file behind the last event committed."""
+    head: int
+    """The offset in the file before which every event is settled."""
+
+
+def write(words: memoryview, header: Header) -> None:
+    """Write the whole header page of an empty segment, the magic last.
+
+    Args:
+        words: the segment's memory, or at least its first page, cast to 'Q'.
+        header: what to write. Its tail and head become 4,096: behind the header.
+    """
+    text = header.to_json()
+    page = [0] * HEADER_WORDS
+    page[1:8] = [
+        header.version,
+        *_words_of(header.boot_id or bytes(ID_BYTES)),
+        *_words_of(header.producer_id),
+        header.first_sequence,
+        header.size_bytes,
+    ]
+    page[COMMITTED] = page[HEAD] = HEADER_BYTES
+    page[_JSON_LENGTH] = len(text)
+    page[_CHECKSUM] = _checksum(page, text)
+    page[_JSON_OFFSET // 8 :] = _words_of(text.ljust(_JSON_BYTES, b'\0'))
+    for index in range(1, HEADER_WORDS):
+        words[index] = page[index]
+    words[0] = MAGIC
+
+
+def read(page: bytes) -> Header:
+    """Return the header that a file begins with.
+
+    Args:
+        page: the first 4,096 bytes of the file, or more. Any bytes whatsoever.
+
+    Raises:
+        NotASegment: it is none, it is damaged, or it was never finished. The file is quarantined as a whole.
+        NewerVersion: it is of a later version. The file is left as it is.
+    """
+    words = _words_of(page[:HEADER_BYTES])
+    if len(words) < HEADER_WORDS:
+        raise NotASegment(f'{len(page)} bytes are no header page')
+    _check_magic_and_version(words)
+    length = words[_JSON_LENGTH]
+    text = bytes(page[_JSON_OFFSET : _JSON_OFFSET + min(length, _JSON_BYTES)])
+    if words[_CHECKSUM] != _checksum(words, text):
+        raise NotASegment('the checksum of the header is wrong')
+    boot_id = bytes(page[16:32])
+    try:
+        described = json.loads(text)
+        if not _is_description(described):
+            raise NotASegment('its JSON does not name a stream and a destination')
+        return Header(
+            stream=described['stream'],
+            destination=described['destination'],
+            producer_id=bytes(page[32:48]),
+            first_sequence=words[6],
+            size_bytes=words[7],
+            boot_id=boot_id if any(boot_id) else None,
+            version=words[1],
+        )
+    except (ValueError, RecursionError) as error:
+        raise NotASegment(f'the header makes no sense: {error}') from error
+
+
+def read_marks(page: bytes) -> Marks:
+    """Return what the two changing words say, right or wrong.
+
+    Args:
+        page: the first 4,096 bytes of the file, or more.
+    """
+    words = _words_of(page[:HEADER_BYTES])
+    return Marks(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
+
+
+def _check_magic_and_version(words: list[int]) -> None:
+    magic, version = words[0], words[1]
+    if magic == _OTHER_MAGIC:
+        raise NotASegment('it was written by a machine of the other byte order')
+    if magic == 0:
+        raise NotASegment('the header was never finished')
+    if magic != MAGIC:
+        raise NotASegment('it does not begin with the magic of a segment')
+    if version > VERSION:
+        raise NewerVersion(version)
+    if version == 0:
+        raise NotASegment('there is no version 0')
+
+
+def _is_description(value: object) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get('stream'), str):
+        return False
+    destination = value.get('destination')
+    return isinstance(destination, dict) and all(
+        part is None or isinstance(part, str) for part in destination.values()
+    )
+
+
+def _checksum(words: list[int], text: bytes) -> int:
+    constants = (*words[1:8], words[_JSON_LENGTH])
+    return zlib.crc32(text, zlib.crc32(b''.join(word.to_bytes(8, sys.byteorder) for word in constants)))
+
+
+def _words_of(data: bytes) -> list[int]:
+    """Return the whole words in it, in the machine's order."""
+    return memoryview(data)[: len(data) // 8 * 8].cast('Q').tolist()

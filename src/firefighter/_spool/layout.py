@@ -1,0 +1,18 @@
+"""Where things lie in the header page of a segment, for all who read or write it.
+
+The page has 4,096 bytes, seen as 512 aligned words of 8 bytes in the machine's order. The two words that change are
+on cache lines of their own (64 bytes), since one belongs to the application's threads and the other to delivery.
+What else the page holds in a file is in `firefighter._spool.header`.
+"""
+
+from __future__ import annotations
+
+__all__ = ['COMMITTED', 'HEAD', 'HEADER_BYTES', 'HEADER_WORDS', 'ONE_EVENT', 'TAIL_MASK']
+
+HEADER_BYTES = 4096
+HEADER_WORDS = HEADER_BYTES // 8
+# The word `events << 32 | tail`, and the word with the head.
+COMMITTED = 8
+HEAD = 16
+ONE_EVENT = 1 << 32
+TAIL_MASK = ONE_EVENT - 1

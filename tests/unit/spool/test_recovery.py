@@ -1,0 +1,177 @@
+"""What of a dead producer's segment is delivered? Case by case; tests/properties/test_recovery.py has the law."""
+
+from __future__ import annotations
+
+import mmap
+
+import pytest
+
+from firefighter._spool import header as format_v1
+from firefighter._spool import recovery
+from firefighter._spool.header import Header
+from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
+from firefighter._spool.recovery import Good, Recovery, Torn, recover
+
+LINES = [b'{"n":%d}\n' % number for number in range(100, 110)]
+LINE = len(LINES[0])
+SIZE = 16_384
+HEADER = Header('bar', {}, bytes(16), 0, SIZE)
+NOTHING = Recovery(exact=True, good=(), torn=())
+
+
+def offset(line):
+    return HEADER_BYTES + line * LINE
+
+
+def segment(*, head=0, committed=10, lines=LINES):
+    """A segment with these lines; head and tail behind so many of them."""
+    data = bytearray(SIZE)
+    words = memoryview(data).cast('Q')
+    format_v1.write(words, HEADER)
+    words[COMMITTED] = committed << 32 | offset(committed)
+    words[HEAD] = offset(head)
+    words.release()
+    text = b''.join(lines)
+    data[HEADER_BYTES : HEADER_BYTES + len(text)] = text
+    return data
+
+
+def test_after_a_crash_what_is_between_head_and_tail_is_delivered():
+    """What is settled is not read again, and what was being copied was nobody's event yet."""
+    assert recover(segment(head=3, committed=8), HEADER, same_boot=True) == Recovery(
+        exact=True, good=(Good(offset(3), offset(8), 5),), torn=()
+    )
+
+
+@pytest.mark.parametrize('lines', [0, 8])
+def test_after_a_crash_with_all_settled_there_is_nothing_to_do(lines):
+    """Head and tail are equal: in a segment never used, and in one that is done."""
+    assert recover(segment(head=lines, committed=lines), HEADER, same_boot=True) == NOTHING
+
+
+def test_after_another_boot_all_whole_lines_are_delivered():
+    """The words may be older than the lines, or newer: at least once wins."""
+    assert recover(segment(head=3, committed=8), HEADER, same_boot=False) == Recovery(
+        exact=False, good=(Good(HEADER_BYTES, offset(10), 10),), torn=()
+    )
+
+
+def test_an_empty_segment_of_another_boot_gives_nothing():
+    """All zeros are neither lines nor torn."""
+    assert recover(segment(lines=[]), HEADER, same_boot=False) == Recovery(exact=False, good=(), torn=())
+
+
+@pytest.mark.parametrize(
+    ('head', 'tail'),
+    [
+        (offset(5), offset(4)),  # the head beyond the tail
+        (offset(3) + 2, offset(8)),  # the head in the middle of a line
+        (offset(3), offset(8) - 2),  # the tail in the middle of a line
+        (offset(3), offset(10) + 1),  # the tail in the zeros
+        (0, offset(8)),  # the head in the header
+        (offset(3), 0),
+        (offset(3), SIZE + 1),  # the tail beyond the file
+        (2**64 - 1, offset(8)),
+    ],
+)
+def test_words_that_make_no_sense_are_not_trusted(head, tail):
+    """Then the segment is read as after a power loss, even in the same boot."""
+    data = segment()
+    words = memoryview(data).cast('Q')
+    words[HEAD], words[COMMITTED] = head, 8 << 32 | tail
+    assert recover(data, HEADER, same_boot=True) == Recovery(
+        exact=False, good=(Good(HEADER_BYTES, offset(10), 10),), torn=()
+    )
+
+
+def test_zeros_tear_the_line_that_they_are_in_and_no_other():
+    """Its remains are quarantined without the zeros; the lines around it are good."""
+    data = segment()
+    data[offset(4) + 3 : offset(4) + 5] = bytes(2)
+    assert recover(data, HEADER, same_boot=True) == Recovery(
+        exact=False,
+        good=(Good(HEADER_BYTES, offset(4), 4), Good(offset(5), offset(10), 5)),
+        torn=(Torn(offset(4), offset(4) + 3), Torn(offset(4) + 5, offset(5))),
+    )
+
+
+def test_behind_a_newline_that_is_lost_the_next_line_cannot_be_told():
+    """It is whole, but nothing says that a line begins there: it is quarantined, not delivered as half an event."""
+    data = segment()
+    data[offset(5) - 1] = 0
+    assert recover(data, HEADER, same_boot=False) == Recovery(
+        exact=False,
+        good=(Good(HEADER_BYTES, offset(4), 4), Good(offset(6), offset(10), 4)),
+        torn=(Torn(offset(4), offset(5) - 1), Torn(offset(5), offset(6))),
+    )
+
+
+def test_a_line_cut_off_by_the_end_of_the_file_is_torn():
+    """A file that was truncated, in the middle of a line, with good words: its size is not what they were made for."""
+    data = segment()[: offset(6) + 4]
+    assert recover(data, HEADER, same_boot=True) == Recovery(
+        exact=False, good=(Good(HEADER_BYTES, offset(6), 6),), torn=(Torn(offset(6), offset(6) + 4),)
+    )
+
+
+def test_a_file_cut_off_within_its_header_gives_nothing():
+    """The header came from elsewhere; there is nothing behind it."""
+    assert recover(segment()[:100], HEADER, same_boot=True) == Recovery(exact=False, good=(), torn=())
+
+
+def test_without_a_header_the_whole_file_is_torn_except_its_zeros():
+    """Nobody knows for whom these lines are; they are kept for people."""
+    data = segment()
+    data[:HEADER_BYTES] = bytes(HEADER_BYTES)
+    data[SIZE - 5] = 7
+    assert recover(data, None, same_boot=True) == Recovery(
+        exact=False, good=(), torn=(Torn(HEADER_BYTES, offset(10)), Torn(SIZE - 5, SIZE - 4))
+    )
+
+
+def test_empty_lines_are_events_too():
+    """A foreign formatter may put out nothing, and that is one event."""
+    data = segment(lines=[b'\n', b'\n', b'x\n'])
+    (stretch,) = recover(data, HEADER, same_boot=False).good
+    assert stretch.events == 3
+
+
+@pytest.mark.parametrize('zeros', [1, 63, 64, 65, 191, 192, 193, 131_071, 131_072, 300_000])
+def test_a_stretch_of_zeros_may_have_any_length(zeros):
+    """The steps in which it is passed are not seen in the result."""
+    data = bytes(HEADER_BYTES) + b'torn' + bytes(zeros) + b'torn\ngood\n'
+    begin = HEADER_BYTES + 4 + zeros
+    header = Header('bar', {}, bytes(16), 0, len(data))
+    assert recover(data, header, same_boot=False) == Recovery(
+        exact=False,
+        good=(Good(begin + 5, begin + 10, 1),),
+        torn=(Torn(HEADER_BYTES, HEADER_BYTES + 4), Torn(begin, begin + 5)),
+    )
+
+
+def test_lines_are_counted_across_the_pieces_that_they_are_counted_in():
+    """More than one piece of 64 KiB, with a newline at the seams."""
+    text = b'x' * 65_535 + b'\n' + b'\n' + b'y' * 70_000 + b'\n'
+    data = bytes(HEADER_BYTES) + text
+    header = Header('bar', {}, bytes(16), 0, len(data))
+    assert recover(data, header, same_boot=False).good == (Good(HEADER_BYTES, len(data), 3),)
+
+
+def test_a_mapping_gives_the_same_as_its_bytes():
+    """The producer's own segment can be looked at as well as a file that was read."""
+    data = segment(head=2)
+    data[offset(4)] = 0
+    with mmap.mmap(-1, SIZE) as mapping:
+        mapping[:] = bytes(data)
+        assert recover(mapping, HEADER, same_boot=True) == recover(bytes(data), HEADER, same_boot=True)
+
+
+@pytest.mark.parametrize('pattern', [b'x\0', b'x\n\0\n', b'\0x\0\n\n'])
+def test_a_hostile_file_cannot_fill_the_memory_with_its_description(pattern, monkeypatch):
+    """Beyond a number of gaps that no disk makes, the rest is torn as one; not a byte is forgotten."""
+    monkeypatch.setattr(recovery, 'MOST_TORN', 50)
+    data = bytes(HEADER_BYTES) + pattern * 1000
+    header = Header('bar', {}, bytes(16), 0, len(data))
+    for found in (recover(data, header, same_boot=False), recover(data, None, same_boot=False)):
+        assert 50 <= len(found.torn) <= 102
+        assert found.torn[-1].end == len(data)
