@@ -1,8 +1,9 @@
-"""Taking over what dead producers have left, by the process that delivers to the same destination."""
+"""Taking over what dead producers have left, by a process that delivers to the same destination."""
 
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,26 +11,128 @@ from pathlib import Path
 from firefighter._spool import header as headers
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import ProducerDirectory
-from firefighter._spool.dead import adopt_dead
 from firefighter._spool.files import SEGMENT_SUFFIX, map_file
+from firefighter._spool.layout import HEADER_BYTES
+from firefighter._spool.orphans import adopt_dead
+from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.quarantine import Quarantine
 from firefighter._spool.recovery import Recovery, recover
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable
 
-__all__ = ['Orphans']
+__all__ = ['Adoption']
 
 
-class Orphans:
-    """Finds dead producers of one destination and hands their segments over.
+class _Estate:
+    """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
+
+    def __init__(self, directory: ProducerDirectory) -> None:
+        self.directory = directory
+        self.left: set[str] = set()
+
+    def discard(self, segment: Segment) -> None:
+        """Remove a segment, and with the last one the directory."""
+        if segment.name in self.left:
+            self.left.discard(segment.name)
+            with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
+                self.directory.unlink(segment.name)
+                if not self.left:
+                    self.directory.remove()
+
+
+class Adoption:
+    """Finds dead producers of one destination, and hands their segments over.
 
     Args:
         spool_dir: below which all producers are.
         destination: theirs and ours.
-        adopt: takes a segment over.
+        quarantine: where torn bytes are put.
 
     Attributes:
-        quarantined_bytes: torn bytes put aside so far.
-        newer: segments left alone, since a later version has written them.
+        newer: producers left alone, since a later version has written their segments.
+        trouble: what went wrong at the last look, in words.
     """
+
+    def __init__(self, spool_dir: Path, destination: Destination, quarantine: Quarantine) -> None:
+        self._spool_dir = spool_dir
+        self._destination = destination
+        self._quarantine = quarantine
+        self._newer: set[bytes] = set()
+        self._estates: list[_Estate] = []
+        self._boot_id = boot_id()
+        self.trouble: str | None = None
+
+    @property
+    def newer(self) -> int:
+        """Producers left alone, since a later version has written their segments."""
+        return len(self._newer)
+
+    def look(self, adopt: Callable[[Segment], None]) -> None:
+        """Take over the dead producers that are there, and give each of their segments to `adopt`."""
+        self.trouble = None
+        try:
+            found = adopt_dead(self._spool_dir, self._destination, leave=self._newer)
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            return
+        for directory in found:
+            self._take_over(directory, adopt)
+
+    def abandon(self) -> None:
+        """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
+        for estate in self._estates:
+            estate.directory.abandon()
+
+    def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> None:
+        estate = _Estate(directory)
+        segments = []
+        try:
+            for name in sorted(directory.listing()):
+                if name.endswith(SEGMENT_SUFFIX):
+                    segment = self._segment(estate, name)
+                    segments += [segment] if segment else []
+        except headers.NewerVersion:
+            # All of it stays: a part delivered here and the rest by the newer version would lose the order.
+            self._newer.add(directory.id)
+            directory.release()
+            return
+        except (SpoolUnusable, OSError, ValueError) as error:
+            self.trouble = f'{directory.path}: {error}'
+            directory.release()
+            return
+        estate.left = {segment.name for segment in segments}
+        if not segments:
+            directory.remove()
+            return
+        self._estates = [other for other in self._estates if other.left]
+        self._estates.append(estate)
+        for segment in segments:
+            adopt(segment)
+
+    def _segment(self, estate: _Estate, name: str) -> Segment | None:
+        """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
+        mapping = map_file(estate.directory, name)
+        header, reason = _header(mapping)
+        same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
+        recovery = recover(mapping, header, same_boot=same_boot)
+        for torn in recovery.torn:
+            self._quarantine.put(f'{estate.directory.id.hex()}/{name}', torn.start, mapping[torn.start : torn.end], reason)
+        if not recovery.good:
+            estate.directory.unlink(name)
+            return None
+        segment = Segment(mapping, estate, name)
+        _resume(segment, recovery)
+        return segment
+
+
+def _header(mapping: mmap.mmap) -> tuple[headers.Header | None, str]:
+    try:
+        return headers.read(mapping[:HEADER_BYTES]), 'torn'
+    except headers.NotASegment as error:
+        return None, error.reason
+
+
+def _resume(segment: Segment, recovery: Recovery) -> None:
+    good = recovery.good
+    holes = [(before.end, after.start) for before, after in zip(good, good[1:], strict=False)]
+    segment.resume(good[0].start, good[-1].end, recovery.events, holes, exact=recovery.exact)

@@ -52,6 +52,7 @@ class Segment:
     """
 
     __slots__ = (
+        '_erases',
         '_holes',
         '_settled',
         'claimed',
@@ -71,21 +72,25 @@ class Segment:
         self.mapping = mapping
         self.origin = origin
         self.name = name
-        self.words = memoryview(mapping).cast('Q')
+        self.words = memoryview(mapping)[:HEADER_BYTES].cast('Q')
         self.size_bytes = len(mapping)
-        self.start_over(first_sequence=0)
+        self._reset(0, HEADER_BYTES)
 
-    def start_over(self, first_sequence: int) -> None:
-        """Make an empty segment of it. Everything behind the header must be zero."""
+    def _reset(self, first_sequence: int, head: int) -> None:
         self.first_sequence = first_sequence
         self.claimed = False
-        self.read_offset = HEADER_BYTES
+        self.read_offset = head
         self.read_events = 0
         self.head_events = 0
         # Ranges settled beyond the head, in order: (start, end, events).
         self._settled: list[tuple[int, int, int]] = []
         self._holes: list[tuple[int, int]] = []
         self.hole_start = -1
+        self._erases = False
+
+    def start_over(self, first_sequence: int) -> None:
+        """Make an empty segment of it. Everything behind the header must be zero."""
+        self._reset(first_sequence, HEADER_BYTES)
         self.words[HEAD] = HEADER_BYTES
         self.words[COMMITTED] = HEADER_BYTES
 
@@ -114,7 +119,9 @@ class Segment:
         """Whether dropping it loses nothing that delivery has begun with."""
         return not self.claimed or self.head == self.tail
 
-    def resume(self, head: int, tail: int, events: int, holes: Sequence[tuple[int, int]]) -> None:
+    def resume(
+        self, head: int, tail: int, events: int, holes: Sequence[tuple[int, int]], *, exact: bool
+    ) -> None:
         """Take a dead producer's segment over where its delivery ended.
 
         Args:
@@ -122,13 +129,16 @@ class Segment:
             tail: the end of what can be delivered.
             events: the lines in between.
             holes: stretches without whole lines in between, in order; they count as settled.
+            exact: whether the next one to take it over would trust the head. Where not (it is from before a reboot), what
+                is settled is overwritten with zeros, so that our own death repeats no more than what was under way.
         """
+        self._reset(0, head)
         self.claimed = True
-        self.words[HEAD] = head
-        self.words[COMMITTED] = events * ONE_EVENT + tail
-        self.read_offset = head
+        self._erases = not exact
         self._holes = list(holes)
         self.hole_start = self._holes[0][0] if holes else -1
+        self.words[HEAD] = head
+        self.words[COMMITTED] = events * ONE_EVENT + tail
         for start, end in holes:
             self.settle(start, end, 0)
 
@@ -145,6 +155,8 @@ class Segment:
             start, end, events = self._settled[0]
             if start != self.words[HEAD]:
                 break
+            if self._erases:
+                self.mapping[start:end] = bytes(end - start)
             # No call between these three: an exception thrown into this thread cannot part them.
             self.words[HEAD] = end
             self.head_events += events

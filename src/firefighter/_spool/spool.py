@@ -109,7 +109,7 @@ class Spool:
         self._wake = wake
         self._lock = threading.RLock()
         # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
-        self._live = _Live.of((MemoryStore().make(HEADER_BYTES),))
+        self._live = _Live.of((_full_segment(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
         self._aside: deque[bytes] = deque()
@@ -313,10 +313,8 @@ class Spool:
     def seal(self) -> None:
         """End the segment that is written to: the next append rolls over to a new one."""
         with self._lock:
-            full = MemoryStore().make(HEADER_BYTES)
-            full.start_over(self.appended)
             self._stock.discard_spare()
-            self._live = _Live.of((*self._live.segments, full))
+            self._live = _Live.of((*self._live.segments, _full_segment(self.appended)))
 
     def adopt(self, segment: Segment) -> None:
         """Take over the events of a dead producer's segment: delivered after our own, beyond the bound."""
@@ -454,3 +452,10 @@ class Spool:
         if self._alarm_tail != _NEVER:
             self.disarm()
             self._wake()
+
+
+def _full_segment(first_sequence: int) -> Segment:
+    """Return a header without room behind it, so that the next append rolls over."""
+    segment = MemoryStore().make(HEADER_BYTES)
+    segment.start_over(first_sequence)
+    return segment
