@@ -294,7 +294,7 @@ class Pipeline:
             dropped_bytes=_by_reason(spooled.dropped_bytes, queued.dropped_bytes),
             pending=spooled.pending + queued.pending,
             adopted=spooled.adopted,
-            quarantined_bytes=self._disk.orphans.quarantined_bytes if self._disk else 0,
+            quarantined_bytes=self._disk.quarantine.size_bytes if self._disk else 0,
             backing='disk' if self._disk and self._disk.is_open else 'memory',
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,

@@ -44,6 +44,10 @@ class DirectoryBound:
         self._used_bytes += size_bytes
         return True
 
+    def give_back(self, size_bytes: int) -> None:
+        """Take note that a file of so many bytes is gone."""
+        self._used_bytes = max(0, self._used_bytes - size_bytes)
+
     @property
     def excess_bytes(self) -> int:
         """By how much the bound is passed, or zero."""

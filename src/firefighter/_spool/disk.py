@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import inf
 from pathlib import Path
 
-from firefighter._spool.adoption import Orphans
+from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import ProducerDirectory, create
+from firefighter._spool.directory import create
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
+from firefighter._spool.producer import ProducerDirectory
+from firefighter._spool.quarantine import Quarantine
 from firefighter._spool.spool import Spool
 from firefighter._spool.unusable import SpoolUnusable
 
@@ -30,7 +32,7 @@ class Disk:
         max_directory_bytes: the bound for all producers of this user and destination, orphans included.
 
     Attributes:
-        orphans: dead producers of the same destination.
+        quarantine: where torn bytes of dead producers are put.
     """
 
     def __init__(
@@ -43,7 +45,8 @@ class Disk:
         self._directory: ProducerDirectory | None = None
         self._store: FileStore | None = None
         self._looked_at = -inf
-        self.orphans = Orphans(spool_dir, destination)
+        self.quarantine = Quarantine(self._open_quarantine)
+        self._adoption = Adoption(spool_dir, destination, self.quarantine)
 
     @property
     def is_open(self) -> bool:
@@ -65,7 +68,7 @@ class Disk:
         if reason is not None:
             raise SpoolUnusable(reason)
         self._directory = create(self._spool_dir, self._destination)
-        self._store = FileStore(self._directory, self._destination, self._bound.has_room)
+        self._store = FileStore(self._directory, self._destination, self._bound)
         spool.use(self._store, self._max_spool_bytes)
 
     def tidy(self, spool: Spool, now: float) -> str | None:
@@ -77,13 +80,16 @@ class Disk:
         """
         if now - self._looked_at >= LOOK_INTERVAL_SECONDS:
             self._looked_at = now
-            self.orphans.look(spool)
-        trouble = self.orphans.take_trouble()
-        if self._directory is not None and self._store is not None:
-            trouble = trouble or self._store.trouble
-            if not self._directory.held():
-                trouble = self._relocate(spool)
-        return trouble
+            self._adoption.look(spool.adopt)
+            self._bound.look()
+            while self._bound.excess_bytes:
+                dropped_bytes = spool.drop_oldest_adopted()
+                if not dropped_bytes:
+                    break
+                self._bound.give_back(dropped_bytes)
+        if self._directory is not None and not self._directory.held():
+            return self._relocate(spool)
+        return self._adoption.trouble or (self._store.trouble if self._store else None)
 
     def close(self, spool: Spool) -> None:
         """Remove the directory if everything in it is settled; otherwise it stays, held until the process ends."""
@@ -98,7 +104,7 @@ class Disk:
         """Let go of it in a forked child, without unlocking: it stays the parent's."""
         if self._directory is not None:
             self._directory.abandon()
-        self.orphans.abandon()
+        self._adoption.abandon()
 
     def _relocate(self, spool: Spool) -> str:
         """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""

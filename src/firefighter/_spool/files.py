@@ -15,15 +15,16 @@ import errno
 import mmap
 import os
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 
 from firefighter._spool.boot import boot_id
+from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import ProducerDirectory
 from firefighter._spool.header import Header, write
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.memory import fill_with_zeros
+from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable
 
@@ -39,21 +40,18 @@ class FileStore:
     Args:
         directory: the directory, held by its locks.
         destination: where the events go.
-        make_room: asked before a file of so many bytes is made; False when the directories of this destination have
-            reached their bound.
+        bound: asked before a file is made.
 
     Attributes:
         trouble: why the last segment could not be made, in words; None when it could. Said by delivery: the appending
             thread, which finds out, does no output.
     """
 
-    def __init__(
-        self, directory: ProducerDirectory, destination: Destination, make_room: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, directory: ProducerDirectory, destination: Destination, bound: DirectoryBound) -> None:
         self.directory = directory
         self.trouble: str | None = None
         self._destination = destination
-        self._make_room = make_room
+        self._bound = bound
         self._boot_id = boot_id()
 
     def make(self, size_bytes: int) -> Segment:
@@ -64,7 +62,7 @@ class FileStore:
         """
         name = TEMPORARY_PREFIX + secrets.token_hex(8)
         try:
-            if not self._make_room(size_bytes):
+            if not self._bound.grant(size_bytes):
                 raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
             descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
@@ -89,7 +87,7 @@ class FileStore:
         """Give the segment its header and its name."""
         header = Header(
             stream=self._destination.stream,
-            destination=self._destination.to_dict(),
+            destination=asdict(self._destination),
             producer_id=self.directory.id,
             first_sequence=first_sequence,
             size_bytes=segment.size_bytes,
@@ -108,8 +106,9 @@ class FileStore:
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
-        with suppress(SpoolUnusable):  # it is gone, or will be found settled by whoever adopts it
+        with suppress(SpoolUnusable):  # it is gone already, or will be found settled by whoever adopts it
             self.directory.unlink(segment.name)
+            self._bound.give_back(segment.size_bytes)
 
 
 def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap:

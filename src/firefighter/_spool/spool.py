@@ -322,6 +322,21 @@ class Spool:
             self._adopted = (*self._adopted, segment)
             self._adopted_events += segment.events
 
+    def drop_oldest_adopted(self) -> int:
+        """Drop the oldest adopted segment that delivery has not begun with; return its bytes, 0 when there is none."""
+        for segment in self._adopted:
+            if segment.read_offset != segment.head or segment.head == segment.tail:
+                continue
+            remaining = tuple(other for other in self._adopted if other is not segment)
+            self._count_dropped_bytes('overflow', segment.tail - segment.head)
+            total = self._dropped.get('overflow', 0) + segment.events
+            with self._lock:
+                self._dropped['overflow'] = total
+                self._adopted = remaining
+            segment.origin.discard(segment)
+            return segment.size_bytes
+        return 0
+
     def tidy(self) -> None:
         """Let go of what is settled, and have the next segment ready when the one in use is half full."""
         if self._aside:
