@@ -198,16 +198,16 @@ def _description(name: str, asked: Configuration, hints: BufferingHints) -> Conf
     return described
 
 
-def _described(shape: str, asked: Configuration) -> Configuration:
-    # Only what the model's description has: so passwords and keys are left out.
-    members = service_model()['shapes'][shape]['members']
-    described = {_RENAMED.get(key, key): value for key, value in asked.items()}
-    for key, value in described.items():
-        if key in {'S3DestinationDescription', 'S3BackupDescription'}:
-            described[key] = _described('S3DestinationDescription', value)
+def _described(shape_name: str, asked: Any) -> Any:
+    # Only what the model's description has, at every depth: so passwords and keys are left out.
+    shape = service_model()['shapes'][shape_name]
+    if shape['type'] != 'structure':
+        return asked
+    members = shape['members']
+    given = {_RENAMED.get(key, key): value for key, value in asked.items()}
     if 'CompressionFormat' in members:
-        described = {**_DESCRIBED_S3, **described}
-    return {key: value for key, value in described.items() if key in members}
+        given = {**_DESCRIBED_S3, **given}
+    return {key: _described(members[key]['shape'], value) for key, value in given.items() if key in members}
 
 
 def _not_here(what: str) -> Exception:
