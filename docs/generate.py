@@ -62,7 +62,9 @@ def faults() -> str:
     """Return the table of the endpoint's faults, from their catalogue."""
     rows = ['| fault | what the client sees | parameters |', '|---|---|---|']
     for name, named in CATALOGUE.items():
-        parameters = ', '.join(f'`{key}={value}`' for key, value in named.parameters.items() if key != 'message')
+        parameters = ', '.join(
+            f'`{key}={value}`' for key, value in named.parameters.items() if key != 'message'
+        )
         rows.append(f'| `{name}` | {named.effect} | {parameters} |')
     return '\n'.join(rows)
 
@@ -95,7 +97,11 @@ def _arguments(documented: type, section_name: str = 'Args') -> dict[str, str]:
 
 def _attributes(documented: type) -> dict[str, str]:
     """Return what the string behind each attribute of a class says."""
-    found = re.findall(r'^    (\w+)(?::[^\n=]+)?(?: = [^\n]+)?\n    """(.*?)"""', inspect.getsource(documented), re.S | re.M)
+    found = re.findall(
+        r'^    (\w+)(?::[^\n=]+)?(?: = [^\n]+)?\n    """(.*?)"""',
+        inspect.getsource(documented),
+        re.DOTALL | re.MULTILINE,
+    )
     return {name: ' '.join(text.split()) for name, text in found}
 
 

@@ -139,8 +139,8 @@ def _add_message(event: _Event, record: logging.LogRecord, plan: Plan) -> None:
     except Exception as error:  # Arguments that do not fit, a `__str__` that raises.
         event.fields['message'] = text(message)
         if _is_true(args):
-            event.claim('args', args)
-        event.claim('format_error', f'{type_name(type(error))}: {text(error)}')
+            event.fields['args'] = args
+        event.fields['format_error'] = f'{type_name(type(error))}: {text(error)}'
 
 
 def _add_exception(event: _Event, record: logging.LogRecord, plan: Plan) -> None:

@@ -18,6 +18,11 @@ ENDPOINTS = ('local', 'moto')
 _ran = Counter()
 
 
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    """Not here: the two endpoints and their threads live as long as the suite, and end with it."""
+
+
 @functools.cache
 def session():
     """Make one session for all tests, whose first clients are slow to make."""

@@ -122,6 +122,10 @@ class TestTheOrdinaryEvent:
 
         record = Braces('shop', logging.INFO, '', 1, '{} sails', ('Ada',), None)
         assert event_of(record)['message'] == 'Ada sails'
+        record = Braces('shop', logging.INFO, '', 1, '{{{}}} sails', ('Ada',), None)
+        assert event_of(record)['message'] == '{Ada} sails'
+        record = Braces('shop', logging.INFO, '', 1, '{{}} sails', (), None)
+        assert event_of(record)['message'] == '{} sails'
 
 
 class TestTheTimestamp:
@@ -378,6 +382,14 @@ class TestExceptions:
         logging.Formatter().format(record)
         record.exc_info = None
         assert event_of(record)['exception'] == {'traceback': record.exc_text}
+        record.exception = 'mine'
+        assert event_of(record)['exception'] == {'traceback': record.exc_text}
+        assert event_of(record)['extra'] == {'exception': 'mine'}
+
+    def test_a_type_without_an_exception_has_no_message(self):
+        """As it was in old Pythons, and in records made by hand."""
+        exception = event_of(make_record(exc_info=(ValueError, None, None)))['exception']
+        assert (exception['type'], exception['message']) == ('ValueError', '')
 
     def test_a_record_from_a_socket_has_its_exception(self):
         """As the standard library pickles it."""

@@ -134,7 +134,9 @@ class TestRecords:
     def test_what_only_stands_in_for_a_record_is_survived(self):
         """A double of a test, say."""
         for stranger in (object(), None, 5, {'msg': 'Ahoy'}, type('Record', (), {'msg': 'Ahoy'})()):
-            assert event_of(stranger)['timestamp'].endswith('Z')
+            event = event_of(stranger)
+            assert event['timestamp'].endswith('Z')
+            assert event['format_error'].endswith("has no attribute 'getMessage'")
 
     def test_attributes_that_are_no_strings_are_kept(self):
         """As makeLogRecord may bring them."""

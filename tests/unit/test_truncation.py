@@ -57,6 +57,21 @@ def test_the_largest_strings_give_first():
     assert result['a'] == 'a' * 300
     assert len(result['b']) == len(result['c'])
     assert 280 < len(result['b']) < 5000
+    assert len(orjson.dumps(result)) + 1 > 1024 - 2
+
+
+def test_strings_of_nearly_one_length_fit_too():
+    """Where the common length is just one of theirs, not a byte is too much."""
+    event = {str(length): 'x' * length for length in range(40, 60)}
+    for limit in range(700, len(line_of(event))):
+        truncated(event, limit)
+
+
+def test_no_string_is_cut_to_a_stump():
+    """Below 16 bytes a field says nothing: some are left out instead, and the others say more."""
+    result = truncated({str(number): 'x' * 100 for number in range(50)}, 1024)
+    assert result['truncated']['dropped_fields'] > 0
+    assert all(len(text.encode()) >= 16 for name, text in result.items() if name != 'truncated')
 
 
 def test_strings_inside_objects_and_lists_are_cut_too():

@@ -17,8 +17,6 @@ target before it writes, which a kill in between makes permanent.
 from __future__ import annotations
 
 import mmap
-import os
-import sys
 
 __all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
 
@@ -28,16 +26,12 @@ HEAD = 16
 ONE_EVENT = 1 << 32
 TAIL_MASK = ONE_EVENT - 1
 
-# Zeroing goes in pieces of 1 MiB: where it cannot be done outside the interpreter lock, a piece holds that for
-# about 0.1 ms.
-_ZERO_PIECE_BYTES = 1 << 20
-
 
 class Segment:
     """A mapping, the words of its header, and the reader's marks.
 
     Attributes:
-        mapping: the memory, header page included.
+        mapping: the memory, header page included, all zero behind it.
         words: the header page as 8-byte words.
         size_bytes: the size of the mapping.
         first_sequence: the number of events that the spool had committed before this segment's first one.
@@ -61,11 +55,11 @@ class Segment:
         'words',
     )
 
-    def __init__(self, size_bytes: int, first_sequence: int) -> None:
-        self.mapping = _private_memory(size_bytes)
-        self.words = memoryview(self.mapping).cast('Q')
-        self.size_bytes = size_bytes
-        self.start_over(first_sequence)
+    def __init__(self, mapping: mmap.mmap) -> None:
+        self.mapping = mapping
+        self.words = memoryview(mapping).cast('Q')
+        self.size_bytes = len(mapping)
+        self.start_over(first_sequence=0)
 
     def start_over(self, first_sequence: int) -> None:
         """Make an empty segment of it. Everything behind the header must be zero."""
@@ -116,38 +110,3 @@ class Segment:
             self.words[HEAD] = end
             self.head_events += events
             del self._settled[0]
-
-    def fault_in(self) -> None:
-        """Touch every page now, so that the application's thread pays for no page fault later."""
-        self.zero(self.size_bytes)
-
-    def zero(self, end: int | None = None) -> None:
-        """Fill everything behind the header up to `end` (without it: the tail) with zeros."""
-        _zero(self.mapping, HEADER_BYTES, self.tail if end is None else end)
-
-    def could_hold(self, size_bytes: int) -> bool:
-        """Return whether an event of so many bytes fits into the segment when it is empty."""
-        return HEADER_BYTES + size_bytes <= self.size_bytes
-
-
-def _private_memory(size_bytes: int) -> mmap.mmap:
-    if sys.platform == 'win32':
-        return mmap.mmap(-1, size_bytes)
-    # Shared, the default, would let a forked child write into its parent's queue.
-    return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-
-def _zero(mapping: mmap.mmap, start: int, end: int) -> None:
-    if not hasattr(os, 'readv'):
-        for piece in range(start, end, _ZERO_PIECE_BYTES):
-            size = min(_ZERO_PIECE_BYTES, end - piece)
-            mapping[piece : piece + size] = bytes(size)
-        return
-    # Reading from /dev/zero writes the zeros, and faults the pages in, outside the interpreter lock.
-    source = os.open('/dev/zero', os.O_RDONLY)
-    try:
-        with memoryview(mapping) as view:
-            while start < end:
-                start += os.readv(source, [view[start:end]])
-    finally:
-        os.close(source)

@@ -27,18 +27,14 @@ from time import monotonic
 from typing import Literal, NamedTuple
 
 from firefighter._escaping import restore
+from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
 from firefighter._wakeup import Broadcast
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'SpooledEvent']
 
 OverflowPolicy = Literal['drop_oldest', 'drop_newest', 'block']
-
-# The smallest bound that leaves room for four segments of four pages each.
-MIN_SPOOL_BYTES = 64 * 1024
-PAGE_BYTES = 4096
-FIRST_SEGMENT_BYTES = 256 * 1024
-LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
 
 # An alarm that no commit reaches: the largest value of a header's word.
 _NEVER = (1 << 64) - 1
@@ -81,7 +77,7 @@ class _Live(NamedTuple):
 
 
 class Spool:
-    """A bounded queue of events in segments of private memory.
+    """A bounded queue of events in segments.
 
     Args:
         max_bytes: the bound of what is allocated, in bytes, headers and the spare segment included; at least
@@ -91,6 +87,7 @@ class Spool:
             for room, then the new event gives way.
         block_timeout_seconds: how long "block" waits.
         wake: called in the appending thread when what waits reaches the alarm that `arm` has set.
+        store: what segments are made of; private memory when it is not given.
     """
 
     def __init__(
@@ -99,20 +96,16 @@ class Spool:
         overflow: OverflowPolicy = 'drop_oldest',
         block_timeout_seconds: float = 1.0,
         wake: Callable[[], None] = lambda: None,
+        store: Store | None = None,
     ) -> None:
-        self._max_bytes = max_bytes
+        self._store: Store = store or MemoryStore()
+        self._stock = Stock(self._store, max_bytes)
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
         self._wake = wake
-        # A segment is at most a quarter of the bound, so that drop_oldest has something to choose from.
-        self._largest_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 4 // PAGE_BYTES * PAGE_BYTES)
-        self._smallest_bytes = min(FIRST_SEGMENT_BYTES, self._largest_bytes)
-        self._next_bytes = self._smallest_bytes
         self._lock = threading.RLock()
         # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
-        self._live = _Live.of((Segment(HEADER_BYTES, first_sequence=0),))
-        self._spare: Segment | None = None
-        self._reserved_bytes = 0
+        self._live = _Live.of((MemoryStore().make(HEADER_BYTES),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
         self._aside: deque[bytes] = deque()
@@ -200,9 +193,7 @@ class Spool:
     @property
     def allocated_bytes(self) -> int:
         """Bytes of all segments, the spare and one that is being made or cleaned included."""
-        spare = self._spare
-        spare_bytes = self._reserved_bytes + (spare.size_bytes if spare else 0)
-        return sum(segment.size_bytes for segment in self._live.segments) + spare_bytes
+        return self._stock.allocated_bytes(self._live.segments)
 
     # Delivery's side: one thread at a time.
 
@@ -299,7 +290,7 @@ class Spool:
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
         if settled:
             self._retire(settled)
-        if self._spare is None and segments[-1].tail * 2 > segments[-1].size_bytes:
+        if segments[-1].tail * 2 > segments[-1].size_bytes:
             self._make_spare()
 
     # Inside.
@@ -316,8 +307,8 @@ class Spool:
                     mapping[tail : tail + size] = line
                     words[COMMITTED] = committed + size + ONE_EVENT
                     break
-                never = HEADER_BYTES + size > self._max_bytes
-                if self._overflow != 'block' or never or monotonic() >= deadline:
+                hopeless = self._overflow != 'block' or not self._stock.could_ever_hold(size)
+                if hopeless or monotonic() >= deadline:
                     self._count_rejected('overflow', size)
                     return
                 room = self._room.join()
@@ -330,43 +321,24 @@ class Spool:
         live = self._live
         if (live.words[COMMITTED] & TAIL_MASK) + size <= live.limit:
             return True
-        segment = self._next_segment(size)
+        if sum(segment.head != segment.tail for segment in live.segments) > 1:
+            self._stock.grow()  # a backlog, not just the end of a segment
+        segment = self._stock.draw(size, live.segments)
         if segment is None and self._overflow == 'drop_oldest' and self._dropping_would_help(size):
             while segment is None and self._drop_oldest():
-                segment = self._next_segment(size)
+                segment = self._stock.draw(size, self._live.segments)
         if segment is None:
             return False
-        segment.start_over(self.appended)
+        self._store.begin(segment, self.appended)
         self._live = _Live.of((*self._live.segments, segment))
         return True
 
-    def _next_segment(self, size: int) -> Segment | None:
-        """Return an empty segment that can hold a line: the spare, or a new one as large as the bound permits."""
-        spare = self._spare
-        if spare is not None:
-            self._spare = None
-            if spare.could_hold(size):
-                return spare
-        unsettled = sum(segment.head != segment.tail for segment in self._live.segments)
-        if unsettled > 1:
-            # A backlog, not just the end of a segment: larger ones from now on.
-            self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
-        wanted = max(self._next_bytes, _pages(size))
-        room = self._max_bytes - self.allocated_bytes
-        if wanted > room:
-            wanted = max(self._smallest_bytes, _pages(size))
-        if wanted > room:
-            return None
-        try:
-            return Segment(wanted, first_sequence=0)
-        except (OSError, MemoryError):
-            return None  # the machine is out of memory: as if the bound were reached
-
     def _dropping_would_help(self, size: int) -> bool:
         """Return whether a line would fit if all was dropped that can be: else nothing should be."""
-        room = self._max_bytes - self.allocated_bytes
-        room += sum(segment.size_bytes for segment in self._live.segments[:-1] if segment.droppable)
-        return max(self._smallest_bytes, _pages(size)) <= room
+        *sealed, newest = self._live.segments
+        return self._stock.would_fit(
+            size, [newest, *(segment for segment in sealed if not segment.droppable)]
+        )
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
@@ -381,6 +353,7 @@ class Spool:
             # No call between these two, so that nothing can come between: counted and gone, or neither.
             self._dropped['overflow'] = total
             self._live = remaining
+            self._store.discard(segment)
             return True
         return False
 
@@ -403,36 +376,25 @@ class Spool:
         """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""
         spare = max(settled, key=lambda segment: segment.size_bytes)
         with self._lock:
-            useful = (
-                self._spare is None
-                and self._next_bytes <= spare.size_bytes <= self._largest_bytes
-                and spare
-                in self._live.segments  # else drop_oldest has taken it out, and given its bytes away
-            )
+            # Where drop_oldest has taken it out meanwhile, its bytes are given away.
+            useful = spare in self._live.segments and self._stock.reserve_used(spare)
             self._live = _Live.of(tuple(s for s in self._live.segments if s not in settled))
-            self._reserved_bytes = spare.size_bytes if useful else 0
+        for segment in settled:
+            if segment is not spare or not useful:
+                self._store.discard(segment)
         if useful:
-            spare.zero()
-            self._publish_spare(spare)
+            self._keep(spare if self._store.recycle(spare) else None)
         self._room.notify()
 
     def _make_spare(self) -> None:
         with self._lock:
-            if self.allocated_bytes + self._next_bytes > self._max_bytes:
+            if not self._stock.reserve_spare(self._live.segments):
                 return
-            self._reserved_bytes = size = self._next_bytes
-        try:
-            spare = Segment(size, first_sequence=0)
-            spare.fault_in()
-        except (OSError, MemoryError):
-            self._reserved_bytes = 0
-            return  # append will find out, and let the overflow policy speak
-        self._publish_spare(spare)
+        self._keep(self._stock.make_reserved())
 
-    def _publish_spare(self, spare: Segment) -> None:
+    def _keep(self, spare: Segment | None) -> None:
         with self._lock:
-            self._reserved_bytes = 0
-            self._spare = spare
+            self._stock.keep_reserved(spare)
 
     def _count_rejected(self, reason: str, size_bytes: int) -> None:
         self._count_dropped_bytes(reason, size_bytes)
@@ -446,8 +408,3 @@ class Spool:
         if self._alarm_tail != _NEVER:
             self.disarm()
             self._wake()
-
-
-def _pages(size: int) -> int:
-    """Return the size of the smallest segment that can hold a line of so many bytes."""
-    return -(-(HEADER_BYTES + size) // PAGE_BYTES) * PAGE_BYTES

@@ -1,0 +1,76 @@
+"""What is wrong with an account, in sentences. None: every event arrived, and every sum is right."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from firefighter._demo.account import Account, WorkerAccount
+from firefighter._demo.wording import count
+
+# More stretches of numbers than this would not help anybody.
+MAX_STRETCHES = 5
+
+
+def complaints(account: Account) -> list[str]:
+    """Return what is not as it should be; a copy too many is, while its handler was in doubt of so many."""
+    found = [sentence for worker in account.workers for sentence in _about(worker)]
+    if account.strangers:
+        found.append(f'{count(account.strangers, "line")} in the files that no worker has logged')
+    return found
+
+
+def _about(worker: WorkerAccount) -> Iterator[str]:
+    sentences = [*_losses(worker), *_disagreements(worker)]
+    last_error = worker.report.stats.last_error
+    # Trouble that cost nothing, such as a request that had to be made again, is no complaint by itself.
+    if sentences and last_error is not None:
+        sentences.append(f'the last trouble of its handler was: {last_error}')
+    return (f'worker {worker.report.worker}: {sentence}' for sentence in sentences)
+
+
+def _losses(worker: WorkerAccount) -> Iterator[str]:
+    report, stats = worker.report, worker.report.stats
+    if worker.missing:
+        which = f'{stretches(worker.missing)} of {report.logged:,}'
+        yield f'{count(len(worker.missing), "event")} in no file: {which}'
+    for reason, events in stats.dropped.items():
+        yield f'its handler dropped {count(events, "event")} ({reason.value})'
+    if stats.pending:
+        yield f'its handler ended with {count(stats.pending, "event")} undelivered'
+
+
+def _disagreements(worker: WorkerAccount) -> Iterator[str]:
+    report, stats = worker.report, worker.report.stats
+    if stats.accepted != report.logged:
+        yield f'it logged {count(report.logged, "event")}, and its handler accepted {stats.accepted:,}'
+    settled = stats.delivered + sum(stats.dropped.values()) + stats.pending
+    if stats.accepted != settled:
+        yield (
+            f'its handler accepted {count(stats.accepted, "event")}, '
+            f'and {settled:,} are delivered, dropped or pending'
+        )
+    if stats.delivered != worker.delivered:
+        yield (
+            f'its handler counts {count(stats.delivered, "event")} as delivered, '
+            f'and {worker.delivered:,} are in the files'
+        )
+    if worker.duplicated > stats.uncertain:
+        yield (
+            f'{count(worker.duplicated, "copy", "copies")} too many in the files, '
+            f'and its handler was in doubt of {stats.uncertain:,}'
+        )
+    if worker.unknown:
+        yield f'{count(worker.unknown, "event")} in the files that it has not logged'
+
+
+def stretches(numbers: Iterable[int]) -> str:
+    """Return ascending numbers as stretches, like `numbers 3-17, 40`; only the first few of many."""
+    # In a stretch, the number less its position stays the same.
+    groups = itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    texts = []
+    for _, group in groups:
+        members = [number for _, number in group]
+        texts.append(f'{members[0]}-{members[-1]}' if len(members) > 1 else f'{members[0]}')
+    more = ', ...' if len(texts) > MAX_STRETCHES else ''
+    return f'numbers {", ".join(texts[:MAX_STRETCHES])}{more}'

@@ -1,0 +1,133 @@
+"""What a person sees: what is going on while it runs, then what became of the events.
+
+On a terminal the middle part moves; into a file or a pipe go only the lines that stay.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from rich.console import Console
+from rich.live import Live
+
+from firefighter._demo import tables
+from firefighter._demo.account import Account
+from firefighter._demo.delivered import Delivered
+from firefighter._demo.scenario import Progress, Scenario
+from firefighter._demo.wording import count, quoted, shown
+from firefighter.local import Account as EndpointAccount
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that there is to show at the end.
+
+    Attributes:
+        scenario: what was asked for.
+        progress: what the customers saw.
+        account: what became of the events.
+        complaints: what is not as it should be.
+        endpoint: what the local endpoint took and delivered.
+        delivered: the files.
+    """
+
+    scenario: Scenario
+    progress: Progress
+    account: Account
+    complaints: Sequence[str]
+    endpoint: EndpointAccount
+    delivered: Delivered
+
+
+class Screen:
+    """Writes to a console.
+
+    Args:
+        file: where to; None: stdout.
+
+    Attributes:
+        is_live: whether `update` is of use.
+    """
+
+    def __init__(self, file: IO[str] | None = None) -> None:
+        self._console = Console(file=file, highlight=False, markup=False, emoji=False)
+        self.is_live = self._console.is_terminal
+        self._live: Live | None = None
+        self._seconds = 0.0
+
+    def begin(self, scenario: Scenario, endpoint_url: str) -> None:
+        """Say what is about to happen."""
+        workers = count(scenario.workers, 'process', 'processes')
+        self.say('firefighter demo: do all the logs of a busy web service arrive?', style='bold')
+        self.say(f"""
+  customers   {scenario.rate:g} HTTP requests a second, for {scenario.seconds:g} s
+      |
+  web shop    {workers} that log through firefighter.logging.FirehoseHandler
+      |
+  Firehose    Amazon's service that gathers log events and stores them as files;
+      |       here a stand-in for it on this machine, {endpoint_url}
+  files       {shown(scenario.folder)}
+""")
+        self._seconds = scenario.seconds
+        if self.is_live:
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
+
+    def update(self, progress: Progress, endpoint: EndpointAccount) -> None:
+        """Show how far it has come, on a terminal."""
+        if self._live is not None:
+            self._live.update(tables.moving(progress, endpoint, self._seconds), refresh=True)
+
+    def end_traffic(self, progress: Progress) -> None:
+        """Say that the traffic is over, and what comes now."""
+        self.close()
+        rate = progress.answered / progress.elapsed_seconds
+        self.say(f'{count(progress.answered, "HTTP request")} answered, {rate:,.0f} a second.')
+        if progress.failed:
+            self.complain(f'{count(progress.failed, "HTTP request")} not answered.')
+        self.say('Now the processes are told to end, and deliver what they still have.\n')
+
+    def show(self, result: Result) -> None:
+        """Show what became of the events."""
+        self._console.print(tables.events(result.account))
+        self.say()
+        self._console.print(tables.costs(result.progress, result.endpoint))
+        self.say()
+        self._say_verdict(result)
+        self.say()
+        self._say_where(result.scenario.folder, result.delivered.files)
+
+    def say(self, text: str = '', style: str | None = None) -> None:
+        """Write something, its lines as long as they are: it may be one to copy."""
+        self._console.print(text, style=style, soft_wrap=True)
+
+    def complain(self, line: str) -> None:
+        """Write a line about something that is not as it should be."""
+        self.say(line, style='red')
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _say_verdict(self, result: Result) -> None:
+        if result.complaints:
+            self.say('NOT as it should be:', style='bold red')
+            for complaint in result.complaints:
+                self.complain(f'  {complaint}')
+        else:
+            events, files = (
+                count(result.account.accepted, 'event'),
+                count(len(result.delivered.files), 'file'),
+            )
+            self.say(f'Nothing is missing: {events} in {files}.', style='bold green')
+
+    def _say_where(self, folder: pathlib.Path, files: tuple[pathlib.Path, ...]) -> None:
+        self.say(f'All the files:      ls -R {quoted(folder)}')
+        if files:
+            self.say(f'Look at one event:  head -1 {quoted(files[0])}')
+        self.say(f'How a process logs: cat {quoted(folder / "worker-1.json")}')

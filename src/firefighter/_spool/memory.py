@@ -1,0 +1,67 @@
+"""Segments of private anonymous memory: gone with the process, never seen by a forked child."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+
+from firefighter._spool.segment import HEADER_BYTES, Segment
+
+__all__ = ['MemoryStore', 'fill_with_zeros']
+
+# Zeroing goes in pieces of 1 MiB: where it cannot be done outside the interpreter lock, a piece holds that for
+# about 0.1 ms.
+_ZERO_PIECE_BYTES = 1 << 20
+
+
+class MemoryStore:
+    """Makes segments of memory, and uses them again."""
+
+    def make(self, size_bytes: int) -> Segment:
+        """Return an empty segment.
+
+        Raises:
+            OSError: the machine is out of memory.
+        """
+        return Segment(_private_memory(size_bytes))
+
+    def prepare(self, segment: Segment) -> None:
+        """Touch every page now, so that the application's thread pays for no page fault later."""
+        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+
+    def begin(self, segment: Segment, first_sequence: int) -> None:
+        """Make an empty segment the one that is written to."""
+        segment.start_over(first_sequence)
+
+    def recycle(self, segment: Segment) -> bool:
+        """Empty a settled segment for another use; return whether it can be used again."""
+        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.tail)
+        return True
+
+    def discard(self, segment: Segment) -> None:
+        """Let go of a segment: its memory goes back when the last thread that looks at it has let go of it too."""
+
+
+def fill_with_zeros(mapping: mmap.mmap, start: int, end: int) -> None:
+    """Write zeros into `[start, end)`, where the system allows it outside the interpreter lock."""
+    if not hasattr(os, 'readv'):
+        for piece in range(start, end, _ZERO_PIECE_BYTES):
+            size = min(_ZERO_PIECE_BYTES, end - piece)
+            mapping[piece : piece + size] = bytes(size)
+        return
+    # Reading from /dev/zero faults the pages in as well; `madvise` and plain stores would hold the lock.
+    source = os.open('/dev/zero', os.O_RDONLY)
+    try:
+        with memoryview(mapping) as view:
+            while start < end:
+                start += os.readv(source, [view[start:end]])
+    finally:
+        os.close(source)
+
+
+def _private_memory(size_bytes: int) -> mmap.mmap:
+    if sys.platform == 'win32':
+        return mmap.mmap(-1, size_bytes)
+    # Shared, the default, would let a forked child write into its parent's queue.
+    return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

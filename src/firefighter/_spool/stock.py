@@ -1,0 +1,131 @@
+"""Where the spool's segments come from: within the bound, ready before they are needed, and used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from firefighter._spool.segment import HEADER_BYTES, Segment
+
+__all__ = ['MIN_SPOOL_BYTES', 'Stock', 'Store']
+
+PAGE_BYTES = 4096
+# The smallest bound that leaves room for four segments of four pages each.
+MIN_SPOOL_BYTES = 64 * 1024
+FIRST_SEGMENT_BYTES = 256 * 1024
+LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
+
+
+class Store(Protocol):
+    """What segments are made of."""
+
+    def make(self, size_bytes: int) -> Segment:
+        """Return an empty segment; raises OSError when there is no room for it."""
+
+    def prepare(self, segment: Segment) -> None:
+        """Do now, outside the application's threads, what would make the first writes to it slow."""
+
+    def begin(self, segment: Segment, first_sequence: int) -> None:
+        """Make an empty segment the one that is written to."""
+
+    def recycle(self, segment: Segment) -> bool:
+        """Empty a settled segment for another use; return whether it can be used again."""
+
+    def discard(self, segment: Segment) -> None:
+        """Let go of a segment and what is in it."""
+
+
+class Stock:
+    """Hands out empty segments, so that all of them together stay within a bound.
+
+    Sizes start at 256 KiB and double, while there is a backlog, up to 4 MiB; a small bound makes them smaller. All
+    methods but `prepare_spare` and `recycle` are called with the spool's lock held.
+
+    Args:
+        store: makes the segments.
+        max_bytes: the bound, in bytes; at least MIN_SPOOL_BYTES.
+    """
+
+    def __init__(self, store: Store, max_bytes: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        # At most a quarter of the bound, so that drop_oldest has something to choose from.
+        self._largest_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 4 // PAGE_BYTES * PAGE_BYTES)
+        self._smallest_bytes = min(FIRST_SEGMENT_BYTES, self._largest_bytes)
+        self._next_bytes = self._smallest_bytes
+        self._spare: Segment | None = None
+        # What is being made or cleaned, outside the lock.
+        self._reserved_bytes = 0
+
+    def allocated_bytes(self, live: Iterable[Segment]) -> int:
+        """Return the bytes of the spool's live segments and of the spare one, headers included."""
+        spare_bytes = self._reserved_bytes + (self._spare.size_bytes if self._spare else 0)
+        return spare_bytes + sum(segment.size_bytes for segment in live)
+
+    def could_ever_hold(self, size: int) -> bool:
+        """Return whether the bound leaves room for a line of so many bytes."""
+        return _pages(size) <= self._max_bytes
+
+    def would_fit(self, size: int, live: Iterable[Segment]) -> bool:
+        """Return whether a segment for a line of so many bytes fits beside these."""
+        return max(self._smallest_bytes, _pages(size)) <= self._max_bytes - self.allocated_bytes(live)
+
+    def grow(self) -> None:
+        """Take note of a backlog: larger segments from now on."""
+        self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
+
+    def draw(self, size: int, live: Iterable[Segment]) -> Segment | None:
+        """Return an empty segment for a line of so many bytes: the spare, or a new one as large as the bound permits."""
+        spare = self._spare
+        if spare is not None:
+            self._spare = None
+            if HEADER_BYTES + size <= spare.size_bytes:
+                return spare
+            self._store.discard(spare)
+        room = self._max_bytes - self.allocated_bytes(live)
+        wanted = max(self._next_bytes, _pages(size))
+        if wanted > room:
+            wanted = max(self._smallest_bytes, _pages(size))
+        if wanted > room:
+            return None
+        try:
+            return self._store.make(wanted)
+        except (OSError, MemoryError):
+            return None  # no memory, or no room on the disk: as if the bound were reached
+
+    def reserve_spare(self, live: Iterable[Segment]) -> bool:
+        """Set the bytes for a spare segment aside; return whether one is wanted and fits."""
+        if self._spare is not None or self._reserved_bytes:
+            return False
+        if self.allocated_bytes(live) + self._next_bytes > self._max_bytes:
+            return False
+        self._reserved_bytes = self._next_bytes
+        return True
+
+    def make_reserved(self) -> Segment | None:
+        """Make the segment for which bytes were set aside. Without the lock."""
+        try:
+            spare = self._store.make(self._reserved_bytes)
+            self._store.prepare(spare)
+        except (OSError, MemoryError):
+            return None  # append will find out, and let the overflow policy speak
+        return spare
+
+    def reserve_used(self, segment: Segment) -> bool:
+        """Set a settled segment's bytes aside while it is emptied; return whether it is of use as the spare."""
+        if self._spare is not None or self._reserved_bytes:
+            return False
+        if not self._next_bytes <= segment.size_bytes <= self._largest_bytes:
+            return False
+        self._reserved_bytes = segment.size_bytes
+        return True
+
+    def keep_reserved(self, spare: Segment | None) -> None:
+        """End a reservation with the segment that came of it, if any."""
+        self._reserved_bytes = 0
+        self._spare = spare
+
+
+def _pages(size: int) -> int:
+    """Return the size of the smallest segment that can hold a line of so many bytes."""
+    return -(-(HEADER_BYTES + size) // PAGE_BYTES) * PAGE_BYTES

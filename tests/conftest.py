@@ -1,0 +1,90 @@
+"""Tripwires and surroundings for the whole suite: a clean environment, no thread left, logging as it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from doubles import DEADLINE_SECONDS, BlockingClient
+from firefighter.logging import FirehoseHandler
+
+MakeHandler = Callable[..., FirehoseHandler]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's own AWS configuration or of ours reaches a test."""
+    for name in os.environ:
+        if name.startswith(('AWS_', 'FIREFIGHTER_', 'BOTO_')) or name.lower().endswith('_proxy'):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'AKIDEXAMPLE')
+    monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'example-secret')
+    monkeypatch.setenv('AWS_DEFAULT_REGION', 'eu-west-1')
+    monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+    monkeypatch.setenv('AWS_CONFIG_FILE', os.devnull)
+    monkeypatch.setenv('AWS_SHARED_CREDENTIALS_FILE', os.devnull)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """A thread that a test started ends with the test."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(DEADLINE_SECONDS)
+        if thread.is_alive():
+            pytest.fail(f'the test left the thread {thread.name!r} behind')
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a test does to logging's own state ends with the test."""
+    root = logging.getLogger()
+    level, handlers, errors = root.level, root.handlers[:], logging.raiseExceptions
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.raiseExceptions = errors
+    logging.captureWarnings(False)
+
+
+@pytest.fixture
+def make_handler(no_thread_left: None) -> Iterator[MakeHandler]:
+    """Make handlers that are closed when the test ends, however it ends.
+
+    A test whose client never accepts gives `shutdown_timeout_seconds=0`.
+    """
+    made: list[FirehoseHandler] = []
+    releases: list[Callable[[], None]] = []
+
+    def make(*args: Any, kind: type[FirehoseHandler] = FirehoseHandler, **kwargs: Any) -> FirehoseHandler:
+        kwargs.setdefault('shutdown_timeout_seconds', DEADLINE_SECONDS)
+        client = kwargs.get('boto3_client')
+        if isinstance(client, BlockingClient):
+            releases.append(client.release)
+        handler = kind(*args, **kwargs)
+        made.append(handler)
+        return handler
+
+    yield make
+    for release in releases:
+        release()
+    for handler in made:
+        handler.close()
+
+
+@pytest.fixture
+def make_logger() -> Callable[..., logging.Logger]:
+    """Make a logger that is in no hierarchy, with one handler."""
+
+    def make(handler: logging.Handler, name: str = 'foo', level: int = logging.DEBUG) -> logging.Logger:
+        logger = logging.Logger(name, level)
+        logger.addHandler(handler)
+        return logger
+
+    return make

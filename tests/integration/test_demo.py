@@ -1,0 +1,263 @@
+"""The demo itself: does a person who types one command see every event arrive, and hear of it when one does not?"""
+
+import contextlib
+import os
+import pathlib
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from firefighter._demo import performance
+from firefighter.cli.main import main
+
+COMMAND = [
+    sys.executable,
+    '-c',
+    'import sys; from firefighter.cli.main import main; sys.exit(main())',
+    'demo',
+]
+ONE_SECOND = ['--seconds', '1', '--workers', '2', '--rate', '200']
+# Long enough to be interrupted.
+UNTIL_INTERRUPTED = ['--seconds', '50', '--workers', '2', '--rate', '50']
+
+linux = pytest.mark.skipif(sys.platform != 'linux', reason='finds the processes in /proc')
+
+
+def demo(folder, *options):
+    """Return the finished process of a demo that delivers into `folder/out`."""
+    return subprocess.run(
+        [*COMMAND, '--folder', 'out', *options], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def row(output, name):
+    """Return the figure in a row of one of the tables."""
+    found = re.search(rf'^ {name} +\$?([\d,]+) ', output, re.MULTILINE)
+    assert found, f'no {name!r} in:\n{output}'
+    return int(found[1].replace(',', ''))
+
+
+def events_in(folder):
+    return [
+        orjson.loads(line)
+        for path in (folder / 'out' / 'logs').rglob('demo-1-*')
+        for line in path.read_bytes().splitlines()
+    ]
+
+
+def test_the_demo_accounts_for_every_event(tmp_path):
+    """The table says what is in the files, and the exit status that nothing is missing."""
+    finished = demo(tmp_path, *ONE_SECOND)
+
+    assert (finished.returncode, finished.stderr) == (0, '')
+    events = events_in(tmp_path)
+    assert row(finished.stdout, 'accepted') == row(finished.stdout, 'delivered') == len(events)
+    assert row(finished.stdout, 'records') == len(events)
+    assert (row(finished.stdout, 'missing'), row(finished.stdout, 'duplicated')) == (0, 0)
+    assert row(finished.stdout, 'bytes billed') >= 5120 * len(events)
+    assert row(finished.stdout, 'bytes billed') % 5120 == 0
+    assert 'Nothing is missing' in finished.stdout
+    # A pipe gets no progress.
+    assert '\x1b' not in finished.stdout
+
+    # Everything that a program logs is among them.
+    assert {event['worker'] for event in events} == {1, 2}
+    assert {event['logger'] for event in events} == {'shop', 'aiohttp.access'}
+    assert any(event.get('customer', {}) == {'name': '山田太郎', 'new': False} for event in events)
+    assert any('PaymentError' in event.get('exception', {}).get('traceback', '') for event in events)
+    sizes = [len(orjson.dumps(event)) for event in events]
+    assert sum(size > 1024 for size in sizes) > sum(size > 5120 for size in sizes) > 0
+
+
+def test_the_command_that_the_demo_names_shows_an_event(tmp_path):
+    """A newcomer copies it from the screen."""
+    finished = demo(tmp_path, *ONE_SECOND)
+
+    (command,) = re.findall(r'^Look at one event: +(.*)$', finished.stdout, re.MULTILINE)
+    shown = subprocess.run(shlex.split(command), cwd=tmp_path, capture_output=True, check=True)
+    assert {'timestamp', 'worker', 'number'} <= orjson.loads(shown.stdout).keys()
+
+
+def test_a_lost_file_is_noticed(tmp_path, monkeypatch, capsys):
+    """One object of S3 gone: the demo ends with 1 and names the events."""
+    read_delivered = performance.read_delivered
+
+    def lose_one_and_read(folder):
+        next(path for path in folder.rglob('*') if path.is_file()).unlink()
+        return read_delivered(folder)
+
+    monkeypatch.setattr(performance, 'read_delivered', lose_one_and_read)
+
+    status = main(['demo', '--folder', str(tmp_path / 'out'), *ONE_SECOND])
+
+    output = capsys.readouterr().out
+    assert status == 1
+    assert row(output, 'missing') > 0
+    assert 'NOT as it should be' in output
+    assert re.search(r'worker [12]: [\d,]+ events in no file: numbers ', output)
+
+
+def test_events_that_the_handlers_drop_are_noticed(tmp_path, monkeypatch, capsys):
+    """A loss that a handler counts is a loss all the same, and has its reason beside it."""
+    configuration = performance.logging_configuration
+
+    def dropping(worker, endpoint_url):
+        plain = configuration(worker, endpoint_url)
+        plain['handlers']['firehose'] |= {'oversize': 'drop'}
+        return plain
+
+    monkeypatch.setattr(performance, 'logging_configuration', dropping)
+
+    status = main(['demo', '--folder', str(tmp_path / 'out'), *ONE_SECOND])
+
+    output = capsys.readouterr().out
+    assert status == 1
+    assert row(output, 'dropped') == row(output, 'missing') > 0
+    assert row(output, 'accepted') == row(output, 'delivered') + row(output, 'dropped')
+    assert '(oversize)' in output
+
+
+@contextlib.contextmanager
+def running_demo(folder):
+    """A demo under traffic, and the descriptors and pids of its children; killed if it is still there at the end."""
+    command = [*COMMAND, '--folder', 'out', *UNTIL_INTERRUPTED]
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        stack.callback(process.kill)
+        # It says so when all of its processes are ready.
+        assert any(line.startswith('  files') for line in process.stdout)
+        children = {}
+        for pid in map(
+            int, pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+        ):
+            children[pid] = os.pidfd_open(pid)
+            stack.callback(os.close, children[pid])
+        assert len(children) == 3
+        yield process, children
+
+
+def wait_until_gone(children):
+    """Fail unless all of these processes end within half a minute."""
+    for pid, descriptor in children.items():
+        gone, _, _ = select.select([descriptor], [], [], 30)
+        assert gone, f'process {pid} is still there'
+
+
+def one_that_runs(children, entry_point):
+    return next(
+        pid for pid in children if entry_point in pathlib.Path(f'/proc/{pid}/cmdline').read_text().split('\0')
+    )
+
+
+@linux
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process(tmp_path, number):
+    """Ctrl-C, and what a supervisor sends: one line, and everything has ended before the demo has."""
+    with running_demo(tmp_path) as (process, children):
+        process.send_signal(number)
+        _, errors = process.communicate()
+
+        assert process.returncode == 130
+        assert errors == 'firefighter demo: interrupted; everything that it started has been ended\n'
+        for descriptor in children.values():
+            assert select.select([descriptor], [], [], 0)[0]
+
+
+@linux
+def test_a_killed_demo_leaves_no_process(tmp_path):
+    """SIGKILL and a closed terminal run no code of the demo's."""
+    with running_demo(tmp_path) as (process, children):
+        process.kill()
+
+        wait_until_gone(children)
+
+
+@linux
+@pytest.mark.parametrize(
+    ('entry_point', 'name'),
+    [
+        ('firefighter.cli.main:main', 'the local endpoint'),
+        ('firefighter._demo.service:main', 'worker [12]'),
+    ],
+)
+def test_the_early_death_of_a_process_ends_the_demo(tmp_path, entry_point, name):
+    """It says whose, ends with 1, and takes the others with it."""
+    with running_demo(tmp_path) as (process, children):
+        os.kill(one_that_runs(children, entry_point), signal.SIGKILL)
+        _, errors = process.communicate()
+
+        assert process.returncode == 1
+        assert re.fullmatch(
+            f'firefighter demo: {name} was killed by SIGKILL in the middle of the demo\n', errors
+        )
+        wait_until_gone(children)
+
+
+def test_an_endpoint_that_cannot_start_is_reported(tmp_path, monkeypatch, capsys):
+    """The child's own words, and that it was the child."""
+    monkeypatch.setattr(performance, 'STREAM', 'no such name!')
+
+    status = main(['demo', '--folder', str(tmp_path / 'out'), *ONE_SECOND])
+
+    output = capsys.readouterr()
+    assert status == 1
+    assert 'the local endpoint: firefighter local: ' in output.out
+    assert output.err == 'firefighter demo: the local endpoint ended with status 1\n'
+
+
+@pytest.mark.parametrize('library', ['aiohttp', 'rich'])
+def test_without_the_extra_it_says_what_to_install(tmp_path, library):
+    """One line that can be copied, no traceback, and nothing made."""
+    program = f"""
+import sys
+sys.modules[{library!r}] = None
+from firefighter.cli.main import main
+sys.exit(main(['demo']))
+"""
+    finished = subprocess.run(
+        [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"firefighter demo: needs {library}: run pip install -e '.[demo]' in a clone of firefighter\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path, capsys):
+    """Events of an earlier run would make the account wrong."""
+    (tmp_path / 'earlier').touch()
+
+    assert main(['demo', '--folder', str(tmp_path)]) == 2
+    assert (
+        capsys.readouterr().err == f'firefighter demo: cannot deliver into {tmp_path}: Directory not empty\n'
+    )
+
+
+def test_a_place_that_is_no_folder_is_refused(tmp_path, capsys):
+    """In one line, whatever it is that is in the way."""
+    (tmp_path / 'file').touch()
+
+    assert main(['demo', '--folder', str(tmp_path / 'file')]) == 2
+    assert capsys.readouterr().err.startswith(f'firefighter demo: cannot deliver into {tmp_path / "file"}: ')
+
+
+@pytest.mark.parametrize(
+    'words', [['--workers', '0'], ['--seconds', '-1'], ['--rate', 'inf'], ['--rate', 'nan']]
+)
+def test_numbers_that_make_no_demo_are_refused(words, capsys):
+    """Before anything starts."""
+    with pytest.raises(SystemExit) as error:
+        main(['demo', *words])
+
+    assert error.value.code == 2
+    assert words[0] in capsys.readouterr().err

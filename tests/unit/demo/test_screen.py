@@ -1,0 +1,143 @@
+"""Does a person see what happened, on a terminal and in a file?"""
+
+import io
+import pathlib
+
+import pytest
+
+from firefighter._demo.account import Account, Report, WorkerAccount
+from firefighter._demo.delivered import Delivered
+from firefighter._demo.scenario import Progress, Scenario
+from firefighter._demo.screen import Result, Screen
+from firefighter.local import Account as EndpointAccount
+from firefighter.stats import Stats
+
+HERE = pathlib.Path('/tmp/somewhere quiet')
+SCENARIO = Scenario(workers=2, seconds=8, rate=600, folder=HERE)
+ENDPOINT = EndpointAccount(requests=7, records=1000, bytes=70_000, billed_bytes=5_120_000, objects=3)
+
+
+class Terminal(io.StringIO):
+    """What rich takes for a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def in_a_terminal(monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    for name in ('NO_COLOR', 'FORCE_COLOR', 'TTY_COMPATIBLE', 'TTY_INTERACTIVE', 'COLUMNS'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def account(missing=()):
+    stats = Stats(accepted=1000, delivered=1000, dropped={}, dropped_bytes={}, pending=0, spool_bytes=0)
+    worker = WorkerAccount(Report(1, 1000, stats), tuple(missing), 1000 - len(missing), 2, 0)
+    return Account((worker,), strangers=0)
+
+
+def result(complaints=(), **kwargs):
+    files = (HERE / 'logs' / 'demo-1', HERE / 'logs' / 'demo-2')
+    progress = Progress(answered=500, elapsed_seconds=10)
+    return Result(SCENARIO, progress, account(**kwargs), complaints, ENDPOINT, Delivered(files, {}, 0))
+
+
+def written(act):
+    file = io.StringIO()
+    act(Screen(file))
+    return [' '.join(line.split()) for line in file.getvalue().splitlines()]
+
+
+def test_all_sums_are_shown():
+    """Every figure that a reader needs to believe it, and the bill."""
+    lines = written(lambda screen: screen.show(result()))
+
+    for beginning in (
+        'accepted 1,000 ',
+        'delivered 1,000 ',
+        'missing 0 ',
+        'duplicated 2 ',
+        'requests 7 ',
+        'records 1,000 ',
+        'bytes 70,000 ',
+        'bytes billed 5,120,000 ',
+        # 5,120,000 bytes in 10 s: 1,236 GiB in 30 days.
+        'per month $36 ',
+    ):
+        assert [line for line in lines if line.startswith(beginning)], beginning
+    assert 'Nothing is missing: 1,000 events in 2 files.' in lines
+    assert "Look at one event: head -1 '/tmp/somewhere quiet/logs/demo-1'" in lines
+
+
+def test_what_is_wrong_is_said():
+    """In the place of the good news."""
+    lines = written(lambda screen: screen.show(result(['worker 1: a loss'], missing=[3])))
+
+    assert [line for line in lines if line.startswith('missing 1 ')]
+    assert 'NOT as it should be:' in lines
+    assert 'worker 1: a loss' in lines
+    assert not [line for line in lines if line.startswith('Nothing is missing')]
+
+
+def test_requests_without_an_answer_are_said():
+    """They log nothing, so the events' account does not show them."""
+    lines = written(lambda screen: screen.end_traffic(Progress(answered=2, failed=1, elapsed_seconds=2)))
+
+    assert lines[:2] == ['2 HTTP requests answered, 1 a second.', '1 HTTP request not answered.']
+
+
+def test_a_file_gets_no_moving_part():
+    """Progress in a log of a CI run is noise."""
+
+    def act(screen):
+        assert not screen.is_live
+        screen.begin(SCENARIO, 'http://127.0.0.1:1')
+        screen.update(Progress(answered=123_456), ENDPOINT)
+        screen.close()
+
+    lines = written(act)
+
+    assert 'customers 600 HTTP requests a second, for 8 s' in lines
+    assert not [line for line in lines if '123,456' in line or '\x1b' in line]
+
+
+@pytest.mark.usefixtures('in_a_terminal')
+def test_a_terminal_shows_progress_and_is_left_clean():
+    """The cursor is back and the moving part gone."""
+    file = Terminal()
+    screen = Screen(file)
+    assert screen.is_live
+
+    screen.begin(SCENARIO, 'http://127.0.0.1:1')
+    screen.update(Progress(answered=123_456, elapsed_seconds=4), ENDPOINT)
+    shown = file.getvalue()
+    screen.close()
+    screen.close()
+
+    assert '123,456' in shown
+    assert file.getvalue().count('\x1b[?25l') == file.getvalue().count('\x1b[?25h') == 1
+
+
+def test_lines_to_copy_are_never_broken():
+    """A path that is cut at column 80 does not paste."""
+    long = pathlib.Path('/tmp') / ('x' * 200)
+    file = io.StringIO()
+    Screen(file).say(f'head -1 {long}')
+
+    assert file.getvalue() == f'head -1 {long}\n'
+
+
+def test_markup_in_a_complaint_is_text():
+    """A message of a worker's may hold brackets."""
+    assert written(lambda screen: screen.complain('worker 1: [bold]x[/bold] :smile:')) == [
+        'worker 1: [bold]x[/bold] :smile:'
+    ]
+
+
+def test_the_first_screen_fits_80_columns():
+    """The narrowest terminal that people use."""
+    file = io.StringIO()
+    Screen(file).begin(SCENARIO, 'http://127.0.0.1:65535')
+
+    assert max(map(len, file.getvalue().splitlines())) <= 80

@@ -1,0 +1,448 @@
+"""What does one logging call do: queued, delivered at once, by which thread, formatted and filtered how."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+
+import orjson
+import pytest
+
+from doubles import (
+    DEADLINE_SECONDS,
+    AcceptingClient,
+    BlockingClient,
+    DownClient,
+    EndpointConnectionError,
+    RaisingClient,
+)
+from firefighter.formatting import JSONFormatter
+from firefighter.logging import FirehoseHandler
+
+
+def record(message: object = 'Ahoy', **attributes: object) -> logging.LogRecord:
+    """Return a log record."""
+    return logging.makeLogRecord(
+        {'name': 'foo', 'levelno': 20, 'levelname': 'INFO', 'msg': message, **attributes}
+    )
+
+
+# With a queue.
+
+
+def test_the_documented_program_delivers_its_message(make_handler) -> None:
+    """The program of the documentation: one line of JSON with message, level, logger and timestamp."""
+    client = AcceptingClient()
+    handler = make_handler(delivery_stream_name='bar', boto3_client=client)
+    logger = logging.Logger('foo')
+    logger.addHandler(handler)
+    logger.warning({'message': 'Ahoy'})
+    handler.close()
+    assert client.streams == ['bar']
+    event = json.loads(client.events[0])
+    assert list(event) == ['timestamp', 'level', 'logger', 'message']
+    assert (event['level'], event['logger'], event['message']) == ('WARNING', 'foo', 'Ahoy')
+    assert client.events[0].endswith(b'}\n')
+
+
+def test_emit_queues_and_does_not_deliver_itself(make_handler) -> None:
+    """Emit returns while the service does not answer; the request is made by another thread."""
+    client = BlockingClient()
+    handler = make_handler('bar', send_interval=0, boto3_client=client)
+    handler.emit(record())
+    client.wait_for_requests(1)
+    assert client.threads[0] is not threading.current_thread()
+    assert handler.stats().pending == 1
+    client.release()
+    assert handler.flush()
+
+
+def test_make_thread_makes_the_delivery_thread(make_handler) -> None:
+    """`make_thread` is asked once, for the thread that delivers."""
+    made = []
+
+    def make_thread(*args: object, **kwargs: object) -> threading.Thread:
+        made.append(threading.Thread(*args, **kwargs))
+        return made[-1]
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.emit(record(), make_thread=make_thread)
+    handler.emit(record(), make_thread=make_thread)
+    assert handler.flush()
+    assert len(made) == 1
+    assert client.threads == made
+
+
+def test_make_thread_may_be_given_by_position(make_handler) -> None:
+    """The two arguments of emit are positional too."""
+    made = []
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            made.append(self)
+            super().start()
+
+    handler = make_handler('bar', boto3_client=AcceptingClient())
+    handler.emit(record(), Thread)
+    assert handler.flush()
+    assert len(made) == 1
+
+
+def test_the_delivery_thread_runs_the_batch_sender_of_a_subclass(make_handler) -> None:
+    """The thread's target is the documented `batch_sender`, which a subclass may wrap."""
+    calls = []
+
+    class Wrapping(FirehoseHandler):
+        def batch_sender(self, batch_queue, delivery_stream_name, send_interval) -> None:
+            calls.append((delivery_stream_name, send_interval))
+            super().batch_sender(batch_queue, delivery_stream_name, send_interval)
+
+    client = AcceptingClient()
+    handler = make_handler('bar', send_interval=7, boto3_client=client, kind=Wrapping)
+    handler.emit(record())
+    assert handler.flush()
+    assert calls == [('bar', 7)]
+    assert len(client.events) == 1
+
+
+def test_the_delivery_thread_is_a_daemon(make_handler) -> None:
+    """A thread that hangs in the network does not hold the program's end up."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.emit(record())
+    assert handler.flush()
+    assert client.threads[0].daemon
+
+
+def test_the_message_may_be_given_by_name(make_handler) -> None:
+    """The documented name of the first argument is `message`."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.emit(message=record())
+    assert handler.flush()
+    assert len(client.events) == 1
+
+
+# Without a queue.
+
+
+def test_without_a_queue_the_request_is_made_before_emit_returns(make_handler) -> None:
+    """`use_queues=False`: one emit, one request, by the calling thread."""
+    client = AcceptingClient()
+    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler.emit(record('one'))
+    assert len(client.events) == 1
+    handler.emit(record('two'))
+    assert len(client.requests) == 2
+    assert set(client.threads) == {threading.current_thread()}
+    assert handler.stats().delivered == 2
+
+
+def test_without_a_queue_no_thread_is_made(make_handler) -> None:
+    """`make_thread` is not asked."""
+
+    def make_thread(*args: object, **kwargs: object) -> threading.Thread:
+        raise AssertionError('no thread is needed')
+
+    client = AcceptingClient()
+    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler.emit(record(), make_thread=make_thread)
+    assert len(client.events) == 1
+
+
+def test_without_a_queue_a_failed_event_goes_with_the_next_emit(make_handler) -> None:
+    """One attempt; the event stays pending, and goes first in the next request."""
+    client = RaisingClient(EndpointConnectionError('down'))
+    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler.emit(record('one'))
+    assert (handler.stats().pending, len(client.requests)) == (1, 1)
+    handler.emit(record('two'))
+    assert [json.loads(event)['message'] for event in client.requests[1]] == ['one', 'two']
+    assert (handler.stats().pending, handler.stats().delivered) == (0, 2)
+
+
+def test_without_a_queue_a_failed_event_goes_with_flush(make_handler) -> None:
+    """The next flush delivers what emit could not."""
+    client = RaisingClient(EndpointConnectionError('down'))
+    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler.emit(record('one'))
+    assert handler.flush()
+    assert len(client.events) == 1
+
+
+def test_without_a_queue_a_failed_event_goes_with_close(make_handler) -> None:
+    """So does close."""
+    client = RaisingClient(EndpointConnectionError('down'))
+    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler.emit(record('one'))
+    handler.close()
+    assert len(client.events) == 1
+
+
+def test_without_a_queue_a_large_event_is_delivered_whole(make_handler) -> None:
+    """Up to the service's limit for a record."""
+    client = AcceptingClient()
+    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler.emit(record('x' * 900_000))
+    assert len(client.events[0]) > 900_000
+
+
+# Its own customer.
+
+
+def test_what_delivery_logs_does_not_become_an_event(make_handler, make_logger) -> None:
+    """A client that logs through the handler that it serves does not loop; what it logs is counted as suppressed."""
+    logger = logging.Logger('busy')
+
+    class LoggingClient(AcceptingClient):
+        def hold(self, number: int) -> None:
+            logger.debug('sending')
+
+    client = LoggingClient()
+    handler = make_handler('bar', send_interval=0, boto3_client=client)
+    logger.addHandler(handler)
+    logger.info('Ahoy')
+    assert handler.flush()
+    assert len(client.events) == 1
+    stats = handler.stats()
+    assert (stats.accepted, stats.delivered, stats.suppressed) == (1, 1, len(client.requests))
+
+
+def test_a_formatter_that_logs_does_not_deadlock(make_handler) -> None:
+    """Logging again from within `format` is an event like any other."""
+    logger = logging.Logger('foo')
+
+    class Chatty(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            if record.msg == 'outer':
+                logger.info('inner')
+            return super().format(record)
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.setFormatter(Chatty())
+    logger.addHandler(handler)
+    logger.info('outer')
+    assert handler.flush()
+    assert client.events == [b'inner\n', b'outer\n']
+
+
+# A formatter of the user's.
+
+
+@pytest.mark.parametrize(
+    ('text', 'sent'),
+    [
+        ('plain', b'plain\n'),
+        ('ends in a newline\n', b'ends in a newline\n'),
+        ('ends in two\n\n', b'ends in two\n\n'),
+        ('four\nlines\nof\ntraceback', b'four\nlines\nof\ntraceback\n'),
+        ('\nleading', b'\nleading\n'),
+        ('with \0 NUL', b'with \0 NUL\n'),
+        ('with \x1a and \x1an', b'with \x1a and \x1an\n'),
+        ('\r\n', b'\r\n'),
+        ('h\u00e9 \U0001f525', 'h\u00e9 \U0001f525\n'.encode()),
+        ('lone \udcff', b'lone \\udcff\n'),
+        (b'bytes \xff\n\0', b'bytes \xff\n\0\n'),
+        ('long ' * 1000, b'long ' * 1000 + b'\n'),
+        (17, b'17\n'),
+        (None, b'None\n'),
+    ],
+)
+def test_a_formatter_of_the_users_is_honoured_byte_for_byte(text, sent, make_handler) -> None:
+    """What it puts out is one event and one Firehose record; one newline is added where missing."""
+
+    class Fixed(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return text
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.setFormatter(Fixed())
+    handler.emit(record())
+    handler.emit(record())
+    assert handler.flush()
+    assert client.requests == [[sent, sent]]
+    assert handler.stats().delivered == 2
+
+
+def test_a_traceback_of_many_lines_stays_one_firehose_record(make_handler, make_logger) -> None:
+    """The standard formatter's traceback is one event."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.setFormatter(logging.Formatter('%(levelname)s %(message)s'))
+    try:
+        raise KeyError('gone')
+    except KeyError:
+        make_logger(handler).exception('It broke')
+    assert handler.flush()
+    assert len(client.events) == 1
+    lines = client.events[0].decode().splitlines()
+    assert (lines[0], lines[-1]) == ('ERROR It broke', "KeyError: 'gone'")
+
+
+def test_a_formatter_that_raises_loses_no_event(make_handler, capsys) -> None:
+    """The handler's own formatter stands in, and stderr says why."""
+
+    class Broken(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            raise ZeroDivisionError('broken formatter')
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.setFormatter(Broken())
+    handler.emit(record('Ahoy'))
+    assert handler.flush()
+    assert orjson.loads(client.events[0])['message'] == 'Ahoy'
+    assert capsys.readouterr().err.count('broken formatter') == 1
+
+
+def test_formatter_none_is_the_default_again(make_handler) -> None:
+    """`setFormatter(None)` brings the event in JSON back."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client, fields={'service': 'api'})
+    handler.setFormatter(logging.Formatter('%(message)s'))
+    handler.emit(record())
+    handler.setFormatter(None)
+    handler.emit(record())
+    assert handler.flush()
+    assert client.events[0] == b'Ahoy\n'
+    assert orjson.loads(client.events[1])['service'] == 'api'
+
+
+def test_another_json_formatter_may_be_set(make_handler) -> None:
+    """`JSONFormatter` is a formatter like any other."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.setFormatter(JSONFormatter(fields={'env': 'prod'}))
+    handler.emit(record())
+    assert handler.flush()
+    assert orjson.loads(client.events[0])['env'] == 'prod'
+
+
+def test_fields_include_and_protect_fields_reach_the_formatter(make_handler) -> None:
+    """The handler's keywords are the formatter's."""
+    client = AcceptingClient()
+    handler = make_handler(
+        'bar', boto3_client=client, fields={'service': 'api'}, include=['pid', 'source'], protect_fields=True
+    )
+    handler.emit(record({'level': 'chosen by a client'}))
+    assert handler.flush()
+    event = orjson.loads(client.events[0])
+    assert event['service'] == 'api'
+    assert {'pid', 'source'} <= event.keys()
+    assert (event['level'], event['data']) == ('INFO', {'level': 'chosen by a client'})
+
+
+# Filters.
+
+
+def test_a_filter_that_refuses_keeps_the_record_out(make_handler, make_logger) -> None:
+    """A refused record is no event."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.addFilter(lambda record: record.msg != 'secret')
+    logger = make_logger(handler)
+    logger.info('secret')
+    logger.info('public')
+    assert handler.flush()
+    assert [orjson.loads(event)['message'] for event in client.events] == ['public']
+    assert handler.stats().accepted == 1
+
+
+def test_a_filter_that_adds_to_the_record_is_seen(make_handler, make_logger) -> None:
+    """The usual way to add a request's id to each event."""
+
+    def add_request_id(record: logging.LogRecord) -> bool:
+        record.request_id = 'r-17'
+        return True
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.addFilter(add_request_id)
+    make_logger(handler).info('Ahoy')
+    assert handler.flush()
+    assert orjson.loads(client.events[0])['request_id'] == 'r-17'
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason='filters replace records since Python 3.12')
+def test_a_filter_may_replace_the_record(make_handler, make_logger) -> None:
+    """What the filter returns is logged, and the original stays as it was."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.addFilter(lambda original: record('replaced'))
+    original = record('original')
+    handler.handle(original)
+    assert handler.flush()
+    assert [orjson.loads(event)['message'] for event in client.events] == ['replaced']
+    assert original.msg == 'original'
+
+
+def test_handle_returns_what_the_standard_library_returns(make_handler) -> None:
+    """A true value when the record was emitted, a false one when a filter refused it."""
+    handler = make_handler('bar', boto3_client=AcceptingClient())
+    assert handler.handle(record())
+    handler.addFilter(lambda record: False)
+    assert not handler.handle(record())
+
+
+# Concurrency.
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_many_threads_log_and_each_event_is_delivered_once_and_in_the_threads_order(
+    use_queues, make_handler, make_logger
+) -> None:
+    """Eight threads, all events once, in the order of each thread."""
+    count = 500 if use_queues else 50
+    client = AcceptingClient()
+    handler = make_handler('bar', use_queues, 0.01, boto3_client=client)
+    logger = make_logger(handler)
+    ready = threading.Barrier(8)
+
+    def work(name: int) -> None:
+        ready.wait(DEADLINE_SECONDS)
+        for number in range(count):
+            logger.info({'thread': name, 'number': number})
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_SECONDS)
+    assert handler.flush()
+    events = [orjson.loads(event) for event in client.events]
+    for name in range(8):
+        assert [e['number'] for e in events if e['thread'] == name] == list(range(count))
+    assert handler.stats().delivered == 8 * count
+
+
+def test_emit_takes_no_lock_of_the_handler(make_handler) -> None:
+    """`logging.shutdown` holds the handler's lock while it waits for delivery; logging must go on meanwhile."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.acquire()
+    try:
+        other = threading.Thread(target=handler.handle, args=(record(),))
+        other.start()
+        other.join(DEADLINE_SECONDS)
+        assert not other.is_alive()
+    finally:
+        handler.release()
+    assert handler.flush()
+    assert len(client.events) == 1
+
+
+def test_what_is_logged_while_the_service_is_down_stays_pending(make_handler, make_logger) -> None:
+    """Nothing is dropped as long as the spool has room."""
+    client = DownClient()
+    handler = make_handler('bar', boto3_client=client, shutdown_timeout_seconds=0)
+    logger = make_logger(handler)
+    for number in range(2000):
+        logger.info(number)
+    assert not handler.flush(timeout_seconds=0.05)
+    stats = handler.stats()
+    assert (stats.accepted, stats.delivered, dict(stats.dropped), stats.pending) == (2000, 0, {}, 2000)

@@ -1,0 +1,83 @@
+"""Which names are public? A change here is a change of the interface."""
+
+from __future__ import annotations
+
+import inspect
+
+import firefighter
+import firefighter.formatting
+import firefighter.logging
+import firefighter.stats
+from firefighter.logging import FirehoseHandler
+from firefighter.stats import DropReason, Stats
+
+
+def test_the_package_exports_its_version_only() -> None:
+    """Importing `firefighter` brings nothing else."""
+    assert isinstance(firefighter.__version__, str)
+    assert list(firefighter.__all__) == ['__version__']
+
+
+def test_the_door_exports_the_handler_and_its_warning() -> None:
+    """The names of `firefighter.logging`."""
+    assert sorted(firefighter.logging.__all__) == ['FirehoseHandler', 'FirehoseWarning']
+
+
+def test_the_statistics_export_two_names() -> None:
+    """The names of `firefighter.stats`."""
+    assert sorted(firefighter.stats.__all__) == ['DropReason', 'Stats']
+
+
+def test_the_handlers_public_members_are_these() -> None:
+    """What `FirehoseHandler` adds to `logging.Handler`, or overrides, without an underscore."""
+    members = {name for name in vars(FirehoseHandler) if not name.startswith('_')}
+    assert members - {'start_over_after_fork'} == {
+        'END',
+        'FLUSH',
+        'MAX_BATCH_COUNT',
+        'MAX_BATCH_SIZE',
+        'MAX_RECORD_SIZE',
+        'batch_sender',
+        'close',
+        'emit',
+        'flush',
+        'handle',
+        'setFormatter',
+        'stats',
+    }
+
+
+def test_the_reasons_for_a_drop_are_these() -> None:
+    """Their values are what `on_drop`, metrics and dashboards see."""
+    assert {reason.value for reason in DropReason} == {
+        'overflow',
+        'oversize',
+        'refused',
+        'no_stream',
+        'disabled',
+        'failed',
+        'undelivered',
+    }
+
+
+def test_the_statistics_have_these_fields() -> None:
+    """In this order."""
+    assert list(inspect.signature(Stats).parameters) == [
+        'accepted',
+        'delivered',
+        'dropped',
+        'dropped_bytes',
+        'pending',
+        'spool_bytes',
+        'requests',
+        'records',
+        'sent_bytes',
+        'retried',
+        'uncertain',
+        'oversize',
+        'truncated',
+        'suppressed',
+        'hook_errors',
+        'last_error',
+        'backing',
+    ]
