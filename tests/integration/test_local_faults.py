@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseClient
-from firefighter.local.faults import CATALOGUE
+from firefighter.local.catalogue import CATALOGUE
 
 pytest_plugins = ['firefighter.testing']
 

@@ -44,5 +44,11 @@ def test_hints_are_those_of_the_destination_or_else_of_its_bucket_or_else_the_de
 
 
 def test_a_destination_that_is_null_counts_as_absent():
-    """As everywhere in the protocol."""
+    """As everywhere in the protocol, and at any depth."""
+    nulls = {**S3, 'Prefix': None, 'BufferingHints': {'SizeInMBs': None}, 'CompressionFormat': None}
+    made = settings(
+        {'S3DestinationConfiguration': None, 'ExtendedS3DestinationConfiguration': nulls}, DEFAULT
+    )
+    assert made.hints == DEFAULT
+    assert made.destination.delivered.compression == 'UNCOMPRESSED'
     assert settings({'S3DestinationConfiguration': None}, DEFAULT).destination.delivered.name == 'logs'
