@@ -150,7 +150,9 @@ def type_name(kind: type, builtins: str = '') -> str:
 
 def key_text(key: object) -> str:
     """Return a dict's key as valid text: its `str`, but bytes as their text."""
-    return str(degrade(key)) if issubclass(type(key), (str, bytes)) else text(key)
+    if issubclass(type(key), str):
+        return clean_text(str.__str__(key))
+    return bytes.decode(key, 'utf-8', 'backslashreplace') if type(key) is bytes else text(key)
 
 
 def free_name(name: str, taken: Mapping[str, object]) -> str:

@@ -527,6 +527,12 @@ class TestOptions:
         with pytest.raises(ValueError, match=name):
             JSONFormatter(fields={name: 1}, include=['pid'])
 
+    def test_fields_cannot_use_data_where_it_is_protected(self):
+        """It is the dict message's place then, and free otherwise."""
+        with pytest.raises(ValueError, match='data'):
+            JSONFormatter(fields={'data': 1}, protect_fields=True)
+        assert event_of(make_record(), fields={'data': 1})['data'] == 1
+
     def test_options_are_keywords_only(self):
         """So that none is mistaken for logging.Formatter's positional ones."""
         with pytest.raises(TypeError):

@@ -153,6 +153,17 @@ class TestTheEncoder:
         monkeypatch.setattr('firefighter.formatting._dumps', exhausted)
         assert event_of(make_record(extra={'order': 42}))['order'] == 42
 
+    def test_a_value_that_cannot_be_taken_apart_is_marked(self, monkeypatch):
+        """The others are still good."""
+
+        def exhausted(*_):
+            raise MemoryError
+
+        monkeypatch.setattr('firefighter._degrade.degrade', exhausted)
+        event = event_of(make_record(extra={'order': 42, 'raw': b'x'}))
+        assert event['order'] == 42
+        assert event['raw'] == '<unprintable builtins.bytes: MemoryError>'
+
     def test_when_the_event_cannot_be_built_its_message_is_left(self, monkeypatch):
         """With the kind of the trouble."""
 

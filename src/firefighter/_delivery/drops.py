@@ -57,8 +57,9 @@ class DropReports:
         for reason, events, size_bytes in self._news(now_or_never=now_or_never):
             try:
                 self._hook(DropReason(reason), events, size_bytes)
-            except Exception:
-                self.errors += 1  # the user's own code; delivery goes on
+            except (Exception, SystemExit):
+                # The user's own code. sys.exit in it would end only the delivery thread, which goes on.
+                self.errors += 1
 
     def _news(self, *, now_or_never: bool) -> list[tuple[str, int, int]]:
         with self._lock:

@@ -258,15 +258,18 @@ class QueueSource:
             item = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
         except queue.Empty:
             return False
-        if isinstance(item, (bytes, bytearray, memoryview, str)):
-            self._accept(item)
-        elif item in (self._end, self._flush):
-            self.ended |= item == self._end
+        if self._is(item, self._end) or self._is(item, self._flush):
+            self.ended |= self._is(item, self._end)
             self._marks += 1
             self.flushes += 1
         else:
             self._accept(item)
         return True
+
+    @staticmethod
+    def _is(item: object, mark: object) -> bool:
+        """Compare like with like: Python can be told (-bb) to raise when bytes are compared with text."""
+        return type(item) is type(mark) and item == mark
 
     def _has_enough(self) -> bool:
         """Bound what is held here while nothing gets through; the rest stays in the user's queue."""
