@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 from firefighter.formatting import JSONFormatter
 from firefighter.local import Account
+from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.fault_plan import TRIGGERS, Armed
-from firefighter.local.faults import CATALOGUE
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
