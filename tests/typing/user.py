@@ -62,6 +62,7 @@ class Smaller(FirehoseHandler):
 
 
 handler = Smaller('bar')
+handler.MAX_RECORD_SIZE = 400
 handler.setFormatter(JSONFormatter(fields={'env': 'prod'}, include=('source',), protect_fields=True))
 handler.setFormatter(logging.Formatter('%(message)s'))
 handler.setFormatter(None)
