@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 from firefighter.formatting import JSONFormatter
 from firefighter.local import Account
+from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.fault_plan import TRIGGERS, Armed
-from firefighter.local.faults import CATALOGUE
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -77,10 +77,25 @@ def triggers() -> str:
     return '\n'.join(rows)
 
 
+def example(name: str) -> Callable[[], str]:
+    """Return what gives an example's file as a block of code."""
+    language = 'python' if name.endswith('.py') else 'yaml'
+
+    def block() -> str:
+        text = (HERE.parent / 'examples' / name).read_text(encoding='utf-8')
+        return f'```{language}\n{text}```'
+
+    return block
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
+    ('configuration.md', 'dictconfig'): example('dictconfig.py'),
+    ('configuration.md', 'yaml'): example('yaml_config.yaml'),
+    ('configuration.md', 'django'): example('django_settings.py'),
+    ('configuration.md', 'lambda'): example('aws_lambda.py'),
     ('local-endpoint.md', 'account'): account,
     ('local-endpoint.md', 'faults'): faults,
     ('local-endpoint.md', 'triggers'): triggers,

@@ -107,6 +107,7 @@ class Pipeline:
         if self.open_in == self.pid:
             return
         self.open_spool()
+        _lifecycle.opened()
         running = self.sender.resume()
         # Once the process exits nothing waits for a new thread any more.
         self.synchronous = synchronous or _lifecycle.exiting()

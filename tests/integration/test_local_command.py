@@ -13,7 +13,7 @@ import pytest
 
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehoseClient
-from firefighter.local.faults import CATALOGUE
+from firefighter.local.catalogue import CATALOGUE
 
 RUN = [
     sys.executable,

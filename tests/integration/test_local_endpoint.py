@@ -198,6 +198,8 @@ def test_the_list_of_streams_comes_in_pages(local_firehose, firehose_client):
     assert first['HasMoreDeliveryStreams'] is True
     assert rest['DeliveryStreamNames'] == ['stream-09', 'stream-10', 'stream-11']
     assert rest['HasMoreDeliveryStreams'] is False
+    other = firehose_client.list_delivery_streams(DeliveryStreamType='MSKAsSource')
+    assert other['DeliveryStreamNames'] == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseClient
-from firefighter.local.faults import CATALOGUE
+from firefighter.local.catalogue import CATALOGUE
 
 pytest_plugins = ['firefighter.testing']
 
@@ -161,10 +161,11 @@ def test_faults_lie_around_each_other(local_firehose, client):
     local_firehose.inject('reset-after', times=1)
     local_firehose.inject('partial', which='0')
     local_firehose.inject('partial', which='1')
+    local_firehose.inject('quota', records_per_second=3, skip=1)
 
     assert outcome(client) == 'ConnectionClosedError'
-    assert outcome(client) == '2 of 4 failed'
-    assert local_firehose.account('bar').records == 4
+    assert outcome(client) == '3 of 4 failed'
+    assert local_firehose.account('bar').records == 3
 
 
 def test_a_fault_strikes_where_and_when_it_is_told(local_firehose, client):

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from firefighter.local import EndpointError, LocalFirehose
 from firefighter.local.buffering import MIB
+from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.fault_plan import TRIGGERS
-from firefighter.local.faults import CATALOGUE
 
 # Where LocalStack's Firehose used to be, so that old settings find it.
 DEFAULT_PORT = 4573

@@ -13,6 +13,7 @@ from typing import Any
 
 from firefighter.local.bucket import DEFAULT_BUCKET, Bucket
 from firefighter.local.buffering import MIB, BufferingHints
+from firefighter.local.description import describe
 from firefighter.local.destinations import (
     Compose,
     Destination,
@@ -32,7 +33,6 @@ from firefighter.local.judges import (
     splunk_event,
 )
 from firefighter.local.protocol import invalid_argument
-from firefighter.local.validation import service_model
 
 Configuration = Mapping[str, Any]
 
@@ -44,17 +44,6 @@ DEFAULT_DESTINATION: Mapping[str, Configuration] = {
     }
 }
 
-# What DescribeDeliveryStream says of an S3 destination where nothing was asked for.
-_DESCRIBED_S3: Configuration = {
-    'CompressionFormat': 'UNCOMPRESSED',
-    'EncryptionConfiguration': {'NoEncryptionConfig': 'NoEncryption'},
-    'CloudWatchLoggingOptions': {'Enabled': False},
-}
-_RENAMED = {
-    'S3Configuration': 'S3DestinationDescription',
-    'S3BackupConfiguration': 'S3BackupDescription',
-    'VpcConfiguration': 'VpcConfigurationDescription',
-}
 _BACKUP_OF_ALL = frozenset({'Enabled', 'AllDocuments', 'AllEvents', 'AllData'})
 # Streams with one of these take puts from CloudWatch Logs only.
 _NO_PUTS = frozenset({'Decompression', 'CloudWatchLogProcessing'})
@@ -116,7 +105,8 @@ def settings(parameters: Configuration, default_hints: BufferingHints) -> Settin
     Raises:
         ServiceError: AWS would refuse them, or the endpoint does not have what they ask for.
     """
-    found = {key: value for key, value in parameters.items() if key.endswith(SUFFIX) and value is not None}
+    given = _without_nulls(parameters)
+    found = {key: value for key, value in given.items() if key.endswith(SUFFIX)}
     if len(found) > 1:
         raise invalid_argument('Exactly one destination configuration is supported for a Firehose')
     ((key, asked),) = (found or DEFAULT_DESTINATION).items()
@@ -134,13 +124,13 @@ def settings(parameters: Configuration, default_hints: BufferingHints) -> Settin
         destination=_destination(name, asked, processors),
         hints=hints,
         takes_puts=not processors & _NO_PUTS,
-        description=_description(name, asked, hints),
+        description=describe(name, asked, hints),
     )
 
 
 def _destination(name: str, asked: Configuration, processors: frozenset[str]) -> Destination:
     if name in {'S3', 'ExtendedS3', 'Redshift'}:
-        destination = _s3(asked.get('S3Configuration', asked))
+        destination = _s3(asked['S3Configuration'] if name == 'Redshift' else asked)
     else:
         kind = KINDS[name]
         failed = Bucket.from_configuration(asked['S3Configuration'])
@@ -185,29 +175,11 @@ def _hints(asked: Configuration | None, default: BufferingHints) -> BufferingHin
     return BufferingHints(asked['SizeInMBs'] * MIB, asked['IntervalInSeconds'])
 
 
-def _description(name: str, asked: Configuration, hints: BufferingHints) -> Configuration:
-    shown = {'SizeInMBs': max(1, hints.size_bytes // MIB), 'IntervalInSeconds': int(hints.interval_seconds)}
-    described: dict[str, Any] = {'DestinationId': 'destinationId-000000000001'}
-    shape = f'{name}DestinationDescription'
-    described[shape] = _described(shape, {'BufferingHints': shown, **asked})
-    if name == 'ExtendedS3':
-        # The real service shows it under its older name, too.
-        described['S3DestinationDescription'] = _described(
-            'S3DestinationDescription', {'BufferingHints': shown, **asked}
-        )
-    return described
-
-
-def _described(shape: str, asked: Configuration) -> Configuration:
-    # Only what the model's description has: so passwords and keys are left out.
-    members = service_model()['shapes'][shape]['members']
-    described = {_RENAMED.get(key, key): value for key, value in asked.items()}
-    for key, value in described.items():
-        if key in {'S3DestinationDescription', 'S3BackupDescription'}:
-            described[key] = _described('S3DestinationDescription', value)
-    if 'CompressionFormat' in members:
-        described = {**_DESCRIBED_S3, **described}
-    return {key: value for key, value in described.items() if key in members}
+def _without_nulls(value: Any) -> Any:
+    # A member that is null counts as absent.
+    if isinstance(value, dict):
+        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+    return [_without_nulls(member) for member in value] if isinstance(value, list) else value
 
 
 def _not_here(what: str) -> Exception:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from firefighter.local.faults import CATALOGUE, Fault, Proceed
+from firefighter.local.catalogue import CATALOGUE
+from firefighter.local.faults import Fault, Proceed
 from firefighter.local.protocol import Reply, Request
 
 

@@ -87,7 +87,7 @@ class Server:
             self._listener.abandon()
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application = web.Application()
         application.router.add_post('/', self._answer)
         for name, (method, operation) in self._control.operations.items():
             application.router.add_route(method, CONTROL_PREFIX + name, self._control_handler(operation))
@@ -142,8 +142,12 @@ def now() -> Moment:
 
 
 async def _body(request: web.Request) -> bytes:
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        message = f'The body is larger than {MAX_BODY_BYTES} bytes'
-        raise ServiceError('RequestEntityTooLargeException', message, status=413) from None
+    # Not request.read(), which copies a full request twice.
+    chunks, size_bytes = [], 0
+    async for chunk in request.content.iter_any():
+        size_bytes += len(chunk)
+        if size_bytes > MAX_BODY_BYTES:
+            message = f'The body is larger than {MAX_BODY_BYTES} bytes'
+            raise ServiceError('RequestEntityTooLargeException', message, status=413)
+        chunks.append(chunk)
+    return b''.join(chunks)

@@ -74,7 +74,7 @@ class Service:
             raise ServiceError('ResourceInUseException', message)
         stream = Stream(
             name,
-            parameters.get('DeliveryStreamType', 'DirectPut'),
+            parameters.get('DeliveryStreamType') or 'DirectPut',
             settings=settings(parameters, self._hints),
             created=moment,
         )

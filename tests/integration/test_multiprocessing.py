@@ -1,0 +1,54 @@
+"""Do the workers of `multiprocessing` deliver what they log?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from firefighter.local import LocalFirehose
+
+PROGRAM = """
+import logging, multiprocessing
+from firefighter.logging import FirehoseHandler
+
+logger = logging.getLogger('foo')
+logger.setLevel(logging.INFO)
+logger.addHandler(FirehoseHandler('bar'))
+
+def work():
+    logger.info('of the child')
+
+if __name__ == '__main__':
+    logger.info('of the parent')
+    process = multiprocessing.get_context(METHOD).Process(target=work)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+"""
+
+
+@pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
+def test_a_multiprocessing_child_delivers_its_events(method, tmp_path):
+    """Such children end by `os._exit`, without the exit functions of the interpreter."""
+    program = tmp_path / 'program.py'
+    program.write_text(PROGRAM.replace('METHOD', repr(method)))
+    with LocalFirehose(tmp_path / 'firehose', streams=['bar']) as endpoint:
+        ended = subprocess.run(
+            [sys.executable, program],
+            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url},
+            capture_output=True,
+            text=True,
+            timeout=45,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, '')
+        endpoint.flush()
+        lines = b''.join(path.read_bytes() for path in endpoint.folder.rglob('*') if path.is_file())
+    assert sorted(line for line in (b'of the child', b'of the parent') if line in lines) == [
+        b'of the child',
+        b'of the parent',
+    ]
+    assert lines.count(b'\n') == 2

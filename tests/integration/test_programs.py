@@ -1,0 +1,487 @@
+"""What arrives of what a program logs, however it ends, forks or configures logging: real processes, a real endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+
+import pytest
+
+from firefighter.local import LocalFirehose
+
+# Far beyond what any program here takes, and below the suite's limit for a test.
+ENOUGH_SECONDS = 45
+
+PREAMBLE = """
+import logging, os, sys
+from firefighter.logging import FirehoseHandler
+
+logger = logging.getLogger('foo')
+logger.setLevel(logging.DEBUG)
+"""
+WITH_HANDLER = (
+    PREAMBLE
+    + """
+handler = FirehoseHandler(delivery_stream_name='bar')
+logger.addHandler(handler)
+"""
+)
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    """An endpoint with the stream `bar`."""
+    with LocalFirehose(tmp_path, streams=['bar'], buffer_seconds=900) as started:
+        yield started
+
+
+@pytest.fixture
+def run(endpoint):
+    """Run a program, with every ResourceWarning an error, and return its end."""
+
+    def run_program(code, *, preamble=WITH_HANDLER, options=(), **environment):
+        return subprocess.run(
+            [
+                sys.executable,
+                '-W',
+                'error::ResourceWarning',
+                *options,
+                '-c',
+                preamble + textwrap.dedent(code),
+            ],
+            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
+            capture_output=True,
+            text=True,
+            timeout=ENOUGH_SECONDS,
+            check=False,
+        )
+
+    return run_program
+
+
+def delivered(endpoint):
+    """Return the events in the endpoint's folder."""
+    endpoint.flush()
+    return [
+        json.loads(line)
+        for path in sorted(endpoint.folder.rglob('*'))
+        if path.is_file()
+        for line in path.read_text('utf-8').splitlines()
+    ]
+
+
+def messages(endpoint):
+    """Return the messages of the events in the folder, in order of delivery."""
+    return [event.get('message') for event in delivered(endpoint)]
+
+
+def test_the_documented_program_leaves_one_line_in_the_folder(run, endpoint):
+    """Message, level, logger and timestamp, as the interface documents."""
+    ended = run(
+        """
+        import logging
+        from firefighter.logging import FirehoseHandler
+
+        logger = logging.getLogger('foo')
+        handler = FirehoseHandler(delivery_stream_name='bar')
+        logger.addHandler(handler)
+        logger.warning({'message': 'Ahoy'})
+        """,
+        preamble='',
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    (event,) = delivered(endpoint)
+    assert list(event) == ['timestamp', 'level', 'logger', 'message']
+    assert (event['level'], event['logger'], event['message']) == ('WARNING', 'foo', 'Ahoy')
+
+
+LATE_THREAD = """
+import threading
+
+def work():
+    threading.main_thread().join()
+    logger.info('last')
+
+threading.Thread(target=work).start()
+"""
+ENDS = {
+    'the end of the file': ("logger.info('last')", 0, ''),
+    'close': ("logger.info('last'); handler.close()", 0, ''),
+    'logging.shutdown': ("logger.info('last'); logging.shutdown()", 0, ''),
+    'sys.exit': ("logger.info('last'); sys.exit(3)", 3, ''),
+    'an uncaught exception': ("logger.info('last'); raise ValueError('uncaught')", 1, 'uncaught'),
+    'a keyboard interrupt': ("logger.info('last'); raise KeyboardInterrupt", None, 'KeyboardInterrupt'),
+    'a thread that logs after the main thread': (
+        LATE_THREAD,
+        0,
+        '',
+    ),
+    'an exit function of the program': (
+        "import atexit; atexit.register(lambda: logger.info('last'))",
+        0,
+        '',
+    ),
+    'an exit function from before the handler': (
+        'import atexit\natexit.register(lambda: logger.info("last"))\n' + WITH_HANDLER,
+        0,
+        '',
+    ),
+    'an exit function after an event': (
+        "import atexit; logger.debug('first'); atexit.register(lambda: logger.info('last'))",
+        0,
+        '',
+    ),
+    'a handler that nobody refers to': ("del handler; logger.info('last')", 0, ''),
+    'a closed handler used again': ("logger.debug('first'); handler.close(); logger.info('last')", 0, ''),
+    'without a queue': (
+        "handler.use_queues = False; logger.info('last')",
+        0,
+        '',
+    ),
+    'a formatter that is slow to go': (
+        'handler.setFormatter(logging.Formatter(\'{"message": "%(message)s"}\')); logger.info(\'last\')',
+        0,
+        '',
+    ),
+}
+
+
+@pytest.mark.parametrize(('code', 'status', 'said'), ENDS.values(), ids=ENDS)
+def test_the_last_event_of_a_short_script_arrives_however_it_ends(code, status, said, run, endpoint):
+    """Without an explicit close, with nothing on stderr but the program's own."""
+    ended = run(code, preamble='' if 'FirehoseHandler' in code else WITH_HANDLER)
+    assert messages(endpoint)[-1:] == ['last'], ended.stderr
+    assert ended.returncode == status if status is not None else ended.returncode
+    assert said in ended.stderr
+    assert 'firefighter:' not in ended.stderr
+
+
+def test_importing_the_handler_imports_neither_boto3_nor_the_endpoint(run):
+    """Both are slow; the first event's delivery, or the local endpoint, needs them."""
+    ended = run('import firefighter.logging', preamble='', options=['-X', 'importtime'])
+    imported = {line.rpartition('|')[2].strip().partition('.')[0] for line in ended.stderr.splitlines()}
+    assert 'firefighter' in imported
+    assert not imported & {'boto3', 'botocore', 'urllib3', 'aiohttp', 'asyncio', 'pytest', 'rich'}
+
+
+def test_events_of_many_threads_all_arrive_once_and_in_each_threads_order(run, endpoint):
+    """Sixteen threads, 500 events each."""
+    ended = run(
+        """
+        import threading
+
+        def work(name):
+            for number in range(500):
+                logger.info({'thread': name, 'number': number})
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in range(16)]
+        for thread in threads:
+            thread.start()
+        """
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    events = delivered(endpoint)
+    assert len(events) == 16 * 500
+    for name in range(16):
+        assert [e['number'] for e in events if e['thread'] == name] == list(range(500))
+
+
+DICT_CONFIG = """
+import logging.config
+CONFIG = {
+    'version': 1,
+    'disable_existing_loggers': False,
+    'handlers': {
+        'firehose': {
+            'class': 'firefighter.logging.FirehoseHandler',
+            'delivery_stream_name': 'bar',
+            'shutdown_timeout_seconds': 1000,
+        }
+    },
+    'root': {'level': 'DEBUG', 'handlers': ['firehose']},
+}
+"""
+
+
+@pytest.mark.parametrize(
+    'pause', ['', 'while not handler.stats().requests: pass'], ids=['at once', 'during the first request']
+)
+def test_dict_config_called_twice_neither_freezes_nor_loses(pause, run, endpoint):
+    """It holds logging's lock while it flushes the old handlers, and delivery needs that lock to import boto3."""
+    ended = run(
+        DICT_CONFIG + 'logging.config.dictConfig(CONFIG)\nhandler = logging.getLogger().handlers[0]\n'
+        "handler.send_interval = 0\nlogging.info('first')\n"
+        + pause
+        + "\nlogging.config.dictConfig(CONFIG)\nlogging.info('second')\n"
+        "logging.config.dictConfig(CONFIG)\nlogging.info('third')\n",
+        preamble='',
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert Counter(messages(endpoint)) == Counter(['first', 'second', 'third'])
+
+
+def test_a_handler_that_dict_config_has_forgotten_delivers_at_exit(run, endpoint):
+    """It empties the list by which `logging.shutdown` finds handlers; a logger may go on using one."""
+    ended = run(
+        "logger.info('before')\n"
+        + DICT_CONFIG
+        + "CONFIG['handlers'].clear(); CONFIG['root']['handlers'].clear()\n"
+        "logging.config.dictConfig(CONFIG)\nlogger.info('after')\n"
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert messages(endpoint) == ['before', 'after']
+
+
+def test_the_root_logger_at_debug_does_not_loop(run, endpoint):
+    """Some sixty DEBUG records of botocore and urllib3 a request do not become events."""
+    ended = run(
+        """
+        logging.getLogger().setLevel(logging.DEBUG)
+        handler = FirehoseHandler('bar', send_interval=0)
+        logging.getLogger().addHandler(handler)
+        for number in range(3):
+            logging.debug(number)
+            assert handler.flush()
+        handler.close()
+        stats = handler.stats()
+        assert stats.accepted == stats.delivered == 3, stats
+        assert stats.suppressed > 50, stats
+        """,
+        preamble=PREAMBLE,
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert messages(endpoint) == ['0', '1', '2']
+
+
+def test_captured_warnings_do_not_loop(run, endpoint):
+    """The handler's own warning, and those of delivery, with `captureWarnings(True)` and all warnings shown."""
+    ended = run(
+        """
+        import warnings
+        logging.captureWarnings(True)
+        warnings.simplefilter('always')
+        handler = FirehoseHandler('bar', send_interval=0)
+        logging.getLogger().addHandler(handler)
+        FirehoseHandler()
+        warnings.warn('a warning of the program')
+        assert handler.flush()
+        handler.close()
+        assert handler.stats().accepted == handler.stats().delivered == 2, handler.stats()
+        """,
+        preamble=PREAMBLE,
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    first, second = messages(endpoint)
+    assert 'FirehoseWarning' in first
+    assert 'a warning of the program' in second
+
+
+@pytest.mark.parametrize(
+    'handler',
+    [
+        "FirehoseHandler('bar')",
+        "FirehoseHandler('bar', boto3_session=boto3.session.Session())",
+        "FirehoseHandler('bar', boto3_client=boto3.client('firehose', config=ONE_ATTEMPT))",
+        "FirehoseHandler('bar', use_queues=False)",
+    ],
+    ids=['default', 'session', 'client', 'without a queue'],
+)
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='there is no fork here')
+def test_a_forked_child_starts_at_zero_and_each_event_is_delivered_once(handler, run, endpoint):
+    """The child delivers its own; what the parent had pending stays the parent's."""
+    ended = run(
+        f"""
+        import boto3.session, botocore.config
+        ONE_ATTEMPT = botocore.config.Config(retries={{'total_max_attempts': 1}})
+        handler = {handler}
+        logger.addHandler(handler)
+        logger.info('delivered before')
+        assert handler.flush()
+        if handler.use_queues:
+            logger.info('pending at the fork')
+        child = os.fork()
+        if not child:
+            stats = handler.stats()
+            assert (stats.accepted, stats.delivered, stats.pending) == (0, 0, 0), stats
+            logger.info('of the child')
+            assert handler.flush()
+            assert handler.stats().delivered == 1, handler.stats()
+            sys.exit()
+        logger.info('of the parent')
+        assert os.waitpid(child, 0)[1] == 0
+        """,
+        preamble=PREAMBLE,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert 'firefighter' not in ended.stderr
+    expected = ['delivered before', 'of the child', 'of the parent']
+    if 'use_queues' not in handler:
+        expected.append('pending at the fork')
+    assert sorted(messages(endpoint)) == sorted(expected)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='needs a fork made in C')
+def test_a_child_forked_in_c_runs_no_hooks_and_delivers_its_own(run, endpoint):
+    """So does uWSGI without threads: each append compares the process id."""
+    ended = run(
+        """
+        import ctypes
+        handler.use_queues = False
+        logger.info('of the parent')
+        child = ctypes.PyDLL(None).fork()
+        if not child:
+            logger.info('of the child')
+            os._exit(not handler.stats().accepted == handler.stats().delivered == 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert handler.stats().accepted == 1
+        """
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(messages(endpoint)) == ['of the child', 'of the parent']
+
+
+def test_a_child_that_exits_delivers_without_flushing(run, endpoint):
+    """`sys.exit` in a forked child runs the exit functions."""
+    ended = run(
+        """
+        logger.info('of the parent')
+        child = os.fork()
+        if not child:
+            logger.info('of the child')
+            sys.exit()
+        assert os.waitpid(child, 0)[1] == 0
+        """
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(messages(endpoint)) == ['of the child', 'of the parent']
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_with_the_endpoint_down_a_program_ends_in_time_and_says_the_number(use_queues, run):
+    """Within `shutdown_timeout_seconds`, with one line on stderr."""
+    ended = run(
+        f"""
+        handler = FirehoseHandler('bar', {use_queues}, shutdown_timeout_seconds=0.5, endpoint_url='http://127.0.0.1:9')
+        logger.addHandler(handler)
+        for number in range(7):
+            logger.info(number)
+        """,
+        preamble=PREAMBLE,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr.count('7 events undelivered') == 1
+    assert 'Traceback' not in ended.stderr
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_without_credentials_a_program_ends_at_once_and_says_so(use_queues, run):
+    """Nothing can be accepted until someone acts: a time-out of 1,000 seconds is not waited for."""
+    ended = run(
+        f"""
+        del os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY']
+        handler = FirehoseHandler('bar', {use_queues}, shutdown_timeout_seconds=1000)
+        logger.addHandler(handler)
+        logger.info('kept')
+        """,
+        preamble=PREAMBLE,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr.count('NoCredentialsError') == 1
+    assert ended.stderr.count('1 event undelivered') == 1
+    assert 'Traceback' not in ended.stderr
+
+
+def test_several_handlers_share_one_deadline_at_exit(run):
+    """Ten handlers do not wait ten times: with 4 seconds each, all end within the test's time."""
+    ended = run(
+        """
+        for number in range(20):
+            handler = FirehoseHandler('bar', shutdown_timeout_seconds=4, endpoint_url='http://127.0.0.1:9')
+            logger.addHandler(handler)
+        logger.info('Ahoy')
+        """,
+        preamble=PREAMBLE,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr.count('1 event undelivered') == 20
+
+
+def test_every_warning_an_error_changes_nothing(run, endpoint):
+    """`python -W error`: logging, broken arguments and delivery raise nothing in the program, and all arrives."""
+    ended = run(
+        """
+        logger.info('one')
+        logger.info('%d', 'two')
+        assert handler.flush()
+        """,
+        options=['-W', 'error'] if sys.version_info >= (3, 11) else [],
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert messages(endpoint) == ['one', '%d']
+
+
+def test_a_signal_handler_that_logs_loses_nothing(run, endpoint):
+    """A timer at a high rate interrupts the logging calls of the same thread, and logs itself."""
+    ended = run(
+        """
+        import signal
+        ticks = 0
+
+        def tick(*_):
+            global ticks
+            mine, ticks = ticks, ticks + 1
+            logger.info({'tick': mine})
+
+        signal.signal(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        for number in range(20_000):
+            logger.info({'number': number})
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert ticks > 10
+        assert handler.flush()
+        stats = handler.stats()
+        assert stats.accepted == stats.delivered == 20_000 + ticks, (stats, ticks)
+        """
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    events = delivered(endpoint)
+    ticks = [event['tick'] for event in events if 'tick' in event]
+    assert sorted(ticks) == list(range(len(ticks)))
+    assert [event['number'] for event in events if 'number' in event] == list(range(20_000))
+
+
+def test_a_destructor_that_logs_loses_nothing(run, endpoint):
+    """A collector that runs at nearly every allocation calls it inside the logging calls of the same thread."""
+    ended = run(
+        """
+        import gc
+
+        class Loud:
+            count = 0
+
+            def __init__(self):
+                self.me = self
+
+            def __del__(self):
+                logger.info({'deleted': Loud.count})
+                Loud.count += 1
+
+        gc.set_threshold(1, 1, 1)
+        for number in range(1000):
+            Loud()
+            logger.info({'number': number})
+        gc.disable()
+        assert handler.flush()
+        stats = handler.stats()
+        assert stats.accepted + stats.suppressed == 1000 + Loud.count, (stats, Loud.count)
+        assert stats.accepted == stats.delivered
+        os._exit(0)
+        """
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    numbers = [event['number'] for event in delivered(endpoint) if 'number' in event]
+    assert numbers == list(range(1000))

@@ -1,0 +1,90 @@
+"""A user's code, for the type checkers: public names only, every one of them, in strict mode."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import boto3.session
+
+from firefighter.formatting import JSONFormatter
+from firefighter.logging import FirehoseHandler, FirehoseWarning
+from firefighter.stats import DropReason, Stats
+
+totals: dict[str, int] = {}
+
+
+def told(reason: DropReason, events: int, size_bytes: int) -> None:
+    totals[reason.value] = totals.get(reason.value, 0) + events + size_bytes
+
+
+documented: logging.Handler = FirehoseHandler(delivery_stream_name='bar')
+by_position = FirehoseHandler('bar', True, 60, boto3.session.Session(), None, logging.INFO)
+by_name = FirehoseHandler(
+    'bar',
+    use_queues=False,
+    send_interval=0.5,
+    boto3_profile_name='dev',
+    level='INFO',
+    region_name='eu-west-1',
+    endpoint_url='http://127.0.0.1:4573',
+    fields={'service': 'api', 'shard': 7},
+    include=['host', 'pid'],
+    protect_fields=True,
+    max_spool_bytes=1 << 20,
+    overflow='block',
+    block_timeout_seconds=0.5,
+    oversize='truncate',
+    shutdown_timeout_seconds=5,
+    sync_timeout_seconds=1,
+    on_drop=told,
+)
+
+
+class Client:
+    def put_record_batch(
+        self, *, DeliveryStreamName: str, Records: Sequence[Mapping[str, bytes]]
+    ) -> Mapping[str, Any]:
+        return {}
+
+
+with_a_client = FirehoseHandler('bar', boto3_client=Client())
+with_a_lambda = FirehoseHandler('bar', on_drop=lambda reason, events, size_bytes: None)
+
+
+class Smaller(FirehoseHandler):
+    MAX_BATCH_SIZE = 1000
+    MAX_BATCH_COUNT = 10
+    MAX_RECORD_SIZE = 500
+
+
+handler = Smaller('bar')
+handler.MAX_RECORD_SIZE = 400
+handler.setFormatter(JSONFormatter(fields={'env': 'prod'}, include=('source',), protect_fields=True))
+handler.setFormatter(logging.Formatter('%(message)s'))
+handler.setFormatter(None)
+
+record = logging.makeLogRecord({'msg': 'Ahoy'})
+handler.emit(record)
+handler.emit(record, make_thread=threading.Thread)
+handler.emit(message=record)
+
+batch_queue: queue.Queue[Any] = queue.Queue()
+batch_queue.put(b'one')
+batch_queue.put(handler.FLUSH)
+batch_queue.put(handler.END)
+handler.batch_sender(batch_queue, 'bar', 60)
+
+everything_is_out: bool = handler.flush()
+everything_is_out = handler.flush(timeout_seconds=1)
+
+stats: Stats = handler.stats()
+counts: tuple[int, int, int] = (stats.accepted, stats.delivered, stats.pending)
+dropped: int = stats.dropped.get(DropReason.OVERFLOW, 0)
+error: str | None = stats.last_error
+handler.close()
+
+warning: type[Warning] = FirehoseWarning
