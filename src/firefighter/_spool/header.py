@@ -160,15 +160,15 @@ def read(page: bytes) -> Header:
         NotASegment: it is none, it is damaged, or it was never finished. The file is quarantined as a whole.
         NewerVersion: it is of a later version. The file is left as it is.
     """
-    words = _words_of(page[:HEADER_BYTES])
-    if len(words) < HEADER_WORDS:
+    page = bytes(page[:HEADER_BYTES])
+    if len(page) < HEADER_BYTES:
         raise NotASegment(f'{len(page)} bytes are no header page')
+    words = _words_of(page)
     _check_magic_and_version(words)
-    length = words[_JSON_LENGTH]
-    text = bytes(page[_JSON_OFFSET : _JSON_OFFSET + min(length, _JSON_BYTES)])
+    text = page[_JSON_OFFSET : _JSON_OFFSET + words[_JSON_LENGTH]]
     if words[_CHECKSUM] != _checksum(words, text):
         raise NotASegment('the checksum of the header is wrong')
-    boot_id = bytes(page[16:32])
+    boot_id = page[16:32]
     try:
         described = json.loads(text)
         if not _is_description(described):
@@ -176,7 +176,7 @@ def read(page: bytes) -> Header:
         return Header(
             stream=described['stream'],
             destination=described['destination'],
-            producer_id=bytes(page[32:48]),
+            producer_id=page[32:48],
             first_sequence=words[6],
             size_bytes=words[7],
             boot_id=boot_id if any(boot_id) else None,
