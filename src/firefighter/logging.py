@@ -183,7 +183,7 @@ class FirehoseHandler(logging.Handler):
         Without the handler's lock, which `logging.Handler.handle` takes: only the append locks. That lock would cost
         as much as the append, and `logging.shutdown` holds it while it waits for delivery.
         """
-        if self.filters:
+        if self.filters and not inside_delivery.delivery:  # a filter that counts has nothing to count there
             verdict = self.filter(record)
             if not verdict:
                 return verdict
