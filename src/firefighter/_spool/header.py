@@ -110,8 +110,10 @@ class Header:
 
     def to_json(self) -> bytes:
         """Return the part of the header that is text."""
-        # ASCII alone, since a name that came through the environment may have bytes that UTF-8 has not.
-        return json.dumps({'stream': self.stream, 'destination': dict(self.destination)}).encode('ascii')
+        # Names may have lone surrogates (bytes of the environment that are no UTF-8): as they are, and not escaped,
+        # since of two in a row escapes would make one character.
+        described = {'stream': self.stream, 'destination': dict(self.destination)}
+        return json.dumps(described, ensure_ascii=False).encode('utf-8', 'surrogatepass')
 
 
 class Marks(NamedTuple):
@@ -170,7 +172,7 @@ def read(page: bytes) -> Header:
         raise NotASegment('the checksum of the header is wrong')
     boot_id = page[16:32]
     try:
-        described = json.loads(text)
+        described = json.loads(text.decode('utf-8', 'surrogatepass'))
         if not _is_description(described):
             raise NotASegment('its JSON does not name a stream and a destination')
         return Header(

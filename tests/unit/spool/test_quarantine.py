@@ -19,7 +19,17 @@ def path(tmp_path):
 
 @pytest.fixture
 def open_file(path):
-    return lambda: os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    """Open the file as its writer should; and see that every descriptor is closed, whatever happened."""
+    opened = []
+
+    def open_file():
+        opened.append(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+        return opened[-1]
+
+    yield open_file
+    for descriptor in opened:
+        with pytest.raises(OSError, match='Bad file descriptor'):
+            os.fstat(descriptor)
 
 
 def entries(path):
@@ -95,6 +105,14 @@ def test_the_file_never_grows_beyond_its_bound_and_what_does_not_fit_is_counted(
     assert 0 < about['kept'] == len(data) < about['length'] == 300
     assert quarantine.size_bytes == 1500
     assert quarantine.kept_bytes == sum(len(data) for _, data in entries(path))
+
+
+@pytest.mark.parametrize('room', range(400))
+def test_an_entry_is_there_with_bytes_or_not_at_all(path, open_file, room):
+    """Whatever room is left."""
+    Quarantine(open_file, most_bytes=room).put('a.spool', 4096, b'x' * 300, 'torn')
+    assert path.stat().st_size <= room
+    assert all(about['kept'] == len(data) > 0 for about, data in entries(path))
 
 
 @pytest.fixture
