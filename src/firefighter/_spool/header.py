@@ -110,8 +110,10 @@ class Header:
 
     def to_json(self) -> bytes:
         """Return the part of the header that is text."""
-        # ASCII alone, since a name that came through the environment may have bytes that UTF-8 has not.
-        return json.dumps({'stream': self.stream, 'destination': dict(self.destination)}).encode('ascii')
+        # Names may have lone surrogates (bytes of the environment that are no UTF-8): as they are, and not escaped,
+        # since of two in a row escapes would make one character.
+        described = {'stream': self.stream, 'destination': dict(self.destination)}
+        return json.dumps(described, ensure_ascii=False).encode('utf-8', 'surrogatepass')
 
 
 class Marks(NamedTuple):
@@ -160,23 +162,23 @@ def read(page: bytes) -> Header:
         NotASegment: it is none, it is damaged, or it was never finished. The file is quarantined as a whole.
         NewerVersion: it is of a later version. The file is left as it is.
     """
-    words = _words_of(page[:HEADER_BYTES])
-    if len(words) < HEADER_WORDS:
+    page = bytes(page[:HEADER_BYTES])
+    if len(page) < HEADER_BYTES:
         raise NotASegment(f'{len(page)} bytes are no header page')
+    words = _words_of(page)
     _check_magic_and_version(words)
-    length = words[_JSON_LENGTH]
-    text = bytes(page[_JSON_OFFSET : _JSON_OFFSET + min(length, _JSON_BYTES)])
+    text = page[_JSON_OFFSET : _JSON_OFFSET + words[_JSON_LENGTH]]
     if words[_CHECKSUM] != _checksum(words, text):
         raise NotASegment('the checksum of the header is wrong')
-    boot_id = bytes(page[16:32])
+    boot_id = page[16:32]
     try:
-        described = json.loads(text)
+        described = json.loads(text.decode('utf-8', 'surrogatepass'))
         if not _is_description(described):
             raise NotASegment('its JSON does not name a stream and a destination')
         return Header(
             stream=described['stream'],
             destination=described['destination'],
-            producer_id=bytes(page[32:48]),
+            producer_id=page[32:48],
             first_sequence=words[6],
             size_bytes=words[7],
             boot_id=boot_id if any(boot_id) else None,

@@ -1,0 +1,91 @@
+r"""Bytes that belong to no whole event are kept for people, in a file of their own.
+
+Format. One entry behind the other, each of a line of JSON, `kept` raw bytes, and a newline:
+
+    {"segment": "...", "offset": 8192, "length": 120, "kept": 120, "reason": "..."}\n<raw bytes>\n
+
+`offset` and `length` say where in the segment the bytes were. `kept` is less than `length` where the file had reached its
+bound; what comes when it is full leaves no entry. Nothing reads the file but people; nothing in it is an event.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+__all__ = ['MOST_BYTES', 'QUARANTINE', 'Quarantine']
+
+QUARANTINE = 'quarantine'
+
+# As much as four of the largest segments: enough to see what happened, and not enough to fill a disk.
+MOST_BYTES = 16 * 1024 * 1024
+
+
+class Quarantine:
+    """Appends to a quarantine file, within a bound.
+
+    Args:
+        open_file: returns a descriptor that appends to the file (O_WRONLY, O_APPEND, O_CREAT, mode 0600). Called for each
+            entry and not before the first, so that there is no file where nothing was torn; the descriptor is closed.
+        most_bytes: the bound of the file, in bytes.
+
+    Attributes:
+        size_bytes: torn bytes given to `put` so far, whether there was room for them or not.
+        kept_bytes: how many of them the file has.
+    """
+
+    def __init__(self, open_file: Callable[[], int], most_bytes: int = MOST_BYTES) -> None:
+        self._open_file = open_file
+        self._most_bytes = most_bytes
+        self.size_bytes = 0
+        self.kept_bytes = 0
+
+    def put(self, segment: str, offset: int, data: bytes, reason: str) -> None:
+        """Count torn bytes, and append them as an entry, cut to the room that is left.
+
+        Args:
+            segment: the name of the file that they were in.
+            offset: where in it.
+            data: the bytes.
+            reason: why they are here, in words.
+
+        Raises:
+            OSError: the file cannot be opened or written. It is then as it was before; the bytes are counted.
+        """
+        self.size_bytes += len(data)
+        descriptor = self._open_file()
+        try:
+            before = os.fstat(descriptor).st_size
+            entry, kept = self._entry(segment, offset, data, reason, self._most_bytes - before)
+            try:
+                _write(descriptor, entry)
+            except OSError:
+                # Half an entry would hide the beginning of the next.
+                os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
+        self.kept_bytes += kept
+
+    def _entry(self, segment: str, offset: int, data: bytes, reason: str, room: int) -> tuple[bytes, int]:
+        """Return an entry of at most `room` bytes, empty when that is too little, and how much of the data is in it."""
+        about = {
+            'segment': segment,
+            'offset': offset,
+            'length': len(data),
+            'kept': len(data),
+            'reason': reason,
+        }
+        # With all of the data in it the line of JSON is at its longest.
+        kept = min(len(data), room - len(json.dumps(about)) - 2)
+        if kept <= 0:
+            return b'', 0
+        about['kept'] = kept
+        return json.dumps(about).encode('ascii') + b'\n' + data[:kept] + b'\n', kept
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
