@@ -59,7 +59,6 @@ class Options:
         _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
         _check_callable('on_drop', self.on_drop)
 
-
     @property
     def memory_bytes(self) -> int:
         """The bound of a spool in memory."""

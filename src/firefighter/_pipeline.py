@@ -74,9 +74,7 @@ class Pipeline:
             options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
         )
         wakeup = Wakeup()
-        self.spool = Spool(
-            options.memory_bytes, options.overflow, options.block_timeout_seconds, wakeup.set
-        )
+        self.spool = Spool(options.memory_bytes, options.overflow, options.block_timeout_seconds, wakeup.set)
         self._disk = self._make_disk()
         # The one function of the hot path: an attribute of the object, not a method that calls a method.
         self.append = self.spool.append

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import getpid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from firefighter import _lifecycle
 from firefighter._delivery.batching import Rules
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     import boto3.session
 
 __all__ = ['FirehoseHandler', 'FirehoseWarning']
-
 
 
 class FirehoseWarning(Warning):

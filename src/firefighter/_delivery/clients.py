@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
+from firefighter._spool.destination import Destination
 
 __all__ = ['ClientSource']
 
@@ -49,6 +52,30 @@ class ClientSource:
         """Return the ready client, or make one; raises whatever boto3 raises."""
         return self._ready or make_client(self._options)
 
+    def destination(self, stream: str) -> Destination:
+        """Return where events go, as far as it can be told without boto3: by the arguments and the environment.
+
+        Temporary keys change with each start, so only the id of a lasting one (AKIA...) tells accounts apart.
+        """
+        environment = os.environ.get
+        options, meta = self._options, getattr(self._ready, 'meta', None)
+        key = environment('AWS_ACCESS_KEY_ID', '')
+        endpoint = (
+            options.endpoint_url
+            or environment('AWS_ENDPOINT_URL_FIREHOSE')
+            or environment('AWS_ENDPOINT_URL')
+        )
+        return Destination(
+            stream=stream,
+            region=options.region_name
+            or _text(getattr(meta, 'region_name', None))
+            or environment('AWS_REGION')
+            or environment('AWS_DEFAULT_REGION'),
+            endpoint_url=endpoint or (_text(getattr(meta, 'endpoint_url', None)) if self._given else None),
+            profile=options.profile_name or environment('AWS_PROFILE'),
+            account_or_key=key if key.startswith('AKIA') else None,
+        )
+
     def after_fork(self) -> ClientSource:
         """Return the source for a forked child.
 
@@ -80,3 +107,8 @@ def _attempts(client: object) -> object:
     config = getattr(getattr(client, 'meta', None), 'config', None)
     retries = getattr(config, 'retries', None)
     return retries.get('total_max_attempts') if isinstance(retries, dict) else None
+
+
+def _text(value: object) -> str | None:
+    """Return what a client says of itself, if it is text: a double in a test may say anything."""
+    return value if isinstance(value, str) else None

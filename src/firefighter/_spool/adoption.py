@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from firefighter._spool import header as headers
@@ -116,13 +116,21 @@ class Adoption:
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
         recovery = recover(mapping, header, same_boot=same_boot)
         for torn in recovery.torn:
-            self._quarantine.put(f'{estate.directory.id.hex()}/{name}', torn.start, mapping[torn.start : torn.end], reason)
+            self._put_aside(
+                f'{estate.directory.id.hex()}/{name}', torn.start, mapping[torn.start : torn.end], reason
+            )
         if not recovery.good:
             estate.directory.unlink(name)
             return None
         segment = Segment(mapping, estate, name)
         _resume(segment, recovery)
         return segment
+
+    def _put_aside(self, segment: str, offset: int, data: bytes, reason: str) -> None:
+        try:
+            self._quarantine.put(segment, offset, data, reason)
+        except (OSError, SpoolUnusable) as error:  # they are counted; what is good must not wait for them
+            self.trouble = f'torn bytes could not be put into quarantine: {error}'
 
 
 def _header(mapping: mmap.mmap) -> tuple[headers.Header | None, str]:
@@ -134,5 +142,5 @@ def _header(mapping: mmap.mmap) -> tuple[headers.Header | None, str]:
 
 def _resume(segment: Segment, recovery: Recovery) -> None:
     good = recovery.good
-    holes = [(before.end, after.start) for before, after in zip(good, good[1:], strict=False)]
+    holes = [(before.end, after.start) for before, after in pairwise(good)]
     segment.resume(good[0].start, good[-1].end, recovery.events, holes, exact=recovery.exact)

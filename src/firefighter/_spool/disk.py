@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from math import inf
 from pathlib import Path
 
 from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
+from firefighter._spool.directory import create, destination_folder
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
+from firefighter._spool.memory import MemoryStore
 from firefighter._spool.producer import ProducerDirectory
-from firefighter._spool.quarantine import Quarantine
+from firefighter._spool.quarantine import QUARANTINE, Quarantine
 from firefighter._spool.spool import Spool
 from firefighter._spool.unusable import SpoolUnusable
 
@@ -106,6 +108,11 @@ class Disk:
             self._directory.abandon()
         self._adoption.abandon()
 
+    def _open_quarantine(self) -> int:
+        # In the destination's folder: the directories of the dead are removed.
+        with destination_folder(self._spool_dir, self._destination) as folder:
+            return folder.file(QUARANTINE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
     def _relocate(self, spool: Spool) -> str:
         """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""
         path = self.path
@@ -114,6 +121,6 @@ class Disk:
             self.open(spool)
         except SpoolUnusable as error:
             self._directory = self._store = None
-            spool.use_memory()
+            spool.use(MemoryStore(), self._max_spool_bytes)
             return f'{error.reason}. Events are kept in memory from now on'
         return f'the locks of {path} were lost (something closed all descriptors); the spool goes on in {self.path}'

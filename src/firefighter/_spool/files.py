@@ -61,23 +61,12 @@ class FileStore:
             OSError: the disk, the quota or the bound of the directory leaves no room for it.
         """
         name = TEMPORARY_PREFIX + secrets.token_hex(8)
+        self.trouble = None
         try:
-            if not self._bound.grant(size_bytes):
-                raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
-            descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-            try:
-                _allocate(descriptor, size_bytes)
-                mapping = mmap.mmap(descriptor, size_bytes)
-            except BaseException:
-                self.directory.unlink(name)
-                raise
-            finally:
-                os.close(descriptor)
+            return Segment(self._map_new(name, size_bytes), self, name)
         except (OSError, SpoolUnusable) as error:
             self.trouble = str(error)
             raise OSError(error.errno or errno.EIO, str(error)) from error
-        self.trouble = None
-        return Segment(mapping, self, name)
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread waits for no page fault and no disk later."""
@@ -109,6 +98,20 @@ class FileStore:
         with suppress(SpoolUnusable):  # it is gone already, or will be found settled by whoever adopts it
             self.directory.unlink(segment.name)
             self._bound.give_back(segment.size_bytes)
+
+    def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
+        if not self._bound.grant(size_bytes):
+            raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
+        descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            _allocate(descriptor, size_bytes)
+            return mmap.mmap(descriptor, size_bytes)
+        except BaseException:
+            self.directory.unlink(name)
+            self._bound.give_back(size_bytes)
+            raise
+        finally:
+            os.close(descriptor)
 
 
 def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap:
