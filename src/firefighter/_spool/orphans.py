@@ -1,0 +1,88 @@
+"""What dead producers have left, and who takes it over.
+
+A producer is dead when its `alive` lock is free: the system has let go of it. Whoever takes that lock, and the reader's, has
+the orphan, as long as the path still leads to the locked files. So of any number of processes one gets it. That one keeps
+`alive` locked like the producer did: the next one to look finds the orphan taken, or, when the adopter has died too,
+free again.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import NEW, destination_folder
+from firefighter._spool.private import PrivateDirectory
+from firefighter._spool.producer import ProducerDirectory, discard, id_of, take_both
+from firefighter._spool.unusable import SpoolUnusable
+
+__all__ = ['adopt_dead']
+
+# Each takes three descriptors, of which a process often has 1,024. The next call brings the next ones.
+AT_ONCE = 16
+
+
+def adopt_dead(
+    spool_dir: Path,
+    destination: Destination,
+    *,
+    limit: int = AT_ONCE,
+    leave: Collection[bytes] = (),
+) -> list[ProducerDirectory]:
+    """Take over dead producers of a destination, with both locks; and remove what dead makers have not finished.
+
+    What cannot be opened or locked is left alone: one bad directory must not keep the others from delivery.
+
+    Args:
+        spool_dir: absolute, without links.
+        destination: exactly where the events must have been going.
+        limit: how many at most.
+        leave: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
+            newer version.
+
+    Raises:
+        SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
+    """
+    adopted: list[ProducerDirectory] = []
+    try:
+        with destination_folder(spool_dir, destination) as folder:
+            for name in folder.names():
+                producer_id = id_of(name)
+                with suppress(SpoolUnusable):
+                    if name.startswith(NEW):
+                        _clean_up(folder, name)
+                    elif producer_id and producer_id not in leave and len(adopted) < limit:
+                        adopted += _adopt(folder, name, producer_id)
+    except SpoolUnusable as error:
+        if error.errno != errno.ENOENT:
+            raise
+    return adopted
+
+
+def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[ProducerDirectory]:
+    directory = folder.directory(name)
+    locks = None
+    try:
+        locks = take_both(directory)
+    finally:
+        if locks is None:
+            directory.descriptor.close()
+    return [ProducerDirectory(producer_id, directory, *locks)] if locks else []
+
+
+def _clean_up(folder: PrivateDirectory, name: str) -> None:
+    """Remove what a maker has left that died before it had given the directory its name."""
+    with folder.directory(name) as directory:
+        locks = take_both(directory)
+        if locks is None:
+            return
+        try:
+            # It may have got its name, and events, between being opened and being locked.
+            if directory.in_place():
+                discard(directory)
+        finally:
+            for lock in locks:
+                lock.release()

@@ -1,0 +1,145 @@
+"""A producer's directory: what is in it, and who holds it.
+
+A producer is one process and one destination. Its id is random: every container has a process 1. In its directory are
+
+    alive          locked by the producer as long as it lives, then by who adopts what it has left
+    reader         locked by whoever delivers its events
+    producer.json  who it is, for people
+    *.spool        its segments
+    .tmp-*         a segment that is being made
+"""
+
+from __future__ import annotations
+
+import os
+
+from firefighter._spool.locks import Lock, take
+from firefighter._spool.private import PrivateDirectory
+from firefighter._spool.unusable import explained
+
+__all__ = ['ABOUT', 'ALIVE', 'ID_BYTES', 'ProducerDirectory', 'discard', 'id_of', 'take_both']
+
+ALIVE = 'alive'
+READER = 'reader'
+ABOUT = 'producer.json'
+TEMPORARY = '.tmp-'
+
+ID_BYTES = 16
+
+
+class ProducerDirectory:
+    """A producer's directory, with both of its locks.
+
+    Nothing is released when the object goes away: the locks end with the process, or by one of the last three methods.
+
+    Args:
+        producer_id: 16 random bytes.
+        directory: the directory.
+        alive: the producer's lock.
+        reader: the lock of whoever delivers.
+
+    Attributes:
+        id: the producer's id.
+        path: where the directory is; for messages.
+    """
+
+    def __init__(self, producer_id: bytes, directory: PrivateDirectory, alive: Lock, reader: Lock) -> None:
+        self.id = producer_id
+        self.path = directory.path
+        self._directory = directory
+        self._alive = alive
+        self._reader = reader
+
+    @property
+    def fd(self) -> int:
+        """The directory's descriptor."""
+        return self._directory.fd
+
+    def held(self) -> bool:
+        """Return whether it is still ours: locks, descriptors, and the path leads to it."""
+        return self._directory.in_place() and self._alive.still_ours() and self._reader.still_ours()
+
+    def open_file(self, name: str, flags: int) -> int:
+        """Open a regular file of ours in it, without following a link; return the descriptor.
+
+        Args:
+            name: the file's name.
+            flags: as for `os.open`. With O_CREAT the file is made with the mode 0600.
+
+        Raises:
+            SpoolUnusable: with the system's `errno`, or without where something else has that name.
+        """
+        return self._directory.file(name, flags)
+
+    def listing(self) -> list[str]:
+        """Return the names of what is in it, in no order."""
+        return self._directory.names()
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name, in place of what has that name."""
+        self._directory.rename(old, new)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file."""
+        self._directory.unlink(name)
+
+    def remove(self) -> bool:
+        """Remove the directory and release it, unless anything is in it that only its deliverer may remove.
+
+        Returns:
+            Whether it is gone. If not, it stays as it was, and held.
+        """
+        left = set(self.listing()) - {ALIVE, READER, ABOUT}
+        if not all(name.startswith(TEMPORARY) for name in left):
+            return False
+        discard(self._directory)
+        self.release()
+        return True
+
+    def release(self) -> None:
+        """Let go of it: from now on another process can adopt what is in it."""
+        self._reader.release()
+        self._alive.release()
+        self._directory.descriptor.close()
+
+    def abandon(self) -> None:
+        """Close the descriptors without unlocking, in a forked child: it stays the parent's."""
+        self._reader.abandon()
+        self._alive.abandon()
+        self._directory.descriptor.close()
+
+
+def id_of(name: str) -> bytes | None:
+    """Return the producer's id that a directory is named for; None when it is another name."""
+    try:
+        producer_id = bytes.fromhex(name)
+    except ValueError:
+        return None
+    return producer_id if producer_id.hex() == name and len(producer_id) == ID_BYTES else None
+
+
+def take_both(directory: PrivateDirectory) -> tuple[Lock, Lock] | None:
+    """Take both locks of a producer, without waiting; return them, or None when somebody else has one."""
+    alive = take(directory, ALIVE)
+    if alive is None:
+        return None
+    reader = None
+    try:
+        reader = take(directory, READER)
+    finally:
+        if reader is None:
+            alive.release()
+    return (alive, reader) if reader else None
+
+
+def discard(directory: PrivateDirectory) -> None:
+    """Remove a directory whose locks are held and that has no events, locks last.
+
+    Raises:
+        SpoolUnusable: there is something in it that cannot be removed.
+    """
+    for name in sorted(directory.names(), key=lambda name: (name == ALIVE, name == READER)):
+        directory.unlink(name)
+    with explained(directory.path):
+        # Its own name, looked up in its parent: no descriptor of that has to be kept for this.
+        os.rmdir(f'../{directory.path.name}', dir_fd=directory.fd)
