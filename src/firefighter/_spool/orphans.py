@@ -70,7 +70,15 @@ def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[Prod
     finally:
         if locks is None:
             directory.descriptor.close()
-    return [ProducerDirectory(producer_id, directory, *locks)] if locks else []
+    if locks is None:
+        return []
+    producer = ProducerDirectory(producer_id, directory, *locks)
+    try:
+        # Without events it is no orphan: its producer never logged, or somebody died while removing it.
+        return [] if producer.remove() else [producer]
+    except BaseException:
+        producer.release()
+        raise
 
 
 def _clean_up(folder: PrivateDirectory, name: str) -> None:

@@ -11,11 +11,12 @@ A producer is one process and one destination. Its id is random: every container
 
 from __future__ import annotations
 
+import errno
 import os
 
 from firefighter._spool.locks import Lock, take
 from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.unusable import explained
+from firefighter._spool.unusable import SpoolUnusable, explained
 
 __all__ = ['ABOUT', 'ALIVE', 'ID_BYTES', 'ProducerDirectory', 'discard', 'id_of', 'take_both']
 
@@ -92,7 +93,13 @@ class ProducerDirectory:
         left = set(self.listing()) - {ALIVE, READER, ABOUT}
         if not all(name.startswith(TEMPORARY) for name in left):
             return False
-        discard(self._directory)
+        try:
+            discard(self._directory)
+        except SpoolUnusable as error:
+            # Between the last file's end and the directory's, another process may have looked for an orphan here, and
+            # made a lock. It finds no events, and does the rest.
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
         self.release()
         return True
 

@@ -1,0 +1,142 @@
+"""Where a spool may be mapped: read from the kernel's list of mounts."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from firefighter._spool.filesystem import device_of, file_system, unmappable
+
+MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
+30 27 0:40 / /srv rw - tmpfs tmpfs rw
+31 27 0:41 / /with\040space rw master:1 propagate_from:2 - xfs /dev/vdb rw
+32 27 0:42 / /home rw - btrfs /dev/vdc rw,subvol=/home
+33 27 0:43 / /mnt/share rw - nfs4 server:/share rw
+34 27 0:44 / /mnt rw - fuse.sshfs host:/ rw
+35 27 0:45 / /twice rw - ext4 /dev/vdd rw
+36 35 0:46 / /twice rw - 9p share rw
+37 27 0:47 / /merged rw - overlay overlay rw,lowerdir=/lower,upperdir=/srv/up\040per,workdir=/srv/work
+38 27 0:48 / /merged-on-btrfs rw - overlay overlay rw,lowerdir=/lower,upperdir=/home/upper,workdir=/home/work
+39 27 0:49 / /container rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/docker/overlay2/1/diff,workdir=/w
+"""
+
+DEVICES = {
+    '/': '254:0',
+    '/srv/spool': '0:40',
+    '/srv/up per': '0:40',
+    '/srvx': '254:0',
+    '/with space/spool': '0:41',
+    # A subvolume has a device of its own, which the list does not show.
+    '/home/spool': '0:99',
+    '/home/upper': '0:99',
+    '/mnt/share/spool': '0:44',
+    '/twice/spool': '0:46',
+    '/merged/spool': '0:47',
+    '/merged-on-btrfs/spool': '0:48',
+    '/container/spool': '0:49',
+    '/srv/hidden': '0:77',
+}
+
+
+@pytest.mark.parametrize(
+    ('path', 'kind'),
+    [
+        ('/', 'ext4'),
+        ('/srv/spool', 'tmpfs'),
+        ('/srvx', 'ext4'),
+        ('/with space/spool', 'xfs'),
+        ('/home/spool', 'btrfs'),
+        ('/mnt/share/spool', 'fuse.sshfs'),
+        ('/twice/spool', '9p'),
+        ('/merged/spool', 'tmpfs'),
+        ('/merged-on-btrfs/spool', 'btrfs'),
+        ('/container/spool', 'overlay'),
+        ('/srv/hidden', None),
+    ],
+)
+def test_the_mount_is_found_that_a_path_is_really_on(path, kind):
+    """Names with blanks, mounts over mounts, subvolumes, overlays; and no answer where the list contradicts the device."""
+    assert file_system(MOUNTS, path, DEVICES.get) == kind
+
+
+def test_without_any_mount_there_is_no_answer():
+    """In a chroot the list may be empty."""
+    assert file_system('', '/spool', lambda path: '254:0') is None
+
+
+@pytest.mark.parametrize(
+    ('kind', 'usable'),
+    [(kind, True) for kind in ('tmpfs', 'ext2', 'ext3', 'ext4', 'xfs', 'overlay', 'apfs', 'hfs')]
+    + [
+        (kind, False)
+        for kind in (
+            'btrfs',
+            'zfs',
+            'bcachefs',
+            'nfs',
+            'nfs4',
+            'cifs',
+            'fuse',
+            'fuse.s3fs',
+            '9p',
+            'new',
+            None,
+        )
+    ],
+)
+def test_only_file_systems_that_keep_their_promise_are_mapped(kind, usable, monkeypatch, tmp_path):
+    """Copy-on-write, networks, FUSE and whatever is unknown are refused, with the reason and a way out."""
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    monkeypatch.setattr('firefighter._spool.filesystem._linux_file_system', lambda path: kind)
+    reason = unmappable(tmp_path)
+    if usable:
+        assert reason is None
+    else:
+        assert str(tmp_path) in reason
+        assert (kind or 'cannot be told') in reason
+        assert 'choose' in reason
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads the mounts of Linux')
+def test_proc_is_refused_and_a_directory_that_is_not_there_yet_is_judged_by_its_parent():
+    """On the machine itself."""
+    assert 'proc' in unmappable('/proc/self')
+    assert 'sysfs' in unmappable('/sys/not/there')
+    assert device_of('/sys/not/there') is None
+
+
+def test_a_list_of_mounts_that_cannot_be_read_is_a_reason(monkeypatch, tmp_path):
+    """Then nothing is known."""
+
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    monkeypatch.setattr('pathlib.Path.read_bytes', refuse)
+    assert 'cannot be told' in unmappable(tmp_path)
+
+
+def test_windows_has_no_spool_on_disk(monkeypatch, tmp_path):
+    """The handler falls back to memory there, and says so."""
+    monkeypatch.setattr(sys, 'platform', 'win32')
+    assert 'Windows' in unmappable(tmp_path)
+
+
+def test_on_macos_the_name_is_taken_from_statfs(monkeypatch, tmp_path):
+    """At the offset that sys/mount.h gives it."""
+
+    class Library:
+        def __init__(self, name):
+            pass
+
+        def statfs(self, path, status):
+            status[72:77] = b'apfs\0'
+            return 0
+
+    monkeypatch.setattr(sys, 'platform', 'darwin')
+    monkeypatch.setattr('ctypes.CDLL', Library)
+    assert unmappable(tmp_path) is None
+    monkeypatch.setattr(Library, 'statfs', lambda self, path, status: -1)
+    assert 'cannot be told' in unmappable(tmp_path)
