@@ -72,6 +72,8 @@ def _make(folder: PrivateDirectory, destination: Destination) -> ProducerDirecto
         try:
             return _fill(folder, directory, producer_id, destination)
         except BaseException:
+            with suppress(SpoolUnusable):
+                discard(directory)
             directory.descriptor.close()
             raise
     except SpoolUnusable as error:
@@ -95,8 +97,6 @@ def _fill(
             os.rename(DESTINATION, DESTINATION, src_dir_fd=directory.fd, dst_dir_fd=folder.fd)
         folder.rename(directory.path.name, producer_id.hex())
     except BaseException:
-        with suppress(SpoolUnusable):
-            discard(directory)
         for lock in locks:
             lock.release()
         raise

@@ -16,7 +16,7 @@ import os
 
 from firefighter._spool.locks import Lock, take
 from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.unusable import SpoolUnusable, explained
+from firefighter._spool.unusable import explained
 
 __all__ = ['ABOUT', 'ALIVE', 'ID_BYTES', 'ProducerDirectory', 'discard', 'id_of', 'take_both']
 
@@ -93,13 +93,7 @@ class ProducerDirectory:
         left = set(self.listing()) - {ALIVE, READER, ABOUT}
         if not all(name.startswith(TEMPORARY) for name in left):
             return False
-        try:
-            discard(self._directory)
-        except SpoolUnusable as error:
-            # Between the last file's end and the directory's, another process may have looked for an orphan here, and
-            # made a lock. It finds no events, and does the rest.
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
+        discard(self._directory)
         self.release()
         return True
 
@@ -147,6 +141,12 @@ def discard(directory: PrivateDirectory) -> None:
     """
     for name in sorted(directory.names(), key=lambda name: (name == ALIVE, name == READER)):
         directory.unlink(name)
-    with explained(directory.path):
+    try:
         # Its own name, looked up in its parent: no descriptor of that has to be kept for this.
         os.rmdir(f'../{directory.path.name}', dir_fd=directory.fd)
+    except OSError as error:
+        # Since the last file has gone, another process may have looked for an orphan here, and made a lock. It finds no
+        # events, and does the rest, or has done it.
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+            with explained(directory.path):
+                raise

@@ -1,0 +1,56 @@
+"""A spool directory and the producers made in it, which are let go of when the test ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import create
+from firefighter._spool.producer import ProducerDirectory
+
+if sys.platform == 'win32':
+    collect_ignore = [
+        'test_locks.py',
+        'test_producer_directory.py',
+        'test_refusals.py',
+        'test_orphans.py',
+        'test_survey.py',
+    ]
+
+
+@pytest.fixture
+def spool_dir(tmp_path: Path) -> Path:
+    return tmp_path / 'spool'
+
+
+@pytest.fixture
+def descriptors_as_they_were() -> Iterator[None]:
+    """What a test opens through us is closed when it ends."""
+    before = len(list(Path('/dev/fd').iterdir()))
+    yield
+    assert len(list(Path('/dev/fd').iterdir())) == before
+
+
+@pytest.fixture
+def make_producer(
+    descriptors_as_they_were: None, spool_dir: Path
+) -> Iterator[Callable[..., ProducerDirectory]]:
+    made: list[ProducerDirectory] = []
+
+    def make(stream: str = 'bar', segments: int = 0) -> ProducerDirectory:
+        producer = create(spool_dir, Destination(stream))
+        made.append(producer)
+        for number in range(segments):
+            fd = producer.open_file(f'{number:016x}.spool', os.O_WRONLY | os.O_CREAT)
+            os.write(fd, b'x' * 1000)
+            os.close(fd)
+        return producer
+
+    yield make
+    for producer in made:
+        producer.release()
