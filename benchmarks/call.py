@@ -85,7 +85,7 @@ def queue_handler() -> Contestant:
         while not records.empty():
             records.get()
 
-    return logging.handlers.QueueHandler(records), drain  # type: ignore[arg-type]
+    return logging.handlers.QueueHandler(records), drain
 
 
 def file_handler() -> Contestant:

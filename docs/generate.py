@@ -77,10 +77,25 @@ def triggers() -> str:
     return '\n'.join(rows)
 
 
+def example(name: str) -> Callable[[], str]:
+    """Return what gives an example's file as a block of code."""
+    language = 'python' if name.endswith('.py') else 'yaml'
+
+    def block() -> str:
+        text = (HERE.parent / 'examples' / name).read_text(encoding='utf-8')
+        return f'```{language}\n{text}```'
+
+    return block
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
+    ('configuration.md', 'dictconfig'): example('dictconfig.py'),
+    ('configuration.md', 'yaml'): example('yaml_config.yaml'),
+    ('configuration.md', 'django'): example('django_settings.py'),
+    ('configuration.md', 'lambda'): example('aws_lambda.py'),
     ('local-endpoint.md', 'account'): account,
     ('local-endpoint.md', 'faults'): faults,
     ('local-endpoint.md', 'triggers'): triggers,

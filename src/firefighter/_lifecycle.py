@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import weakref
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-__all__ = ['deadline', 'exiting', 'register']
+__all__ = ['deadline', 'exiting', 'opened', 'register']
 
 
 class Handler(Protocol):
@@ -27,6 +28,7 @@ class _Process:
         self.handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
         self.exit_began_at: float | None = None
         self.hooks_in_place = False
+        self.finalizer_in = 0
 
 
 _process = _Process()
@@ -49,6 +51,21 @@ def register(handler: Handler) -> None:
         os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+def opened() -> None:
+    """Take note that a handler of this process has events to deliver.
+
+    A child that multiprocessing has forked ends by `os._exit`: no exit function runs there, but multiprocessing's own
+    finalizers do. They can only be registered in the child, once it runs.
+    """
+    process, util = (sys.modules.get(f'multiprocessing.{name}') for name in ('process', 'util'))
+    if process is None or util is None or process.parent_process() is None:
+        return
+    if _process.finalizer_in != os.getpid():
+        _process.finalizer_in = os.getpid()
+        # Below zero: after the child has waited for children of its own, and after what logs at its end.
+        util.Finalize(None, _close_all, exitpriority=-1)
+
+
 def exiting() -> bool:
     """Return whether the interpreter has begun to exit."""
     return _process.exit_began_at is not None
@@ -64,11 +81,13 @@ def deadline(timeout_seconds: float) -> float:
 
 
 def _close_all() -> None:
-    _process.exit_began_at = monotonic()
+    if _process.exit_began_at is None:
+        _process.exit_began_at = monotonic()
     for handler in list(_process.handlers):
         handler.close()
 
 
 def _after_fork_in_child() -> None:
+    _process.exit_began_at = None
     for handler in list(_process.handlers):
         handler.start_over_after_fork()

@@ -103,6 +103,7 @@ class Pipeline:
         """Start the delivery thread, unless the emitting threads are to deliver themselves."""
         if self.open_in == self.pid:
             return
+        _lifecycle.opened()
         running = self.sender.resume()
         # Once the process exits nothing waits for a new thread any more.
         self.synchronous = synchronous or _lifecycle.exiting()

@@ -100,16 +100,16 @@ class FirehoseHandler(logging.Handler):
     is counted in `stats()` and said on stderr at most once a minute for each cause.
     """
 
-    END = 1
+    END: object = 1
     """The mark that ends `batch_sender`, after everything queued before it."""
-    FLUSH = 2
+    FLUSH: object = 2
     """The mark that makes `batch_sender` submit at once what is queued before it."""
 
-    MAX_BATCH_SIZE = 5 * 1024
+    MAX_BATCH_SIZE: int = 5 * 1024
     """Bytes. More than this waiting: the batch is due. 5,120 bytes are one unit of Firehose's bill."""
-    MAX_BATCH_COUNT = 500
+    MAX_BATCH_COUNT: int = 500
     """Events. This many waiting: the batch is due."""
-    MAX_RECORD_SIZE = DOCUMENTED_RECORD_SIZE
+    MAX_RECORD_SIZE: int = DOCUMENTED_RECORD_SIZE
     """Bytes, the newline included. An event above it is oversize."""
 
     def __init__(

@@ -27,6 +27,7 @@ def aws(tmp_path, monkeypatch):
     """An account whose stream is the one of the docs, `bar`."""
     with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
         monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', endpoint.url)
+        monkeypatch.setenv('FIREFIGHTER_STREAM', 'bar')
         yield endpoint
 
 
