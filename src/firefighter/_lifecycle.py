@@ -10,22 +10,28 @@ from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-__all__ = ['deadline', 'exiting', 'opened', 'register']
+__all__ = ['deadline', 'exiting', 'keep', 'let_go', 'register']
 
 
 class Handler(Protocol):
     """What has an end with the process, and must not be shared with a forked child."""
 
+    def _begin_close(self) -> None:
+        """Have what is pending delivered, without waiting."""
+
     def close(self) -> None:
         """Deliver what is pending, and end."""
 
-    def start_over_after_fork(self) -> None:
+    def _start_over_after_fork(self) -> None:
         """Begin anew in the child."""
 
 
 class _Process:
     def __init__(self) -> None:
         self.handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
+        # Those with events that may still have to be delivered: dictConfig forgets a handler that it replaces, and
+        # so may the program.
+        self.busy: set[Handler] = set()
         self.exit_began_at: float | None = None
         self.hooks_in_place = False
         self.finalizer_in = 0
@@ -51,12 +57,18 @@ def register(handler: Handler) -> None:
         os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def opened() -> None:
-    """Take note that a handler of this process has events to deliver.
+def let_go(handler: Handler) -> None:
+    """Take note that a handler has nothing left to deliver."""
+    _process.busy.discard(handler)
+
+
+def keep(handler: Handler) -> None:
+    """Take note that a handler of this process has events to deliver, and hold it until they are.
 
     A child that multiprocessing has forked ends by `os._exit`: no exit function runs there, but multiprocessing's own
     finalizers do. They can only be registered in the child, once it runs.
     """
+    _process.busy.add(handler)
     process, util = (sys.modules.get(f'multiprocessing.{name}') for name in ('process', 'util'))
     if process is None or util is None or process.parent_process() is None:
         return
@@ -83,11 +95,18 @@ def deadline(timeout_seconds: float) -> float:
 def _close_all() -> None:
     if _process.exit_began_at is None:
         _process.exit_began_at = monotonic()
-    for handler in list(_process.handlers):
-        handler.close()
+    handlers = list(_process.handlers)
+    # All are told before any is waited for: one whose endpoint is down must not use up the time of the others.
+    for handler in handlers:
+        with suppress(Exception):  # a subclass's own; the others must be closed all the same
+            handler._begin_close()  # noqa: SLF001  # ours, and not for users
+    for handler in handlers:
+        with suppress(Exception):
+            handler.close()
 
 
 def _after_fork_in_child() -> None:
     _process.exit_began_at = None
+    _process.busy.clear()
     for handler in list(_process.handlers):
-        handler.start_over_after_fork()
+        handler._start_over_after_fork()  # noqa: SLF001  # as above

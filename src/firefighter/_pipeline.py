@@ -69,6 +69,8 @@ class Pipeline:
         self._client = client
         self._diagnostics = diagnostics
         self._suppressed = 0
+        # What the last close has said to be left: closing again without news says nothing.
+        self._said_pending = 0
         self._tally = threading.RLock()
         self._oversize = Oversize(
             options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
@@ -105,19 +107,23 @@ class Pipeline:
         if self.open_in == self.pid:
             return
         self.open_spool()
-        _lifecycle.opened()
         running = self.sender.resume()
         # Once the process exits nothing waits for a new thread any more.
-        self.synchronous = synchronous or _lifecycle.exiting()
+        self.synchronous = synchronous or _exiting()
         if not running and not self.synchronous:
             self.synchronous = not self._start(make_thread)
         if self.synchronous:
             self._client.limit_timeouts(self._options.sync_timeout_seconds)
+            self._transport.renew_client()
         self.open_in = self.pid
+
+    def begin_close(self) -> None:
+        """Have what is pending delivered and the delivery thread end, without waiting."""
+        if self.open_in == self.pid:
+            self.source.end()
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and end the delivery thread, until the deadline."""
-        was_open = self.open_in == self.pid
         self.open_in = 0
         self.source.end()
         if self._must_not_wait():
@@ -126,12 +132,13 @@ class Pipeline:
         # A thread that logs meanwhile opens the handler again, and its END is taken back.
         self._await(lambda: not self.sender.running or not self.source.ended, deadline)
         pending = self.stats().pending
-        if pending and was_open:
+        if pending and pending != self._said_pending:
             kept = f'; they stay in {self._disk.path}' if self._disk and self._disk.is_open else ''
             self._diagnostics.say(
                 'undelivered',
                 f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered{kept}',
             )
+        self._said_pending = pending
         if self._disk and not self.sender.running:
             self._disk.close(self.spool)
 
@@ -309,6 +316,11 @@ class Pipeline:
             {reason.value: events for reason, events in stats.dropped.items()},
             {reason.value: size for reason, size in stats.dropped_bytes.items()},
         )
+
+
+def _exiting() -> bool:
+    """Return whether nothing would wait for a new thread any more."""
+    return _lifecycle.exiting() or not threading.main_thread().is_alive()
 
 
 def _holds_logging_lock() -> bool:

@@ -71,7 +71,8 @@ class FirehoseHandler(logging.Handler):
         boto3_profile_name: the name of a profile to make the session from.
         *args: `logging.Handler`'s, that is the level.
         level: the same by name.
-        boto3_client: a ready client, used as it is, with its own retries and timeouts.
+        boto3_client: a ready client, used as it is, with its own retries and timeouts. In a program that forks hand in a
+            session instead: a client cannot be made anew in the child.
         region_name: for the client that is made.
         endpoint_url: for the client that is made; the local endpoint's, for example.
         fields: constants to add to each event, such as `{'service': 'api'}`.
@@ -257,6 +258,10 @@ class FirehoseHandler(logging.Handler):
             timeout_seconds = self._options.shutdown_timeout_seconds
         return self._pipeline_here().deliver(_lifecycle.deadline(timeout_seconds))
 
+    def _begin_close(self) -> None:
+        """Have what is pending delivered, without waiting for it, as a `close` to come would."""
+        self._pipeline_here().begin_close()
+
     def close(self) -> None:
         """Deliver what is pending, within `shutdown_timeout_seconds`, and end the delivery thread.
 
@@ -264,6 +269,7 @@ class FirehoseHandler(logging.Handler):
         """
         pipeline = self._pipeline_here()
         pipeline.close(_lifecycle.deadline(self._options.shutdown_timeout_seconds))
+        self._let_go(pipeline)
         super().close()
 
     def stats(self) -> Stats:
@@ -293,6 +299,7 @@ class FirehoseHandler(logging.Handler):
                 pipeline.sender.run()
             finally:
                 pipeline.thread_ended()
+                self._let_go(pipeline)
             return
         source = QueueSource(
             batch_queue,
@@ -305,7 +312,7 @@ class FirehoseHandler(logging.Handler):
 
     # Inside.
 
-    def start_over_after_fork(self) -> None:
+    def _start_over_after_fork(self) -> None:
         """Begin anew in a forked child: what the parent has pending stays the parent's."""
         reset_guard()
         self._client = self._client.after_fork()
@@ -326,7 +333,7 @@ class FirehoseHandler(logging.Handler):
         if self._pipeline.pid != getpid():
             with self._opening.setdefault(getpid(), threading.RLock()):
                 if self._pipeline.pid != getpid():
-                    self.start_over_after_fork()
+                    self._start_over_after_fork()
         return self._pipeline
 
     def _open(self, make_thread: Callable[..., threading.Thread]) -> Pipeline | None:
@@ -337,6 +344,7 @@ class FirehoseHandler(logging.Handler):
             pipeline.spool.reject(reason.value, 0)
             return None
         with self._opening.setdefault(getpid(), threading.RLock()):
+            _lifecycle.keep(self)
             pipeline.open(
                 partial(
                     make_thread,
@@ -346,6 +354,10 @@ class FirehoseHandler(logging.Handler):
                 synchronous=not self.use_queues,
             )
         return pipeline
+
+    def _let_go(self, pipeline: Pipeline) -> None:
+        if not pipeline.open_in and not pipeline.spool.account().pending:
+            _lifecycle.let_go(self)
 
     def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:
         # A small spool is short of room long before a request is full.

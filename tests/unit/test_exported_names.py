@@ -31,7 +31,7 @@ def test_the_statistics_export_two_names() -> None:
 def test_the_handlers_public_members_are_these() -> None:
     """What `FirehoseHandler` adds to `logging.Handler`, or overrides, without an underscore."""
     members = {name for name in vars(FirehoseHandler) if not name.startswith('_')}
-    assert members - {'start_over_after_fork'} == {
+    assert members == {
         'END',
         'FLUSH',
         'MAX_BATCH_COUNT',
@@ -80,4 +80,6 @@ def test_the_statistics_have_these_fields() -> None:
         'hook_errors',
         'last_error',
         'backing',
+        'adopted',
+        'quarantined_bytes',
     ]

@@ -144,6 +144,10 @@ class BotoTransport:
         self._make_client = client
         self._client: FirehoseClient | None = None
 
+    def renew_client(self) -> None:
+        """Make a client anew at the next request: with other timeouts, for example."""
+        self._client = None
+
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Send records and return what became of each."""
         try:
