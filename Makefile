@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 # `make test TESTS="tests/unit -k spool"` runs a part.
 TESTS ?= tests
 
-.PHONY: demo test lint format bench docs clean constraints
+.PHONY: demo test lint format bench bench-tail docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -30,6 +30,10 @@ format: $(VENV)/.lint
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.call
+
+# The worst calls, while the disk is busy and a thread computes: some two minutes. `OPTIONS=--quick`: some 20 seconds.
+bench-tail: $(VENV)/.test
+	$(BIN)/python -m benchmarks.tail $(OPTIONS)
 
 # Write the parts of the docs that come from the code.
 docs: $(VENV)/.test
