@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ['Pipeline']
 
 
+# Whoever waits longer at exit is told for what.
+_SILENT_SECONDS = 1.0
+
+
 class Pipeline:
     """Everything of a handler that belongs to one process.
 
@@ -133,10 +137,14 @@ class Pipeline:
         self._await(lambda: not self.sender.running or not self.source.ended, deadline)
         pending = self.stats().pending
         if pending and pending != self._said_pending:
-            kept = f'; they stay in {self._disk.path}' if self._disk and self._disk.is_open else ''
+            fate = (
+                f'kept in {self._disk.path} for the next process'
+                if self._disk and self._disk.is_open
+                else 'lost when the process ends'
+            )
             self._diagnostics.say(
                 'undelivered',
-                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered{kept}',
+                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered, {fate}',
             )
         self._said_pending = pending
         if self._disk and not self.sender.running:
@@ -157,6 +165,15 @@ class Pipeline:
         def hopeless() -> bool:
             return self.sender.found_misconfigured(flushes) or not self.sender.running
 
+        if _lifecycle.exiting():
+            self._await(lambda: done() or hopeless(), min(deadline, monotonic() + _SILENT_SECONDS))
+            if not done() and not hopeless() and monotonic() < deadline:
+                self._diagnostics.say(
+                    'waiting',
+                    f'stream {self._stream!r}: the process ends; still delivering '
+                    f'{self.spool.account().pending:,} events, for at most {deadline - monotonic():.0f} s more '
+                    '(shutdown_timeout_seconds; Ctrl-C ends it)',
+                )
         self._await(lambda: done() or hopeless(), deadline)
         if not self.sender.running:
             try:
