@@ -24,6 +24,12 @@ RUN = [
 OTHER_BOOT = bytes(range(1, 17))
 
 
+@pytest.fixture(autouse=True)
+def _buffered(monkeypatch):
+    """A program in a pipe buffers what it writes, unless it takes care."""
+    monkeypatch.delenv('PYTHONUNBUFFERED', raising=False)
+
+
 @pytest.fixture
 def spool_dir(tmp_path):
     return (tmp_path / 'spool').resolve()
@@ -91,6 +97,14 @@ def test_ls_shows_who_has_what_to_deliver(rows, spool_dir, alive, dead, newer):
     assert (row['stream'], row['events'], row['newer_segments']) == (None, 0, 1)
 
 
+def test_ls_takes_the_oldest_of_all_segments(rows, spool_dir, alive):
+    """And adds up what they have."""
+    alive.segment(line('x', '2026-01-01T13:00:00.000000Z'), first=3)
+    _, found = rows('ls', spool_dir)
+    row = found[alive.id]
+    assert (row['events'], row['oldest']) == (3, '2026-01-01T12:00:00.000000Z')
+
+
 def test_ls_is_a_table_for_people(capsys, spool_dir, alive, dead):
     """One line for each producer, under titles."""
     assert main(['spool', 'ls', str(spool_dir)]) == 0
@@ -125,8 +139,8 @@ def test_cat_follows_a_live_producer_until_it_is_interrupted(spool_dir, alive):
     ) as command:
         assert command.stdout.readline() == line('a')
         assert command.stdout.readline() == line('b')
-        alive.segment(line('new'), first=3)
-        assert command.stdout.readline() == line('new')
+        alive.segment(line('new', '2026-01-01T13:00:00.000000Z'), first=3)
+        assert command.stdout.readline() == line('new', '2026-01-01T13:00:00.000000Z')
         command.send_signal(signal.SIGINT)
         assert command.communicate(timeout=20) == (b'', b'')
         assert command.returncode == 130
@@ -224,11 +238,13 @@ def test_purge_leaves_a_newer_version_unless_it_is_named(capsys, spool_dir, dead
 
 
 def test_purge_refuses_what_is_alive_or_unknown_though_it_is_named(capsys, spool_dir, alive, dead):
-    """And touches nothing else."""
+    """It touches nothing else, and does the rest of what it was told."""
     assert main(['spool', 'purge', '--yes', str(spool_dir), alive.id]) == 1
     assert main(['spool', 'purge', '--yes', str(spool_dir), 'f' * 32]) == 1
     assert alive.directory.held()
     assert dead.path.exists()
+    assert main(['spool', 'purge', '--yes', str(spool_dir), 'f' * 32, dead.id]) == 1
+    assert not dead.path.exists()
     err = capsys.readouterr().err
     assert 'in use' in err
     assert 'no such producer' in err

@@ -12,6 +12,10 @@ from firefighter._spool.layout import COMMITTED, HEAD, ONE_EVENT
 from spool_files import line
 
 
+def open_files():
+    return sum(1 for _ in pathlib.Path('/dev/fd').iterdir())
+
+
 @pytest.fixture
 def troubles():
     return []
@@ -65,8 +69,19 @@ def test_a_tail_that_arrives_before_its_line_is_believed_at_the_next_poll(make_p
     assert poll() == b''
     segment.damage(0, text[:-1])
     assert poll() == b''
+    segment.damage(0, b'\0' + text[1:])
+    assert poll() == b''
     segment.damage(0, text)
     assert poll() == text
+
+
+def test_half_a_line_is_never_shown(make_producer, poll):
+    """Whatever the tail says: an event ends with its newline."""
+    segment = make_producer().segment(line('a'), line('b'))
+    segment.words[COMMITTED] -= 2
+    assert poll() == b''
+    segment.words[COMMITTED] += 2
+    assert poll() == line('a') + line('b')
 
 
 def test_it_goes_on_into_new_segments_and_new_producers(make_producer, poll):
@@ -87,11 +102,13 @@ def test_it_reads_what_a_producer_left_that_died_meanwhile(make_producer, poll):
     """Once, and not again as what a dead one has left."""
     producer = make_producer()
     segment = producer.segment(line('1'))
+    before = open_files()
     assert poll() == line('1')
     segment.append(line('2'))
     producer.die()
     assert poll() == line('2')
     assert poll() == b''
+    assert open_files() <= before
 
 
 def test_what_cannot_be_read_is_named_once(make_producer, poll, troubles, monkeypatch):
@@ -116,10 +133,6 @@ def test_a_head_that_makes_no_sense_is_not_believed(make_producer, poll, head):
     segment = make_producer().segment(line('a'))
     segment.words[HEAD] = head
     assert poll() == line('a')
-
-
-def open_files():
-    return sum(1 for _ in pathlib.Path('/dev/fd').iterdir())
 
 
 def test_finished_segments_are_closed(make_producer, poll):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pathlib
 
 import pytest
 
@@ -12,6 +14,10 @@ from firefighter._spool.inspection import find
 from spool_files import line
 
 OTHER_BOOT = bytes(range(1, 17))
+
+
+def open_files():
+    return sum(1 for _ in pathlib.Path('/dev/fd').iterdir())
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def test_what_it_says_of_itself_may_be_anything(make_producer, spool_dir):
 
 
 def test_a_segment_that_cannot_be_read_does_not_hide_the_others(make_producer, look, troubles, tmp_path):
-    """Links are not followed, pipes not waited for, directories not read; each is named."""
+    """Links are not followed, pipes not waited for, directories not read, nor what fills the memory; each is named."""
     producer = make_producer()
     producer.segment(line('a'))
     secret = tmp_path / 'secret'
@@ -88,8 +94,61 @@ def test_a_segment_that_cannot_be_read_does_not_hide_the_others(make_producer, l
     (producer.path / f'{1:016x}.spool').symlink_to(secret)
     os.mkfifo(producer.path / f'{2:016x}.spool')
     (producer.path / f'{3:016x}.spool').mkdir()
+    with (producer.path / f'{4:016x}.spool').open('xb') as file:
+        file.truncate(1 << 32)
+    before = open_files()
     assert look()[producer.id] == [line('a')]
-    assert [f'/{number:016x}.spool: ' in trouble for number, trouble in enumerate(troubles, 1)] == [True] * 3
+    assert open_files() == before
+    assert [f'/{number:016x}.spool: ' in trouble for number, trouble in enumerate(troubles, 1)] == [True] * 4
+
+
+def test_a_directory_that_cannot_be_read_does_not_hide_the_others(
+    make_producer, look, spool_dir, troubles, monkeypatch
+):
+    """Other users' are theirs; each is named."""
+    producer = make_producer()
+    producer.segment(line('a'))
+    (spool_dir / '1').mkdir()
+    scandir = os.scandir
+
+    def not_of_others(path):
+        if path == spool_dir / '1':
+            raise PermissionError(errno.EACCES, 'Permission denied')
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', not_of_others)
+    assert look() == {producer.id: [line('a')]}
+    assert troubles == [f'{spool_dir / "1"}: Permission denied']
+
+
+def test_without_its_lock_file_a_producer_is_dead_and_with_a_link_there_it_is_none(
+    make_producer, look, spool_dir, troubles
+):
+    """Nobody can hold what is not there; what somebody has put there instead is named."""
+    producer = make_producer()
+    (producer.path / 'alive').unlink()
+    assert [found.alive for found in find(spool_dir, None, pytest.fail)] == [False]
+    (producer.path / 'alive').symlink_to('reader')
+    assert look() == {}
+    assert len(troubles) == 1
+    assert producer.id in troubles[0]
+
+
+def test_a_producer_can_be_looked_at_from_within(make_producer, look, monkeypatch):
+    """`cd` into its directory, then a dot."""
+    producer = make_producer()
+    producer.segment(line('a'))
+    monkeypatch.chdir(producer.path)
+    assert look(pathlib.Path()) == {producer.id: [line('a')]}
+
+
+def test_a_newer_version_is_shown_as_such_of_the_living_too(make_producer, spool_dir):
+    """During a rolling deployment both are at work."""
+    make_producer().segment(line('a'), version=2)
+    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (segment,) = found.segments(pytest.fail)
+    assert segment.newer == 2
+    assert list(segment.waiting()) == []
 
 
 def test_links_to_directories_are_not_followed(make_producer, look, spool_dir, tmp_path):
@@ -101,11 +160,10 @@ def test_links_to_directories_are_not_followed(make_producer, look, spool_dir, t
     assert look() == {}
 
 
-def test_a_segment_that_vanishes_is_no_trouble(make_producer, spool_dir, monkeypatch):
+def test_a_segment_that_vanishes_is_no_trouble(make_producer, spool_dir):
     """It has been delivered between two steps."""
     producer = make_producer()
     segment = producer.segment(line('a'))
-
     (found,) = find(spool_dir, boot_id(), pytest.fail)
     paths = found.segment_paths()
     segment.path.unlink()
