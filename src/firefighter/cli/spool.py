@@ -17,6 +17,7 @@ from firefighter._spool.boot import boot_id
 from firefighter._spool.following import Follower
 from firefighter._spool.inspection import Producer, find
 from firefighter._spool.removal import remove_dead
+from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
 from firefighter.cli.tables import age, print_table
 
@@ -26,6 +27,7 @@ DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a p
   firefighter spool ls DIR                    who has what to deliver
   firefighter spool cat DIR | jq .message     the events that wait, a line each, as they are in the files
   firefighter spool cat -f DIR                and what is logged from now on, until Ctrl-C
+  firefighter spool replay DIR                deliver now what dead producers have left
   firefighter spool verify DIR                the state of each segment; exit status 1 when something is torn
   firefighter spool purge DIR                 delete what dead producers have left, undelivered
 
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parsers['cat'].add_argument(
         '-f', '--follow', action='store_true', help='go on with what is logged from now on'
     )
+    add_replay_arguments(parsers['replay'])
     parsers['purge'].add_argument('--yes', action='store_true', help='do not ask')
     parsers['purge'].add_argument(
         'producers',
@@ -170,6 +173,7 @@ def _complain(trouble: str) -> None:
 ACTIONS = {
     'ls': (list_producers, 'list the producers, alive and dead'),
     'cat': (print_events, 'write the events that wait'),
+    'replay': (replay, 'deliver now what dead producers have left'),
     'verify': (verify, 'check each segment'),
     'purge': (purge, 'delete what dead producers have left'),
 }
