@@ -132,7 +132,7 @@ class Pipeline:
         self.source.end()
         if self._must_not_wait():
             return
-        self.deliver(deadline)
+        self.deliver(deadline, adopted_too=False)
         # A thread that logs meanwhile opens the handler again, and its END is taken back.
         self._await(lambda: not self.sender.running or not self.source.ended, deadline)
         pending = self.stats().pending
@@ -150,17 +150,22 @@ class Pipeline:
         if self._disk and not self.sender.running:
             self._disk.close(self.spool)
 
-    def deliver(self, deadline: float) -> bool:
-        """Deliver what was queued before the call; return whether all of it is delivered or dropped."""
+    def deliver(self, deadline: float, *, adopted_too: bool = True) -> bool:
+        """Deliver what was queued before the call; return whether all of it is delivered or dropped.
+
+        Args:
+            deadline: when to give up, by the monotonic clock.
+            adopted_too: wait for what dead processes have left as well. It can wait for another process.
+        """
         if not self.sender.running:
             self._keep_house()
         through = self.source.flush()
         if self._must_not_wait():
-            return self._settled(through)
+            return self.spool.settled_through >= through
         flushes = self.source.flushes
 
         def done() -> bool:
-            return self._settled(through)
+            return self.spool.settled_through >= through and not (adopted_too and self.spool.has_adopted)
 
         def hopeless() -> bool:
             return self.sender.found_misconfigured(flushes) or not self.sender.running
@@ -183,9 +188,6 @@ class Pipeline:
             with delivering():
                 self._drops.report(now_or_never=True)
         return done()
-
-    def _settled(self, through: int) -> bool:
-        return self.spool.settled_through >= through and not self.spool.has_adopted
 
     def open_spool(self) -> str | None:
         """Make the spool's directory, where there is to be one; return why it cannot be used."""

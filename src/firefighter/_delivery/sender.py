@@ -211,7 +211,7 @@ class Sender(Generic[Event]):
     def _finished(self) -> bool:
         if self._ends_at == inf:
             self._ends_at = self._clock() + self._linger_seconds
-        if not self._unsettled and not self._source.waiting()[0]:
+        if self._source.exhausted(self._unsettled):
             self._source.tidy()
             return True
         tried = self._flushes_served == self._source.flushes
