@@ -320,7 +320,7 @@ class Pipeline:
             pending=spooled.pending + queued.pending,
             adopted=spooled.adopted,
             quarantined_bytes=self._disk.quarantine.size_bytes if self._disk else 0,
-            backing='disk' if self._disk and self._disk.is_open else 'memory',
+            backing='disk' if self._disk else 'memory',
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,
             truncated=self._oversize.truncated,

@@ -128,4 +128,4 @@ class Disk:
             self._directory = self._store = None
             spool.use(MemoryStore(), self._max_spool_bytes)
             return f'{error.reason}. Events are kept in memory from now on'
-        return f'the locks of {path} were lost (something closed all descriptors); the spool goes on in {self.path}'
+        return f'the locks of {path} are lost (something closed its descriptors, or removed it); the spool goes on in {self.path}'
