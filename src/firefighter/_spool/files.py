@@ -143,6 +143,6 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
         return
     # macOS has no such call: writing the zeros takes the room just as surely.
     zeros = bytes(min(size_bytes, 1 << 20))
-    written = 0
-    while written < size_bytes:
-        written += os.pwrite(descriptor, zeros[: size_bytes - written], written)
+    left = size_bytes
+    while left:
+        left -= os.write(descriptor, zeros[:left])
