@@ -120,8 +120,9 @@ def test_events_that_the_handlers_drop_are_noticed(tmp_path, monkeypatch, capsys
 
     output = capsys.readouterr().out
     assert status == 1
-    assert row(output, 'dropped') == row(output, 'missing') > 0
-    assert row(output, 'accepted') == row(output, 'delivered') + row(output, 'dropped')
+    # What the killed worker had dropped, nobody is left to count.
+    assert row(output, 'missing') >= row(output, 'dropped') > 0
+    assert row(output, 'accepted') == row(output, 'delivered') + row(output, 'missing')
     assert '(oversize)' in output
 
 

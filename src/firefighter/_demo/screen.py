@@ -113,7 +113,7 @@ class Screen:
             self.complain(f'{count(progress.failed, "HTTP request")} not answered.')
         if progress.cut_off:
             self.say(f'{count(progress.cut_off, "HTTP request")} cut off by the kill.')
-        self.say('Now the processes are told to end, and deliver what they still have.\n')
+        self.say('Now the workers are told to end, and deliver what they still have.\n')
 
     def show(self, result: Result) -> None:
         """Show what became of the events."""
