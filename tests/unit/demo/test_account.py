@@ -46,7 +46,7 @@ def test_missing_events_are_named():
     assert (account.delivered, account.missing) == (2, 4)
     assert complaints(account) == [
         'worker 1: 4 events in no file: numbers 2-3, 5-6 of 6',
-        'worker 1: its handler counts 6 events as delivered, and 2 are in the files',
+        'worker 1: its handler counts 6 events as delivered, and 2 of its own are in the files',
     ]
 
 

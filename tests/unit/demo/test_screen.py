@@ -92,7 +92,7 @@ def test_a_file_gets_no_moving_part():
 
     def act(screen):
         assert not screen.is_live
-        screen.begin(SCENARIO, 'http://127.0.0.1:1')
+        screen.begin(SCENARIO, 'http://127.0.0.1:1', None)
         screen.update(Progress(answered=123_456), ENDPOINT)
         screen.close()
 
@@ -109,7 +109,7 @@ def test_a_terminal_shows_progress_and_is_left_clean():
     screen = Screen(file)
     assert screen.is_live
 
-    screen.begin(SCENARIO, 'http://127.0.0.1:1')
+    screen.begin(SCENARIO, 'http://127.0.0.1:1', None)
     screen.update(Progress(answered=123_456, elapsed_seconds=4), ENDPOINT)
     shown = file.getvalue()
     screen.close()
@@ -138,6 +138,6 @@ def test_markup_in_a_complaint_is_text():
 def test_the_first_screen_fits_80_columns():
     """The narrowest terminal that people use."""
     file = io.StringIO()
-    Screen(file).begin(SCENARIO, 'http://127.0.0.1:65535')
+    Screen(file).begin(SCENARIO, 'http://127.0.0.1:65535', None)
 
     assert max(map(len, file.getvalue().splitlines())) <= 80
