@@ -132,18 +132,25 @@ def test_cat_changes_nothing(spool_dir, alive, dead, capfdbinary):
     assert alive.directory.held()
 
 
-def test_cat_follows_a_live_producer_until_it_is_interrupted(spool_dir, alive):
-    """What is committed comes out at once, for the next program in the pipe."""
+@pytest.fixture
+def following(spool_dir, alive):
+    """Start `cat -f`; however the test ends, it ends too."""
     with subprocess.Popen(
         [*RUN, 'cat', '-f', spool_dir], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as command:
-        assert command.stdout.readline() == line('a')
-        assert command.stdout.readline() == line('b')
-        alive.segment(line('new', '2026-01-01T13:00:00.000000Z'), first=3)
-        assert command.stdout.readline() == line('new', '2026-01-01T13:00:00.000000Z')
-        command.send_signal(signal.SIGINT)
-        assert command.communicate(timeout=20) == (b'', b'')
-        assert command.returncode == 130
+        yield command
+        command.kill()
+
+
+def test_cat_follows_a_live_producer_until_it_is_interrupted(following, alive):
+    """What is committed comes out at once, for the next program in the pipe."""
+    assert following.stdout.readline() == line('a')
+    assert following.stdout.readline() == line('b')
+    alive.segment(line('new'), first=3)
+    assert following.stdout.readline() == line('new')
+    following.send_signal(signal.SIGINT)
+    assert following.communicate(timeout=20) == (b'', b'')
+    assert following.returncode == 130
 
 
 def test_cat_ends_quietly_when_its_reader_has_seen_enough(spool_dir, alive):
