@@ -37,7 +37,7 @@ __all__ = ['Pipeline']
 
 
 # Whoever waits longer at exit is told for what.
-_SILENT_SECONDS = 1.0
+_SILENT_SECONDS = 2.0
 
 
 class Pipeline:
