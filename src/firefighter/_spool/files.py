@@ -114,17 +114,19 @@ class FileStore:
             os.close(descriptor)
 
 
-def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap:
+def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap | None:
     """Map a segment of a dead producer, whole, to read it and to note in it what is settled.
+
+    Returns:
+        The mapping; None when the file is empty, as a power loss may leave it.
 
     Raises:
         SpoolUnusable: it is not a file of ours.
         OSError: it cannot be mapped.
-        ValueError: it is empty.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
     try:
-        return mmap.mmap(descriptor, 0)
+        return mmap.mmap(descriptor, 0) if os.fstat(descriptor).st_size else None
     finally:
         os.close(descriptor)
 
