@@ -36,7 +36,7 @@ class _Estate:
             with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
                 self.directory.unlink(segment.name)
                 if not self.left:
-                    self.directory.remove()
+                    _finish(self.directory)
 
 
 class Adoption:
@@ -75,7 +75,11 @@ class Adoption:
             self.trouble = error.reason
             return
         for directory in found:
-            self._take_over(directory, adopt)
+            try:
+                self._take_over(directory, adopt)
+            except SpoolUnusable as error:
+                self.trouble = error.reason
+                directory.release()
 
     def abandon(self) -> None:
         """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
@@ -88,8 +92,7 @@ class Adoption:
         try:
             for name in sorted(directory.listing()):
                 if name.endswith(SEGMENT_SUFFIX):
-                    segment = self._segment(estate, name)
-                    segments += [segment] if segment else []
+                    segments += self._segments(estate, name)
         except headers.NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
             self._newer.add(directory.id)
@@ -98,23 +101,32 @@ class Adoption:
             )
             directory.release()
             return
-        except (SpoolUnusable, OSError, ValueError) as error:
-            self.trouble = f'{directory.path}: {error}'
-            directory.release()
-            return
         estate.left = {segment.name for segment in segments}
         if not segments:
-            directory.remove()
+            _finish(directory)
             return
         self._estates = [other for other in self._estates if other.left]
         self._estates.append(estate)
         for segment in segments:
             adopt(segment)
 
+    def _segments(self, estate: _Estate, name: str) -> list[Segment]:
+        """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
+        try:
+            segment = self._segment(estate, name)
+        except (SpoolUnusable, OSError) as error:
+            # The others must not wait for it. It stays, for people and for the next look.
+            self.trouble = f'{estate.directory.path / name}: {error}'
+            return []
+        return [segment] if segment else []
+
     def _segment(self, estate: _Estate, name: str) -> Segment | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
         data, mapping = read_and_map(estate.directory, name)
+        if mapping is None:
+            estate.directory.unlink(name)
+            return None
         header, reason = _header(data)
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
         recovery = recover(data, header, same_boot=same_boot)
@@ -134,6 +146,12 @@ class Adoption:
             self._quarantine.put(segment, offset, data, reason)
         except (OSError, SpoolUnusable) as error:  # they are counted; what is good must not wait for them
             self.trouble = f'torn bytes could not be put into quarantine: {error}'
+
+
+def _finish(directory: ProducerDirectory) -> None:
+    """Let go of a directory whose events are settled; it stays where something in it could not be read."""
+    if not directory.remove():
+        directory.release()
 
 
 def _header(data: bytes) -> tuple[headers.Header | None, str]:

@@ -122,17 +122,20 @@ class FileStore:
             os.close(descriptor)
 
 
-def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap]:
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
     """Read a segment of a dead producer, and map it, to note in it what is settled.
+
+    Returns:
+        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
 
     Raises:
         SpoolUnusable: it is not a file of ours.
         OSError: it cannot be read or mapped.
-        ValueError: it is empty.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
     with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
-        return file.read(), mmap.mmap(descriptor, 0)
+        data = file.read()
+        return data, mmap.mmap(descriptor, 0) if data else None
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
