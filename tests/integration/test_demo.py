@@ -166,6 +166,7 @@ def test_without_a_spool_on_disk_nobody_is_killed(tmp_path, monkeypatch, capsys)
     assert output.count('No worker is killed this time') == output.count('spool_dir cannot be used') == 1
     assert 'in the way' in output
     assert 'Nothing is missing' in output
+    assert 'is killed while' not in output
     assert 'adopted' not in output
 
 
