@@ -29,7 +29,7 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/call.py
+	$(BIN)/python -m benchmarks.call
 
 # Write the parts of the docs that come from the code.
 docs: $(VENV)/.test

@@ -94,6 +94,9 @@ class Adoption:
         except headers.NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
             self._newer.add(directory.id)
+            self.trouble = (
+                f'{directory.path} was written by a newer firefighter; it is left for one to deliver'
+            )
             directory.release()
             return
         except (SpoolUnusable, OSError, ValueError) as error:

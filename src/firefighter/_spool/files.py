@@ -73,7 +73,11 @@ class FileStore:
         fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
-        """Give the segment its header and its name."""
+        """Give the segment its header and its name.
+
+        Raises:
+            OSError: its file, or the directory, is gone or out of reach.
+        """
         header = Header(
             stream=self._destination.stream,
             destination=asdict(self._destination),
@@ -85,7 +89,11 @@ class FileStore:
         segment.start_over(first_sequence)
         write(segment.words, header)
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
-        self.directory.rename(segment.name, name)
+        try:
+            self.directory.rename(segment.name, name)
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            raise OSError(error.errno or errno.EIO, error.reason) from error
         segment.name = name
 
     def recycle(self, segment: Segment) -> bool:
@@ -135,6 +143,6 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
         return
     # macOS has no such call: writing the zeros takes the room just as surely.
     zeros = bytes(min(size_bytes, 1 << 20))
-    written = 0
-    while written < size_bytes:
-        written += os.pwrite(descriptor, zeros[: size_bytes - written], written)
+    left = size_bytes
+    while left:
+        left -= os.write(descriptor, zeros[:left])
