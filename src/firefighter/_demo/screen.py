@@ -95,9 +95,7 @@ class Screen:
         """Say that a worker has been killed, and what it has left in its spool."""
         at = f'{progress.elapsed_seconds:4.1f} s'
         self.say(f'{at}  Worker {worker} is killed while it logs (SIGKILL, as by kill -9).')
-        self.say(
-            f'        {count(left, "event")} not delivered yet: still in its spool, a file that outlives it.'
-        )
+        self.say(f'        {count(left, "event")} not delivered yet: they stay in its spool on disk.')
 
     def tell_replacement(self, progress: Progress, worker: int) -> None:
         """Say that a new worker takes the killed one's place."""
