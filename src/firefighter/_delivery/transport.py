@@ -195,6 +195,12 @@ _CURES = {
     'InvalidSourceException': "turn off the stream's CloudWatch Logs decompression, or write to another stream",
     'ValueError': 'correct endpoint_url=',
 }
+# What is no misconfiguration for sure, and often is one.
+_HINTS = {
+    'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
+    'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
+    'ProxyConnectionError': 'is the proxy right?',
+}
 # Said before anything was stored, or before anything was sent.
 _CERTAIN = frozenset(
     {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError', 'ServiceUnavailableException'}
@@ -242,4 +248,5 @@ def _from_exception(error: Exception, records: int, *, connected: bool) -> Answe
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     if cause in _CURES:
         return Answer.all_alike(Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})')
-    return Answer.all_alike(Outcome.RETRY, records, cause, text, uncertain=uncertain)
+    hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
+    return Answer.all_alike(Outcome.RETRY, records, cause, text + hint, uncertain=uncertain)

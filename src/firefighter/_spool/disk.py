@@ -91,11 +91,16 @@ class Disk:
                 self._bound.give_back(dropped_bytes)
         if self._directory is not None and not self._directory.held():
             return self._relocate(spool)
-        return self._adoption.trouble or (self._store.trouble if self._store else None)
+        trouble = self._adoption.trouble or (self._store.trouble if self._store else None)
+        # Told once; the next one is news again.
+        self._adoption.trouble = None
+        if self._store is not None:
+            self._store.trouble = None
+        return trouble
 
     def close(self, spool: Spool) -> None:
         """Remove the directory if everything in it is settled; otherwise it stays, held until the process ends."""
-        if self._directory is None or spool.account().pending:
+        if self._directory is None or spool.settled_through < spool.appended:
             return
         spool.seal()
         spool.tidy()
@@ -123,4 +128,4 @@ class Disk:
             self._directory = self._store = None
             spool.use(MemoryStore(), self._max_spool_bytes)
             return f'{error.reason}. Events are kept in memory from now on'
-        return f'the locks of {path} were lost (something closed all descriptors); the spool goes on in {self.path}'
+        return f'the locks of {path} are lost (something closed its descriptors, or removed it); the spool goes on in {self.path}'

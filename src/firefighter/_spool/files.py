@@ -28,7 +28,7 @@ from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable
 
-__all__ = ['SEGMENT_SUFFIX', 'FileStore', 'map_file']
+__all__ = ['SEGMENT_SUFFIX', 'FileStore', 'read_and_map']
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
@@ -73,7 +73,11 @@ class FileStore:
         fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
-        """Give the segment its header and its name."""
+        """Give the segment its header and its name.
+
+        Raises:
+            OSError: its file, or the directory, is gone or out of reach.
+        """
         header = Header(
             stream=self._destination.stream,
             destination=asdict(self._destination),
@@ -85,7 +89,11 @@ class FileStore:
         segment.start_over(first_sequence)
         write(segment.words, header)
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
-        self.directory.rename(segment.name, name)
+        try:
+            self.directory.rename(segment.name, name)
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            raise OSError(error.errno or errno.EIO, error.reason) from error
         segment.name = name
 
     def recycle(self, segment: Segment) -> bool:
@@ -114,19 +122,20 @@ class FileStore:
             os.close(descriptor)
 
 
-def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap:
-    """Map a segment of a dead producer, whole, to read it and to note in it what is settled.
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
+    """Read a segment of a dead producer, and map it, to note in it what is settled.
+
+    Returns:
+        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
 
     Raises:
         SpoolUnusable: it is not a file of ours.
-        OSError: it cannot be mapped.
-        ValueError: it is empty.
+        OSError: it cannot be read or mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
-    try:
-        return mmap.mmap(descriptor, 0)
-    finally:
-        os.close(descriptor)
+    with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
+        data = file.read()
+        return data, mmap.mmap(descriptor, 0) if data else None
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
@@ -135,6 +144,6 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
         return
     # macOS has no such call: writing the zeros takes the room just as surely.
     zeros = bytes(min(size_bytes, 1 << 20))
-    written = 0
-    while written < size_bytes:
-        written += os.pwrite(descriptor, zeros[: size_bytes - written], written)
+    left = size_bytes
+    while left:
+        left -= os.write(descriptor, zeros[:left])

@@ -382,7 +382,13 @@ class Spool:
                 segment = self._stock.draw(size, self._segments)
         if segment is None:
             return False
-        self._store.begin(segment, self.appended)
+        try:
+            self._store.begin(segment, self.appended)
+        except OSError:
+            # Somebody has removed the directory, or its rights. Delivery will see to that; this event is safe in memory.
+            segment.origin.discard(segment)
+            segment = MemoryStore().make(segment.size_bytes)
+            segment.start_over(self.appended)
         self._live = _live((*self._segments, segment))
         return True
 
