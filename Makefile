@@ -7,13 +7,20 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 # `make test TESTS="tests/unit -k spool"` runs a part.
 TESTS ?= tests
 
-.PHONY: demo test lint format bench docs clean constraints
+# `make crash-test N=1000 SEED=7` kills so many processes that log, and shows what became of their events.
+N ?= 100
+SEED ?= 0
+
+.PHONY: demo test crash-test lint format bench docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(TESTS)
+
+crash-test: $(VENV)/.test
+	$(BIN)/python tests/crash/report.py $(N) $(SEED)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

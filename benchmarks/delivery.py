@@ -74,32 +74,42 @@ def line() -> bytes:
     return JSONFormatter().encode(record)
 
 
-def measure(spool: Spool, transports: dict[str, BotoTransport], requests: int) -> dict[str, float]:
-    """Deliver that many requests; return the microseconds of CPU time of each stage for one event."""
-    spent: defaultdict[str, float] = defaultdict(float)
-    event = line()
-    clock = time.thread_time
-    for _ in range(requests):
-        for _ in range(MAX_RECORDS):
-            spool.append(event)
-        begin = clock()
-        taken = spool.take(MAX_RECORDS, MAX_REQUEST_BYTES)
-        spent['take'] += clock() - begin
-        begin = clock()
-        data = [one.data for one in taken]
-        sum(map(len, data))
-        spent['their bytes'] += clock() - begin
-        for name, transport in transports.items():
+class Delivery:
+    """A spool in memory, and the stages behind it."""
+
+    def __init__(self) -> None:
+        accepting, client = AcceptingClient(open_gate=True), client_without_network()
+        self._transports = {
+            'put, ours': BotoTransport(lambda: accepting),
+            'put, with botocore': BotoTransport(lambda: client),
+        }
+        self._spool = Spool(16 * 2**20)
+
+    def measure(self, requests: int) -> dict[str, float]:
+        """Deliver that many requests; return the microseconds of CPU time of each stage for one event."""
+        spent: defaultdict[str, float] = defaultdict(float)
+        event, spool, clock = line(), self._spool, time.thread_time
+        for _ in range(requests):
+            for _ in range(MAX_RECORDS):
+                spool.append(event)
             begin = clock()
-            transport.put('bench', data)
-            spent[name] += clock() - begin
-        begin = clock()
-        spool.acknowledge(taken)
-        spent['acknowledge'] += clock() - begin
-        begin = clock()
-        del taken, data
-        spent['let go'] += clock() - begin
-    return {name: 1e6 * seconds / requests / MAX_RECORDS for name, seconds in spent.items()}
+            taken = spool.take(MAX_RECORDS, MAX_REQUEST_BYTES)
+            spent['take'] += clock() - begin
+            begin = clock()
+            data = [one.data for one in taken]
+            sum(map(len, data))
+            spent['their bytes'] += clock() - begin
+            for name, transport in self._transports.items():
+                begin = clock()
+                transport.put('bench', data)
+                spent[name] += clock() - begin
+            begin = clock()
+            spool.acknowledge(taken)
+            spent['acknowledge'] += clock() - begin
+            begin = clock()
+            del taken, data
+            spent['let go'] += clock() - begin
+        return {name: 1e6 * seconds / requests / MAX_RECORDS for name, seconds in spent.items()}
 
 
 def main() -> None:
@@ -108,13 +118,8 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=15)
     parser.add_argument('--requests', type=int, default=20, help='in a round')
     arguments = parser.parse_args()
-    accepting, client = AcceptingClient(open_gate=True), client_without_network()
-    transports = {
-        'put, ours': BotoTransport(lambda: accepting),
-        'put, with botocore': BotoTransport(lambda: client),
-    }
-    spool = Spool(16 * 2**20)
-    rounds = [measure(spool, transports, arguments.requests) for _ in range(arguments.rounds + 1)][1:]
+    delivery = Delivery()
+    rounds = [delivery.measure(arguments.requests) for _ in range(arguments.rounds + 1)][1:]
     print(f'{machine()}\n{arguments.rounds} rounds of {arguments.requests} requests, medians\n')
     print('| stage | CPU us an event | lowest to highest |\n|---|---|---|')
     for name in rounds[0]:

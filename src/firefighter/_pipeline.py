@@ -21,6 +21,7 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
 from firefighter._delivery.transport import BotoTransport
+from firefighter._open_mark import make_mark
 from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._oversize import Oversize
 from firefighter._spool.disk import Disk
@@ -37,7 +38,7 @@ __all__ = ['Pipeline']
 
 
 # Whoever waits longer at exit is told for what.
-_SILENT_SECONDS = 1.0
+_SILENT_SECONDS = 2.0
 
 
 class Pipeline:
@@ -52,8 +53,8 @@ class Pipeline:
 
     Attributes:
         pid: the process that it belongs to.
-        open_in: the same while events may go straight to the spool, else 0: one comparison tells an emitting thread
-            that the handler is open, and that this is not a forked child.
+        open_here: its one number is 1 while events may go straight to the spool: it tells an emitting thread that the
+            handler is open, and that this is not a forked child.
         synchronous: whether the emitting thread delivers.
     """
 
@@ -66,7 +67,7 @@ class Pipeline:
         diagnostics: Diagnostics,
     ) -> None:
         self.pid = getpid()
-        self.open_in = 0
+        self.open_here = make_mark()
         self.synchronous = False
         self._stream = stream
         self._options = options
@@ -108,7 +109,7 @@ class Pipeline:
 
     def open(self, make_thread: Callable[[], threading.Thread], *, synchronous: bool) -> None:
         """Start the delivery thread, unless the emitting threads are to deliver themselves."""
-        if self.open_in == self.pid:
+        if self.open_here[0]:
             return
         self.open_spool()
         running = self.sender.resume()
@@ -119,16 +120,16 @@ class Pipeline:
         if self.synchronous:
             self._client.limit_timeouts(self._options.sync_timeout_seconds)
             self._transport.renew_client()
-        self.open_in = self.pid
+        self.open_here[0] = 1
 
     def begin_close(self) -> None:
         """Have what is pending delivered and the delivery thread end, without waiting."""
-        if self.open_in == self.pid:
+        if self.open_here[0]:
             self.source.end()
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and end the delivery thread, until the deadline."""
-        self.open_in = 0
+        self.open_here[0] = 0
         self.source.end()
         if self._must_not_wait():
             return
@@ -253,7 +254,7 @@ class Pipeline:
     def thread_ended(self) -> None:
         """Take note that the delivery thread has left; unless by END, the next event starts another."""
         if not self.source.ended:
-            self.open_in = 0
+            self.open_here[0] = 0
             self._diagnostics.say(
                 'thread',
                 f'stream {self._stream!r}: the delivery thread was ended; the next event starts another',

@@ -233,7 +233,7 @@ class FirehoseHandler(logging.Handler):
         if inside_delivery.delivery:
             pipeline.count_suppressed()
             return
-        if pipeline.open_in != getpid():
+        if not pipeline.open_here[0]:
             opened = self._open(make_thread)
             if opened is None:
                 return
@@ -242,7 +242,8 @@ class FirehoseHandler(logging.Handler):
         try:
             if self.formatter is self._json_formatter:
                 line = self._json_formatter.encode(message)
-                if len(line) > self.MAX_RECORD_SIZE or len(line) > MAX_RECORD_BYTES:
+                size = len(line)
+                if size > self.MAX_RECORD_SIZE or size > MAX_RECORD_BYTES:
                     line = pipeline.fit_or_drop(line, self.MAX_RECORD_SIZE)
             else:
                 line = self._foreign_line(message, pipeline)
@@ -370,7 +371,7 @@ class FirehoseHandler(logging.Handler):
         return pipeline
 
     def _let_go(self, pipeline: Pipeline) -> None:
-        if not pipeline.open_in and not pipeline.spool.account().pending:
+        if not pipeline.open_here[0] and not pipeline.spool.account().pending:
             _lifecycle.let_go(self)
 
     def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:

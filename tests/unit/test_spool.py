@@ -186,7 +186,7 @@ def test_a_backlog_gets_larger_segments():
     spool = Spool(16 * 2**20)
     for _ in range(60_000):
         spool.append(LINE)
-    sizes = [segment.size_bytes for segment in spool._live.segments[1:]]
+    sizes = [segment.size_bytes for segment in spool._segments[1:]]
     assert sizes == sorted(sizes)
     assert sizes[0] == 256 * 1024
     assert sizes[-1] == 4 * 2**20 or spool.allocated_bytes > 12 * 2**20

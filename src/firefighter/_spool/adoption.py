@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -11,7 +10,7 @@ from pathlib import Path
 from firefighter._spool import header as headers
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
-from firefighter._spool.files import SEGMENT_SUFFIX, map_file
+from firefighter._spool.files import SEGMENT_SUFFIX, read_and_map
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.orphans import adopt_dead
 from firefighter._spool.producer import ProducerDirectory
@@ -37,7 +36,7 @@ class _Estate:
             with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
                 self.directory.unlink(segment.name)
                 if not self.left:
-                    self.directory.remove()
+                    _finish(self.directory)
 
 
 class Adoption:
@@ -76,7 +75,11 @@ class Adoption:
             self.trouble = error.reason
             return
         for directory in found:
-            self._take_over(directory, adopt)
+            try:
+                self._take_over(directory, adopt)
+            except SpoolUnusable as error:
+                self.trouble = error.reason
+                directory.release()
 
     def abandon(self) -> None:
         """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
@@ -89,8 +92,7 @@ class Adoption:
         try:
             for name in sorted(directory.listing()):
                 if name.endswith(SEGMENT_SUFFIX):
-                    segment = self._segment(estate, name)
-                    segments += [segment] if segment else []
+                    segments += self._segments(estate, name)
         except headers.NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
             self._newer.add(directory.id)
@@ -99,28 +101,38 @@ class Adoption:
             )
             directory.release()
             return
-        except (SpoolUnusable, OSError, ValueError) as error:
-            self.trouble = f'{directory.path}: {error}'
-            directory.release()
-            return
         estate.left = {segment.name for segment in segments}
         if not segments:
-            directory.remove()
+            _finish(directory)
             return
         self._estates = [other for other in self._estates if other.left]
         self._estates.append(estate)
         for segment in segments:
             adopt(segment)
 
+    def _segments(self, estate: _Estate, name: str) -> list[Segment]:
+        """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
+        try:
+            segment = self._segment(estate, name)
+        except (SpoolUnusable, OSError) as error:
+            # The others must not wait for it. It stays, for people and for the next look.
+            self.trouble = f'{estate.directory.path / name}: {error}'
+            return []
+        return [segment] if segment else []
+
     def _segment(self, estate: _Estate, name: str) -> Segment | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
-        mapping = map_file(estate.directory, name)
-        header, reason = _header(mapping)
+        # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
+        data, mapping = read_and_map(estate.directory, name)
+        if mapping is None:
+            estate.directory.unlink(name)
+            return None
+        header, reason = _header(data)
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
-        recovery = recover(mapping, header, same_boot=same_boot)
+        recovery = recover(data, header, same_boot=same_boot)
         for torn in recovery.torn:
             self._put_aside(
-                f'{estate.directory.id.hex()}/{name}', torn.start, mapping[torn.start : torn.end], reason
+                f'{estate.directory.id.hex()}/{name}', torn.start, data[torn.start : torn.end], reason
             )
         if not recovery.good:
             estate.directory.unlink(name)
@@ -136,9 +148,15 @@ class Adoption:
             self.trouble = f'torn bytes could not be put into quarantine: {error}'
 
 
-def _header(mapping: mmap.mmap) -> tuple[headers.Header | None, str]:
+def _finish(directory: ProducerDirectory) -> None:
+    """Let go of a directory whose events are settled; it stays where something in it could not be read."""
+    if not directory.remove():
+        directory.release()
+
+
+def _header(data: bytes) -> tuple[headers.Header | None, str]:
     try:
-        return headers.read(mapping[:HEADER_BYTES]), 'torn'
+        return headers.read(data[:HEADER_BYTES]), 'torn'
     except headers.NotASegment as error:
         return None, error.reason
 

@@ -28,7 +28,7 @@ from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable
 
-__all__ = ['SEGMENT_SUFFIX', 'FileStore', 'map_file']
+__all__ = ['SEGMENT_SUFFIX', 'FileStore', 'read_and_map']
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
@@ -122,19 +122,20 @@ class FileStore:
             os.close(descriptor)
 
 
-def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap:
-    """Map a segment of a dead producer, whole, to read it and to note in it what is settled.
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
+    """Read a segment of a dead producer, and map it, to note in it what is settled.
+
+    Returns:
+        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
 
     Raises:
         SpoolUnusable: it is not a file of ours.
-        OSError: it cannot be mapped.
-        ValueError: it is empty.
+        OSError: it cannot be read or mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
-    try:
-        return mmap.mmap(descriptor, 0)
-    finally:
-        os.close(descriptor)
+    with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
+        data = file.read()
+        return data, mmap.mmap(descriptor, 0) if data else None
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:

@@ -101,9 +101,9 @@ class Producer:
         return about if isinstance(about, dict) else {}
 
     def quarantined_bytes(self) -> int:
-        """Return the size of the quarantine file; 0 without one."""
+        """Return the size of its destination's quarantine file; 0 without one."""
         try:
-            return (self.path / QUARANTINE).lstat().st_size
+            return (self.path.parent / QUARANTINE).lstat().st_size
         except OSError:
             return 0
 

@@ -1,0 +1,310 @@
+"""Kills processes that log, and looks for what they have said they logged.
+
+A round: producers log numbered events and report each number, through a pipe, when the logging call has returned. When so many
+reports have come as the dice have said, all producers are killed (SIGKILL). Then a new process of the same
+destination opens the directory, and delivers. Every reported event must be at the endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from firefighter._spool.header import HEADER_BYTES, read_marks
+from firefighter.local import LocalFirehoseProcess
+
+STREAM = 'bar'
+WINDOW_BYTES = 8 * 1024 * 1024
+NURSERY = Path(__file__).with_name('nursery.py')
+SMALL = (0, 40, 200)
+VERY_DIFFERENT = (0, 9, 100, 700, 5_000, 60_000, 0, 300_000, 30)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is particular about a kind of round."""
+
+    name: str
+    producers: int = 1
+    threads: int = 1
+    fault: Mapping[str, object] = field(default_factory=dict)
+    """What is wrong with the endpoint until the last heir comes."""
+    heirs_killed: int = 0
+    """So many adopters are killed, one after the other, while they deliver."""
+    sizes: tuple[int, ...] = SMALL
+    most_reports: int = 6_000
+    handler: dict[str, object] = field(default_factory=dict)
+
+
+# Segments of 64 KiB, and never a fifth: whoever logs waits for the room.
+ROLLING = {'max_spool_bytes': 256 * 1024, 'overflow': 'block', 'block_timeout_seconds': 30}
+
+DOWN = {'name': 'unavailable'}
+# Stored at once: so whoever dies has something in flight that has arrived.
+LATE = {'name': 'slow', 'seconds': 20}
+
+VARIANTS = (
+    Variant('one producer'),
+    Variant('endpoint down', fault=DOWN),
+    Variant('answers late', fault=LATE),
+    Variant('two producers', producers=2),
+    Variant('eight threads', threads=8),
+    Variant('adopter killed', heirs_killed=1),
+    Variant('two adopters killed, endpoint down', fault=DOWN, heirs_killed=2),
+    Variant('two adopters killed, answers late', fault=LATE, heirs_killed=2),
+    Variant('rolling over', sizes=(4_000, 9_000, 500), most_reports=1_500, handler=ROLLING),
+    Variant('very different sizes', sizes=VERY_DIFFERENT, most_reports=300),
+)
+
+
+@dataclass
+class Result:
+    """What came of a round."""
+
+    variant: str
+    reported: int
+    lost: int
+    twice: int
+    in_flight: int
+    """Events that the endpoint had, and of which the dead did not know it."""
+    unexplained: int
+    """Events that arrived more often than that explains."""
+    recovery_seconds: float
+
+
+class Process:
+    """A forked process, and what it reports."""
+
+    def __init__(self, nursery: Nursery, settings: dict[str, object]) -> None:
+        self._nursery = nursery
+        self._reports, theirs = os.pipe()
+        try:
+            self.pid = nursery.ask(settings, theirs)
+        finally:
+            os.close(theirs)
+        self.output = b''
+        self.alive = True
+
+    def read(self) -> bool:
+        """Read some; return whether there was any."""
+        data = os.read(self._reports, 1 << 16)
+        self.output += data
+        return bool(data)
+
+    def kill(self) -> None:
+        """Kill it, and wait until the system has let go of all that it held."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+            self.reap()
+
+    def kill_without_waiting(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        self.alive = False
+        self._nursery.ask({'reap': self.pid})
+
+    def read_to_the_end(self) -> None:
+        while self.read():
+            pass
+        os.close(self._reports)
+
+
+class Nursery:
+    """What forks the processes."""
+
+    def __enter__(self) -> Nursery:
+        self._control, theirs = socket.socketpair()
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(('AWS_', 'FIREFIGHTER_'))
+        }
+        environment |= {
+            'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE',
+            'AWS_SECRET_ACCESS_KEY': 'example',
+            'AWS_DEFAULT_REGION': 'eu-west-1',
+            'AWS_CONFIG_FILE': os.devnull,
+            'AWS_SHARED_CREDENTIALS_FILE': os.devnull,
+            'AWS_EC2_METADATA_DISABLED': 'true',
+        }
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(NURSERY), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=environment,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._control.close()
+        self._process.wait()
+
+    def ask(self, request: dict[str, object], *descriptors: int) -> int:
+        socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+        answer = self._control.recv(64)
+        if not answer:
+            raise RuntimeError('the nursery has died')
+        return int(answer)
+
+
+class Harness:
+    """An endpoint, a nursery, and the dice.
+
+    Args:
+        folder: a new one for everything.
+        seed: of the dice.
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder
+        self._dice = random.Random(seed)
+        self._rounds = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Harness:
+        with ExitStack() as stack:
+            self._endpoint = stack.enter_context(
+                LocalFirehoseProcess(self._folder / 'delivered', streams=[STREAM], buffer_seconds=900)
+            )
+            self._nursery = stack.enter_context(Nursery())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def round(self, variant: Variant) -> Result:
+        """Let producers log, kill them, let an heir deliver, and compare."""
+        self._rounds += 1
+        spool_dir = self._folder / f'spool-{self._rounds}'
+        spool_dir.mkdir()
+        handler = {
+            'delivery_stream_name': STREAM,
+            'endpoint_url': self._endpoint.url,
+            'spool_dir': str(spool_dir),
+            **variant.handler,
+        }
+        if variant.fault:
+            self._endpoint.inject(**variant.fault)
+        with ExitStack() as stack:
+            reported = self._produce(variant, handler, stack)
+            died_at = time.monotonic()
+            pending = set(numbers(lines_pending(spool_dir)))
+            early = Counter(self._arrived())
+            for _ in range(variant.heirs_killed):
+                self._let_an_heir_die(handler, stack)
+            self._endpoint.clear_faults()
+            report, recovered_at = self._let_an_heir_deliver(handler, stack)
+        if not report['complete'] or report['pending'] or report['backing'] != 'disk':
+            raise AssertionError(f'{variant.name}: the heir says {report}')
+        left = [path for path in spool_dir.glob('*/*/*') if path.is_dir()]
+        if left:
+            raise AssertionError(f'{variant.name}: directories stay behind: {left}')
+        arrived = early + Counter(self._arrived())
+        # An event may come once more for each time that somebody died who had it in flight.
+        chances = 1 + variant.heirs_killed
+        return Result(
+            variant=variant.name,
+            reported=len(reported),
+            lost=len(reported - arrived.keys()),
+            twice=sum(times - 1 for times in arrived.values()),
+            in_flight=sum(1 for event in pending if early[event]),
+            unexplained=sum(
+                1 for event, times in arrived.items() if times > 1 + (chances if event in pending else 0)
+            ),
+            recovery_seconds=recovered_at - died_at,
+        )
+
+    def _produce(
+        self, variant: Variant, handler: dict[str, object], stack: ExitStack
+    ) -> set[tuple[str, int]]:
+        """Return what the producers have reported until they were killed."""
+        settings = {
+            'start': 'producer',
+            'handler': handler,
+            'threads': variant.threads,
+            'sizes': variant.sizes,
+        }
+        started = []
+        for index in range(variant.producers):
+            process = Process(self._nursery, {**settings, 'name': f'{self._rounds}.{index}'})
+            stack.callback(process.kill)
+            started.append(process)
+        # As many early moments as late ones: from the first event to the last.
+        wanted = int(variant.most_reports ** self._dice.random())
+        for process in started:
+            while process.output.count(b'\n') < wanted and process.read():
+                pass
+        for process in started:
+            process.kill_without_waiting()
+        reported = set()
+        for index, process in enumerate(started):
+            process.read_to_the_end()
+            process.reap()
+            # What comes behind the last newline is the report of no whole number.
+            for line in process.output[: process.output.rfind(b'\n') + 1].splitlines():
+                thread, number = map(int, line.split())
+                reported.add((f'{self._rounds}.{index}.{thread}', number))
+        return reported
+
+    def _let_an_heir_die(self, handler: dict[str, object], stack: ExitStack) -> None:
+        heir = self._heir(handler, stack, ticks=True)
+        wanted = int(20_000 ** self._dice.random())
+        while len(heir.output) < wanted and heir.read():
+            pass
+        heir.kill()
+        heir.read_to_the_end()
+
+    def _let_an_heir_deliver(
+        self, handler: dict[str, object], stack: ExitStack
+    ) -> tuple[dict[str, object], float]:
+        heir = self._heir(handler, stack, ticks=False)
+        while b'\n' not in heir.output and heir.read():
+            pass
+        recovered_at = time.monotonic()
+        heir.read_to_the_end()
+        heir.reap()
+        return json.loads(heir.output), recovered_at
+
+    def _heir(self, handler: dict[str, object], stack: ExitStack, *, ticks: bool) -> Process:
+        process = Process(self._nursery, {'start': 'heir', 'handler': handler, 'ticks': ticks})
+        stack.callback(process.kill)
+        return process
+
+    def _arrived(self) -> Iterable[tuple[str, int]]:
+        """Return the events at the endpoint, and empty it."""
+        self._endpoint.flush()
+        for path in sorted((self._folder / 'delivered').rglob('*')):
+            if path.is_file():
+                yield from numbers(path.read_bytes().splitlines())
+                path.unlink()
+
+
+def numbers(lines: Iterable[bytes]) -> Iterable[tuple[str, int]]:
+    """Return who has logged each line, and its number."""
+    for line in lines:
+        event = json.loads(line)
+        yield event['by'], event['n']
+
+
+def lines_pending(spool_dir: Path) -> Iterable[bytes]:
+    """Return the lines that dead producers have not got rid of, as their files say."""
+    for path in sorted(spool_dir.rglob('*.spool')):
+        data = path.read_bytes()
+        _, tail, head = read_marks(data[:HEADER_BYTES])
+        yield from data[head:tail].splitlines()

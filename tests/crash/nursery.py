@@ -1,0 +1,119 @@
+"""A process that forks others on demand, so that a thousand of them cost no thousand starts of Python.
+
+    python nursery.py DESCRIPTOR
+
+It reads one request of JSON at a time from the socket that is its descriptor, and answers each with one number. It has one
+thread and no handler: what it forks is as new as any process that has just imported firefighter.
+
+    {"start": "producer" or "heir", ...}    with a descriptor to report to: forks; the answer is the process's id
+    {"reap": pid}                           waits for its end; the answer is the status
+
+When the socket ends it ends, and so does what it has forked (those have the other end of nothing).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3  # noqa: F401  # what the children would import, each for itself
+
+from firefighter.logging import FirehoseHandler
+
+REQUEST_BYTES = 4096
+# How long an heir tries. Far beyond any recovery, and below the limit of a test.
+HEIR_SECONDS = 40
+
+
+def produce(settings: dict[str, Any], report: int) -> None:
+    """Log numbered events as fast as it goes, and report each when its call has returned. Does not end by itself."""
+    handler = FirehoseHandler(**settings['handler'])
+    logger = logging.Logger('crash')
+    logger.addHandler(handler)
+    sizes = settings['sizes']
+
+    def log(thread: int) -> None:
+        name = f'{settings["name"]}.{thread}'
+        number = 0
+        while True:
+            logger.info({'by': name, 'n': number, 'pad': 'x' * sizes[number % len(sizes)]})
+            os.write(report, b'%d %d\n' % (thread, number))
+            number += 1
+
+    for thread in range(1, settings['threads']):
+        threading.Thread(target=log, args=(thread,), daemon=True).start()
+    log(0)
+
+
+def inherit(settings: dict[str, Any], report: int) -> None:
+    """Deliver what the dead have left, and report how that went. Logs nothing."""
+    handler = FirehoseHandler(**settings['handler'])
+    if settings['ticks']:
+        threading.Thread(target=tick, args=(report,), daemon=True).start()
+    complete = handler.flush(HEIR_SECONDS)
+    stats = handler.stats()
+    backing = stats.backing
+    handler.close()
+    os.write(
+        report,
+        b'%s\n'
+        % json.dumps(
+            {
+                'complete': complete,
+                'adopted': stats.adopted,
+                'delivered': stats.delivered,
+                'pending': stats.pending,
+                'quarantined': stats.quarantined_bytes,
+                'backing': backing,
+                'error': stats.last_error,
+            }
+        ).encode(),
+    )
+
+
+def tick(report: int) -> None:
+    """Give the one who is to kill this process moments to choose from."""
+    while True:
+        os.write(report, b'.')
+        time.sleep(0)
+
+
+ROLES: dict[str, Callable[[dict[str, Any], int], None]] = {'producer': produce, 'heir': inherit}
+
+
+def main(control: socket.socket) -> None:
+    """Answer requests until there are no more."""
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)
+        if not request:
+            return
+        settings = json.loads(request)
+        if 'reap' in settings:
+            _, answer = os.waitpid(settings['reap'], 0)
+        else:
+            answer = start(control, settings, descriptors[0])
+        control.sendall(b'%d\n' % answer)
+
+
+def start(control: socket.socket, settings: dict[str, Any], report: int) -> int:
+    """Fork a process for a role; return its id."""
+    pid = os.fork()
+    if pid:
+        os.close(report)
+        return pid
+    control.close()
+    try:
+        ROLES[settings['start']](settings, report)
+    finally:
+        os._exit(0)
+
+
+if __name__ == '__main__':
+    main(socket.socket(fileno=int(sys.argv[1])))

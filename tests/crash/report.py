@@ -1,0 +1,57 @@
+"""Kill a thousand processes that log, and print what became of their events.
+
+    python report.py KILLS [SEED]
+
+Ends with status 1 when an event was lost, or arrived twice without having been in flight.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+from harness import VARIANTS, Harness, Result
+
+COLUMNS = ('', 'kills', 'reported', 'lost', 'in flight', 'twice', 'unexplained', 'median s', 'worst s')
+
+
+def row(name: str, results: Sequence[Result], kills: int) -> tuple[str, ...]:
+    """Return a line of the table."""
+    seconds = [result.recovery_seconds for result in results]
+    totals = [
+        sum(getattr(result, field) for result in results)
+        for field in ('reported', 'lost', 'in_flight', 'twice', 'unexplained')
+    ]
+    times = statistics.median(seconds), max(seconds)
+    return name, f'{kills:,}', *(f'{total:,}' for total in totals), *(f'{time:.3f}' for time in times)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run rounds of all variants in turn until so many processes have been killed."""
+    wanted = int(arguments[0])
+    seed = int(arguments[1]) if len(arguments) > 1 else 0
+    results: dict[str, list[Result]] = {}
+    deaths = {variant.name: variant.producers + variant.heirs_killed for variant in VARIANTS}
+    kills = 0
+    with tempfile.TemporaryDirectory() as folder, Harness(Path(folder), seed) as harness:
+        for variant in cycle(VARIANTS):
+            if kills >= wanted:
+                break
+            results.setdefault(variant.name, []).append(harness.round(variant))
+            kills += deaths[variant.name]
+    rows = [row(name, done, deaths[name] * len(done)) for name, done in results.items()]
+    everything = [result for done in results.values() for result in done]
+    table = [COLUMNS, *rows, row('all', everything, kills)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for line in table:
+        first, *rest = line
+        print(first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:])), sep='  ')
+    return int(any(result.lost or result.unexplained for result in everything))
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
