@@ -297,6 +297,22 @@ def test_the_early_death_of_a_process_ends_the_demo(tmp_path, entry_point, name)
         wait_until_gone(children)
 
 
+def test_a_reader_that_has_seen_enough_ends_the_demo(tmp_path):
+    """`| head`: one line on stderr, no traceback, no process left."""
+    with subprocess.Popen(
+        [*COMMAND, '--folder', 'out', *ONE_SECOND],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+
+        assert process.stderr.read() == 'firefighter demo: [Errno 32] Broken pipe\n'
+    assert process.returncode == 1
+
+
 def test_an_endpoint_that_cannot_start_is_reported(tmp_path, monkeypatch, capsys):
     """The child's own words, and that it was the child."""
     monkeypatch.setattr(performance, 'STREAM', 'no such name!')

@@ -34,7 +34,7 @@ class Scenario:
 
     @property
     def kill_after_seconds(self) -> float:
-        """When one of the workers is killed: in the middle of the traffic, but not after half an hour."""
+        """When one of the workers is killed: in the middle of the traffic, of a long one earlier."""
         return min(self.seconds / 2, LATEST_KILL_SECONDS)
 
 

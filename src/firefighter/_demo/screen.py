@@ -5,6 +5,9 @@ On a terminal the middle part moves; into a file or a pipe go only the lines tha
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +45,14 @@ class Result:
     delivered: Delivered
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Raise what any other output raises; rich would exit, from the middle of a running event loop."""
+        with contextlib.suppress(SystemExit):
+            super().on_broken_pipe()
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 class Screen:
     """Writes to a console.
 
@@ -53,7 +64,7 @@ class Screen:
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
-        self._console = Console(file=file, highlight=False, markup=False, emoji=False)
+        self._console = _Console(file=file, highlight=False, markup=False, emoji=False)
         self.is_live = self._console.is_terminal
         self._live: Live | None = None
         self._seconds = 0.0
@@ -78,9 +89,10 @@ class Screen:
   files       {shown(scenario.folder)}
 """)
         if hindrance is None:
-            self.say('Halfway one of the workers is killed, without a warning.\n')
+            self.say('While they serve, one of the workers is killed without a warning.\n')
         else:
-            self.complain(f'No worker is killed this time, since its events would be lost: {hindrance}\n')
+            self.complain('No worker is killed this time: what it had not delivered would be lost.')
+            self.say(f'  {hindrance}\n')
         self._seconds = scenario.seconds
         if self.is_live:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
