@@ -190,3 +190,13 @@ def test_a_backlog_gets_larger_segments():
     assert sizes == sorted(sizes)
     assert sizes[0] == 256 * 1024
     assert sizes[-1] == 4 * 2**20 or spool.allocated_bytes > 12 * 2**20
+
+
+def test_a_sealed_spool_holds_one_page():
+    """A closed handler that the program keeps holds no spare segment, and on disk no file."""
+    spool = Spool(16 * 2**20)
+    spool.append(LINE)
+    spool.acknowledge(spool.take(1, 1000))
+    spool.seal()
+    spool.tidy()
+    assert spool.allocated_bytes == 4096

@@ -339,7 +339,9 @@ class Spool:
             if segment.head == segment.tail:
                 self._adopted = tuple(other for other in self._adopted if other is not segment)
                 segment.origin.discard(segment)
-        if segments[-1].tail * 2 > segments[-1].size_bytes:
+        newest = segments[-1]
+        # A header without room is no segment in use: the handler has just begun, or is closed.
+        if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
             self._make_spare()
 
     # Inside.
