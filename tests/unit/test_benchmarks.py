@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
     [
         ('call', ['--rounds=1', '--calls=200'], ['NullHandler', 'firefighter, disk, delivering']),
         ('delivery', ['--rounds=1', '--requests=1'], ['take', 'put, with botocore', 'acknowledge']),
+        ('tail', ['--turns=1', '--seconds=0.1'], ['no logging', 'FileHandler, JSON', 'disk']),
     ],
 )
 def test_benchmark_runs(module: str, options: list[str], rows: list[str], tmp_path: Path) -> None:

@@ -219,10 +219,11 @@ def _from_response(response: Mapping[str, Any], records: int) -> Answer:
             uncertain=True,
         )
     # An entry with both a RecordId and an ErrorCode has failed; FailedPutCount is not needed to know.
-    outcomes = [Outcome.ACCEPTED if not entry.get('ErrorCode') else Outcome.RETRY for entry in entries]
-    failed = next((entry for entry in entries if entry.get('ErrorCode')), None)
-    if failed is None:
-        return Answer(outcomes)
+    failures = [entry.get('ErrorCode') for entry in entries]
+    if not any(failures):
+        return Answer([Outcome.ACCEPTED] * records)
+    outcomes = [Outcome.RETRY if failure else Outcome.ACCEPTED for failure in failures]
+    failed = next(entry for entry in entries if entry.get('ErrorCode'))
     code = failed['ErrorCode']
     return Answer(
         outcomes,
