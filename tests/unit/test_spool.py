@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from firefighter._escaping import escape
+from firefighter._spool.memory import MemoryStore
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 DEADLINE_SECONDS = 20
@@ -192,9 +193,16 @@ def test_a_backlog_gets_larger_segments():
     assert sizes[-1] == 4 * 2**20 or spool.allocated_bytes > 12 * 2**20
 
 
+class OnceOnly(MemoryStore):
+    """Uses no segment twice, like the store on disk."""
+
+    def recycle(self, segment):
+        return False
+
+
 def test_a_sealed_spool_holds_one_page():
-    """A closed handler that the program keeps holds no spare segment, and on disk no file."""
-    spool = Spool(16 * 2**20)
+    """A closed handler that the program keeps holds no file, not even a spare one."""
+    spool = Spool(16 * 2**20, store=OnceOnly())
     spool.append(LINE)
     spool.acknowledge(spool.take(1, 1000))
     spool.seal()
