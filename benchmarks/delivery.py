@@ -20,10 +20,9 @@ import boto3.session
 from benchmarks.contestants import AcceptingClient, machine
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.config import Config
 
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.transport import BotoTransport
+from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
 from firefighter._spool.spool import Spool
 from firefighter.formatting import JSONFormatter
 
@@ -41,13 +40,8 @@ class _Raw:
 
 def client_without_network() -> Any:
     """Return a client that makes each request whole, and has its answer before it is sent."""
-    client = boto3.session.Session().client(
-        'firehose',
-        region_name='eu-north-1',
-        aws_access_key_id='x',
-        aws_secret_access_key='x',
-        config=Config(retries={'total_max_attempts': 1, 'mode': 'standard'}, parameter_validation=False),
-    )
+    session = boto3.session.Session('x', 'x', region_name='eu-north-1')
+    client: Any = make_client(ClientOptions(session))
     entry = {'RecordId': 'r' * 224}
     body = json.dumps({'FailedPutCount': 0, 'RequestResponses': [entry] * MAX_RECORDS}).encode()
 

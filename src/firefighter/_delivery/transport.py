@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
+from firefighter._delivery.shortcut import shorten
 
 if TYPE_CHECKING:
     import boto3.session
@@ -130,6 +131,7 @@ def make_client(options: ClientOptions) -> FirehoseClient:
     client: FirehoseClient = session.client(
         'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
     )
+    shorten(client)
     return client
 
 
