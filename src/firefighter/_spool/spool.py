@@ -319,7 +319,7 @@ class Spool:
                 continue
             remaining = tuple(other for other in self._adopted if other is not segment)
             self._count_dropped_bytes('overflow', segment.tail - segment.head)
-            total = self._dropped.get('overflow', 0) + segment.events
+            total = self._dropped.get('overflow', 0) + segment.events - segment.head_events
             with self._lock:
                 self._dropped['overflow'] = total
                 self._adopted = remaining
@@ -339,7 +339,9 @@ class Spool:
             if segment.head == segment.tail:
                 self._adopted = tuple(other for other in self._adopted if other is not segment)
                 segment.origin.discard(segment)
-        if segments[-1].tail * 2 > segments[-1].size_bytes:
+        newest = segments[-1]
+        # A header without room is no segment in use: the handler has just begun, or is closed.
+        if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
             self._make_spare()
 
     # Inside.
@@ -432,7 +434,11 @@ class Spool:
         spare = max(settled, key=lambda segment: segment.size_bytes)
         with self._lock:
             # Where drop_oldest has taken it out meanwhile, its bytes are given away.
-            useful = spare in self._segments and self._stock.reserve_used(spare)
+            useful = (
+                spare in self._segments
+                and spare.origin is self._store  # not one from before `use`
+                and self._stock.reserve_used(spare)
+            )
             self._live = _live(tuple(s for s in self._segments if s not in settled))
         for segment in settled:
             if segment is not spare or not useful:

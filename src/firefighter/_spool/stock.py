@@ -88,10 +88,15 @@ class Stock:
             wanted = max(self._smallest_bytes, _pages(size))
         if wanted > room:
             return None
-        try:
-            return self._store.make(wanted)
-        except (OSError, MemoryError):
-            return None  # no memory, or no room on the disk: as if the bound were reached
+        least = max(self._smallest_bytes, _pages(size))
+        while True:
+            try:
+                return self._store.make(wanted)
+            except (OSError, MemoryError):
+                if wanted <= least:
+                    return None  # no memory, or no room on the disk: as if the bound were reached
+                # There may be room for a small one, and later ones begin small again.
+                self._next_bytes, wanted = self._smallest_bytes, least
 
     def discard_spare(self) -> None:
         """Give the spare segment up."""
@@ -114,6 +119,7 @@ class Stock:
             spare = self._store.make(self._reserved_bytes)
             self._store.prepare(spare)
         except (OSError, MemoryError):
+            self._next_bytes = self._smallest_bytes
             return None  # append will find out, and let the overflow policy speak
         return spare
 

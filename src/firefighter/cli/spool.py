@@ -89,7 +89,14 @@ def list_producers(arguments: argparse.Namespace) -> int:
     keys = ('stream', 'producer', 'state', 'events', 'bytes', 'torn_bytes', 'oldest', 'pid', 'program')
     print_table(
         titles,
-        [[age(row[key], now) if key == 'oldest' else _cell(row[key]) for key in keys] for row in rows],
+        [
+            # A pid is a name: it has no thousands.
+            [
+                age(row[key], now) if key == 'oldest' else _cell(str(row[key]) if key == 'pid' else row[key])
+                for key in keys
+            ]
+            for row in rows
+        ],
     )
     return 0
 
