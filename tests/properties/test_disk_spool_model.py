@@ -69,7 +69,9 @@ class Written:
             lines = self.lines
         else:
             lines = [*self.lines, *([self.in_flight] if self.in_flight else [])]
-        places = [lines.index(line) for line in found]  # fails for what was never written, torn lines among it
+        places = [
+            lines.index(line) for line in found
+        ]  # fails for what was never written, torn lines among it
         assert places == sorted(set(places)), 'out of order, or twice'
         if touched:
             return
@@ -119,7 +121,7 @@ def lines_of(segment) -> list[bytes]:
     data = bytearray(segment.mapping[segment.head : segment.tail])
     for start, end in segment._holes:
         data[start - segment.head : end - segment.head] = bytes(end - start)
-    return [line for part in bytes(data).split(b"\0") for line in part.splitlines(keepends=True)]
+    return [line for part in bytes(data).split(b'\0') for line in part.splitlines(keepends=True)]
 
 
 @contextmanager
@@ -315,8 +317,12 @@ class DiskMachine(RuleBasedStateMachine):
                 expected_torn += len(data[self.beginning(data) :].replace(b'\0', b'')) - sum(map(len, lines))
             process.adopted += len(lines)
             self.touched.discard(key)
-            if segment:
-                self.files[key] = Written(lines=lines, exact=not segment._erases)
+            if segment and segment._erases:
+                self.files[key] = Written(lines=lines, exact=False)
+            elif segment:
+                # What is settled is still in the file: after a reboot it comes back.
+                known = written.lines + [line for line in lines if line not in written.lines]
+                self.files[key] = Written(lines=known, settled=set(known) - set(lines))
             else:
                 self.files.pop(key, None)
         assert not found, 'adopted from the living'
@@ -368,7 +374,7 @@ class DiskMachine(RuleBasedStateMachine):
         self.replace_the_dead()
 
     def undo_append(self, process, line, keys):
-        for key, written in self.files.items():
+        for written in self.files.values():
             if line in written.lines:
                 written.lines.remove(line)
                 written.in_flight = line
@@ -381,7 +387,7 @@ class DiskMachine(RuleBasedStateMachine):
             key = path.parent.name, path.name
             if key not in self.files:
                 data = path.read_bytes()
-                lines = [line for line in data[HEADER_BYTES:].split(b'\0')[0].splitlines(keepends=True)]
+                lines = list(data[HEADER_BYTES:].split(b'\0')[0].splitlines(keepends=True))
                 self.files[key] = Written(lines=lines, unsure=set(lines))
                 self.touched.add(key)
 
