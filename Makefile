@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test lint format bench docs clean constraints
+.PHONY: demo test crash-test lint format bench bench-tail docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -36,7 +36,11 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/call.py
+	$(BIN)/python -m benchmarks.call
+
+# The worst calls, while the disk is busy and a thread computes: some two minutes. `OPTIONS=--quick`: some 20 seconds.
+bench-tail: $(VENV)/.test
+	$(BIN)/python -m benchmarks.tail $(OPTIONS)
 
 # Write the parts of the docs that come from the code.
 docs: $(VENV)/.test

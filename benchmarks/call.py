@@ -1,148 +1,124 @@
 """What a logging call costs: `logger.info` with arguments and extras, against what the standard library offers.
 
-Every round measures each handler once, in turn, so that a drift of the machine's speed hits all of them. The table
-shows the median over the rounds, its spread, and the ratio to NullHandler: the price of the handler itself.
+Every round measures each handler once, in turn, so that a drift of the machine's speed hits all of them; a ratio is
+the median of the rounds' ratios. "CPU" is the time that the calling thread itself computed (page faults and system calls
+included), which other processes on the machine cannot prolong; "wall" is what went by, waiting included, both
+from a loop without a clock in it. The percentiles are wall time too, from another pass, which looks at the clock
+before and after each call. "Delivering" and "listening" say that another thread takes the events away meanwhile; for
+our other rows it waits until the round is over.
 
-    python benchmarks/call.py [ROUNDS]
+    python -m benchmarks.call [--rounds N] [--calls N] [--tmpfs DIR] [--disk DIR]
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import logging
-import logging.handlers
-import platform
-import queue
 import statistics
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
-from firefighter.formatting import JSONFormatter
-from firefighter.logging import FirehoseHandler
+from benchmarks.contestants import Contestant, Places, all_contestants, log, machine, quiet_logger
 
-CALLS = 10_000
-ROUNDS = 15
-
-# A handler, and what to do between two rounds.
-Contestant = tuple[logging.Handler, Callable[[], object]]
+PEER, LISTENING = 'QueueHandler', 'QueueHandler, listening'
+THOUSANDTH = 0.999
 
 
-class _AcceptingClient:
-    """Accepts everything at once, so that what is measured is the call; or first when the gate is open."""
+class Round(NamedTuple):
+    """What one round has measured of one handler, in microseconds."""
 
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def put_record_batch(
-        self,
-        *,
-        DeliveryStreamName: str,  # noqa: ARG002, N803  # AWS's name
-        Records: Sequence[Mapping[str, bytes]],  # noqa: N803  # AWS's name
-    ) -> Mapping[str, Any]:
-        self.gate.wait()
-        return {'FailedPutCount': 0, 'RequestResponses': [{'RecordId': 'x'}] * len(Records)}
-
-    class meta:  # noqa: N801  # as in botocore
-        class config:  # noqa: N801
-            retries = {'total_max_attempts': 1}  # noqa: RUF012
+    cpu: float
+    wall: float
+    median: float
+    thousandth: float
 
 
-def firehose() -> Contestant:
-    """Our handler on a spool in memory, with room for a round; delivery waits until the round is over."""
-    client = _AcceptingClient()
-    client.gate.clear()
-    handler = FirehoseHandler('bench', boto3_client=client, max_spool_bytes=64 * 2**20)
-
-    def deliver() -> None:
-        client.gate.set()
-        handler.flush()
-        client.gate.clear()
-
-    return handler, deliver
-
-
-def firehose_delivering() -> Contestant:
-    """The same with delivery running beside it."""
-    handler = FirehoseHandler('bench', boto3_client=_AcceptingClient())
-    return handler, handler.flush
-
-
-def null() -> Contestant:
-    """The floor: logging makes a LogRecord and throws it away."""
-    return logging.NullHandler(), lambda: None
-
-
-def queue_handler() -> Contestant:
-    """The standard library's way off the thread; nobody listens while it is measured."""
-    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-
-    def drain() -> None:
-        while not records.empty():
-            records.get()
-
-    return logging.handlers.QueueHandler(records), drain
-
-
-def file_handler() -> Contestant:
-    """A file with the same JSON, written by the calling thread."""
-    handler = logging.FileHandler(tempfile.NamedTemporaryFile(suffix='.log').name)  # noqa: SIM115
-    handler.setFormatter(JSONFormatter())
-    return handler, lambda: None
-
-
-HANDLERS = {
-    'NullHandler': null,
-    'QueueHandler': queue_handler,
-    'FileHandler, JSON': file_handler,
-    'firefighter, memory': firehose,
-    'firefighter, delivering': firehose_delivering,
-}
-
-
-def measure(logger: logging.Logger) -> float:
-    """Return the seconds of one call."""
-    gc.collect()
-    begin = time.perf_counter()
-    for number in range(CALLS):
+def mean_of_calls(logger: logging.Logger, calls: int) -> tuple[float, float]:
+    """Return the microseconds of one call, by the thread's CPU time and by the wall clock."""
+    cpu, wall = time.thread_time(), time.perf_counter()
+    # Not `log` from the module beside: the call of a function would be measured with it.
+    for number in range(calls):
         logger.info(
             'order %d shipped to %s', number, 'Oslo', extra={'user': 42, 'path': '/orders', 'took_ms': 3.2}
         )
-    return (time.perf_counter() - begin) / CALLS
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    return 1e6 * cpu / calls, 1e6 * wall / calls
+
+
+def each_call(logger: logging.Logger, calls: int) -> list[float]:
+    """Return the microseconds of every call, sorted."""
+    clock = time.perf_counter
+    taken = [0.0] * calls
+    for number in range(calls):
+        begin = clock()
+        log(logger, number)
+        taken[number] = 1e6 * (clock() - begin)
+    return sorted(taken)
+
+
+def measure(contestant: Contestant, logger: logging.Logger, calls: int) -> Round:
+    """Measure one handler once, both ways."""
+    gc.collect()
+    cpu, wall = mean_of_calls(logger, calls)
+    contestant.after_round()
+    gc.collect()
+    taken = each_call(logger, calls)
+    contestant.after_round()
+    return Round(cpu, wall, taken[calls // 2], taken[int(calls * THOUSANDTH)])
+
+
+def ratio(own: Sequence[Round], other: Sequence[Round], pick: Callable[[Round], float]) -> float:
+    """Return the median of the ratios, round by round."""
+    return statistics.median(pick(mine) / pick(its) for mine, its in zip(own, other, strict=True))
+
+
+def middle(rounds: Sequence[Round], pick: Callable[[Round], float]) -> float:
+    """Return the median of one column."""
+    return statistics.median(map(pick, rounds))
+
+
+def report(results: dict[str, list[Round]]) -> None:
+    """Print the table, in Markdown."""
+    cpu, wall, median, thousandth = map(attrgetter, Round._fields)
+    print('| | CPU us | x NullHandler | x QueueHandler | wall us | p50 | p99.9 | x QueueHandler, listening |')
+    print('|---|---|---|---|---|---|---|---|')
+    floor = next(iter(results.values()))
+    for name, own in results.items():
+        print(
+            f'| {name} | {middle(own, cpu):.2f} | {ratio(own, floor, cpu):.2f} | {ratio(own, results[PEER], cpu):.2f} '
+            f'| {middle(own, wall):.2f} | {middle(own, median):.2f} | {middle(own, thousandth):.0f} '
+            f'| {ratio(own, results[LISTENING], thousandth):.2f} |'
+        )
+    spread = sorted(map(wall, floor))
+    print(f'\nHow quiet the machine was: NullHandler took {spread[0]:.2f} to {spread[-1]:.2f} us wall.')
 
 
 def main() -> None:
-    """Print the table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    contestants = {}
-    for name, make in HANDLERS.items():
-        handler, after_round = make()
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-        logger.addHandler(handler)
-        contestants[name] = logger, after_round
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, (logger, after_round) in contestants.items():
-            seconds[name].append(measure(logger))
-            after_round()
-    print(
-        f'{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, {rounds} rounds'
-    )
-    print(f'{"handler":26}{"us a call":>10}{"min":>8}{"max":>8}{"x NullHandler":>16}{"x QueueHandler":>16}')
-    floor, peer = seconds['NullHandler'], seconds['QueueHandler']
-    for name, values in seconds.items():
-        to_null, to_queue = (
-            statistics.median(a / b for a, b in zip(values, other, strict=True)) for other in (floor, peer)
-        )
-        low, middle, high = (1e6 * pick(values) for pick in (min, statistics.median, max))
-        print(f'{name:26}{middle:10.2f}{low:8.2f}{high:8.2f}{to_null:16.2f}{to_queue:16.2f}')
-    logging.shutdown()
+    """Measure all and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--calls', type=int, default=10_000, help='in a round, for each handler and pass')
+    Places.add_options(parser)
+    arguments = parser.parse_args()
+    places = Places(arguments.tmpfs, arguments.disk)
+    try:
+        contestants = {name: make() for name, make in all_contestants(places).items()}
+        loggers = {name: quiet_logger(contestant.handler) for name, contestant in contestants.items()}
+        results: dict[str, list[Round]] = {name: [] for name in contestants}
+        for round_ in range(-1, arguments.rounds):
+            for name, contestant in contestants.items():
+                measured = measure(contestant, loggers[name], arguments.calls)
+                if round_ >= 0:  # the first is for warming up
+                    results[name].append(measured)
+        print(f'{machine()}\n{arguments.rounds} rounds of {arguments.calls:,} calls, medians\n')
+        report(results)
+        for contestant in contestants.values():
+            contestant.close()
+    finally:
+        places.remove()
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Ship application logs to Amazon Data Firehose: nothing lost, nothing slowed, a fraction of the bill.
+"""Ship application logs to Amazon Data Firehose.
 
 The door is `firefighter.logging.FirehoseHandler`. Importing this package starts nothing, reads nothing and
 imports no boto3.

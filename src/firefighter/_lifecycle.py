@@ -7,6 +7,7 @@ import os
 import sys
 import weakref
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import Protocol
 
@@ -101,8 +102,15 @@ def _close_all() -> None:
         with suppress(Exception):  # a subclass's own; the others must be closed all the same
             handler._begin_close()  # noqa: SLF001  # ours, and not for users
     for handler in handlers:
-        with suppress(Exception):
+        try:
             handler.close()
+        except KeyboardInterrupt:
+            # Whoever presses Ctrl-C again does not want to wait; what is left is still counted and said.
+            _process.exit_began_at = -inf
+            with suppress(Exception):
+                handler.close()
+        except Exception:
+            pass  # as above
 
 
 def _after_fork_in_child() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -18,9 +19,11 @@ __all__ = [
     'DOCUMENTED_RECORD_SIZE',
     'Options',
     'check_client_arguments',
+    'check_flag',
     'check_send_interval',
     'check_spool_dir',
     'check_stream_name',
+    'raise_unknown',
 ]
 
 DOCUMENTED_RECORD_SIZE = 1024
@@ -112,6 +115,29 @@ def check_send_interval(seconds: float) -> None:
     _check_seconds('send_interval', seconds)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise unless it is True or False: the text 'False' would be true.
+
+    Raises:
+        TypeError: with what to write.
+    """
+    if not isinstance(value, int) or value not in (0, 1):
+        raise TypeError(f'{name} must be True or False, not {value!r}')
+
+
+def raise_unknown(unknown: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raise when there are options that do not exist.
+
+    Raises:
+        TypeError: with the name that may have been meant.
+    """
+    names = list(known)
+    for name in unknown:
+        close = difflib.get_close_matches(name, names, n=1) or [other for other in names if name in other]
+        hint = f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'
+        raise TypeError(f'FirehoseHandler has no option {name!r}{hint}')
+
+
 def check_client_arguments(**arguments: Any) -> None:
     """Raise when two arguments say different things about where the client comes from.
 
@@ -129,6 +155,9 @@ def check_client_arguments(**arguments: Any) -> None:
     for name in ('boto3_profile_name', 'region_name', 'endpoint_url'):
         if not isinstance(arguments[name], (str, type(None))):
             raise TypeError(f'{name} must be a string, not {arguments[name]!r}')
+    endpoint_url = arguments['endpoint_url']
+    if endpoint_url is not None and not re.match(r'https?://[^/]', endpoint_url):
+        raise ValueError(f"endpoint_url must begin with 'https://' or 'http://', not be {endpoint_url!r}")
 
 
 def _check_method(name: str, value: object, method: str) -> None:

@@ -21,6 +21,7 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
 from firefighter._delivery.transport import BotoTransport
+from firefighter._open_mark import make_mark
 from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._oversize import Oversize
 from firefighter._spool.disk import Disk
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ['Pipeline']
 
 
+# Whoever waits longer at exit is told for what.
+_SILENT_SECONDS = 2.0
+
+
 class Pipeline:
     """Everything of a handler that belongs to one process.
 
@@ -48,8 +53,8 @@ class Pipeline:
 
     Attributes:
         pid: the process that it belongs to.
-        open_in: the same while events may go straight to the spool, else 0: one comparison tells an emitting thread
-            that the handler is open, and that this is not a forked child.
+        open_here: its one number is 1 while events may go straight to the spool: it tells an emitting thread that the
+            handler is open, and that this is not a forked child.
         synchronous: whether the emitting thread delivers.
     """
 
@@ -62,7 +67,7 @@ class Pipeline:
         diagnostics: Diagnostics,
     ) -> None:
         self.pid = getpid()
-        self.open_in = 0
+        self.open_here = make_mark()
         self.synchronous = False
         self._stream = stream
         self._options = options
@@ -104,7 +109,7 @@ class Pipeline:
 
     def open(self, make_thread: Callable[[], threading.Thread], *, synchronous: bool) -> None:
         """Start the delivery thread, unless the emitting threads are to deliver themselves."""
-        if self.open_in == self.pid:
+        if self.open_here[0]:
             return
         self.open_spool()
         running = self.sender.resume()
@@ -115,48 +120,66 @@ class Pipeline:
         if self.synchronous:
             self._client.limit_timeouts(self._options.sync_timeout_seconds)
             self._transport.renew_client()
-        self.open_in = self.pid
+        self.open_here[0] = 1
 
     def begin_close(self) -> None:
         """Have what is pending delivered and the delivery thread end, without waiting."""
-        if self.open_in == self.pid:
+        if self.open_here[0]:
             self.source.end()
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and end the delivery thread, until the deadline."""
-        self.open_in = 0
+        self.open_here[0] = 0
         self.source.end()
         if self._must_not_wait():
             return
-        self.deliver(deadline)
+        self.deliver(deadline, adopted_too=False)
         # A thread that logs meanwhile opens the handler again, and its END is taken back.
         self._await(lambda: not self.sender.running or not self.source.ended, deadline)
         pending = self.stats().pending
         if pending and pending != self._said_pending:
-            kept = f'; they stay in {self._disk.path}' if self._disk and self._disk.is_open else ''
+            fate = (
+                f'kept in {self._disk.path} for the next process'
+                if self._disk and self._disk.is_open
+                else 'lost when the process ends'
+            )
             self._diagnostics.say(
                 'undelivered',
-                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered{kept}',
+                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered, {fate}',
             )
         self._said_pending = pending
         if self._disk and not self.sender.running:
             self._disk.close(self.spool)
 
-    def deliver(self, deadline: float) -> bool:
-        """Deliver what was queued before the call; return whether all of it is delivered or dropped."""
+    def deliver(self, deadline: float, *, adopted_too: bool = True) -> bool:
+        """Deliver what was queued before the call; return whether all of it is delivered or dropped.
+
+        Args:
+            deadline: when to give up, by the monotonic clock.
+            adopted_too: wait for what dead processes have left as well. It can wait for another process.
+        """
         if not self.sender.running:
             self._keep_house()
         through = self.source.flush()
         if self._must_not_wait():
-            return self._settled(through)
+            return self.spool.settled_through >= through
         flushes = self.source.flushes
 
         def done() -> bool:
-            return self._settled(through)
+            return self.spool.settled_through >= through and not (adopted_too and self.spool.has_adopted)
 
         def hopeless() -> bool:
             return self.sender.found_misconfigured(flushes) or not self.sender.running
 
+        if _lifecycle.exiting():
+            self._await(lambda: done() or hopeless(), min(deadline, monotonic() + _SILENT_SECONDS))
+            if not done() and not hopeless() and monotonic() < deadline:
+                self._diagnostics.say(
+                    'waiting',
+                    f'stream {self._stream!r}: the process ends; still delivering '
+                    f'{self.spool.account().pending:,} events, for at most {deadline - monotonic():.0f} s more '
+                    '(shutdown_timeout_seconds; Ctrl-C ends it)',
+                )
         self._await(lambda: done() or hopeless(), deadline)
         if not self.sender.running:
             try:
@@ -166,9 +189,6 @@ class Pipeline:
             with delivering():
                 self._drops.report(now_or_never=True)
         return done()
-
-    def _settled(self, through: int) -> bool:
-        return self.spool.settled_through >= through and not self.spool.has_adopted
 
     def open_spool(self) -> str | None:
         """Make the spool's directory, where there is to be one; return why it cannot be used."""
@@ -234,7 +254,7 @@ class Pipeline:
     def thread_ended(self) -> None:
         """Take note that the delivery thread has left; unless by END, the next event starts another."""
         if not self.source.ended:
-            self.open_in = 0
+            self.open_here[0] = 0
             self._diagnostics.say(
                 'thread',
                 f'stream {self._stream!r}: the delivery thread was ended; the next event starts another',
@@ -301,7 +321,7 @@ class Pipeline:
             pending=spooled.pending + queued.pending,
             adopted=spooled.adopted,
             quarantined_bytes=self._disk.quarantine.size_bytes if self._disk else 0,
-            backing='disk' if self._disk and self._disk.is_open else 'memory',
+            backing='disk' if self._disk else 'memory',
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,
             truncated=self._oversize.truncated,

@@ -73,8 +73,9 @@ class JSONFormatter(logging.Formatter):
     | `exception` | of a record with one: `type` (its module too, but for built-ins), `message`, `traceback` |
     | `stack` | of a record with `stack_info` |
 
-    A dict message without `message` gets none. Nothing that a record holds is lost and nothing that it holds
-    can lose the event:
+    A dict message without `message` gets none; one with `level` or `timestamp` puts its own in the record's
+    place, which `protect_fields` prevents. Otherwise nothing that a program passes is lost, and nothing can
+    lose the event:
 
     * What finds its name taken is kept under `extra`: `{"extra": {"level": ...}}`. An attribute or a key that
       is itself called `extra` stays where it is; when room is needed there, it moves in as `{"extra":

@@ -14,6 +14,7 @@ the first event, takes due batches out of the spool and sends them; what Firehos
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import queue
@@ -22,7 +23,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import getpid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from firefighter import _lifecycle
 from firefighter._delivery.batching import Rules
@@ -39,9 +40,11 @@ from firefighter._options import (
     DOCUMENTED_RECORD_SIZE,
     Options,
     check_client_arguments,
+    check_flag,
     check_send_interval,
     check_spool_dir,
     check_stream_name,
+    raise_unknown,
 )
 from firefighter._oversize import OversizePolicy
 from firefighter._pipeline import Pipeline
@@ -142,7 +145,11 @@ class FirehoseHandler(logging.Handler):
         shutdown_timeout_seconds: float = 10,
         sync_timeout_seconds: float = 5,
         on_drop: DropHook | None = None,
+        **unknown: NoReturn,
     ) -> None:
+        if unknown:
+            known = inspect.signature(FirehoseHandler).parameters.values()
+            raise_unknown(unknown, [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}])
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
         self._options = Options(
@@ -157,6 +164,8 @@ class FirehoseHandler(logging.Handler):
             on_drop=on_drop,
         )
         check_send_interval(send_interval)
+        check_flag('use_queues', use_queues)
+        check_flag('protect_fields', protect_fields)
         check_client_arguments(
             boto3_client=boto3_client,
             boto3_session=boto3_session,
@@ -171,7 +180,7 @@ class FirehoseHandler(logging.Handler):
         self.delivery_stream_name = stream
         self.use_queues = use_queues
         self.send_interval = send_interval
-        self._disabled = os.environ.get('FIREFIGHTER_DISABLED') == '1'
+        self._disabled = _disabled(complaints)
         self._diagnostics = Diagnostics()
         client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
         if not use_queues:
@@ -181,12 +190,17 @@ class FirehoseHandler(logging.Handler):
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline()
         _lifecycle.register(self)
-        complaints += self._client.complaints
-        unusable = None if stream is None or self._disabled else self._pipeline.open_spool()
-        if unusable is not None:
-            complaints.append(f'spool_dir cannot be used, so events are kept in memory: {unusable}')
-        for complaint in () if self._disabled else complaints:
+        if not self._disabled:
+            complaints += self._client.complaints
+            unusable = self._pipeline.open_spool() if stream else None
+            if unusable is not None:
+                complaints.append(f'spool_dir cannot be used, so events are kept in memory: {unusable}')
+        for complaint in complaints:
             warnings.warn(complaint, FirehoseWarning, stacklevel=2)  # noqa: TID251  # the one place that may
+
+    def __repr__(self) -> str:
+        """Say which stream it is for."""
+        return f'<{type(self).__name__} {self.delivery_stream_name!r} ({logging.getLevelName(self.level)})>'
 
     # The application's side.
 
@@ -219,7 +233,7 @@ class FirehoseHandler(logging.Handler):
         if inside_delivery.delivery:
             pipeline.count_suppressed()
             return
-        if pipeline.open_in != getpid():
+        if not pipeline.open_here[0]:
             opened = self._open(make_thread)
             if opened is None:
                 return
@@ -228,7 +242,8 @@ class FirehoseHandler(logging.Handler):
         try:
             if self.formatter is self._json_formatter:
                 line = self._json_formatter.encode(message)
-                if len(line) > self.MAX_RECORD_SIZE or len(line) > MAX_RECORD_BYTES:
+                size = len(line)
+                if size > self.MAX_RECORD_SIZE or size > MAX_RECORD_BYTES:
                     line = pipeline.fit_or_drop(line, self.MAX_RECORD_SIZE)
             else:
                 line = self._foreign_line(message, pipeline)
@@ -356,7 +371,7 @@ class FirehoseHandler(logging.Handler):
         return pipeline
 
     def _let_go(self, pipeline: Pipeline) -> None:
-        if not pipeline.open_in and not pipeline.spool.account().pending:
+        if not pipeline.open_here[0] and not pipeline.spool.account().pending:
             _lifecycle.let_go(self)
 
     def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:
@@ -396,6 +411,17 @@ def _as_event(formatted: object) -> bytes:
     if not isinstance(formatted, bytes):
         formatted = str(formatted).encode('utf-8', 'backslashreplace')
     return formatted if formatted.endswith(b'\n') else formatted + b'\n'
+
+
+def _disabled(complaints: list[str]) -> bool:
+    """Return whether the environment disables handlers; then nothing else is worth a complaint."""
+    text = os.environ.get('FIREFIGHTER_DISABLED', '')
+    disabled = text.lower() in {'1', 'true', 'yes', 'on'}
+    if disabled:
+        complaints.clear()
+    elif text.lower() not in {'', '0', 'false', 'no', 'off'}:
+        complaints.append(f'FIREFIGHTER_DISABLED is {text!r}, which disables nothing: set it to 1, or to 0')
+    return disabled
 
 
 def _stream(given: str | None) -> tuple[str | None, list[str]]:

@@ -56,7 +56,7 @@ class Stats:
     retried: int = 0
     """Firehose records that were sent again because Firehose had not accepted them."""
     uncertain: int = 0
-    """Events sent again after an answer that never arrived: at most so many may arrive twice."""
+    """Records sent again after an answer that never arrived, or cannot be understood: at most so many extra copies."""
     oversize: int = 0
     """Events that were longer than MAX_RECORD_SIZE, whatever became of them."""
     truncated: int = 0

@@ -82,7 +82,7 @@ assert unmappable(place) is None
 producer = create(place, BAR)
 assert producer.held()
 producer.release()
-mount('-o', 'remount,ro', place)
+mount('-o', 'remount,bind,ro', place)
 assert 'Read-only' in refusal(), 'what is there already changes nothing'
 assert [producer.alive for producer in producers(place)] == [False], 'looking is always possible'
 assert adopt_dead(place, BAR) == []

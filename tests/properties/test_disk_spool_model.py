@@ -213,7 +213,7 @@ class DiskMachine(RuleBasedStateMachine):
         process.spool.append(line)
         after = process.spool.account()
         lost = after.dropped.get('overflow', 0) - before.dropped.get('overflow', 0)
-        live = {segment.name for segment in process.spool._live.segments}
+        live = {segment.name for segment in process.spool._segments}
         gone = [
             key for key, written in self.files.items() if key[0] == process.producer and key[1] not in live
         ]
@@ -222,7 +222,7 @@ class DiskMachine(RuleBasedStateMachine):
             written = self.files.pop(key)
             dropped += len(set(written.lines) - written.settled)
         if lost == dropped:
-            newest = process.spool._live.segments[-1]
+            newest = process.spool._segments[-1]
             self.files.setdefault((process.producer, newest.name), Written()).lines.append(line)
         else:
             assert (lost, dropped) == (1, 0)  # the new one gave way

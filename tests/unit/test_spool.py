@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from firefighter._escaping import escape
+from firefighter._spool.memory import MemoryStore
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 DEADLINE_SECONDS = 20
@@ -186,7 +187,24 @@ def test_a_backlog_gets_larger_segments():
     spool = Spool(16 * 2**20)
     for _ in range(60_000):
         spool.append(LINE)
-    sizes = [segment.size_bytes for segment in spool._live.segments[1:]]
+    sizes = [segment.size_bytes for segment in spool._segments[1:]]
     assert sizes == sorted(sizes)
     assert sizes[0] == 256 * 1024
     assert sizes[-1] == 4 * 2**20 or spool.allocated_bytes > 12 * 2**20
+
+
+class OnceOnly(MemoryStore):
+    """Uses no segment twice, like the store on disk."""
+
+    def recycle(self, segment):
+        return False
+
+
+def test_a_sealed_spool_holds_one_page():
+    """A closed handler that the program keeps holds no file, not even a spare one."""
+    spool = Spool(16 * 2**20, store=OnceOnly())
+    spool.append(LINE)
+    spool.acknowledge(spool.take(1, 1000))
+    spool.seal()
+    spool.tidy()
+    assert spool.allocated_bytes == 4096

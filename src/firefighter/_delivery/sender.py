@@ -211,7 +211,7 @@ class Sender(Generic[Event]):
     def _finished(self) -> bool:
         if self._ends_at == inf:
             self._ends_at = self._clock() + self._linger_seconds
-        if not self._unsettled and not self._source.waiting()[0]:
+        if self._source.exhausted(self._unsettled):
             self._source.tidy()
             return True
         tried = self._flushes_served == self._source.flushes
@@ -304,12 +304,11 @@ class Sender(Generic[Event]):
         self._misconfigured = Outcome.MISCONFIGURED in answer.outcomes
         if answer.error is not None:
             self._traffic.last_error = answer.error
-            kept = (
-                'they are dropped' if Outcome.REFUSED in answer.outcomes else 'they are kept and sent again'
-            )
+            failed = sum(outcome is not Outcome.ACCEPTED for outcome in answer.outcomes)
+            fate = 'dropped' if Outcome.REFUSED in answer.outcomes else 'kept, and sent again'
             self._diagnostics.say(
                 answer.cause or 'unknown',
-                f'stream {self._stream!r} did not accept events, {kept}: {answer.error}',
+                f'stream {self._stream!r}: {failed:,} records were not accepted and are {fate}: {answer.error}',
             )
         if not self._unsettled:
             self._failures = 0

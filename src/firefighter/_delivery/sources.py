@@ -56,6 +56,9 @@ class Source(Protocol[Event]):
     def drop(self, events: Sequence[Event], reason: str) -> None:
         """Count as dropped."""
 
+    def exhausted(self, unsettled: Sequence[Event]) -> bool:
+        """Return whether nothing of its own is left to be delivered, given what the sender has not settled."""
+
     def give_up(self, unsettled: list[Event]) -> list[Event]:
         """END has come, and not everything could be delivered; return what stays to be settled another time."""
 
@@ -117,6 +120,10 @@ class SpoolSource:
     def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
         """Let go of events that will not be delivered."""
         self.spool.drop(events, reason)
+
+    def exhausted(self, unsettled: Sequence[SpooledEvent]) -> bool:  # noqa: ARG002
+        """Return whether every event of this process is settled: what is adopted has a home, and may wait there."""
+        return self.spool.settled_through >= self.spool.appended
 
     def give_up(self, unsettled: list[SpooledEvent]) -> list[SpooledEvent]:
         """Keep everything: a handler that is used again goes on with it."""
@@ -243,6 +250,10 @@ class QueueSource:
         """Count as dropped, and as done in the queue."""
         self._ledger.dropped(reason, len(events), sum(len(event.data) for event in events))
         self._done(len(events))
+
+    def exhausted(self, unsettled: Sequence[QueuedEvent]) -> bool:
+        """Return whether nothing is left."""
+        return not unsettled and not self._events
 
     def give_up(self, unsettled: list[QueuedEvent]) -> list[QueuedEvent]:
         """Drop everything: nobody else will send what has been got from the queue."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
+from firefighter._delivery.shortcut import shorten
 
 if TYPE_CHECKING:
     import boto3.session
@@ -130,6 +131,7 @@ def make_client(options: ClientOptions) -> FirehoseClient:
     client: FirehoseClient = session.client(
         'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
     )
+    shorten(client)
     return client
 
 
@@ -195,6 +197,12 @@ _CURES = {
     'InvalidSourceException': "turn off the stream's CloudWatch Logs decompression, or write to another stream",
     'ValueError': 'correct endpoint_url=',
 }
+# What is no misconfiguration for sure, and often is one.
+_HINTS = {
+    'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
+    'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
+    'ProxyConnectionError': 'is the proxy right?',
+}
 # Said before anything was stored, or before anything was sent.
 _CERTAIN = frozenset(
     {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError', 'ServiceUnavailableException'}
@@ -213,10 +221,11 @@ def _from_response(response: Mapping[str, Any], records: int) -> Answer:
             uncertain=True,
         )
     # An entry with both a RecordId and an ErrorCode has failed; FailedPutCount is not needed to know.
-    outcomes = [Outcome.ACCEPTED if not entry.get('ErrorCode') else Outcome.RETRY for entry in entries]
-    failed = next((entry for entry in entries if entry.get('ErrorCode')), None)
-    if failed is None:
-        return Answer(outcomes)
+    failures = [entry.get('ErrorCode') for entry in entries]
+    if not any(failures):
+        return Answer([Outcome.ACCEPTED] * records)
+    outcomes = [Outcome.RETRY if failure else Outcome.ACCEPTED for failure in failures]
+    failed = next(entry for entry in entries if entry.get('ErrorCode'))
     code = failed['ErrorCode']
     return Answer(
         outcomes,
@@ -241,4 +250,5 @@ def _from_exception(error: Exception, records: int, *, connected: bool) -> Answe
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     if cause in _CURES:
         return Answer.all_alike(Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})')
-    return Answer.all_alike(Outcome.RETRY, records, cause, text, uncertain=uncertain)
+    hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
+    return Answer.all_alike(Outcome.RETRY, records, cause, text + hint, uncertain=uncertain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from firefighter._demo.account import Account, WorkerAccount
+from firefighter._demo.account import Account, KilledAccount, WorkerAccount
 from firefighter._demo.wording import count
 
 # More stretches of numbers than this would not help anybody.
@@ -13,8 +13,13 @@ MAX_STRETCHES = 5
 
 
 def complaints(account: Account) -> list[str]:
-    """Return what is not as it should be; a copy too many is, while its handler was in doubt of so many."""
+    """Return what is not as it should be.
+
+    A copy too many is, while its handler was in doubt of so many, or when it was on its way as its worker was killed.
+    """
     found = [sentence for worker in account.workers for sentence in _about(worker)]
+    if account.killed:
+        found += _about_killed(account.killed, account)
     if account.strangers:
         found.append(f'{count(account.strangers, "line")} in the files that no worker has logged')
     return found
@@ -45,16 +50,20 @@ def _disagreements(worker: WorkerAccount) -> Iterator[str]:
     if stats.accepted != report.logged:
         yield f'it logged {count(report.logged, "event")}, and its handler accepted {stats.accepted:,}'
     settled = stats.delivered + sum(stats.dropped.values()) + stats.pending
-    if stats.accepted != settled:
+    adopted = f', adopted {stats.adopted:,}' if stats.adopted else ''
+    if stats.accepted + stats.adopted != settled:
         yield (
-            f'its handler accepted {count(stats.accepted, "event")}, '
+            f'its handler accepted {count(stats.accepted, "event")}{adopted}, '
             f'and {settled:,} are delivered, dropped or pending'
         )
-    if stats.delivered != worker.delivered:
+    # Those adopted carry the name of another worker, and are accounted for there.
+    if stats.delivered != worker.delivered + stats.adopted:
         yield (
-            f'its handler counts {count(stats.delivered, "event")} as delivered, '
-            f'and {worker.delivered:,} are in the files'
+            f'its handler counts {count(stats.delivered, "event")} as delivered{adopted}, '
+            f'and {worker.delivered:,} of its own are in the files'
         )
+    if stats.quarantined_bytes:
+        yield f'its handler found {count(stats.quarantined_bytes, "torn byte")} in what another had left'
     if worker.duplicated > stats.uncertain:
         yield (
             f'{count(worker.duplicated, "copy", "copies")} too many in the files, '
@@ -62,6 +71,21 @@ def _disagreements(worker: WorkerAccount) -> Iterator[str]:
         )
     if worker.unknown:
         yield f'{count(worker.unknown, "event")} in the files that it has not logged'
+
+
+def _about_killed(worker: KilledAccount, account: Account) -> Iterator[str]:
+    killed, name = worker.killed, f'worker {worker.killed.worker}, which was killed'
+    if worker.missing:
+        which = f'{stretches(worker.missing)} of {worker.logged:,}'
+        yield f'{name}: {count(len(worker.missing), "event")} in no file: {which}'
+    if account.adopted != len(killed.left):
+        yield (
+            f'{name}: it left {count(len(killed.left), "event")} in its spool, '
+            f'and the others adopted {account.adopted:,}'
+        )
+    doubts = sum(other.report.stats.uncertain for other in account.workers if other.report.stats.adopted)
+    if worker.unexplained > doubts:
+        yield f'{name}: {count(worker.unexplained, "copy", "copies")} too many in the files, for no reason'
 
 
 def stretches(numbers: Iterable[int]) -> str:

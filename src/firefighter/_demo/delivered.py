@@ -40,16 +40,16 @@ def read_delivered(folder: pathlib.Path) -> Delivered:
     for path in files:
         # By newlines alone: `splitlines` has other ideas of where a line ends.
         for line in path.read_bytes().removesuffix(b'\n').split(b'\n'):
-            identity = _identity(line)
-            if identity is None:
+            found = identity(line)
+            if found is None:
                 strangers += 1
             else:
-                worker, number = identity
+                worker, number = found
                 copies[worker][number] += 1
     return Delivered(files, copies, strangers)
 
 
-def _identity(line: bytes) -> tuple[int, int] | None:
+def identity(line: bytes) -> tuple[int, int] | None:
     """Return an event's worker and number, or None if it has none."""
     try:
         event = orjson.loads(line)

@@ -1,26 +1,33 @@
-"""The demo from the beginning to the end: processes up, traffic, processes down, account."""
+"""The demo from the beginning to the end: processes up, traffic, one of them killed, processes down, account."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
-from firefighter._demo.account import Report, settle
+from firefighter._demo.account import Killed, Report, settle
 from firefighter._demo.complaints import complaints
 from firefighter._demo.delivered import read_delivered
+from firefighter._demo.left_behind import left_behind
 from firefighter._demo.processes import Child, while_all_live
 from firefighter._demo.scenario import STREAM, Progress, Scenario
 from firefighter._demo.screen import Result, Screen
-from firefighter._demo.traffic import make_traffic
+from firefighter._demo.traffic import Rotation, make_traffic
 from firefighter.local import Account as EndpointAccount
 from firefighter.local import LocalFirehoseClient
 
 # The bucket of a stream that was created without a destination.
 BUCKET = 'logs'
 REFRESH_SECONDS = 0.25
+
+# A handler sends at most once a second, so what waits rises and falls. A worker is killed when it has this many events to
+# lose, or, where nobody visits it, after two seconds of looking.
+WORTH_A_KILL = 100
+LOOK_SECONDS = 0.02
+PATIENT_LOOKS = 100
 
 
 async def perform(scenario: Scenario, screen: Screen) -> bool:
@@ -39,19 +46,43 @@ async def perform(scenario: Scenario, screen: Screen) -> bool:
         endpoint = await children.enter_async_context(_endpoint(scenario, screen))
         client = LocalFirehoseClient(_address_in(await endpoint.line()))
         workers = [
-            await children.enter_async_context(_worker(number, client.url, scenario, screen))
+            await children.enter_async_context(Worker(number, client.url, scenario, screen))
             for number in range(1, scenario.workers + 1)
         ]
-        urls = await asyncio.gather(*(worker.line() for worker in workers))
-        screen.begin(scenario, client.url)
-        await while_all_live([endpoint, *workers], _under_traffic(scenario, urls, progress, client, screen))
+        await asyncio.gather(*(worker.ready() for worker in workers))
+        screen.begin(scenario, client.url, hindrance=_hindrance(workers))
+        rotation = Rotation(worker.url for worker in workers)
+        victim: Worker | None = None
+        left: tuple[int, ...] = ()
+        async with (
+            _meanwhile(_keep_showing(progress, client, screen)),
+            _meanwhile(make_traffic(scenario, rotation, progress)) as traffic,
+        ):
+            if _hindrance(workers) is None:
+                await while_all_live(
+                    [endpoint, *workers], asyncio.wait([traffic], timeout=scenario.kill_after_seconds)
+                )
+                victim = workers.pop(len(workers) // 2)
+                left = await while_all_live([endpoint, *workers], _kill(victim, rotation, scenario))
+                screen.tell_kill(progress, victim.number, len(left))
+                heir = await children.enter_async_context(
+                    Worker(scenario.workers + 1, client.url, scenario, screen)
+                )
+                workers.append(heir)
+                await while_all_live([endpoint, *workers], heir.ready())
+                rotation.add(heir.url)
+                screen.tell_replacement(progress, heir.number)
+            await while_all_live([endpoint, *workers], asyncio.wait([traffic]))
+            await traffic
         screen.end_traffic(progress)
         reports = await while_all_live([endpoint], _reports(workers))
         endpoint_account = await asyncio.to_thread(_flushed_account, client)
         endpoint.ask_to_end()
         await endpoint.ended()
     delivered = read_delivered(scenario.folder / BUCKET)
-    account = settle(reports, delivered)
+    # What it had promised is known now, when its last answers have been read too.
+    killed = Killed(victim.number, progress.logged[victim.number], left) if victim else None
+    account = settle(reports, delivered, killed)
     wrong = complaints(account)
     screen.show(Result(scenario, progress, account, wrong, endpoint_account, delivered))
     return not wrong
@@ -67,24 +98,54 @@ def _address_in(line: str) -> str:
     return line.partition('listening on ')[2].partition(',')[0]
 
 
-def _worker(number: int, endpoint_url: str, scenario: Scenario, screen: Screen) -> Child:
-    configuration = scenario.folder / f'worker-{number}.json'
-    configuration.write_text(json.dumps(logging_configuration(number, endpoint_url), indent=2))
-    return Child(
-        f'worker {number}',
-        'firefighter._demo.service:main',
-        str(number),
-        str(configuration),
-        complain=screen.complain,
-    )
+class Worker(Child):
+    """One process of the web service.
+
+    Args:
+        number: which one.
+        endpoint_url: the local endpoint's.
+        scenario: what the demo is asked to do.
+        screen: where to show what it writes to stderr.
+
+    Attributes:
+        url: its address, once it is ready.
+        hindrance: why its events would not survive its death, once it is ready; None when they would.
+    """
+
+    def __init__(self, number: int, endpoint_url: str, scenario: Scenario, screen: Screen) -> None:
+        self.number = number
+        self.url = ''
+        self.hindrance: str | None = None
+        configuration = scenario.folder / f'worker-{number}.json'
+        configuration.write_text(
+            json.dumps(logging_configuration(number, endpoint_url, str(scenario.spool_dir)), indent=2)
+        )
+        super().__init__(
+            f'worker {number}',
+            'firefighter._demo.service:main',
+            str(number),
+            str(configuration),
+            complain=screen.complain,
+        )
+
+    async def ready(self) -> None:
+        """Wait until it listens.
+
+        Raises:
+            ChildError: it ended instead, or said nothing for 30 s.
+        """
+        told = json.loads(await self.line())
+        self.url = told['url']
+        self.hindrance = None if told['backing'] == 'disk' else told['trouble'] or 'its events are in memory'
 
 
-def logging_configuration(worker: int, endpoint_url: str) -> Mapping[str, Any]:
+def logging_configuration(worker: int, endpoint_url: str, spool_dir: str) -> Mapping[str, Any]:
     """Return how a worker logs, as any program might: plain values for `logging.config.dictConfig`.
 
     Args:
         worker: its number among its like, which each of its events carries.
         endpoint_url: the local endpoint's.
+        spool_dir: where its handler keeps what is not delivered yet.
     """
     return {
         'version': 1,
@@ -96,6 +157,7 @@ def logging_configuration(worker: int, endpoint_url: str) -> Mapping[str, Any]:
                 'delivery_stream_name': STREAM,
                 'region_name': 'us-east-1',
                 'endpoint_url': endpoint_url,
+                'spool_dir': spool_dir,
                 'fields': {'service': 'shop', 'worker': worker},
                 'include': ['pid'],
                 'filters': ['numbered'],
@@ -107,16 +169,37 @@ def logging_configuration(worker: int, endpoint_url: str) -> Mapping[str, Any]:
     }
 
 
-async def _under_traffic(
-    scenario: Scenario, urls: list[str], progress: Progress, client: LocalFirehoseClient, screen: Screen
-) -> None:
-    showing = asyncio.create_task(_keep_showing(progress, client, screen))
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Do some work while the block lasts, and no longer.
+
+    Whether it failed is to be asked of the task. Should the endpoint die, the showing stumbles too; the death is reported,
+    and that is enough.
+    """
+    task = asyncio.create_task(work)
     try:
-        await make_traffic(scenario, urls, progress)
+        yield task
     finally:
-        showing.cancel()
-        # Should the endpoint die, the showing stumbles too; the death is reported, and that is enough.
-        await asyncio.gather(showing, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _hindrance(workers: Sequence[Worker]) -> str | None:
+    """Return why no worker can be killed without a loss, or None."""
+    return next((worker.hindrance for worker in workers if worker.hindrance), None)
+
+
+async def _kill(victim: Worker, rotation: Rotation, scenario: Scenario) -> tuple[int, ...]:
+    """Kill a worker while it has something to lose; return the numbers of the events that it has left."""
+    for _ in range(PATIENT_LOOKS):
+        if len(left_behind(scenario.spool_dir, victim.pid)) >= WORTH_A_KILL:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    victim.kill()
+    # At once: a request that fails from now on has been cut off.
+    rotation.remove(victim.url)
+    await victim.death()
+    return left_behind(scenario.spool_dir, victim.pid)
 
 
 async def _keep_showing(progress: Progress, client: LocalFirehoseClient, screen: Screen) -> None:
@@ -125,7 +208,7 @@ async def _keep_showing(progress: Progress, client: LocalFirehoseClient, screen:
         await asyncio.sleep(REFRESH_SECONDS)
 
 
-async def _reports(workers: list[Child]) -> list[Report]:
+async def _reports(workers: Sequence[Worker]) -> list[Report]:
     for worker in workers:
         worker.ask_to_end()
     reports = [Report.from_json(json.loads(await worker.line())) for worker in workers]

@@ -60,10 +60,14 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Kill it, unless it has ended."""
-        if self._process.returncode is None:
-            self._process.kill()
+        self.kill()
         await self._process.wait()
         await self._complaints
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     async def line(self) -> str:
         """Return the next line that it prints.
@@ -84,6 +88,11 @@ class Child:
         """Send what a supervisor sends first: SIGTERM."""
         if self._process.returncode is None:
             self._process.terminate()
+
+    def kill(self) -> None:
+        """Have the system end it at this moment, as `kill -9` does: it runs no further code."""
+        if self._process.returncode is None:
+            self._process.kill()
 
     async def ended(self) -> None:
         """Wait until it has ended well.

@@ -5,6 +5,9 @@ On a terminal the middle part moves; into a file or a pipe go only the lines tha
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from firefighter._demo import tables
-from firefighter._demo.account import Account
+from firefighter._demo.account import Account, KilledAccount
 from firefighter._demo.delivered import Delivered
 from firefighter._demo.scenario import Progress, Scenario
 from firefighter._demo.wording import count, quoted, shown
@@ -42,6 +45,14 @@ class Result:
     delivered: Delivered
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Raise what any other output raises; rich would exit, from the middle of a running event loop."""
+        with contextlib.suppress(SystemExit):
+            super().on_broken_pipe()
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 class Screen:
     """Writes to a console.
 
@@ -53,24 +64,35 @@ class Screen:
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
-        self._console = Console(file=file, highlight=False, markup=False, emoji=False)
+        self._console = _Console(file=file, highlight=False, markup=False, emoji=False)
         self.is_live = self._console.is_terminal
         self._live: Live | None = None
         self._seconds = 0.0
 
-    def begin(self, scenario: Scenario, endpoint_url: str) -> None:
-        """Say what is about to happen."""
-        workers = count(scenario.workers, 'process', 'processes')
+    def begin(self, scenario: Scenario, endpoint_url: str, hindrance: str | None) -> None:
+        """Say what is about to happen.
+
+        Args:
+            scenario: what was asked for.
+            endpoint_url: the local endpoint's.
+            hindrance: why no process will be killed; None when one will be.
+        """
+        workers = count(scenario.workers, 'worker process', 'worker processes')
         self.say('firefighter demo: do all the logs of a busy web service arrive?', style='bold')
         self.say(f"""
   customers   {scenario.rate:g} HTTP requests a second, for {scenario.seconds:g} s
       |
-  web shop    {workers} that log through firefighter.logging.FirehoseHandler
+  web shop    {workers} that log through firefighter's FirehoseHandler
       |
   Firehose    Amazon's service that gathers log events and stores them as files;
       |       here a stand-in for it on this machine, {endpoint_url}
   files       {shown(scenario.folder)}
 """)
+        if hindrance is None:
+            self.say('While they serve, one of the workers is killed without a warning.\n')
+        else:
+            self.complain('No worker is killed this time: what it had not delivered would be lost.')
+            self.say(f'  {hindrance}\n')
         self._seconds = scenario.seconds
         if self.is_live:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
@@ -81,6 +103,17 @@ class Screen:
         if self._live is not None:
             self._live.update(tables.moving(progress, endpoint, self._seconds), refresh=True)
 
+    def tell_kill(self, progress: Progress, worker: int, left: int) -> None:
+        """Say that a worker has been killed, and what it has left in its spool."""
+        at = f'{progress.elapsed_seconds:4.1f} s'
+        self.say(f'{at}  Worker {worker} is killed while it logs (SIGKILL, as by kill -9).')
+        self.say(f'        {count(left, "event")} not delivered yet: they stay in its spool on disk.')
+
+    def tell_replacement(self, progress: Progress, worker: int) -> None:
+        """Say that a new worker takes the killed one's place."""
+        at = f'{progress.elapsed_seconds:4.1f} s'
+        self.say(f'{at}  Worker {worker} takes its place, and delivers what is in that spool.\n')
+
     def end_traffic(self, progress: Progress) -> None:
         """Say that the traffic is over, and what comes now."""
         self.close()
@@ -88,7 +121,9 @@ class Screen:
         self.say(f'{count(progress.answered, "HTTP request")} answered, {rate:,.0f} a second.')
         if progress.failed:
             self.complain(f'{count(progress.failed, "HTTP request")} not answered.')
-        self.say('Now the processes are told to end, and deliver what they still have.\n')
+        if progress.cut_off:
+            self.say(f'{count(progress.cut_off, "HTTP request")} cut off by the kill.')
+        self.say('Now the workers are told to end, and deliver what they still have.\n')
 
     def show(self, result: Result) -> None:
         """Show what became of the events."""
@@ -125,6 +160,18 @@ class Screen:
                 count(len(result.delivered.files), 'file'),
             )
             self.say(f'Nothing is missing: {events} in {files}.', style='bold green')
+            if result.account.killed:
+                self._say_what_the_kill_cost(result.account.killed)
+
+    def _say_what_the_kill_cost(self, account: KilledAccount) -> None:
+        left = count(len(account.killed.left), 'event')
+        self.say(
+            f'Nothing was lost by the kill: the {left} that worker {account.killed.worker} had left are there.'
+        )
+        if account.repeated:
+            self.say(f"""\
+{count(account.repeated, 'event')} of them arrived twice: on their way at the kill, with nobody left to hear
+whether they had arrived. Worker and number in each event tell a reader which.""")
 
     def _say_where(self, folder: pathlib.Path, files: tuple[pathlib.Path, ...]) -> None:
         self.say(f'All the files:      ls -R {quoted(folder)}')

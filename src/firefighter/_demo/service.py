@@ -2,8 +2,8 @@
 
     service:main(WORKER, CONFIGURATION)
 
-It prints the address that it listens on. After SIGTERM it answers what it has begun to answer, lets its handlers
-deliver, prints one line of JSON with what it has logged, and exits as a Python program does.
+It prints one line of JSON when it listens: where, and where its handler keeps its events. After SIGTERM it answers what it has begun to answer, lets its handlers
+deliver, prints another with what it has logged, and exits as a Python program does.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import pathlib
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 
 from aiohttp import web
 
 from firefighter._demo.shop import application
-from firefighter.logging import FirehoseHandler
+from firefighter.logging import FirehoseHandler, FirehoseWarning
 
 # How long requests under way may take to finish when the worker ends.
 SHUTDOWN_SECONDS = 2
@@ -51,9 +52,11 @@ class Numbered(logging.Filter):
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM, and report."""
     worker, configuration = int(arguments[0]), pathlib.Path(arguments[1])
+    # The demo says it, once for all workers, and goes on without a spool on disk.
+    warnings.filterwarnings('ignore', 'spool_dir cannot be used', FirehoseWarning)
     logging.config.dictConfig(json.loads(configuration.read_bytes()))
     handler, numbered = _configured()
-    asyncio.run(_serve(worker, numbered))
+    asyncio.run(_serve(worker, handler, numbered))
     # As at any exit of Python, only before the last word: the report says how it went.
     logging.shutdown()
     stats = dataclasses.asdict(handler.stats())
@@ -70,14 +73,15 @@ def _configured() -> tuple[FirehoseHandler, Numbered]:
     return handler, numbered
 
 
-async def _serve(worker: int, numbered: Numbered) -> None:
+async def _serve(worker: int, handler: FirehoseHandler, numbered: Numbered) -> None:
     loop, told_to_end = asyncio.get_running_loop(), asyncio.Event()
     signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(told_to_end.set))
     runner = web.AppRunner(application(worker, lambda: numbered.logged), shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     await web.TCPSite(runner, '127.0.0.1', 0).start()
     host, port = runner.addresses[0][:2]
-    _tell(f'http://{host}:{port}')
+    stats = handler.stats()
+    _tell(json.dumps({'url': f'http://{host}:{port}', 'backing': stats.backing, 'trouble': stats.last_error}))
     await told_to_end.wait()
     # The loop is about to close; a second SIGTERM has nothing to add.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

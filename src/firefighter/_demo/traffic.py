@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import aiohttp
@@ -24,12 +24,44 @@ Visit = tuple[str, str, dict[str, Any]]
 """Method, path and the other arguments of a request."""
 
 
-async def make_traffic(scenario: Scenario, urls: Sequence[str], progress: Progress) -> None:
+class Rotation:
+    """The workers' addresses, which take turns, as behind a load balancer.
+
+    Args:
+        urls: those to begin with.
+    """
+
+    def __init__(self, urls: Iterable[str]) -> None:
+        self._urls = list(urls)
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def __contains__(self, url: str) -> bool:
+        return url in self._urls
+
+    async def next(self, number: int) -> str:
+        """Return whose turn it is with this visit; wait while there is nobody."""
+        await self._open.wait()
+        return self._urls[number % len(self._urls)]
+
+    def remove(self, url: str) -> None:
+        """Send nobody there any more."""
+        self._urls.remove(url)
+        if not self._urls:
+            self._open.clear()
+
+    def add(self, url: str) -> None:
+        """Send customers there too."""
+        self._urls.append(url)
+        self._open.set()
+
+
+async def make_traffic(scenario: Scenario, rotation: Rotation, progress: Progress) -> None:
     """Send requests until the time is up, and keep the account of the answers.
 
     Args:
         scenario: how many, how long.
-        urls: the workers' addresses, which take turns.
+        rotation: the workers' addresses.
         progress: where to count.
     """
     loop = asyncio.get_running_loop()
@@ -42,8 +74,13 @@ async def make_traffic(scenario: Scenario, urls: Sequence[str], progress: Progre
             progress.elapsed_seconds = loop.time() - began
             if progress.elapsed_seconds > scenario.seconds:
                 return
-            url = urls[number % len(urls)] + path
-            await _visit(session.request(method, url, **arguments), progress)
+            url = await rotation.next(number)
+            if await _answered(session.request(method, url + path, **arguments), progress):
+                progress.answered += 1
+            elif url in rotation:
+                progress.failed += 1
+            else:
+                progress.cut_off += 1
 
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
@@ -68,13 +105,13 @@ def all_visits() -> Iterator[Visit]:
             yield 'GET', f'/products/{number % (PRODUCTS + 20)}', {}
 
 
-async def _visit(request: Any, progress: Progress) -> None:
+async def _answered(request: Any, progress: Progress) -> bool:
     try:
         async with request as response:
+            # Whatever becomes of the rest of the answer: this much was logged.
+            worker, logged = int(response.headers[WORKER_HEADER]), int(response.headers[LOGGED_HEADER])
+            progress.logged[worker] = max(progress.logged[worker], logged)
             await response.read()
     except (aiohttp.ClientError, asyncio.TimeoutError):
-        progress.failed += 1
-        return
-    progress.answered += 1
-    worker, logged = int(response.headers[WORKER_HEADER]), int(response.headers[LOGGED_HEADER])
-    progress.logged[worker] = max(progress.logged[worker], logged)
+        return False
+    return True

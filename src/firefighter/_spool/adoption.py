@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -11,7 +10,7 @@ from pathlib import Path
 from firefighter._spool import header as headers
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
-from firefighter._spool.files import SEGMENT_SUFFIX, TEMPORARY_PREFIX, map_file
+from firefighter._spool.files import SEGMENT_SUFFIX, TEMPORARY_PREFIX, read_and_map
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.orphans import adopt_dead, regain
 from firefighter._spool.producer import ProducerDirectory
@@ -121,7 +120,7 @@ class Adoption:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
             self._newer.add(directory.id)
             self.trouble = (
-                f'{directory.path} was written by a newer version of firefighter: it is left for that'
+                f'{directory.path} was written by a newer firefighter; it is left for one to deliver'
             )
             directory.release()
             return
@@ -146,16 +145,17 @@ class Adoption:
 
     def _segment(self, estate: _Estate, name: str) -> Segment | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
-        mapping = map_file(estate.directory, name)
+        # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
+        data, mapping = read_and_map(estate.directory, name)
         if mapping is None:
             estate.directory.unlink(name)
             return None
-        header, reason = _header(mapping)
+        header, reason = _header(data)
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
-        recovery = recover(mapping, header, same_boot=same_boot)
+        recovery = recover(data, header, same_boot=same_boot)
         for torn in recovery.torn:
             self._put_aside(
-                f'{estate.directory.id.hex()}/{name}', torn.start, mapping[torn.start : torn.end], reason
+                f'{estate.directory.id.hex()}/{name}', torn.start, data[torn.start : torn.end], reason
             )
         if not recovery.good:
             estate.directory.unlink(name)
@@ -177,9 +177,9 @@ def _finish(directory: ProducerDirectory) -> None:
         directory.release()
 
 
-def _header(mapping: mmap.mmap) -> tuple[headers.Header | None, str]:
+def _header(data: bytes) -> tuple[headers.Header | None, str]:
     try:
-        return headers.read(mapping[:HEADER_BYTES]), 'torn'
+        return headers.read(data[:HEADER_BYTES]), 'torn'
     except headers.NotASegment as error:
         return None, error.reason
 

@@ -56,9 +56,10 @@ def destination_folder(
     spool_dir: Path, destination: Destination, *, make: bool = False
 ) -> Iterator[PrivateDirectory]:
     """Open the folder that our producers of a destination are in; with `make`, make what is missing."""
+    uid = str(our_uid())  # first: on Windows this is where it ends
     with (
         open_shared(spool_dir, make=make) as shared,
-        shared.directory(str(our_uid()), make=make) as ours,
+        shared.directory(uid, make=make) as ours,
         ours.directory(destination.folder_name, make=make) as folder,
     ):
         yield folder

@@ -96,11 +96,16 @@ class Disk:
             while self._bound.excess_bytes:
                 if not spool.drop_oldest_adopted():
                     break
-        return moved or self._adoption.trouble or (self._store.trouble if self._store else None)
+        trouble = moved or self._adoption.trouble or (self._store.trouble if self._store else None)
+        # Told once; the next one is news again.
+        self._adoption.trouble = None
+        if self._store is not None:
+            self._store.trouble = None
+        return trouble
 
     def close(self, spool: Spool) -> None:
         """Remove the directory if everything in it is settled; otherwise it stays, held until the process ends."""
-        if self._directory is None or spool.account().pending:
+        if self._directory is None or spool.settled_through < spool.appended:
             return
         if not self._directory.held():
             self._relocate(spool)
@@ -141,4 +146,4 @@ class Disk:
         finally:
             # Not before: until then what is appended needs a segment.
             spool.seal()
-        return f'the locks of {path} were lost (something closed all descriptors); the spool goes on in {self.path}'
+        return f'the locks of {path} are lost (something closed its descriptors, or removed it); the spool goes on in {self.path}'

@@ -30,7 +30,7 @@ from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable, explained
 
-__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'map_file']
+__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'read_and_map']
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
@@ -150,22 +150,20 @@ class FileStore:
             os.close(descriptor)
 
 
-def map_file(directory: ProducerDirectory, name: str) -> mmap.mmap | None:
-    """Map a segment of a dead producer, whole, to read it and to note in it what is settled.
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
+    """Read a segment of a dead producer, and map it, to note in it what is settled.
 
     Returns:
-        The mapping; None when the file is empty, as a power loss may leave it.
+        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
 
     Raises:
         SpoolUnusable: it is not a file of ours.
-        OSError: it cannot be mapped.
+        OSError: it cannot be read or mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
-    try:
-        size_bytes = os.fstat(descriptor).st_size
-        return map_shared(descriptor, size_bytes) if size_bytes else None
-    finally:
-        os.close(descriptor)
+    with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
+        data = file.read()
+        return data, map_shared(descriptor, len(data)) if data else None
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
@@ -176,6 +174,6 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
         raise OSError('a spool on disk needs Linux or macOS')
     # macOS has no such call: writing the zeros takes the room just as surely.
     zeros = bytes(min(size_bytes, 1 << 20))
-    written = 0
-    while written < size_bytes:
-        written += os.pwrite(descriptor, zeros[: size_bytes - written], written)
+    left = size_bytes
+    while left:
+        left -= os.write(descriptor, zeros[:left])

@@ -63,21 +63,15 @@ class Account(NamedTuple):
     adopted: int = 0
 
 
-class _Live(NamedTuple):
-    """The segments there are, and of the newest, which is written to, what append needs.
+# Of the newest segment, which is written to, what append needs (mapping, words, size); and all segments there are.
+# Immutable: rolling over, dropping and retiring each publish a new one by a single store. A plain tuple: append takes
+# it apart, which costs 30 ns more with a NamedTuple.
+_Live = tuple[mmap.mmap, memoryview, int, tuple[Segment, ...]]
 
-    Immutable: rolling over, dropping and retiring each publish a new one by a single store.
-    """
 
-    mapping: mmap.mmap
-    words: memoryview
-    limit: int
-    segments: tuple[Segment, ...]
-
-    @classmethod
-    def of(cls, segments: tuple[Segment, ...]) -> _Live:
-        newest = segments[-1]
-        return cls(newest.mapping, newest.words, newest.size_bytes, segments)
+def _live(segments: tuple[Segment, ...]) -> _Live:
+    newest = segments[-1]
+    return newest.mapping, newest.words, newest.size_bytes, segments
 
 
 class Spool:
@@ -109,7 +103,7 @@ class Spool:
         self._wake = wake
         self._lock = threading.RLock()
         # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
-        self._live = _Live.of((_full_segment(0),))
+        self._live = _live((_full_segment(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
         self._aside: deque[bytes] = deque()
@@ -195,31 +189,31 @@ class Spool:
     @property
     def appended(self) -> int:
         """Events ever committed; also the sequence number of the next one."""
-        newest = self._live.segments[-1]
+        newest = self._segments[-1]
         return newest.first_sequence + newest.events
 
     @property
     def allocated_bytes(self) -> int:
         """Bytes of all segments, the spare and one that is being made or cleaned included."""
-        return self._stock.allocated_bytes(self._live.segments)
+        return self._stock.allocated_bytes(self._segments)
 
     # Delivery's side: one thread at a time.
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and how many bytes, are committed and not taken yet."""
-        segments = (*self._live.segments, *self._adopted)
+        segments = (*self._segments, *self._adopted)
         events = sum(segment.events - segment.read_events for segment in segments)
         return events, sum(segment.unread_bytes for segment in segments)
 
     @property
     def window_bytes(self) -> int:
         """Bytes between the head and the end of what was taken."""
-        return sum(segment.read_offset - segment.head for segment in (*self._live.segments, *self._adopted))
+        return sum(segment.read_offset - segment.head for segment in (*self._segments, *self._adopted))
 
     @property
     def taken_through(self) -> int:
         """The sequence number before which every event has been taken or dropped."""
-        for segment in self._live.segments:
+        for segment in self._segments:
             if segment.unread_bytes:
                 return segment.first_sequence + segment.read_events
         return self.appended
@@ -227,7 +221,7 @@ class Spool:
     @property
     def settled_through(self) -> int:
         """The sequence number before which every event is delivered or dropped."""
-        for segment in self._live.segments:
+        for segment in self._segments:
             if segment.head != segment.tail:
                 return segment.first_sequence + segment.head_events
         return self.appended
@@ -239,14 +233,15 @@ class Spool:
             False, and no alarm is set, when that is so already.
         """
         live = self._live
-        newest = live.segments[-1]
+        _, words, _, segments = live
+        newest = segments[-1]
         waiting_events, waiting_bytes = self.waiting()
         sealed_events = waiting_events - (newest.events - newest.read_events)
         sealed_bytes = waiting_bytes - newest.unread_bytes
         alarm_tail = max(0, newest.read_offset + more_bytes_than - sealed_bytes)
         alarm_committed = max(0, newest.read_events + events - sealed_events) * ONE_EVENT
         with self._lock:
-            committed = live.words[COMMITTED]
+            committed = words[COMMITTED]
             if self._live is not live or committed & TAIL_MASK > alarm_tail or committed >= alarm_committed:
                 return False
             self._alarm_tail = alarm_tail
@@ -263,21 +258,16 @@ class Spool:
         They stay in the spool until they are acknowledged or dropped.
         """
         taken: list[SpooledEvent] = []
-        for segment in (*self._live.segments, *self._adopted):
-            tail = segment.tail
-            while segment.read_offset < tail and self._claim(segment):
-                start = segment.read_offset
-                if start == segment.hole_start:
+        for segment in (*self._segments, *self._adopted):
+            while segment.unread_bytes and self._claim(segment):
+                if segment.read_offset == segment.hole_start:
                     segment.skip_hole()
                     continue
-                end = segment.mapping.find(b'\n', start, tail) + 1
-                max_bytes -= end - start
-                if len(taken) == max_events or max_bytes < 0:
+                events, size_bytes = _read(segment, max_events - len(taken), max_bytes)
+                if not events:
                     return taken
-                line = segment.mapping[start:end]
-                taken.append(SpooledEvent(restore(line), segment, start, end))
-                segment.read_offset = end
-                segment.read_events += 1
+                taken += events
+                max_bytes -= size_bytes
         return taken
 
     def acknowledge(self, events: Sequence[SpooledEvent]) -> None:
@@ -314,7 +304,7 @@ class Spool:
         """End the segment that is written to: the next append rolls over to a new one."""
         with self._lock:
             self._stock.discard_spare()
-            self._live = _Live.of((*self._live.segments, _full_segment(self.appended)))
+            self._live = _live((*self._segments, _full_segment(self.appended)))
 
     def adopt(self, segment: Segment) -> None:
         """Take over the events of a dead producer's segment: delivered after our own, beyond the bound."""
@@ -341,7 +331,7 @@ class Spool:
         """Let go of what is settled, and have the next segment ready when the one in use is half full."""
         if self._aside:
             self.append_set_aside()
-        segments = self._live.segments
+        segments = self._segments
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
         if settled:
             self._retire(settled)
@@ -349,10 +339,16 @@ class Spool:
             if segment.head == segment.tail:
                 self._adopted = tuple(other for other in self._adopted if other is not segment)
                 segment.origin.discard(segment)
-        if segments[-1].tail * 2 > segments[-1].size_bytes:
+        newest = segments[-1]
+        # A header without room is no segment in use: the handler has just begun, or is closed.
+        if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
             self._make_spare()
 
     # Inside.
+
+    @property
+    def _segments(self) -> tuple[Segment, ...]:
+        return self._live[3]
 
     def _append_rolling_over(self, line: bytes) -> None:
         size = len(line)
@@ -377,35 +373,41 @@ class Spool:
 
     def _make_room(self, size: int) -> bool:
         """See to it that the newest segment has room for a line. Call with the lock held."""
-        live = self._live
-        if (live.words[COMMITTED] & TAIL_MASK) + size <= live.limit:
+        _, words, limit, segments = self._live
+        if (words[COMMITTED] & TAIL_MASK) + size <= limit:
             return True
-        if sum(segment.head != segment.tail for segment in live.segments) > 1:
+        if sum(segment.head != segment.tail for segment in segments) > 1:
             self._stock.grow()  # a backlog, not just the end of a segment
-        segment = self._stock.draw(size, live.segments)
+        segment = self._stock.draw(size, segments)
         if segment is None and self._overflow == 'drop_oldest' and self._dropping_would_help(size):
             while segment is None and self._drop_oldest():
-                segment = self._stock.draw(size, self._live.segments)
+                segment = self._stock.draw(size, self._segments)
         if segment is None:
             return False
-        self._store.begin(segment, self.appended)
-        self._live = _Live.of((*self._live.segments, segment))
+        try:
+            self._store.begin(segment, self.appended)
+        except OSError:
+            # Somebody has removed the directory, or its rights. Delivery will see to that; this event is safe in memory.
+            segment.origin.discard(segment)
+            segment = MemoryStore().make(segment.size_bytes)
+            segment.start_over(self.appended)
+        self._live = _live((*self._segments, segment))
         return True
 
     def _dropping_would_help(self, size: int) -> bool:
         """Return whether a line would fit if all was dropped that can be: else nothing should be."""
-        *sealed, newest = self._live.segments
+        *sealed, newest = self._segments
         return self._stock.would_fit(
             size, [newest, *(segment for segment in sealed if not segment.droppable)]
         )
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
-        segments = self._live.segments
+        segments = self._segments
         for segment in segments[:-1]:
             if not segment.droppable:
                 continue
-            remaining = _Live.of(tuple(other for other in segments if other is not segment))
+            remaining = _live(tuple(other for other in segments if other is not segment))
             lost = segment.events - segment.head_events
             self._count_dropped_bytes('overflow', segment.tail - segment.head)
             total = self._dropped.get('overflow', 0) + lost
@@ -419,16 +421,12 @@ class Spool:
     def _claim(self, segment: Segment) -> bool:
         if not segment.claimed:
             with self._lock:
-                segment.claimed = segment in self._live.segments
+                segment.claimed = segment in self._segments
         return segment.claimed
 
     def _settle(self, events: Sequence[SpooledEvent]) -> None:
-        start = 0
-        for index, event in enumerate(events):
-            following = events[index + 1] if index + 1 < len(events) else None
-            if following is None or following.segment is not event.segment or following.start != event.end:
-                event.segment.settle(events[start].start, event.end, index + 1 - start)
-                start = index + 1
+        for segment, start, end, count in _stretches(events):
+            segment.settle(start, end, count)
         self.tidy()
 
     def _retire(self, settled: Sequence[Segment]) -> None:
@@ -437,11 +435,11 @@ class Spool:
         with self._lock:
             # Where drop_oldest has taken it out meanwhile, its bytes are given away.
             useful = (
-                spare in self._live.segments
+                spare in self._segments
                 and spare.origin is self._store  # not one from before `use`
                 and self._stock.reserve_used(spare)
             )
-            self._live = _Live.of(tuple(s for s in self._live.segments if s not in settled))
+            self._live = _live(tuple(s for s in self._segments if s not in settled))
         for segment in settled:
             if segment is not spare or not useful:
                 segment.origin.discard(segment)
@@ -451,7 +449,7 @@ class Spool:
 
     def _make_spare(self) -> None:
         with self._lock:
-            if not self._stock.reserve_spare(self._live.segments):
+            if not self._stock.reserve_spare(self._segments):
                 return
         self._keep(self._stock.make_reserved())
 
@@ -471,6 +469,47 @@ class Spool:
         if self._alarm_tail != _NEVER:
             self.disarm()
             self._wake()
+
+
+def _read(segment: Segment, max_events: int, max_bytes: int) -> tuple[list[SpooledEvent], int]:
+    """Read on in a segment, up to its next hole; return the events and their bytes."""
+    events: list[SpooledEvent] = []
+    begin = start = segment.read_offset
+    stop = segment.hole_start if segment.hole_start > start else segment.tail
+    last_end = start + max_bytes
+    mapping = segment.mapping
+    # It goes on while the application waits for the interpreter: names looked up once, and a tuple made by C (a
+    # NamedTuple's own constructor is a Python function) save a third of it (`python -m benchmarks.delivery`).
+    find, note, new = mapping.find, events.append, tuple.__new__
+    while start < stop and len(events) < max_events:
+        end = find(b'\n', start, stop) + 1
+        if end > last_end:
+            break
+        line = mapping[start:end]
+        if b'\x1a' in line:
+            line = restore(line)
+        note(new(SpooledEvent, (line, segment, start, end)))
+        start = end
+    # At the end, so that an exception thrown into this thread on the way leaves all of them to be read again.
+    segment.read_offset = start
+    segment.read_events += len(events)
+    return events, start - begin
+
+
+def _stretches(events: Sequence[SpooledEvent]) -> list[tuple[Segment, int, int, int]]:
+    """Return where events lie, as stretches without a gap: segment, start, end, and how many there are in it."""
+    stretches: list[tuple[Segment, int, int, int]] = []
+    segment, start, end, count = None, 0, 0, 0
+    for _, its_segment, its_start, its_end in events:
+        if its_start != end or its_segment is not segment:
+            if segment is not None:
+                stretches.append((segment, start, end, count))
+            segment, start, count = its_segment, its_start, 0
+        end = its_end
+        count += 1
+    if segment is not None:
+        stretches.append((segment, start, end, count))
+    return stretches
 
 
 def _full_segment(first_sequence: int) -> Segment:

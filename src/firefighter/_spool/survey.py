@@ -45,10 +45,11 @@ def producers(spool_dir: Path) -> list[Producer]:
         SpoolUnusable: the directory cannot be read, or is not there.
     """
     found: list[Producer] = []
+    uid = str(our_uid())
     with open_shared(spool_dir, make=False) as shared:
-        if str(our_uid()) not in shared.names():
+        if uid not in shared.names():
             return []
-        with shared.directory(str(our_uid())) as ours:
+        with shared.directory(uid) as ours:
             for folder_name in sorted(ours.names()):
                 with suppress(SpoolUnusable), ours.directory(folder_name) as folder:
                     found += _producers(folder)

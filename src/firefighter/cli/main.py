@@ -14,6 +14,7 @@ import firefighter
 COMMANDS = {
     'demo': 'put a small web service under load, and account for every event that it logs',
     'local': 'run an embedded Firehose endpoint that delivers into a folder',
+    'spool': 'look into a spool directory: what waits, from whom, since when',
 }
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from firefighter._demo.account import Report, settle
+from firefighter._demo.account import Killed, Report, settle
 from firefighter._demo.complaints import complaints, stretches
 from firefighter._demo.delivered import Delivered
 from firefighter.stats import DropReason, Stats
@@ -46,7 +46,7 @@ def test_missing_events_are_named():
     assert (account.delivered, account.missing) == (2, 4)
     assert complaints(account) == [
         'worker 1: 4 events in no file: numbers 2-3, 5-6 of 6',
-        'worker 1: its handler counts 6 events as delivered, and 2 are in the files',
+        'worker 1: its handler counts 6 events as delivered, and 2 of its own are in the files',
     ]
 
 
@@ -138,3 +138,108 @@ def test_a_report_survives_its_way_through_json():
     printed = json.dumps({'worker': 1, 'logged': 3, 'stats': dataclasses.asdict(before.stats)})
 
     assert Report.from_json(json.loads(printed)) == before
+
+
+# A worker that had promised 4 events, and left 3 to 5 in its spool; another has taken over those.
+KILLED = Killed(2, promised=4, left=(3, 4, 5))
+ONCE = dict.fromkeys(range(1, 6), 1)
+
+
+def heir(adopted=3, **stats):
+    return report(**({'adopted': adopted, 'delivered': 3 + adopted} | stats))
+
+
+def settle_killed(copies, killed=KILLED, heir_report=None):
+    return settle([heir_report or heir()], delivered({**ALL_THREE, 2: copies}), killed)
+
+
+def test_a_killed_worker_whose_events_are_all_there_is_no_complaint():
+    """Its number beyond what it had promised counts too; it gave no report, so the files and its spool say how many."""
+    account = settle_killed(ONCE)
+
+    assert (account.accepted, account.adopted, account.delivered, account.missing) == (8, 3, 8, 0)
+    assert (account.killed.logged, account.duplicated, account.strangers) == (5, 0, 0)
+    assert complaints(account) == []
+
+
+@pytest.mark.parametrize(
+    ('copies', 'missing'),
+    [
+        ({1: 1, 3: 1, 4: 1, 5: 1}, 'numbers 2 of 5'),
+        ({1: 1, 2: 1, 3: 1, 4: 1}, 'numbers 5 of 5'),
+        ({}, 'numbers 1-5 of 5'),
+    ],
+)
+def test_a_gap_in_a_killed_workers_numbers_is_missing(copies, missing):
+    """Promised by an answer, or seen in its spool, and in no file: a loss."""
+    account = settle_killed(copies)
+
+    assert account.missing == 5 - len(copies)
+    events = 'event' if account.missing == 1 else 'events'
+    assert complaints(account) == [
+        f'worker 2, which was killed: {account.missing} {events} in no file: {missing}'
+    ]
+
+
+def test_what_a_killed_worker_had_promised_is_missed_without_any_trace_of_it():
+    """Nothing in the files, nothing in its spool: the answers' headers alone know of the events."""
+    account = settle_killed({}, Killed(2, promised=4, left=()), heir(adopted=0))
+
+    assert account.missing == 4
+    assert complaints(account) == ['worker 2, which was killed: 4 events in no file: numbers 1-4 of 4']
+
+
+def test_a_gap_below_an_event_that_nobody_had_promised_is_missing():
+    """Numbers are given without a gap, so the sixth proves that there was a fifth."""
+    account = settle_killed({1: 1, 2: 1, 3: 1, 4: 1, 6: 1}, Killed(2, promised=4, left=()), heir(adopted=0))
+
+    assert account.killed.missing == (5,)
+
+
+def test_copies_of_what_was_on_its_way_at_the_kill_are_no_complaint():
+    """Nobody was left to hear whether it had arrived."""
+    account = settle_killed(ONCE | {3: 2, 4: 2})
+
+    assert (account.killed.repeated, account.killed.unexplained, account.duplicated) == (2, 0, 2)
+    assert complaints(account) == []
+
+
+@pytest.mark.parametrize('copies', [{2: 2}, {3: 3}])
+def test_other_copies_of_a_killed_workers_events_are_complaints(copies):
+    """It knew the second to be delivered; and a kill repeats an event once, not twice."""
+    account = settle_killed(ONCE | copies)
+
+    assert account.killed.unexplained == 1
+    assert complaints(account) == ['worker 2, which was killed: 1 copy too many in the files, for no reason']
+
+
+def test_a_copy_that_the_heir_was_in_doubt_of_is_no_complaint():
+    """Its own requests may stay without an answer too."""
+    assert complaints(settle_killed(ONCE | {3: 3}, heir_report=heir(uncertain=1))) == []
+
+
+@pytest.mark.parametrize('adopted', [2, 4])
+def test_adopting_another_number_than_was_left_is_a_complaint(adopted):
+    """Also when every event is in the files."""
+    assert (
+        f'worker 2, which was killed: it left 3 events in its spool, and the others adopted {adopted}'
+    ) in complaints(settle_killed(ONCE, heir_report=heir(adopted)))
+
+
+@pytest.mark.parametrize(
+    ('stats', 'sentence'),
+    [
+        (
+            {'delivered': 5},
+            'worker 1: its handler accepted 3 events, adopted 3, and 5 are delivered, dropped or pending',
+        ),
+        (
+            {'delivered': 5, 'pending': 1},
+            'worker 1: its handler counts 5 events as delivered, adopted 3, and 3 of its own are in the files',
+        ),
+        ({'quarantined_bytes': 7}, 'worker 1: its handler found 7 torn bytes in what another had left'),
+    ],
+)
+def test_an_heirs_account_has_to_add_up_too(stats, sentence):
+    """Accepted and adopted are delivered, dropped or pending; and a kill alone tears nothing."""
+    assert sentence in complaints(settle_killed(ONCE, heir_report=heir(**stats)))

@@ -78,6 +78,20 @@ def test_a_child_that_is_asked_to_end_ends_well():
     asyncio.run(scene())
 
 
+def test_a_child_that_is_killed_gets_to_run_nothing_more():
+    """Not even what it does with SIGTERM; its death is told, and killing the dead is no error."""
+
+    async def scene():
+        async with child('deaf') as actor:
+            assert await pid_of(actor) == actor.pid
+            actor.kill()
+            death = await actor.death()
+            actor.kill()
+            return death
+
+    assert asyncio.run(scene()) == 'deaf was killed by SIGKILL'
+
+
 def test_a_child_that_fails_is_named_with_its_last_words():
     """The reason stands on its stderr; the status says that there is one."""
     complaints = []

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from firefighter._demo.account import Account, Report, WorkerAccount
+from firefighter._demo.account import Account, Killed, KilledAccount, Report, WorkerAccount
 from firefighter._demo.delivered import Delivered
 from firefighter._demo.scenario import Progress, Scenario
 from firefighter._demo.screen import Result, Screen
@@ -31,10 +31,18 @@ def in_a_terminal(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def account(missing=()):
-    stats = Stats(accepted=1000, delivered=1000, dropped={}, dropped_bytes={}, pending=0, spool_bytes=0)
+def account(missing=(), killed=None):
+    stats = Stats(
+        accepted=1000,
+        delivered=1000 + (3 if killed else 0),
+        dropped={},
+        dropped_bytes={},
+        pending=0,
+        spool_bytes=0,
+        adopted=3 if killed else 0,
+    )
     worker = WorkerAccount(Report(1, 1000, stats), tuple(missing), 1000 - len(missing), 2, 0)
-    return Account((worker,), strangers=0)
+    return Account((worker,), strangers=0, killed=killed)
 
 
 def result(complaints=(), **kwargs):
@@ -87,12 +95,68 @@ def test_requests_without_an_answer_are_said():
     assert lines[:2] == ['2 HTTP requests answered, 1 a second.', '1 HTTP request not answered.']
 
 
+def killed(repeated=0):
+    return KilledAccount(Killed(2, 9, (8, 9, 10)), 10, (), delivered=10, repeated=repeated, unexplained=0)
+
+
+def test_a_kill_is_said_as_it_happens():
+    """Who, when, and where the events are meanwhile."""
+
+    def act(screen):
+        screen.tell_kill(Progress(elapsed_seconds=4), 2, left=3)
+        screen.tell_replacement(Progress(elapsed_seconds=5), 4)
+
+    assert written(act) == [
+        '4.0 s Worker 2 is killed while it logs (SIGKILL, as by kill -9).',
+        '3 events not delivered yet: they stay in its spool on disk.',
+        '5.0 s Worker 4 takes its place, and delivers what is in that spool.',
+        '',
+    ]
+
+
+def test_requests_that_the_kill_cut_off_are_no_alarm():
+    """They are the kill's, not the library's; but they are said."""
+    lines = written(lambda screen: screen.end_traffic(Progress(answered=2, cut_off=3, elapsed_seconds=2)))
+
+    assert lines[:2] == ['2 HTTP requests answered, 1 a second.', '3 HTTP requests cut off by the kill.']
+
+
+def test_the_end_says_that_the_kill_lost_nothing():
+    """And in the table who sent what it had left; no copies, no word of them."""
+    lines = written(lambda screen: screen.show(result(killed=killed())))
+
+    assert [line for line in lines if line.startswith('accepted 1,010 ')]
+    assert [line for line in lines if line.startswith('adopted 3 ')]
+    assert 'Nothing was lost by the kill: the 3 events that worker 2 had left are there.' in lines
+    assert not [line for line in lines if 'twice' in line]
+
+
+def test_copies_that_the_kill_has_made_are_explained():
+    """A reader of the table asks where they come from."""
+    lines = written(lambda screen: screen.show(result(killed=killed(repeated=2))))
+
+    assert [line for line in lines if line.startswith('duplicated 4 ')]
+    assert [
+        line for line in lines if line.startswith('2 events of them arrived twice: on their way at the kill')
+    ]
+
+
+def test_a_demo_without_a_kill_says_why():
+    """And says nothing of a kill at the end."""
+    lines = written(lambda screen: screen.begin(SCENARIO, 'http://127.0.0.1:1', 'it is on btrfs'))
+
+    told = lines.index('No worker is killed this time: what it had not delivered would be lost.')
+    assert lines[told + 1] == 'it is on btrfs'
+    assert not [line for line in lines if line.startswith('While they serve')]
+    assert not [line for line in written(lambda screen: screen.show(result())) if 'kill' in line]
+
+
 def test_a_file_gets_no_moving_part():
     """Progress in a log of a CI run is noise."""
 
     def act(screen):
         assert not screen.is_live
-        screen.begin(SCENARIO, 'http://127.0.0.1:1')
+        screen.begin(SCENARIO, 'http://127.0.0.1:1', None)
         screen.update(Progress(answered=123_456), ENDPOINT)
         screen.close()
 
@@ -109,7 +173,7 @@ def test_a_terminal_shows_progress_and_is_left_clean():
     screen = Screen(file)
     assert screen.is_live
 
-    screen.begin(SCENARIO, 'http://127.0.0.1:1')
+    screen.begin(SCENARIO, 'http://127.0.0.1:1', None)
     screen.update(Progress(answered=123_456, elapsed_seconds=4), ENDPOINT)
     shown = file.getvalue()
     screen.close()
@@ -138,6 +202,9 @@ def test_markup_in_a_complaint_is_text():
 def test_the_first_screen_fits_80_columns():
     """The narrowest terminal that people use."""
     file = io.StringIO()
-    Screen(file).begin(SCENARIO, 'http://127.0.0.1:65535')
+    screen = Screen(file)
+    screen.begin(SCENARIO, 'http://127.0.0.1:65535', None)
+    screen.tell_kill(Progress(elapsed_seconds=12), 99, left=999)
+    screen.tell_replacement(Progress(elapsed_seconds=13), 100)
 
     assert max(map(len, file.getvalue().splitlines())) <= 80

@@ -1,9 +1,10 @@
 """Do the customers ask for everything that the shop has to log?"""
 
+import asyncio
 import itertools
 
 from firefighter._demo.shop import PRODUCTS
-from firefighter._demo.traffic import KINDS, all_visits
+from firefighter._demo.traffic import KINDS, Rotation, all_visits
 
 
 def kinds(visits):
@@ -39,3 +40,34 @@ def test_some_ask_for_what_there_is_not():
     products = {path for _, path, _ in itertools.islice(all_visits(), 1000)}
 
     assert {f'/products/{PRODUCTS - 2}', f'/products/{PRODUCTS}'} <= products
+
+
+def test_the_workers_take_turns():
+    """Also when one has gone and another has come."""
+
+    async def scene():
+        rotation = Rotation(['a', 'b', 'c'])
+        before = [await rotation.next(number) for number in range(4)]
+        rotation.remove('b')
+        without = {await rotation.next(number) for number in range(4)}
+        rotation.add('d')
+        assert 'b' not in rotation
+        assert 'd' in rotation
+        return before, without, {await rotation.next(number) for number in range(4)}
+
+    assert asyncio.run(scene()) == (['a', 'b', 'c', 'a'], {'a', 'c'}, {'a', 'c', 'd'})
+
+
+def test_customers_wait_while_there_is_no_worker():
+    """The only one was killed; the next one gets them all."""
+
+    async def scene():
+        rotation = Rotation(['a'])
+        rotation.remove('a')
+        customer = asyncio.create_task(rotation.next(7))
+        await asyncio.sleep(0)
+        assert not customer.done()
+        rotation.add('b')
+        return await customer
+
+    assert asyncio.run(scene()) == 'b'

@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firefighter._spool.destination import Destination
@@ -52,6 +52,7 @@ def test_folder_names_are_fixed():
 
 
 @given(DESTINATIONS)
+@example(Destination('\ud800\udc00'))
 def test_a_destination_survives_its_json(destination):
     """In the header of every segment."""
     data = destination.to_json()

@@ -20,6 +20,8 @@ MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 37 27 0:47 / /merged rw - overlay overlay rw,lowerdir=/lower,upperdir=/srv/up\040per,workdir=/srv/work
 38 27 0:48 / /merged-on-btrfs rw - overlay overlay rw,lowerdir=/lower,upperdir=/home/upper,workdir=/home/work
 39 27 0:49 / /container rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/docker/overlay2/1/diff,workdir=/w
+40 27 0:50 /a /over rw - nfs server:/a rw
+41 40 0:51 /b /over rw - zfs b rw
 """
 
 DEVICES = {
@@ -48,6 +50,8 @@ DEVICES = {
         ('/srvx', 'ext4'),
         ('/with space/spool', 'xfs'),
         ('/home/spool', 'btrfs'),
+        ('/homework', None),
+        ('/over/spool', 'zfs'),
         ('/mnt/share/spool', 'fuse.sshfs'),
         ('/twice/spool', '9p'),
         ('/merged/spool', 'tmpfs'),

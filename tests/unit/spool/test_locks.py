@@ -68,6 +68,25 @@ def test_a_lock_is_ours_as_long_as_the_path_leads_to_it(directory, tmp_path):
     assert not lock.still_ours()
 
 
+def test_releasing_unlocks_although_a_child_still_has_the_file_open(directory):
+    """A child forked in C has run no hook of ours. What it has is a duplicate of the descriptor."""
+    lock = take(directory, 'alive')
+    childs = os.dup(lock._descriptor.fd)
+    lock.release()
+    assert not is_locked(directory, 'alive')
+    os.close(childs)
+
+
+def test_abandoning_leaves_the_lock_to_who_still_has_the_file_open(directory):
+    """Unlocking in the child would free the parent's."""
+    lock = take(directory, 'alive')
+    parents = os.dup(lock._descriptor.fd)
+    lock.abandon()
+    assert is_locked(directory, 'alive')
+    os.close(parents)
+    assert not is_locked(directory, 'alive')
+
+
 def test_a_number_that_another_file_has_got_is_neither_trusted_nor_closed(directory, tmp_path):
     """A daemoniser closes all descriptors, and the program's next file gets the number."""
     lock = take(directory, 'alive')

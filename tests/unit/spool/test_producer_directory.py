@@ -15,6 +15,7 @@ from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.locks import is_locked
 from firefighter._spool.private import PrivateDirectory
+from firefighter._spool.producer import id_of
 from firefighter._spool.unusable import SpoolUnusable
 
 
@@ -127,6 +128,13 @@ def test_a_failure_half_way_leaves_nothing_behind(spool_dir, monkeypatch, descri
     assert names(spool_dir / str(os.geteuid()) / Destination('bar').folder_name) == ['destination.json']
 
 
+@pytest.mark.parametrize('name', ['', '0' * 31, '0' * 34, 'A' * 32, '00 ' * 16, 'notes', '.new-' + '0' * 32])
+def test_only_an_id_is_taken_for_one(name):
+    """And each has one spelling only, so that no producer is found twice."""
+    assert id_of(name) is None
+    assert id_of('0f' * 16) == b'\x0f' * 16
+
+
 def test_it_is_held_until_it_is_let_go_of(make_producer):
     """By both locks."""
     producer = make_producer()
@@ -170,6 +178,14 @@ def test_files_are_made_renamed_listed_and_removed_below_the_descriptor(make_pro
     assert producer.listing(), 'a second time, too'
     producer.unlink('1.spool')
     assert '1.spool' not in producer.listing()
+
+
+def test_a_listing_is_whole_while_another_one_is_under_way(make_producer):
+    """Threads, and forked children, have the directory's descriptor in common, and with that its position."""
+    producer = make_producer()
+    with os.scandir(producer.fd) as under_way:
+        next(under_way)
+        assert sorted(producer.listing()) == ['alive', 'producer.json', 'reader']
 
 
 def test_what_the_file_system_refuses_has_its_number(make_producer):

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import stat
+from contextlib import contextmanager
 
 import pytest
 
@@ -115,21 +116,22 @@ def test_an_entry_is_there_with_bytes_or_not_at_all(path, open_file, room):
     assert all(about['kept'] == len(data) > 0 for about, data in entries(path))
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Files of this process grow to 300 bytes and no further, as on a disk that is full."""
+    """Files of this process grow to 300 bytes and no further, as on a disk that is full: so not for longer than needed."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures('full_disk')
 def test_on_a_full_disk_no_half_entry_is_left(path, open_file):
     """The error is the caller's to report; the file stays legible, and the bytes are counted."""
     quarantine = Quarantine(open_file)
     quarantine.put('a.spool', 4096, b'x' * 100, 'torn')
-    with pytest.raises(OSError):
+    with full_disk(), pytest.raises(OSError):
         quarantine.put('a.spool', 8192, b'y' * 200, 'torn')
     assert [data for _, data in entries(path)] == [b'x' * 100]
     assert (quarantine.size_bytes, quarantine.kept_bytes) == (300, 100)

@@ -49,6 +49,19 @@ def refused(spool_dir, path):
         assert 'remove it, or choose another spool_dir' in str(caught.value)
 
 
+def test_on_windows_the_reason_is_windows(spool_dir, monkeypatch):
+    """And nothing is made there."""
+    monkeypatch.setattr('sys.platform', 'win32')
+    for use in (
+        lambda: create(spool_dir, BAR),
+        lambda: adopt_dead(spool_dir, BAR),
+        lambda: producers(spool_dir),
+    ):
+        with pytest.raises(SpoolUnusable, match='Windows'):
+            use()
+    assert not spool_dir.exists()
+
+
 def test_a_link_is_never_followed(level, spool_dir, tmp_path, descriptors_as_they_were):
     """Not even to a directory of our own."""
     (tmp_path / 'elsewhere').mkdir()

@@ -82,3 +82,23 @@ def test_the_library_writes_version_1_byte_for_byte_as_the_script_does():
     page = bytearray(4096)
     headers.write(memoryview(page).cast('Q'), headers.read(data))
     assert bytes(page) == data[:4096]
+
+
+@pytest.mark.parametrize(
+    ('command', 'shown'),
+    [
+        ("tail -c +4097 FILE | tr -d '\\000'", READABLE['0000000000000000.spool']['searched']),
+        ('od -A d -t u8 -j 64 -N 8 FILE', ['0000064          25769807998\n', '0000072\n']),
+        ('od -A d -t u8 -j 128 -N 8 FILE', ['0000128                 4138\n', '0000136\n']),
+    ],
+)
+def test_a_segment_can_be_read_with_what_every_system_has(command, shown):
+    """The commands of docs/spool-format.md."""
+    assert command.split(' #')[0] in (FIXTURES.parents[1] / 'docs' / 'spool-format.md').read_text('utf-8')
+    done = subprocess.run(
+        ['sh', '-c', command.replace('FILE', str(V1 / '0000000000000000.spool'))],
+        check=True, timeout=50, capture_output=True, text=True,
+    )  # fmt: skip
+    assert [' '.join(text.split()) for text in done.stdout.splitlines()] == [
+        ' '.join(text.split()) for text in shown
+    ]

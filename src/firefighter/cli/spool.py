@@ -1,0 +1,186 @@
+"""`firefighter spool`: look into a spool directory, and clear it up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from firefighter._spool.boot import boot_id
+from firefighter._spool.following import Follower
+from firefighter._spool.inspection import Producer, find
+from firefighter._spool.removal import remove_dead
+from firefighter.cli.spool_replay import add_replay_arguments, replay
+from firefighter.cli.spool_rows import state_of, summary
+from firefighter.cli.tables import age, print_table
+
+EPILOG = """\
+DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a producer's.
+
+  firefighter spool ls DIR                    who has what to deliver
+  firefighter spool cat DIR | jq .message     the events that wait, a line each, as they are in the files
+  firefighter spool cat -f DIR                and what is logged from now on, until Ctrl-C
+  firefighter spool replay DIR                deliver now what dead producers have left
+  firefighter spool verify DIR                the state of each segment; exit status 1 when something is torn
+  firefighter spool purge DIR                 delete what dead producers have left, undelivered
+
+A producer is one process and one destination. It is alive while its lock is held, by itself or by the process that has
+adopted it. With --json, `ls` and `verify` print a line of JSON for each row. The format: docs/spool-format.md.
+"""
+
+# Between two looks of `cat -f`: soon enough for a person, and too seldom to be noticed by the machine.
+FOLLOW_INTERVAL_SECONDS = 0.25
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    actions = parser.add_subparsers(dest='action', required=True, metavar='ACTION')
+    parsers = {}
+    for name, (_, purpose) in ACTIONS.items():
+        parsers[name] = actions.add_parser(name, help=purpose)
+        parsers[name].add_argument('directory', type=Path, metavar='DIR')
+    for name in ('ls', 'verify'):
+        parsers[name].add_argument('--json', action='store_true', help='a line of JSON for each row')
+    parsers['cat'].add_argument(
+        '-f', '--follow', action='store_true', help='go on with what is logged from now on'
+    )
+    add_replay_arguments(parsers['replay'])
+    parsers['purge'].add_argument('--yes', action='store_true', help='do not ask')
+    parsers['purge'].add_argument(
+        'producers',
+        nargs='*',
+        metavar='PRODUCER',
+        help='ids; without any: all that are dead and have no segment of a newer version',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked, and return the exit status: 1 when something is wrong with the spool."""
+    action, _ = ACTIONS[arguments.action]
+    try:
+        return action(arguments)
+    except BrokenPipeError:
+        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        _complain(f'{error.filename or "output"}: {error.strerror}')
+        return 1
+    except KeyboardInterrupt:
+        return 130  # as shells count it
+
+
+def list_producers(arguments: argparse.Namespace) -> int:
+    """Print a row for each producer."""
+    rows = [summary(producer, _complain) for producer in find(arguments.directory, boot_id(), _complain)]
+    if arguments.json:
+        return _print_json(rows)
+    now = datetime.now(timezone.utc)
+    titles = ('STREAM', 'PRODUCER', 'STATE', 'EVENTS', 'BYTES', 'TORN', 'OLDEST', 'PID', 'PROGRAM')
+    keys = ('stream', 'producer', 'state', 'events', 'bytes', 'torn_bytes', 'oldest', 'pid', 'program')
+    print_table(
+        titles,
+        [
+            # A pid is a name: it has no thousands.
+            [
+                age(row[key], now) if key == 'oldest' else _cell(str(row[key]) if key == 'pid' else row[key])
+                for key in keys
+            ]
+            for row in rows
+        ],
+    )
+    return 0
+
+
+def print_events(arguments: argparse.Namespace) -> int:
+    """Write the events that wait, and with `--follow` those that come, as they are in the files."""
+    with closing(Follower(arguments.directory, boot_id(), _complain)) as follower:
+        while True:
+            for lines in follower.poll():
+                sys.stdout.buffer.write(lines)
+            sys.stdout.buffer.flush()
+            if not arguments.follow:
+                return 0
+            time.sleep(FOLLOW_INTERVAL_SECONDS)
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Print a row for each segment, and return 1 when something is torn or cannot be read."""
+    troubles: list[str] = []
+    rows = [
+        state_of(producer, segment)
+        for producer in find(arguments.directory, boot_id(), troubles.append)
+        for segment in producer.segments(troubles.append)
+    ]
+    if arguments.json:
+        _print_json(rows)
+    else:
+        keys = ('producer', 'segment', 'state', 'events', 'torn_bytes')
+        print_table(
+            ('PRODUCER', 'SEGMENT', 'STATE', 'EVENTS', 'TORN'),
+            [[_cell(row[key]) for key in keys] for row in rows],
+        )
+    for trouble in troubles:
+        _complain(trouble)
+    return int(bool(troubles) or any(row['torn_bytes'] or row['refused'] for row in rows))
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """Delete dead producers' directories after asking; return 1 when one that was named is still there."""
+    found = find(arguments.directory, boot_id(), _complain)
+    named = set(arguments.producers)
+    unknown = named - {producer.id for producer in found}
+    for name in sorted(unknown):
+        _complain(f'{name}: no such producer in {arguments.directory}')
+    chosen = [producer for producer in found if (producer.id in named if named else not producer.alive)]
+    if not chosen or not (arguments.yes or _agreed(chosen)):
+        return int(bool(unknown))
+    refusals = [remove_dead(producer.path, newer_too=producer.id in named) for producer in chosen]
+    for refusal in filter(None, refusals):
+        _complain(refusal)
+    return int(bool(unknown) or any(refusals))
+
+
+def _agreed(producers: Sequence[Producer]) -> bool:
+    """Ask; no answer is no."""
+    events = sum(summary(producer, _complain)['events'] for producer in producers)
+    print(f'Delete {len(producers)} producers with {events:,} events that were never delivered?')
+    print(*(f'  {producer.path}' for producer in producers), sep='\n')
+    try:
+        return input('Type yes to delete them: ') == 'yes'
+    except EOFError:
+        print()
+        return False
+
+
+def _cell(value: object) -> str | int:
+    return value if isinstance(value, int) else '-' if value is None else str(value)
+
+
+def _print_json(rows: Sequence[dict[str, Any]]) -> int:
+    for row in rows:
+        print(json.dumps(row))
+    return 0
+
+
+def _complain(trouble: str) -> None:
+    print(f'firefighter spool: {trouble}', file=sys.stderr)
+
+
+# name -> what does it, and what that is.
+ACTIONS = {
+    'ls': (list_producers, 'list the producers, alive and dead'),
+    'cat': (print_events, 'write the events that wait'),
+    'replay': (replay, 'deliver now what dead producers have left'),
+    'verify': (verify, 'check each segment'),
+    'purge': (purge, 'delete what dead producers have left'),
+}

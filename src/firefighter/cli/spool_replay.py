@@ -1,0 +1,157 @@
+"""`firefighter spool replay`: deliver now what dead producers have left."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+
+from firefighter._delivery.batching import Rules
+from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.drops import DropReports
+from firefighter._delivery.sender import Sender, Traffic
+from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.transport import Answer, BotoTransport, ClientOptions, Transport
+from firefighter._spool.adoption import Adoption
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import destination_folder
+from firefighter._spool.quarantine import QUARANTINE, Quarantine
+from firefighter._spool.spool import Spool
+from firefighter._spool.stock import MIN_SPOOL_BYTES
+from firefighter._spool.survey import producers
+from firefighter._spool.unusable import SpoolUnusable
+from firefighter._wakeup import Wakeup
+from firefighter.cli.progress import Progress, progress
+
+__all__ = ['add_replay_arguments', 'replay']
+
+PATIENCE_SECONDS = 60.0
+
+
+def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `replay`."""
+    parser.add_argument('--region', help='instead of the region that the events were logged for')
+    parser.add_argument('--endpoint-url', help='instead of the endpoint that they were logged for')
+    parser.add_argument('--profile', help='instead of the profile that they were logged for')
+    parser.add_argument('--yes', action='store_true', help='do not ask when the destination differs')
+    parser.add_argument(
+        '--patience',
+        type=float,
+        default=PATIENCE_SECONDS,
+        metavar='SECONDS',
+        help='how long to go on without any success (default: %(default)g)',
+    )
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Deliver the events of all dead producers, destination by destination; return 1 when some are left."""
+    spool_dir = arguments.directory.resolve()
+    try:
+        found = producers(spool_dir)
+    except SpoolUnusable as error:
+        print(f'firefighter spool: {error.reason}', file=sys.stderr)
+        return 1
+    dead = {producer.destination for producer in found if not producer.alive and producer.destination}
+    if not dead:
+        print(f'No dead producer has left anything in {spool_dir}.')
+    left = [_replay(spool_dir, destination, arguments) for destination in sorted(dead, key=str)]
+    return int(any(left))
+
+
+def _replay(spool_dir: Path, destination: Destination, arguments: argparse.Namespace) -> bool:
+    """Deliver what was logged for one destination; return whether something is left."""
+    client = ClientSource(
+        None,
+        ClientOptions(
+            profile_name=arguments.profile or destination.profile,
+            region_name=arguments.region or destination.region,
+            endpoint_url=arguments.endpoint_url or destination.endpoint_url,
+        ),
+    )
+    now = client.destination(destination.stream)
+    if now != destination and not arguments.yes and not _agreed(destination, now):
+        return True
+    delivery = _Delivery(spool_dir, destination, BotoTransport(client))
+    delivered, left, error = delivery.run(arguments.patience)
+    outcome = f'{destination.stream}: {delivered:,} events delivered'
+    if left:
+        outcome += f', {left:,} left' + (f': {error}' if error else '')
+    print(outcome)
+    return bool(left)
+
+
+class _Delivery:
+    """Adopts and delivers, in this thread, until nothing is left or nothing works any more."""
+
+    def __init__(self, spool_dir: Path, destination: Destination, transport: Transport) -> None:
+        def open_quarantine() -> int:
+            with destination_folder(spool_dir, destination) as folder:
+                return folder.file(QUARANTINE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+        self._spool = Spool(MIN_SPOOL_BYTES)
+        self._adoption = Adoption(spool_dir, destination, Quarantine(open_quarantine))
+        self._traffic = Traffic()
+        self._shown = _Shown(transport)
+        self._sender = Sender(
+            SpoolSource(self._spool, Wakeup()),
+            self._shown,
+            destination.stream,
+            rules=lambda: Rules(0, 1, 0.0, 0.0),
+            linger_seconds=0.0,
+            traffic=self._traffic,
+            drops=DropReports(None, lambda: ({}, {})),
+            diagnostics=Diagnostics(),
+        )
+
+    def run(self, patience_seconds: float) -> tuple[int, int, str | None]:
+        """Return the events delivered, those left, and the last error."""
+        with progress('delivering') as bar:
+            while self._more():
+                before = self._spool.account()
+                self._shown.show = lambda: self._show(bar)
+                self._sender.drain(lambda: not self._spool.has_adopted, monotonic() + patience_seconds)
+                if self._spool.account().delivered == before.delivered:
+                    break
+        account = self._spool.account()
+        return account.delivered, account.pending, self._traffic.last_error
+
+    def _more(self) -> bool:
+        """Return whether there is something to deliver, adopting the next dead producers when there is not."""
+        if not self._spool.has_adopted:
+            self._adoption.look(self._spool.adopt)
+        return self._spool.has_adopted
+
+    def _show(self, bar: Progress) -> None:
+        account = self._spool.account()
+        bar.update(account.delivered, account.adopted)
+
+
+class _Shown:
+    """A transport that shows the progress before each request."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.show: Callable[[], None] = lambda: None
+
+    def put(self, stream: str, records: Sequence[bytes]) -> Answer:
+        self.show()
+        return self._transport.put(stream, records)
+
+
+def _agreed(logged_for: Destination, now: Destination) -> bool:
+    """Ask; no answer is no."""
+    print(f'Events for stream {logged_for.stream!r} were logged for another destination:')
+    for name, value in asdict(logged_for).items():
+        other = getattr(now, name)
+        if value != other:
+            print(f'  {name}: {value or "not known"}, and now {other or "not known"}')
+    try:
+        return input('Type yes to deliver them there: ') == 'yes'
+    except EOFError:
+        print()
+        return False

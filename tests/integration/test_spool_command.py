@@ -1,0 +1,269 @@
+"""Does `firefighter spool` show and clear up what is there, for people, for jq, and for scripts?"""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from firefighter.cli.main import main
+from spool_files import WrittenProducer, line
+
+RUN = [
+    sys.executable,
+    '-W',
+    'error',
+    '-c',
+    'import sys; from firefighter.cli.main import main; sys.exit(main())',
+    'spool',
+]
+OTHER_BOOT = bytes(range(1, 17))
+
+
+@pytest.fixture(autouse=True)
+def _buffered(monkeypatch):
+    """A program in a pipe buffers what it writes, unless it takes care."""
+    monkeypatch.delenv('PYTHONUNBUFFERED', raising=False)
+
+
+@pytest.fixture
+def spool_dir(tmp_path):
+    return (tmp_path / 'spool').resolve()
+
+
+@pytest.fixture
+def alive(spool_dir):
+    """A producer at work: one event settled, two waiting."""
+    spool_dir.mkdir()
+    producer = WrittenProducer(spool_dir, 'bar')
+    producer.segment(line('settled'), line('a'), line('b')).settle(len(line('settled')))
+    yield producer
+    producer.die()
+
+
+@pytest.fixture
+def dead(spool_dir, alive):
+    """A producer that died, and the machine after it: its second line is torn."""
+    producer = WrittenProducer(spool_dir, 'foo')
+    producer.segment(line('c'), line('d'), line('e'), boot=OTHER_BOOT).damage(len(line('c')) + 3, b'\0')
+    producer.die()
+    return producer
+
+
+@pytest.fixture
+def newer(spool_dir, alive):
+    """A dead producer of a version that does not exist yet."""
+    producer = WrittenProducer(spool_dir, 'later')
+    producer.segment(line('f'), version=2)
+    producer.die()
+    return producer
+
+
+@pytest.fixture
+def rows(capsys):
+    """Run a command and return its status and its lines of JSON, by producer."""
+
+    def rows(*words):
+        status = main(['spool', *map(str, words), '--json'])
+        found = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+        return status, {row['producer']: row for row in found}
+
+    return rows
+
+
+def test_ls_shows_who_has_what_to_deliver(rows, spool_dir, alive, dead, newer):
+    """Alive or dead; events and bytes that wait; when the oldest was logged; what is torn or newer."""
+    status, found = rows('ls', spool_dir)
+    assert status == 0
+    assert found.keys() == {alive.id, dead.id, newer.id}
+    row = found[alive.id]
+    assert (row['stream'], row['state'], row['events'], row['torn_bytes']) == ('bar', 'alive', 2, 0)
+    assert row['bytes'] == len(line('a') + line('b'))
+    assert row['oldest'] == '2026-01-01T12:00:00.000000Z'
+    assert row['destination'] == {'stream': 'bar', 'region': 'eu-west-1'}
+    row = found[dead.id]
+    assert (row['stream'], row['state'], row['events'], row['bytes']) == (
+        'foo',
+        'dead',
+        2,
+        2 * len(line('c')),
+    )
+    assert row['torn_bytes'] == len(line('d')) - 1
+    row = found[newer.id]
+    assert (row['stream'], row['events'], row['newer_segments']) == (None, 0, 1)
+
+
+def test_ls_takes_the_oldest_of_all_segments(rows, spool_dir, alive):
+    """And adds up what they have."""
+    alive.segment(line('x', '2026-01-01T13:00:00.000000Z'), first=3)
+    _, found = rows('ls', spool_dir)
+    row = found[alive.id]
+    assert (row['events'], row['oldest']) == (3, '2026-01-01T12:00:00.000000Z')
+
+
+def test_ls_is_a_table_for_people(capsys, spool_dir, alive, dead):
+    """One line for each producer, under titles."""
+    assert main(['spool', 'ls', str(spool_dir)]) == 0
+    titles, *lines = capsys.readouterr().out.splitlines()
+    assert titles.split() == [
+        'STREAM', 'PRODUCER', 'STATE', 'EVENTS', 'BYTES', 'TORN', 'OLDEST', 'PID', 'PROGRAM',
+    ]  # fmt: skip
+    assert {text.split()[1] for text in lines} == {alive.id, dead.id}
+
+
+def test_cat_writes_the_events_that_wait_as_they_are_in_the_files(capfdbinary, spool_dir, alive, dead, newer):
+    """Lines of JSON on standard output; what is left out is named on the other one."""
+    assert main(['spool', 'cat', str(spool_dir)]) == 0
+    out, err = capfdbinary.readouterr()
+    assert sorted(out.splitlines(keepends=True)) == [line(text) for text in 'abce']
+    assert b'belong to no whole event' in err
+    assert b'of version 2' in err
+
+
+def test_cat_changes_nothing(spool_dir, alive, dead, capfdbinary):
+    """Neither heads, nor locks, nor files."""
+    before = {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()}
+    main(['spool', 'cat', str(spool_dir)])
+    assert {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()} == before
+    assert alive.directory.held()
+
+
+@pytest.fixture
+def following(spool_dir, alive):
+    """Start `cat -f`; however the test ends, it ends too."""
+    with subprocess.Popen(
+        [*RUN, 'cat', '-f', spool_dir], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        yield command
+        command.kill()
+
+
+def test_cat_follows_a_live_producer_until_it_is_interrupted(following, alive):
+    """What is committed comes out at once, for the next program in the pipe."""
+    assert following.stdout.readline() == line('a')
+    assert following.stdout.readline() == line('b')
+    alive.segment(line('new'), first=3)
+    assert following.stdout.readline() == line('new')
+    following.send_signal(signal.SIGINT)
+    assert following.communicate(timeout=20) == (b'', b'')
+    assert following.returncode == 130
+
+
+def test_cat_ends_quietly_when_its_reader_has_seen_enough(spool_dir, alive):
+    """`firefighter spool cat DIR | head -1`."""
+    for first in range(3, 60):
+        alive.segment(*[line('x' * 50) for _ in range(30)], first=first)
+    with subprocess.Popen(
+        [*RUN, 'cat', spool_dir], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        command.stdout.readline()
+        command.stdout.close()
+        assert command.stderr.read() == b''
+    assert command.returncode == 0
+
+
+def test_verify_says_of_each_segment_how_it_is(rows, spool_dir, alive, dead, newer):
+    """What is torn makes the exit status 1."""
+    status, found = rows('verify', spool_dir)
+    assert status == 1
+    assert found[alive.id]['state'] == 'good'
+    assert found[dead.id]['state'] == 'torn'
+    assert found[dead.id]['torn_bytes'] == len(line('d')) - 1
+    assert 'version 2' in found[newer.id]['state']
+
+
+def test_verify_finds_nothing_wrong_with_what_can_all_be_delivered(rows, spool_dir, alive, newer):
+    """An older boot and a newer version are no damage."""
+    producer = WrittenProducer(spool_dir, 'foo')
+    producer.segment(line('c'), boot=OTHER_BOOT)
+    producer.die()
+    status, found = rows('verify', spool_dir)
+    assert status == 0
+    assert found[producer.id]['state'] == 'good, as far as can be seen'
+
+
+def test_verify_fails_for_what_is_no_segment_or_cannot_be_read(capsys, spool_dir, alive):
+    """Each is named."""
+    nonsense, link = alive.path / f'{8:016x}.spool', alive.path / f'{9:016x}.spool'
+    nonsense.write_bytes(bytes(8192))
+    assert main(['spool', 'verify', str(spool_dir)]) == 1
+    assert 'never finished' in capsys.readouterr().out
+    nonsense.unlink()
+    assert main(['spool', 'verify', str(spool_dir)]) == 0
+    link.symlink_to(spool_dir)
+    assert main(['spool', 'verify', str(spool_dir)]) == 1
+    assert link.name in capsys.readouterr().err
+
+
+def test_of_a_live_producer_nothing_is_called_torn(rows, spool_dir, alive):
+    """It alone knows; perhaps its last store has not arrived here."""
+    alive.segment(line('x'), first=3).damage(2, b'\0')
+    assert main(['spool', 'verify', str(spool_dir)]) == 0
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Type an answer."""
+
+    def answer(text):
+        monkeypatch.setattr(sys, 'stdin', io.StringIO(text))
+
+    return answer
+
+
+@pytest.mark.parametrize('text', ['', '\n', 'no\n', 'y\n'])
+def test_purge_asks_and_takes_anything_but_yes_for_no(capsys, answer, spool_dir, dead, text):
+    """It says what would be lost."""
+    answer(text)
+    assert main(['spool', 'purge', str(spool_dir)]) == 0
+    out = capsys.readouterr().out
+    assert '2 events' in out
+    assert str(dead.path) in out
+    assert dead.path.exists()
+
+
+def test_purge_deletes_what_dead_producers_left(capsys, answer, spool_dir, alive, dead):
+    """Not what is alive."""
+    answer('yes\n')
+    assert main(['spool', 'purge', str(spool_dir)]) == 0
+    assert not dead.path.exists()
+    assert alive.path.exists()
+
+
+def test_purge_leaves_a_newer_version_unless_it_is_named(capsys, spool_dir, dead, newer):
+    """With --yes too; it says so."""
+    assert main(['spool', 'purge', '--yes', str(spool_dir)]) == 1
+    assert newer.path.exists()
+    assert not dead.path.exists()
+    assert newer.id in capsys.readouterr().err
+    assert main(['spool', 'purge', '--yes', str(spool_dir), newer.id]) == 0
+    assert not newer.path.exists()
+
+
+def test_purge_refuses_what_is_alive_or_unknown_though_it_is_named(capsys, spool_dir, alive, dead):
+    """It touches nothing else, and does the rest of what it was told."""
+    assert main(['spool', 'purge', '--yes', str(spool_dir), alive.id]) == 1
+    assert main(['spool', 'purge', '--yes', str(spool_dir), 'f' * 32]) == 1
+    assert alive.directory.held()
+    assert dead.path.exists()
+    assert main(['spool', 'purge', '--yes', str(spool_dir), 'f' * 32, dead.id]) == 1
+    assert not dead.path.exists()
+    err = capsys.readouterr().err
+    assert 'in use' in err
+    assert 'no such producer' in err
+
+
+def test_purge_with_nothing_to_delete_asks_nothing(capsys, spool_dir, alive):
+    """There is no question that a script would hang at."""
+    assert main(['spool', 'purge', str(spool_dir)]) == 0
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge'])
+def test_a_directory_that_is_not_there_is_an_error(capsys, tmp_path, action):
+    """A typing error is no empty spool."""
+    assert main(['spool', action, str(tmp_path / 'missing')]) == 1
+    assert 'missing: No such file or directory' in capsys.readouterr().err

@@ -1,0 +1,91 @@
+"""`firefighter spool replay`: a person delivers what dead programs have left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from firefighter.local import LocalFirehose
+
+PROGRAM = """
+import logging, os, sys
+from firefighter.logging import FirehoseHandler
+
+handler = FirehoseHandler('bar', spool_dir=sys.argv[1], endpoint_url=sys.argv[2])
+assert handler.stats().backing == 'disk', handler.stats().last_error
+logger = logging.getLogger('x')
+logger.addHandler(handler)
+for number in range(1000):
+    logger.warning({'number': number})
+os._exit(1)
+"""
+
+
+def die(spool_dir, url):
+    """Log a thousand events and end like a crash."""
+    subprocess.run([sys.executable, '-c', PROGRAM, spool_dir, url], check=False, timeout=50)
+
+
+def replay(spool_dir, *arguments, answer=''):
+    main = 'import sys; from firefighter.cli.main import main; sys.exit(main())'
+    command = [sys.executable, '-c', main, 'spool', 'replay', spool_dir, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, input=answer, check=False, timeout=50)
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    with LocalFirehose(tmp_path / 'out', streams=['bar']) as endpoint:
+        yield endpoint
+
+
+def numbers(endpoint):
+    endpoint.flush()
+    return sorted(json.loads(line)['number'] for line in endpoint.delivered().splitlines())
+
+
+def test_what_the_dead_have_left_is_delivered_and_then_gone(tmp_path, endpoint):
+    """Every event of both, once; a second run has nothing to do."""
+    for _ in range(2):
+        die(tmp_path / 'spool', endpoint.url)
+    already = len(numbers(endpoint))
+    done = replay(tmp_path / 'spool')
+    assert done.returncode == 0, done.stderr
+    assert numbers(endpoint) == sorted(2 * list(range(1000)))
+    assert f'bar: {2000 - already:,} events delivered' in done.stdout
+    again = replay(tmp_path / 'spool')
+    assert again.returncode == 0
+    assert 'No dead producer has left anything' in again.stdout
+
+
+def test_another_destination_is_asked_for(tmp_path, endpoint):
+    """Logs of one account or region must not end up in another by a slip."""
+    die(tmp_path / 'spool', 'http://127.0.0.1:9')
+    refused = replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, answer='no\n')
+    assert refused.returncode == 1
+    assert f'endpoint_url: http://127.0.0.1:9, and now {endpoint.url}' in refused.stdout
+    assert numbers(endpoint) == []
+    agreed = replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, answer='yes\n')
+    assert agreed.returncode == 0, agreed.stderr
+    assert numbers(endpoint) == list(range(1000))
+
+
+def test_what_cannot_be_delivered_stays(tmp_path):
+    """And the cause is said."""
+    die(tmp_path / 'spool', 'http://127.0.0.1:9')
+    failed = replay(tmp_path / 'spool', '--patience', '0.1')
+    assert failed.returncode == 1
+    assert 'bar: 0 events delivered, 1,000 left: EndpointConnectionError' in failed.stdout
+    with LocalFirehose(tmp_path / 'out', streams=['bar']) as endpoint:
+        assert replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, '--yes').returncode == 0
+        assert numbers(endpoint) == list(range(1000))
+
+
+def test_a_folder_that_is_no_spool_directory_is_said(tmp_path):
+    """In one line, without a traceback."""
+    failed = replay(tmp_path / 'nothing')
+    assert failed.returncode == 1
+    assert 'Traceback' not in failed.stderr
+    assert 'nothing' in failed.stderr

@@ -1,0 +1,80 @@
+"""Spool directories as producers leave them, for tests of those who read them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+from firefighter._spool import header as headers
+from firefighter._spool.boot import boot_id
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import create
+from firefighter._spool.header import Header
+from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT
+
+SEGMENT_BYTES = 8192
+
+
+def line(text, timestamp='2026-01-01T12:00:00.000000Z'):
+    """An event."""
+    return b'{"timestamp":"%s","message":"%s"}\n' % (timestamp.encode(), text.encode())
+
+
+class WrittenSegment:
+    """A segment in a file, written to as its producer does."""
+
+    def __init__(self, path, producer_id, *, first=0, stream='bar', boot=b'', version=1):
+        self.path = path
+        header = Header(
+            stream=stream,
+            destination={'stream': stream, 'region': 'eu-west-1'},
+            producer_id=producer_id,
+            first_sequence=first,
+            size_bytes=SEGMENT_BYTES,
+            boot_id=boot_id() if boot == b'' else boot,
+            version=version,
+        )
+        with path.open('xb+') as file:
+            os.ftruncate(file.fileno(), SEGMENT_BYTES)
+            self.mapping = mmap.mmap(file.fileno(), SEGMENT_BYTES)
+        self.words = memoryview(self.mapping).cast('Q')
+        headers.write(self.words, header)
+
+    def append(self, *lines):
+        for text in lines:
+            self.copy(text)
+            self.words[COMMITTED] += len(text) + ONE_EVENT
+
+    def copy(self, text):
+        """The first half of append: the tail is not moved yet."""
+        tail = self.words[COMMITTED] % ONE_EVENT
+        self.mapping[tail : tail + len(text)] = text
+
+    def settle(self, size_bytes):
+        self.words[HEAD] += size_bytes
+
+    def damage(self, offset, data):
+        """Overwrite bytes, counted from the first line."""
+        self.mapping[HEADER_BYTES + offset : HEADER_BYTES + offset + len(data)] = data
+
+
+class WrittenProducer:
+    """A producer's directory with real locks: alive until it dies."""
+
+    def __init__(self, spool_dir, stream='bar'):
+        self.stream = stream
+        self.directory = create(spool_dir, Destination(stream, region='eu-west-1'))
+        self.path = self.directory.path
+        self.id = self.path.name
+        self._alive = True
+
+    def segment(self, *lines, first=0, **options):
+        path = self.path / f'{first:016x}.spool'
+        segment = WrittenSegment(path, self.directory.id, first=first, stream=self.stream, **options)
+        segment.append(*lines)
+        return segment
+
+    def die(self):
+        if self._alive:
+            self._alive = False
+            self.directory.release()

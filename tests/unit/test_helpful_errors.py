@@ -1,0 +1,80 @@
+"""An error says what to write instead."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from firefighter.logging import FirehoseHandler, FirehoseWarning
+
+
+@pytest.mark.parametrize(
+    ('written', 'meant'),
+    [
+        ('stream', 'delivery_stream_name'),
+        ('max_spool_size', 'max_spool_bytes'),
+        ('endpoint', 'endpoint_url'),
+        ('oversized', 'oversize'),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_one_that_was_meant(written, meant):
+    """A typo costs a second, not a search in the docs."""
+    with pytest.raises(TypeError, match=f"no option '{written}'; did you mean '{meant}'"):
+        FirehoseHandler('bar', **{written: 'x'})
+
+
+def test_an_option_like_none_is_answered_with_all_there_are():
+    """And with nothing that is no option."""
+    with pytest.raises(TypeError, match=r'there are delivery_stream_name, .*on_drop$') as raised:
+        FirehoseHandler('bar', zzz=1)
+    assert 'args' not in str(raised.value)
+
+
+@pytest.mark.parametrize('name', ['use_queues', 'protect_fields'])
+@pytest.mark.parametrize('value', ['False', 'no', None, 2, 0.5])
+def test_a_flag_is_true_or_false(name, value):
+    """The text 'False', as a settings file may have it, would be true."""
+    with pytest.raises(TypeError, match=f'{name} must be True or False'):
+        FirehoseHandler('bar', **{name: value})
+
+
+@pytest.mark.parametrize('url', ['127.0.0.1:4573', 'localhost', '', 'http://', 'ftp://x'])
+def test_an_endpoint_is_a_url(url):
+    """Otherwise it would be found out at the first delivery, and the events would wait for ever."""
+    with pytest.raises(ValueError, match='endpoint_url must begin with'):
+        FirehoseHandler('bar', endpoint_url=url)
+
+
+@pytest.mark.parametrize('value', ['1', 'true', 'True', 'YES', 'on'])
+def test_what_says_yes_disables(monkeypatch, value):
+    """Logs of a test run must not end in production for the want of a 1."""
+    monkeypatch.setenv('FIREFIGHTER_DISABLED', value)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        handler = FirehoseHandler()
+    handler.emit(None)
+    assert handler.stats().dropped == {'disabled': 1}
+
+
+@pytest.mark.parametrize('value', ['0', 'false', 'no', 'off', ''])
+def test_what_says_no_does_not_disable(monkeypatch, value):
+    """And is no reason to warn."""
+    monkeypatch.setenv('FIREFIGHTER_DISABLED', value)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert FirehoseHandler('bar').stats().dropped == {}
+
+
+def test_what_says_neither_is_complained_of(monkeypatch):
+    """It is the environment: it never raises."""
+    monkeypatch.setenv('FIREFIGHTER_DISABLED', 'perhaps')
+    with pytest.warns(
+        FirehoseWarning, match="FIREFIGHTER_DISABLED is 'perhaps', which disables nothing: set it to 1"
+    ):
+        FirehoseHandler('bar')
+
+
+def test_a_handler_says_which_stream_it_is_for():
+    """In a debugger, and where logging names its handlers."""
+    assert repr(FirehoseHandler('bar', level='INFO')) == "<FirehoseHandler 'bar' (INFO)>"

@@ -1,0 +1,120 @@
+"""Does the short way send what botocore would have sent, and understand what botocore would have understood?"""
+
+import json
+from types import SimpleNamespace
+
+import boto3.session
+import botocore.exceptions
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from firefighter._delivery.shortcut import shorten
+from firefighter._delivery.transport import ClientOptions, make_client
+
+ACCEPTED = {
+    'FailedPutCount': 0,
+    'Encrypted': False,
+    'RequestResponses': [{'RecordId': 'a'}, {'RecordId': 'b'}],
+}
+PARTLY = {
+    'FailedPutCount': 1,
+    'RequestResponses': [
+        {'RecordId': 'a'},
+        {'ErrorCode': 'ServiceUnavailableException', 'ErrorMessage': 'Slow down.'},
+    ],
+}
+
+
+@pytest.fixture
+def session():
+    """A session with keys that open nothing."""
+    return boto3.session.Session('key', 'secret', region_name='eu-north-1')
+
+
+@pytest.fixture
+def long_way(session):
+    """A client as boto3 makes it."""
+    return session.client('firehose', config=Config(retries={'total_max_attempts': 1, 'mode': 'standard'}))
+
+
+@pytest.fixture
+def short_way(session):
+    """A client as we make it."""
+    return make_client(ClientOptions(session))
+
+
+def exchange(client, answer: bytes, status: int = 200, stream: str = 'bench'):
+    """Put two records; return the request as it was signed, and the response."""
+    requests = []
+
+    def send(request, **_):
+        requests.append(request)
+        headers = {'x-amzn-RequestId': 'id', 'Content-Type': 'application/x-amz-json-1.1'}
+        raw = SimpleNamespace(stream=lambda *_, **__: iter([answer]))
+        return AWSResponse(request.url, status, headers, raw)
+
+    client.meta.events.register('before-send.firehose.PutRecordBatch', send)
+    records = [{'Data': b'{"a":1}\n'}, {'Data': bytes(range(256))}]
+    response = client.put_record_batch(DeliveryStreamName=stream, Records=records)
+    return requests[0], response
+
+
+@pytest.mark.parametrize('answer', [ACCEPTED, PARTLY])
+def test_the_short_way_sends_and_understands_the_same(long_way, short_way, answer):
+    """Body, target, content type and length, and every field of the response."""
+    ours, understood = exchange(short_way, json.dumps(answer).encode())
+    theirs, expected = exchange(long_way, json.dumps(answer).encode())
+    assert json.loads(ours.body) == json.loads(theirs.body)
+    for name in ('X-Amz-Target', 'Content-Type'):
+        assert ours.headers[name] == theirs.headers[name]
+    assert int(ours.headers['Content-Length']) == len(ours.body)
+    assert b'Signature=' in ours.headers['Authorization']
+    assert understood == expected
+
+
+@pytest.mark.parametrize(
+    ('status', 'answer'),
+    [
+        (400, b'{"__type":"ResourceNotFoundException","message":"no such stream"}'),
+        (500, b'{"__type":"InternalFailure"}'),
+        (503, b'<html>no JSON</html>'),
+    ],
+)
+def test_errors_stay_botocores_to_read(long_way, short_way, status, answer):
+    """Their codes are what decides about the records."""
+    errors = []
+    for client in (short_way, long_way):
+        with pytest.raises(botocore.exceptions.ClientError) as raised:
+            exchange(client, answer, status)
+        errors.append((type(raised.value).__name__, raised.value.response))
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize('answer', [b'', b'{"RequestResponses":', b'[1]', b'3'])
+def test_an_answer_that_is_none_is_as_before(long_way, short_way, answer):
+    """Whatever botocore makes of it: an exception of the same class, or the same response."""
+    seen = []
+    for client in (short_way, long_way):
+        try:
+            seen.append(exchange(client, answer)[1])
+        except Exception as error:
+            seen.append(type(error).__name__)
+    assert seen[0] == seen[1]
+
+
+def test_hooks_of_the_users_session_see_the_records(session):
+    """They were there first."""
+    seen = []
+    session.events.register(
+        'provide-client-params.firehose.PutRecordBatch',
+        lambda params, **_: seen.append(len(params['Records'])),
+    )
+    exchange(make_client(ClientOptions(session)), json.dumps(ACCEPTED).encode())
+    assert seen == [2]
+
+
+def test_a_client_of_another_protocol_is_left_alone():
+    """AWS adds protocols, and botocore chooses."""
+    meta = SimpleNamespace(service_model=SimpleNamespace(resolved_protocol='smithy-rpc-v2-cbor', metadata={}))
+    shorten(SimpleNamespace(meta=meta))  # without events to register with: it must not even ask for them
