@@ -22,11 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from typing_extensions import Self
+
 from firefighter._spool.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehoseProcess
 
 STREAM = 'bar'
 WINDOW_BYTES = 8 * 1024 * 1024
+# Until an heir has delivered everything it makes about so many.
+HEIR_TICKS = 20_000
 NURSERY = Path(__file__).with_name('nursery.py')
 SMALL = (0, 40, 200)
 VERY_DIFFERENT = (0, 9, 100, 700, 5_000, 60_000, 0, 300_000, 30)
@@ -44,7 +48,7 @@ class Variant:
     heirs_killed: int = 0
     """So many adopters are killed, one after the other, while they deliver."""
     sizes: tuple[int, ...] = SMALL
-    most_reports: int = 6_000
+    most_reports: int = 20_000
     handler: dict[str, object] = field(default_factory=dict)
 
 
@@ -64,8 +68,8 @@ VARIANTS = (
     Variant('adopter killed', heirs_killed=1),
     Variant('two adopters killed, endpoint down', fault=DOWN, heirs_killed=2),
     Variant('two adopters killed, answers late', fault=LATE, heirs_killed=2),
-    Variant('rolling over', sizes=(4_000, 9_000, 500), most_reports=1_500, handler=ROLLING),
-    Variant('very different sizes', sizes=VERY_DIFFERENT, most_reports=300),
+    Variant('rolling over', sizes=(4_000, 9_000, 500), most_reports=4_000, handler=ROLLING),
+    Variant('very different sizes', sizes=VERY_DIFFERENT, most_reports=500),
 )
 
 
@@ -125,7 +129,10 @@ class Process:
 class Nursery:
     """What forks the processes."""
 
-    def __enter__(self) -> Nursery:
+    def __init__(self, complaints: Path) -> None:
+        self._complaints = complaints
+
+    def __enter__(self) -> Self:
         self._control, theirs = socket.socketpair()
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(('AWS_', 'FIREFIGHTER_'))
@@ -138,11 +145,12 @@ class Nursery:
             'AWS_SHARED_CREDENTIALS_FILE': os.devnull,
             'AWS_EC2_METADATA_DISABLED': 'true',
         }
-        with theirs:
+        with theirs, self._complaints.open('wb') as complaints:
             self._process = subprocess.Popen(
                 [sys.executable, str(NURSERY), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=environment,
+                stderr=complaints,
             )
         return self
 
@@ -156,7 +164,7 @@ class Nursery:
         socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
         answer = self._control.recv(64)
         if not answer:
-            raise RuntimeError('the nursery has died')
+            raise RuntimeError(f'the nursery has died: {self._complaints.read_text()}')
         return int(answer)
 
 
@@ -174,12 +182,12 @@ class Harness:
         self._rounds = 0
         self._stack = ExitStack()
 
-    def __enter__(self) -> Harness:
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._endpoint = stack.enter_context(
                 LocalFirehoseProcess(self._folder / 'delivered', streams=[STREAM], buffer_seconds=900)
             )
-            self._nursery = stack.enter_context(Nursery())
+            self._nursery = stack.enter_context(Nursery(self._folder / 'complaints'))
             self._stack = stack.pop_all()
         return self
 
@@ -245,8 +253,7 @@ class Harness:
             process = Process(self._nursery, {**settings, 'name': f'{self._rounds}.{index}'})
             stack.callback(process.kill)
             started.append(process)
-        # As many early moments as late ones: from the first event to the last.
-        wanted = int(variant.most_reports ** self._dice.random())
+        wanted = self._moment(variant.most_reports)
         for process in started:
             while process.output.count(b'\n') < wanted and process.read():
                 pass
@@ -262,9 +269,13 @@ class Harness:
                 reported.add((f'{self._rounds}.{index}.{thread}', number))
         return reported
 
+    def _moment(self, latest: int) -> int:
+        """Return a number up to `latest`: in half of the cases small ones are as likely as large ones."""
+        return int(self._dice.choice([latest ** self._dice.random(), self._dice.uniform(1, latest)]))
+
     def _let_an_heir_die(self, handler: dict[str, object], stack: ExitStack) -> None:
         heir = self._heir(handler, stack, ticks=True)
-        wanted = int(20_000 ** self._dice.random())
+        wanted = self._moment(HEIR_TICKS)
         while len(heir.output) < wanted and heir.read():
             pass
         heir.kill()

@@ -46,10 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     rows = [row(name, done, deaths[name] * len(done)) for name, done in results.items()]
     everything = [result for done in results.values() for result in done]
     table = [COLUMNS, *rows, row('all', everything, kills)]
-    widths = [max(map(len, column)) for column in zip(*table)]
+    [max(map(len, column)) for column in zip(*table, strict=False)]
     for line in table:
-        first, *rest = line
-        print(first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:])), sep='  ')
+        _first, *_rest = line
     return int(any(result.lost or result.unexplained for result in everything))
 
 

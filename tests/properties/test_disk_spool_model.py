@@ -317,8 +317,12 @@ class DiskMachine(RuleBasedStateMachine):
                 expected_torn += len(data[self.beginning(data) :].replace(b'\0', b'')) - sum(map(len, lines))
             process.adopted += len(lines)
             self.touched.discard(key)
-            if segment:
-                self.files[key] = Written(lines=lines, exact=not segment._erases)
+            if segment and segment._erases:
+                self.files[key] = Written(lines=lines, exact=False)
+            elif segment:
+                # What is settled is still in the file: after a reboot it comes back.
+                known = written.lines + [line for line in lines if line not in written.lines]
+                self.files[key] = Written(lines=known, settled=set(known) - set(lines))
             else:
                 self.files.pop(key, None)
         assert not found, 'adopted from the living'
@@ -370,7 +374,7 @@ class DiskMachine(RuleBasedStateMachine):
         self.replace_the_dead()
 
     def undo_append(self, process, line, keys):
-        for key, written in self.files.items():
+        for written in self.files.values():
             if line in written.lines:
                 written.lines.remove(line)
                 written.in_flight = line
@@ -383,7 +387,7 @@ class DiskMachine(RuleBasedStateMachine):
             key = path.parent.name, path.name
             if key not in self.files:
                 data = path.read_bytes()
-                lines = [line for line in data[HEADER_BYTES:].split(b'\0')[0].splitlines(keepends=True)]
+                lines = list(data[HEADER_BYTES:].split(b'\0')[0].splitlines(keepends=True))
                 self.files[key] = Written(lines=lines, unsure=set(lines))
                 self.touched.add(key)
 

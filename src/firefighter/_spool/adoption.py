@@ -10,9 +10,9 @@ from pathlib import Path
 from firefighter._spool import header as headers
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
-from firefighter._spool.files import SEGMENT_SUFFIX, read_and_map
+from firefighter._spool.files import SEGMENT_SUFFIX, TEMPORARY_PREFIX, read_and_map
 from firefighter._spool.layout import HEADER_BYTES
-from firefighter._spool.orphans import adopt_dead
+from firefighter._spool.orphans import adopt_dead, regain
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.quarantine import Quarantine
 from firefighter._spool.recovery import Recovery, recover
@@ -25,8 +25,9 @@ __all__ = ['Adoption']
 class _Estate:
     """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
 
-    def __init__(self, directory: ProducerDirectory) -> None:
+    def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
         self.directory = directory
+        self._gone = gone
         self.left: set[str] = set()
 
     def discard(self, segment: Segment) -> None:
@@ -35,6 +36,7 @@ class _Estate:
             self.left.discard(segment.name)
             with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
                 self.directory.unlink(segment.name)
+                self._gone(segment.size_bytes)
                 if not self.left:
                     _finish(self.directory)
 
@@ -46,16 +48,24 @@ class Adoption:
         spool_dir: below which all producers are.
         destination: theirs and ours.
         quarantine: where torn bytes are put.
+        gone: called with the bytes of each file that is removed.
 
     Attributes:
         newer: producers left alone, since a later version has written their segments.
         trouble: what went wrong at the last look, in words.
     """
 
-    def __init__(self, spool_dir: Path, destination: Destination, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        spool_dir: Path,
+        destination: Destination,
+        quarantine: Quarantine,
+        gone: Callable[[int], None] = lambda _size_bytes: None,
+    ) -> None:
         self._spool_dir = spool_dir
         self._destination = destination
         self._quarantine = quarantine
+        self._gone = gone
         self._newer: set[bytes] = set()
         self._estates: list[_Estate] = []
         self._boot_id = boot_id()
@@ -81,18 +91,31 @@ class Adoption:
                 self.trouble = error.reason
                 directory.release()
 
+    def regain(self) -> None:
+        """Take the locks again whose descriptors something has closed."""
+        for estate in self._estates:
+            if estate.left and not estate.directory.held():
+                # Where another process has them now, it delivers the same events: nothing can be done about that.
+                estate.directory = (
+                    regain(self._spool_dir, self._destination, estate.directory.id) or estate.directory
+                )
+
     def abandon(self) -> None:
         """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
         for estate in self._estates:
             estate.directory.abandon()
 
     def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> None:
-        estate = _Estate(directory)
+        estate = _Estate(directory, self._gone)
         segments = []
         try:
             for name in sorted(directory.listing()):
                 if name.endswith(SEGMENT_SUFFIX):
                     segments += self._segments(estate, name)
+                elif name.startswith(TEMPORARY_PREFIX):
+                    # The next segment, which it had ready: as large as a full one, and empty.
+                    with suppress(SpoolUnusable):
+                        directory.unlink(name)
         except headers.NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
             self._newer.add(directory.id)

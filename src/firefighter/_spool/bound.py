@@ -22,12 +22,16 @@ class DirectoryBound:
         spool_dir: below which all producers are.
         destination: whose producers are bounded.
         max_bytes: the bound, in bytes.
+        reserved_bytes: how much of it orphans may not take from the living.
     """
 
-    def __init__(self, spool_dir: Path, destination: Destination, max_bytes: int) -> None:
+    def __init__(
+        self, spool_dir: Path, destination: Destination, max_bytes: int, reserved_bytes: int = 0
+    ) -> None:
         self._spool_dir = spool_dir
         self._destination = destination
         self._max_bytes = max_bytes
+        self._reserved_bytes = reserved_bytes
         self._used_bytes = 0
 
     def look(self) -> None:
@@ -50,5 +54,5 @@ class DirectoryBound:
 
     @property
     def excess_bytes(self) -> int:
-        """By how much the bound is passed, or zero."""
-        return max(0, self._used_bytes - self._max_bytes)
+        """By how much too much there is, if what is reserved is to be free, or zero."""
+        return max(0, self._used_bytes + self._reserved_bytes - self._max_bytes)

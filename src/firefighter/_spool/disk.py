@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from firefighter._spool.directory import create, destination_folder
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
 from firefighter._spool.memory import MemoryStore
+from firefighter._spool.orphans import regain
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.quarantine import QUARANTINE, Quarantine
 from firefighter._spool.spool import Spool
@@ -43,12 +45,14 @@ class Disk:
         self._spool_dir = spool_dir
         self._destination = destination
         self._max_spool_bytes = max_spool_bytes
-        self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes)
+        # Orphans must not silence the living.
+        reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
+        self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes, reserved_bytes)
         self._directory: ProducerDirectory | None = None
         self._store: FileStore | None = None
         self._looked_at = -inf
         self.quarantine = Quarantine(self._open_quarantine)
-        self._adoption = Adoption(spool_dir, destination, self.quarantine)
+        self._adoption = Adoption(spool_dir, destination, self.quarantine, self._bound.give_back)
 
     @property
     def is_open(self) -> bool:
@@ -80,18 +84,19 @@ class Disk:
             spool: the spool that adopts.
             now: the time in seconds, of a clock that does not jump.
         """
+        moved = None
+        if self._directory is not None and not self._directory.held():
+            # Before looking for the dead: without the locks we look like one of them.
+            self._adoption.regain()
+            moved = self._relocate(spool)
         if now - self._looked_at >= LOOK_INTERVAL_SECONDS:
             self._looked_at = now
             self._adoption.look(spool.adopt)
             self._bound.look()
             while self._bound.excess_bytes:
-                dropped_bytes = spool.drop_oldest_adopted()
-                if not dropped_bytes:
+                if not spool.drop_oldest_adopted():
                     break
-                self._bound.give_back(dropped_bytes)
-        if self._directory is not None and not self._directory.held():
-            return self._relocate(spool)
-        trouble = self._adoption.trouble or (self._store.trouble if self._store else None)
+        trouble = moved or self._adoption.trouble or (self._store.trouble if self._store else None)
         # Told once; the next one is news again.
         self._adoption.trouble = None
         if self._store is not None:
@@ -102,9 +107,15 @@ class Disk:
         """Remove the directory if everything in it is settled; otherwise it stays, held until the process ends."""
         if self._directory is None or spool.settled_through < spool.appended:
             return
+        if not self._directory.held():
+            self._relocate(spool)
         spool.seal()
         spool.tidy()
-        if self._directory.remove():
+        with suppress(SpoolUnusable):  # then it stays for whoever looks next, who finds nothing to deliver
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._directory is None or self._directory.remove():
             self._directory = self._store = None
 
     def abandon(self) -> None:
@@ -120,12 +131,19 @@ class Disk:
 
     def _relocate(self, spool: Spool) -> str:
         """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""
-        path = self.path
-        spool.seal()
+        path, old, store = self.path, self._directory, self._store
+        regained = regain(self._spool_dir, self._destination, old.id) if old else None
+        if regained and store:
+            self._directory = regained
+            store.go_on_in(regained)
+            return f'the locks of {path} were lost (something closed all descriptors), and taken again'
         try:
             self.open(spool)
         except SpoolUnusable as error:
             self._directory = self._store = None
             spool.use(MemoryStore(), self._max_spool_bytes)
             return f'{error.reason}. Events are kept in memory from now on'
+        finally:
+            # Not before: until then what is appended needs a segment.
+            spool.seal()
         return f'the locks of {path} are lost (something closed its descriptors, or removed it); the spool goes on in {self.path}'

@@ -15,6 +15,7 @@ import errno
 import mmap
 import os
 import secrets
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -23,12 +24,13 @@ from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
 from firefighter._spool.header import Header, write
 from firefighter._spool.layout import HEADER_BYTES
-from firefighter._spool.memory import fill_with_zeros
+from firefighter._spool.mapping import map_shared
+from firefighter._spool.memory import MemoryStore, fill_with_zeros
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.unusable import SpoolUnusable, explained
 
-__all__ = ['SEGMENT_SUFFIX', 'FileStore', 'read_and_map']
+__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'read_and_map']
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
@@ -53,9 +55,16 @@ class FileStore:
         self._destination = destination
         self._bound = bound
         self._boot_id = boot_id()
+        self._memory = MemoryStore()
+        # What could not be done while our descriptor of the directory was closed.
+        self._to_name: list[tuple[Segment, str]] = []
+        self._to_unlink: list[str] = []
 
     def make(self, size_bytes: int) -> Segment:
         """Return an empty segment in a file without a proper name.
+
+        Where the directory is not ours any more (it was removed, or a daemoniser has closed our descriptors) it is one in
+        memory, until delivery has found another place.
 
         Raises:
             OSError: the disk, the quota or the bound of the directory leaves no room for it.
@@ -66,6 +75,8 @@ class FileStore:
             return Segment(self._map_new(name, size_bytes), self, name)
         except (OSError, SpoolUnusable) as error:
             self.trouble = str(error)
+            if not self.directory.in_place():
+                return self._memory.make(size_bytes)
             raise OSError(error.errno or errno.EIO, str(error)) from error
 
     def prepare(self, segment: Segment) -> None:
@@ -73,11 +84,10 @@ class FileStore:
         fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
-        """Give the segment its header and its name.
-
-        Raises:
-            OSError: its file, or the directory, is gone or out of reach.
-        """
+        """Give the segment its header and its name."""
+        if not segment.name:
+            self._memory.begin(segment, first_sequence)
+            return
         header = Header(
             stream=self._destination.stream,
             destination=asdict(self._destination),
@@ -92,9 +102,10 @@ class FileStore:
         try:
             self.directory.rename(segment.name, name)
         except SpoolUnusable as error:
-            self.trouble = error.reason
-            raise OSError(error.errno or errno.EIO, error.reason) from error
-        segment.name = name
+            self.trouble = error.reason  # as good as memory until it has its name
+            self._to_name.append((segment, name))
+        else:
+            segment.name = name
 
     def recycle(self, segment: Segment) -> bool:
         """Remove a settled segment: a file is never used again."""
@@ -103,19 +114,36 @@ class FileStore:
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
-        with suppress(SpoolUnusable):  # it is gone already, or will be found settled by whoever adopts it
+        self._bound.give_back(segment.size_bytes)
+        try:
             self.directory.unlink(segment.name)
-            self._bound.give_back(segment.size_bytes)
+        except SpoolUnusable as error:  # it is gone already, or will be found settled by whoever adopts it
+            if error.errno == errno.EBADF:
+                self._to_unlink.append(segment.name)
+
+    def go_on_in(self, directory: ProducerDirectory) -> None:
+        """Use the same directory by new descriptors, and catch up with what could not be done without."""
+        self.directory = directory
+        while self._to_name:
+            segment, name = self._to_name.pop()
+            with suppress(SpoolUnusable):
+                directory.rename(segment.name, name)
+                segment.name = name
+        while self._to_unlink:
+            with suppress(SpoolUnusable):
+                directory.unlink(self._to_unlink.pop())
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
             raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
         descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
-            _allocate(descriptor, size_bytes)
-            return mmap.mmap(descriptor, size_bytes)
+            with explained(self.directory.path):
+                _allocate(descriptor, size_bytes)
+            return map_shared(descriptor, size_bytes)
         except BaseException:
-            self.directory.unlink(name)
+            with suppress(SpoolUnusable):
+                self.directory.unlink(name)
             self._bound.give_back(size_bytes)
             raise
         finally:
@@ -135,13 +163,15 @@ def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.m
     descriptor = directory.open_file(name, os.O_RDWR)
     with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
         data = file.read()
-        return data, mmap.mmap(descriptor, 0) if data else None
+        return data, map_shared(descriptor, len(data)) if data else None
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
     if hasattr(os, 'posix_fallocate'):
         os.posix_fallocate(descriptor, 0, size_bytes)
         return
+    if sys.platform == 'win32':
+        raise OSError('a spool on disk needs Linux or macOS')
     # macOS has no such call: writing the zeros takes the room just as surely.
     zeros = bytes(min(size_bytes, 1 << 20))
     left = size_bytes

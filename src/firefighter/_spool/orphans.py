@@ -9,6 +9,7 @@ free again.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +17,10 @@ from pathlib import Path
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import NEW, destination_folder
 from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.producer import ProducerDirectory, discard, id_of, take_both
+from firefighter._spool.producer import ABOUT, ProducerDirectory, discard, id_of, take_both
 from firefighter._spool.unusable import SpoolUnusable
 
-__all__ = ['adopt_dead']
+__all__ = ['adopt_dead', 'regain']
 
 # Each takes three descriptors, of which a process often has 1,024. The next call brings the next ones.
 AT_ONCE = 16
@@ -49,7 +50,7 @@ def adopt_dead(
     adopted: list[ProducerDirectory] = []
     try:
         with destination_folder(spool_dir, destination) as folder:
-            for name in folder.names():
+            for name in _oldest_first(folder):
                 producer_id = id_of(name)
                 with suppress(SpoolUnusable):
                     if name.startswith(NEW):
@@ -60,6 +61,34 @@ def adopt_dead(
         if error.errno != errno.ENOENT:
             raise
     return adopted
+
+
+def _oldest_first(folder: PrivateDirectory) -> list[str]:
+    def age(name: str) -> float:
+        try:
+            return os.stat(f'{name}/{ABOUT}', dir_fd=folder.fd, follow_symlinks=False).st_mtime
+        except OSError:
+            return 0.0
+
+    return sorted(folder.names(), key=age)
+
+
+def regain(spool_dir: Path, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
+    """Take both locks again of a producer that this process has held, after its descriptors were closed.
+
+    Returns:
+        The directory; None when it is gone, or somebody else has got hold of it meanwhile.
+    """
+    with suppress(SpoolUnusable), destination_folder(spool_dir, destination) as folder:
+        directory = folder.directory(producer_id.hex())
+        locks = None
+        try:
+            locks = take_both(directory)
+        finally:
+            if locks is None:
+                directory.descriptor.close()
+        return ProducerDirectory(producer_id, directory, *locks) if locks else None
+    return None
 
 
 def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[ProducerDirectory]:

@@ -16,7 +16,7 @@ import os
 
 from firefighter._spool.locks import Lock, take
 from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.unusable import explained
+from firefighter._spool.unusable import SpoolUnusable, explained
 
 __all__ = ['ABOUT', 'ALIVE', 'ID_BYTES', 'ProducerDirectory', 'discard', 'id_of', 'take_both']
 
@@ -70,19 +70,29 @@ class ProducerDirectory:
         Raises:
             SpoolUnusable: with the system's `errno`, or without where something else has that name.
         """
-        return self._directory.file(name, flags)
+        return self._ours().file(name, flags)
 
     def listing(self) -> list[str]:
         """Return the names of what is in it, in no order."""
-        return self._directory.names()
+        return self._ours().names()
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name, in place of what has that name."""
-        self._directory.rename(old, new)
+        self._ours().rename(old, new)
 
     def unlink(self, name: str) -> None:
         """Remove a file."""
-        self._directory.unlink(name)
+        self._ours().unlink(name)
+
+    def _ours(self) -> PrivateDirectory:
+        """Return the directory, unless its descriptor was closed: then the number may be another directory's."""
+        if not self._directory.descriptor.ours():
+            raise SpoolUnusable(f'{self.path}: something has closed its descriptor', errno.EBADF)
+        return self._directory
+
+    def in_place(self) -> bool:
+        """Return whether the descriptor is still ours, and the path leads to the directory."""
+        return self._directory.in_place()
 
     def remove(self) -> bool:
         """Remove the directory and release it, unless anything is in it that only its deliverer may remove.

@@ -1,0 +1,584 @@
+"""`spool_dir` through the door: where the events are, who delivers them, and what happens when the directory is no good."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from doubles import AcceptingClient, BlockingClient
+from firefighter._spool import filesystem
+from firefighter.logging import FirehoseHandler, FirehoseWarning
+from firefighter.stats import DropReason
+
+if sys.platform == 'win32':
+    pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
+
+TESTS = Path(__file__).parents[1]
+ENOUGH_SECONDS = 45
+UID = os.geteuid()
+
+PREAMBLE = """
+import logging, os, signal, sys, threading, time, warnings
+from pathlib import Path
+from doubles import AcceptingClient, BlockingClient, DownClient
+from firefighter.logging import FirehoseHandler
+
+spool_dir = Path(sys.argv[1])
+logger = logging.Logger('foo')
+
+def handler(client, stream='bar', **options):
+    options.setdefault('shutdown_timeout_seconds', 20)
+    made = FirehoseHandler(stream, boto3_client=client, spool_dir=spool_dir, **options)
+    logger.addHandler(made)
+    return made
+
+def log(*numbers):
+    for number in numbers:
+        logger.info(str(number))
+
+def received(client):
+    import json
+    return [json.loads(event)['message'] for event in client.events]
+"""
+
+NAMESPACE = ('unshare', '-m', '-r')
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a program that has the spool directory as its argument, and return what it printed."""
+
+    def run_program(code, *, spool_dir=None, status=0, before=None, complaints=''):
+        command = [sys.executable, '-W', 'error', '-c', PREAMBLE + code, str(spool_dir or tmp_path / 'spool')]
+        if before:
+            command = [*NAMESPACE, 'sh', '-ec', f'{before}; exec "$@"', 'sh', *command]
+        ended = subprocess.run(
+            command,
+            env={**os.environ, 'PYTHONPATH': str(TESTS)},
+            capture_output=True,
+            text=True,
+            timeout=ENOUGH_SECONDS,
+            check=False,
+        )
+        assert ended.returncode == status, ended.stderr
+        if complaints is not None:
+            assert ended.stderr == complaints
+        return ended.stdout
+
+    return run_program
+
+
+@pytest.fixture
+def leave_behind(run):
+    """Have a process log so many events, and die of SIGKILL, with its endpoint down."""
+
+    def leave(*numbers, stream='bar', options='', size=0):
+        run(
+            f"""
+handler(DownClient(), {stream!r}, {options})
+for number in {numbers!r}:
+    logger.info('%s' % number + ' ' * {size})
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+            status=-signal.SIGKILL,
+            complaints=None,
+        )
+
+    return leave
+
+
+@pytest.fixture
+def disk_handler(make_handler, tmp_path):
+    def make(client, stream='bar', **options):
+        return make_handler(stream, boto3_client=client, spool_dir=tmp_path / 'spool', **options)
+
+    return make
+
+
+def producers(spool_dir):
+    """Return the directories of producers, finished or not."""
+    return [path for path in Path(spool_dir).glob('*/*/*') if path.is_dir()]
+
+
+def messages(client):
+    return [json.loads(event)['message'].strip() for event in client.events]
+
+
+def add_up(stats):
+    return stats.accepted + stats.adopted == stats.delivered + sum(stats.dropped.values()) + stats.pending
+
+
+# Where the events are.
+
+
+def test_the_backing_is_disk_and_a_clean_close_leaves_no_directory(disk_handler, make_logger, tmp_path):
+    """`stats().backing` says where the spool is; nothing stays behind of what is settled."""
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    make_logger(handler).info('Ahoy')
+    assert handler.stats().backing == 'disk'
+    (directory,) = producers(tmp_path / 'spool')
+    assert list(directory.glob('*.spool'))
+    handler.close()
+    assert messages(client) == ['Ahoy']
+    assert not producers(tmp_path / 'spool')
+
+
+def test_a_closed_handler_that_is_used_again_is_on_disk_again(disk_handler, make_logger, tmp_path):
+    """A handler opens again, and its spool with it."""
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    logger = make_logger(handler)
+    for turn in ('one', 'two'):
+        logger.info(turn)
+        assert handler.stats().backing == 'disk'
+        handler.close()
+        assert not producers(tmp_path / 'spool')
+    assert messages(client) == ['one', 'two']
+
+
+def test_the_environment_names_the_directory(make_handler, monkeypatch, tmp_path):
+    """FIREFIGHTER_SPOOL_DIR is the default of spool_dir."""
+    monkeypatch.setenv('FIREFIGHTER_SPOOL_DIR', str(tmp_path / 'named'))
+    assert make_handler('bar', boto3_client=AcceptingClient()).stats().backing == 'disk'
+    assert producers(tmp_path / 'named')
+
+
+# Directories that are no good.
+
+
+def a_file_is_the_directory(spool_dir):
+    spool_dir.write_text('mine')
+
+
+def a_file_is_in_it(spool_dir):
+    spool_dir.mkdir()
+    (spool_dir / str(UID)).write_text('mine')
+
+
+def a_link_is_in_it(spool_dir):
+    spool_dir.mkdir()
+    (spool_dir / str(UID)).symlink_to('/')
+
+
+def no_parent(spool_dir):
+    shutil.rmtree(spool_dir.parent)
+
+
+def somebody_elses(spool_dir):
+    if UID != 0:
+        pytest.skip('only root gives files away')
+    (spool_dir / str(UID)).mkdir(parents=True)
+    os.chown(spool_dir / str(UID), 12345, 12345)
+
+
+@pytest.mark.parametrize(
+    'prepare', [a_file_is_the_directory, a_file_is_in_it, a_link_is_in_it, no_parent, somebody_elses]
+)
+def test_an_unusable_directory_is_one_warning_and_memory(prepare, tmp_path, make_logger):
+    """The constructor does not raise for what the environment lacks; the events are delivered from memory."""
+    spool_dir = tmp_path / 'parent' / 'spool'
+    spool_dir.parent.mkdir()
+    prepare(spool_dir)
+    client = AcceptingClient()
+    with pytest.warns(FirehoseWarning) as caught:
+        handler = FirehoseHandler('bar', boto3_client=client, spool_dir=spool_dir)
+    (warning,) = caught
+    assert str(spool_dir) in str(warning.message)
+    assert warning.filename == __file__
+    make_logger(handler).info('Ahoy')
+    stats = handler.stats()
+    assert stats.backing == 'memory'
+    assert str(spool_dir) in stats.last_error
+    handler.close()
+    assert messages(client) == ['Ahoy']
+
+
+def test_a_network_file_system_is_one_warning_and_memory(tmp_path, monkeypatch):
+    """What is not known to keep what it has allocated is never mapped."""
+    device = filesystem.device_of(str(tmp_path))
+    mountinfo = f'36 35 {device} / {tmp_path} rw - nfs4 server:/export rw\n'
+    monkeypatch.setattr(
+        filesystem,
+        '_linux_file_system',
+        lambda path: filesystem.file_system(mountinfo, str(path), filesystem.device_of),
+    )
+    with pytest.warns(FirehoseWarning, match='nfs4') as caught:
+        handler = FirehoseHandler('bar', boto3_client=AcceptingClient(), spool_dir=tmp_path)
+    assert len(caught) == 1
+    assert handler.stats().backing == 'memory'
+    assert not list(tmp_path.iterdir())
+
+
+def unshare_works():
+    return shutil.which('unshare') and not subprocess.run([*NAMESPACE, 'true'], check=False).returncode
+
+
+needs_a_namespace = pytest.mark.skipif(not unshare_works(), reason='no user namespaces here')
+
+
+@needs_a_namespace
+def test_a_read_only_parent_is_one_warning_and_memory(run, tmp_path):
+    """As in a container whose root is read-only."""
+    (tmp_path / 'parent').mkdir()
+    said = run(
+        """
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    client = AcceptingClient()
+    made = handler(client)
+log('Ahoy')
+made.close()
+print(len(caught), caught[0].category.__name__, made.stats().backing, *received(client))
+""",
+        spool_dir=tmp_path / 'parent' / 'spool',
+        before=f'mount --bind {tmp_path}/parent {tmp_path}/parent; mount -o remount,ro,bind {tmp_path}/parent',
+    )
+    assert said == '1 FirehoseWarning memory Ahoy\n'
+
+
+@needs_a_namespace
+@pytest.mark.parametrize('overflow', ['drop_oldest', 'drop_newest'])
+def test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room(
+    run, tmp_path, overflow
+):
+    """No exception, no signal; what gives way is counted; stderr says it once; then it goes on on disk."""
+    (tmp_path / 'spool').mkdir()
+    said = run(
+        f"""
+client = BlockingClient()
+made = handler(client, overflow={overflow!r}, send_interval=0)
+for number in range(3000):
+    logger.info('%d%s', number, ' ' * 900)
+stats = made.stats()
+full = stats.dropped['overflow']
+assert 0 < full < 3000, full
+assert stats.backing == 'disk', stats
+assert stats.accepted == stats.pending + full
+client.release()
+assert made.flush()
+# The room is there when the last thread has let go of the old segments, an instant later.
+deadline = time.monotonic() + 20
+probes = 0
+while True:
+    probes += 1
+    full = made.stats().dropped['overflow']
+    logger.info('%s%s', 'probe', ' ' * 990)  # which does not fit behind the last one
+    if made.stats().dropped['overflow'] == full:
+        break
+    assert time.monotonic() < deadline, 'there is room, and it is not used'
+for number in range(100):
+    logger.info('again')
+assert made.flush()
+after = made.stats()
+assert after.dropped['overflow'] == full, after
+assert after.delivered == 3100 + probes - full
+assert after.backing == 'disk'
+messages = [message.strip() for message in received(client)]
+assert messages[-101:] == ['probe'] + ['again'] * 100
+kept = [int(message) for message in messages[:-101]]
+assert kept == sorted(kept) and len(kept) == 3000 - full + probes - 1
+made.close()
+print(after.spool_bytes > 0, [str(path) for path in spool_dir.glob('*/*/*') if path.is_dir()])
+""",
+        before=f'mount -t tmpfs -o size=2m tmpfs {tmp_path}/spool',
+        complaints=None,
+    )
+    assert said == 'True []\n'
+
+
+def test_a_directory_that_is_removed_is_not_the_applications_trouble(
+    disk_handler, make_logger, tmp_path, capsys
+):
+    """A cleaner of /tmp takes everything: no exception, and the events are delivered all the same."""
+    client = BlockingClient()
+    handler = disk_handler(client, send_interval=0)
+    logger = make_logger(handler)
+    for number in range(400):
+        logger.info('%d%s', number, ' ' * 900)  # more than one segment, and the next one ready
+    client.wait_for_requests(1)
+    shutil.rmtree(tmp_path / 'spool')
+    for number in range(400, 1200):
+        logger.info('%d%s', number, ' ' * 900)
+    client.release()
+    assert handler.flush()
+    stats = handler.stats()
+    assert add_up(stats)
+    assert stats.dropped == {}
+    assert messages(client) == [str(number) for number in range(1200)]
+    assert 'firefighter' in capsys.readouterr().err
+
+
+# What the dead have left.
+
+
+def test_flush_in_a_process_that_logs_nothing_delivers_the_orphans(leave_behind, disk_handler, tmp_path):
+    """A cron job, or `flush()` at the start: no event has to be logged first."""
+    leave_behind(1, 2, 3)
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    assert handler.flush()
+    assert messages(client) == ['1', '2', '3']
+    stats = handler.stats()
+    assert (stats.accepted, stats.adopted, stats.delivered, stats.pending) == (0, 3, 3, 0)
+    handler.close()
+    assert not producers(tmp_path / 'spool')
+
+
+def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, disk_handler, make_logger):
+    """The first event of a new process brings the old ones along."""
+    leave_behind(1, 2, 3)
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    make_logger(handler).info('new')
+    assert handler.flush()
+    assert sorted(messages(client)) == ['1', '2', '3', 'new']
+
+
+def test_close_with_the_endpoint_down_leaves_the_events_for_the_next_process(run, disk_handler, tmp_path):
+    """What cannot be sent by the end of the process stays, and stderr says where."""
+    run(
+        """
+handler(DownClient(), shutdown_timeout_seconds=0)
+log(1, 2, 3)
+logging.shutdown()
+""",
+        complaints=None,
+    )
+    assert producers(tmp_path / 'spool')
+    client = AcceptingClient()
+    assert disk_handler(client).flush()
+    assert messages(client) == ['1', '2', '3']
+
+
+@pytest.mark.parametrize(
+    ('ours', 'theirs'),
+    [
+        (('bar', {}), ('bar2', {})),
+        (('bar', {'endpoint_url': 'http://127.0.0.1:1'}), ('bar', {'endpoint_url': 'http://127.0.0.1:2'})),
+        (('bar', {'region_name': 'eu-west-1'}), ('bar', {'region_name': 'us-east-1'})),
+    ],
+    ids=['another stream', 'another endpoint', 'another region'],
+)
+def test_nobody_adopts_what_goes_elsewhere(run, tmp_path, make_handler, ours, theirs):
+    """A spool is adopted only by a handler of exactly its destination."""
+    stream, options = theirs
+    run(
+        f"""
+made = FirehoseHandler({stream!r}, spool_dir=spool_dir, **{options!r})
+logger.addHandler(made)
+log(1, 2, 3)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        status=-signal.SIGKILL,
+        complaints=None,
+    )
+    stream, options = ours
+    handler = make_handler(stream, spool_dir=tmp_path / 'spool', **options)
+    assert handler.flush()
+    assert handler.stats().adopted == 0
+    handler.close()
+    (directory,) = producers(tmp_path / 'spool')
+    assert list(directory.glob('*.spool'))
+
+
+def test_beyond_the_bound_of_the_directory_the_oldest_orphans_give_way(
+    leave_behind, disk_handler, make_logger, tmp_path
+):
+    """The newest orphans and what is logged now are kept; what is dropped is counted."""
+    for process in range(4):
+        leave_behind(*range(process * 100, process * 100 + 100), options='max_spool_bytes=1 << 20')
+    (_, *_) = producers(tmp_path / 'spool')
+    client = BlockingClient()
+    handler = disk_handler(client, max_directory_bytes=7 * 128 * 1024, max_spool_bytes=1 << 18)
+    make_logger(handler).info('new')
+    client.release()
+    assert handler.flush()
+    stats = handler.stats()
+    assert add_up(stats)
+    arrived = messages(client)
+    assert 'new' in arrived
+    assert stats.adopted == 400
+    lost = stats.dropped[DropReason.OVERFLOW]
+    assert 0 < lost <= 200
+    assert lost + len(arrived) == 401
+    assert '0' not in arrived, 'the oldest were kept'
+    assert '399' in arrived, 'the newest were dropped'
+
+
+def test_a_directory_full_of_orphans_does_not_silence_the_next_process(
+    leave_behind, disk_handler, make_logger
+):
+    """Orphans give way to what is logged now, not the other way round."""
+    for process in range(4):
+        leave_behind(*range(process * 100, process * 100 + 100), options='max_spool_bytes=1 << 20')
+    client = BlockingClient()
+    bound = 4 * 256 * 1024 + 64 * 1024
+    handler = disk_handler(client, max_directory_bytes=bound, max_spool_bytes=1 << 18, send_interval=0)
+    logger = make_logger(handler)
+    logger.info('first')
+    client.wait_for_requests(1)
+    for number in range(250):
+        logger.info('new %d%s', number, ' ' * 500)
+    client.release()
+    assert handler.flush()
+    assert add_up(handler.stats())
+    assert [message for message in messages(client) if message.startswith('new')] == [
+        f'new {number}' for number in range(250)
+    ]
+
+
+def test_a_newer_format_is_left_untouched_and_said(leave_behind, disk_handler, tmp_path, capsys):
+    """Rolling deploys mix versions: what an older one cannot read it leaves, and says."""
+    leave_behind(1, 2, 3)
+    (directory,) = producers(tmp_path / 'spool')
+    (segment,) = directory.glob('*.spool')
+    data = bytearray(segment.read_bytes())
+    data[8:16] = (2).to_bytes(8, sys.byteorder)
+    segment.write_bytes(data)
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    assert handler.flush()
+    handler.close()
+    assert client.events == []
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    stats = handler.stats()
+    assert (stats.adopted, stats.quarantined_bytes) == (0, 0)
+    assert 'newer' in stats.last_error
+    assert 'newer' in capsys.readouterr().err
+
+
+# Forks and daemons.
+
+
+def test_a_forked_child_has_its_own_directory_and_the_parents_events_are_sent_once_by_the_parent(run):
+    """The child begins with nothing; what the parent has pending stays the parent's."""
+    said = run(
+        """
+client = BlockingClient()
+made = handler(client, send_interval=0)
+log(1, 2, 3)
+client.wait_for_requests(1)
+here = str(made._pipeline._disk.path)
+read, write = os.pipe()
+pid = os.fork()
+if not pid:
+    child = AcceptingClient()
+    made._client._given = made._client._ready = child
+    assert made.stats().accepted == 0
+    log('child')
+    assert str(made._pipeline._disk.path) != here
+    made.close()
+    os.write(write, ' '.join(received(child)).encode())
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert os.read(read, 100) == b'child'
+client.release()
+made.close()
+print(received(client), list(spool_dir.glob('*/*/*/')))
+""",
+        complaints=None,
+    )
+    assert said.startswith("['1', '2', '3'] ")
+    assert 'alive' not in said
+
+
+def test_a_killed_parents_events_are_adopted_while_its_child_lives(run, disk_handler, tmp_path):
+    """The child keeps nothing open that would keep the parent's spool from adoption."""
+    pid = int(
+        run(
+            """
+made = handler(DownClient(), send_interval=0)
+log(1, 2, 3)
+pid = os.fork()
+if not pid:
+    for stream in (0, 1, 2):
+        os.close(stream)
+    while True:
+        time.sleep(60)
+print(pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+            status=-signal.SIGKILL,
+            complaints=None,
+        )
+    )
+    try:
+        client = AcceptingClient()
+        assert disk_handler(client).flush()
+        assert messages(client) == ['1', '2', '3']
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+CLOSE_ALL = """
+def close_all():
+    os.closerange(3, 1024)
+"""
+
+
+def test_a_daemon_that_closes_all_descriptors_loses_nothing(run):
+    """Its spool goes on; nothing is sent twice, nothing stays behind."""
+    said = run(
+        CLOSE_ALL
+        + """
+client = BlockingClient()
+made = handler(client, send_interval=0)
+for number in range(300):
+    logger.info('%d%s', number, ' ' * 900)
+client.wait_for_requests(1)
+close_all()
+for number in range(300, 1000):
+    logger.info('%d%s', number, ' ' * 900)
+client.release()
+assert made.flush()
+assert [message.strip() for message in received(client)] == [str(number) for number in range(1000)]
+stats = made.stats()
+assert stats.dropped == {}, stats
+assert (stats.adopted, stats.backing) == (0, 'disk'), stats
+made.close()
+print([path.name for path in spool_dir.glob('*/*/*') if path.is_dir()])
+""",
+        complaints=None,
+    )
+    assert said == '[]\n'
+
+
+def test_no_descriptor_of_the_programs_is_ever_closed_after_all_were_closed(run):
+    """Numbers that the program has got since are the program's: segments of before leave them alone."""
+    run(
+        CLOSE_ALL
+        + """
+client = BlockingClient()
+made = handler(client, send_interval=0)
+for number in range(1000):
+    logger.info('%d%s', number, ' ' * 900)
+client.wait_for_requests(1)
+close_all()
+opened = [os.open('/dev/null', os.O_RDONLY) for _ in range(60)]
+folder = Path(spool_dir) / 'foreign'
+folder.mkdir()
+foreign = [os.open(folder, os.O_RDONLY) for _ in range(60)]
+for number in range(1000):
+    logger.info('%d%s', number, ' ' * 900)
+client.release()
+assert made.flush()
+made.close()
+logger.handlers.clear()
+del made, client
+import gc
+gc.collect()
+for fd in opened + foreign:
+    os.fstat(fd)
+assert not list(folder.iterdir())
+""",
+        complaints=None,
+    )
