@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 # `make test TESTS="tests/unit -k spool"` runs a part.
 TESTS ?= tests
 
-.PHONY: demo test lint format bench docs clean constraints
+.PHONY: demo test interruption-test lint format bench docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -27,6 +27,15 @@ lint: $(VENV)/.lint
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Exceptions at any moment of `append`, N for each Python, place and source.
+interruption-test:
+	for version in 3.10 3.11 3.12 3.13; do \
+		python=$$(.ci/find-python $$version) || continue; \
+		for place in memory disk; do for source in signal thread; do \
+			$$python tests/faults/interruptions.py --on $$place --by $$source -n $${N:-10000} || exit 1; \
+		done; done; \
+	done
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/call.py

@@ -15,6 +15,7 @@ import errno
 import mmap
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -52,6 +53,8 @@ class FileStore:
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
+        # The size of each file there may be, by its name: noted before it is made, struck out when it is gone.
+        self._files: dict[str, int] = {}
         self._boot_id = boot_id()
 
     def make(self, size_bytes: int) -> Segment:
@@ -85,7 +88,9 @@ class FileStore:
         segment.start_over(first_sequence)
         write(segment.words, header)
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
+        self._files[name] = segment.size_bytes
         self.directory.rename(segment.name, name)
+        del self._files[segment.name]
         segment.name = name
 
     def recycle(self, segment: Segment) -> bool:
@@ -98,10 +103,22 @@ class FileStore:
         with suppress(SpoolUnusable):  # it is gone already, or will be found settled by whoever adopts it
             self.directory.unlink(segment.name)
             self._bound.give_back(segment.size_bytes)
+        self._files.pop(segment.name, None)
+
+    def sweep(self, kept: Sequence[Segment]) -> None:
+        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more."""
+        if len(self._files) <= len(kept):
+            return
+        names = {segment.name for segment in kept if segment.origin is self}
+        for name in self._files.keys() - names:
+            with suppress(SpoolUnusable):  # it never came to be, or is gone already
+                self.directory.unlink(name)
+            self._bound.give_back(self._files.pop(name))
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
             raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
+        self._files[name] = size_bytes
         descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             _allocate(descriptor, size_bytes)
