@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test lint format bench bench-tail docs clean constraints
+.PHONY: demo test crash-test interruption-test lint format bench bench-tail docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -34,6 +34,16 @@ lint: $(VENV)/.lint
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Exceptions at any moment of `append`, INTERRUPTIONS for each Python, place and source.
+INTERRUPTIONS ?= 10000
+interruption-test:
+	for version in 3.10 3.11 3.12 3.13; do \
+		python=$$(.ci/find-python $$version) || continue; \
+		for place in memory disk; do for source in signal thread; do \
+			$$python tests/faults/interruptions.py --on $$place --by $$source -n $(INTERRUPTIONS) || exit 1; \
+		done; done; \
+	done
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.call

@@ -5,13 +5,19 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from math import inf
 from time import monotonic
 from typing import Protocol
 
-__all__ = ['deadline', 'exiting', 'keep', 'let_go', 'register']
+__all__ = ['deadline', 'exiting', 'keep', 'let_go', 'not_forking', 'register']
+
+
+# Importing boto3 and making a client takes 0.3 s, on a slow machine some times that.
+_FORK_WAIT_SECONDS = 5.0
 
 
 class Handler(Protocol):
@@ -36,6 +42,7 @@ class _Process:
         self.exit_began_at: float | None = None
         self.hooks_in_place = False
         self.finalizer_in = 0
+        self.fork_gate = threading.RLock()
 
 
 _process = _Process()
@@ -55,7 +62,22 @@ def register(handler: Handler) -> None:
     # goes on using them.
     atexit.register(_close_all)
     if hasattr(os, 'register_at_fork'):
-        os.register_at_fork(after_in_child=_after_fork_in_child)
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
+        )
+
+
+@contextmanager
+def not_forking() -> Iterator[None]:
+    """Have forks wait until the block ends.
+
+    For what a child must not meet half done, since its owner is a thread that the child does not have: a module that is
+    being imported (the child would wait for its lock for ever), a file that is locked and not noted yet.
+    """
+    with _process.fork_gate:
+        yield
 
 
 def let_go(handler: Handler) -> None:
@@ -113,7 +135,18 @@ def _close_all() -> None:
             pass  # as above
 
 
+def _before_fork() -> None:
+    # Not for ever: who forks may hold what the other thread waits for.
+    _process.fork_gate.acquire(timeout=_FORK_WAIT_SECONDS)
+
+
+def _after_fork_in_parent() -> None:
+    if _process.fork_gate._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # the wait may have been too short
+        _process.fork_gate.release()
+
+
 def _after_fork_in_child() -> None:
+    _process.fork_gate = threading.RLock()
     _process.exit_began_at = None
     _process.busy.clear()
     for handler in list(_process.handlers):

@@ -203,7 +203,10 @@ class Pipeline:
         return None
 
     def abandon(self) -> None:
-        """Let go, in a forked child, of what the parent goes on using."""
+        """Let go, in a forked child, of what the parent goes on using; also where the fork has interrupted it."""
+        self.synchronous = False
+        self.spool.abandon()
+        self.sender.abandon()
         if self._disk is not None:
             self._disk.abandon()
 
@@ -240,20 +243,29 @@ class Pipeline:
             )
             self.sender.expect_thread(coming=False)
             return False
+        except (
+            BaseException
+        ):  # of a signal handler's: whether a thread comes nobody knows, so the next event asks again
+            self.sender.expect_thread(coming=False)
+            raise
         return True
 
     def _must_not_wait(self) -> bool:
         """Return whether the caller would wait for itself.
 
-        That is so inside delivery (in `on_drop`), and in a thread that holds logging's lock, as dictConfig does while it
+        That is so inside delivery (in `on_drop`), in a signal handler that has interrupted the spool, and in a thread that holds logging's lock, as dictConfig does while it
         closes the handlers that it replaces: the delivery thread needs that lock to ask a logger for its level. It
         goes on when the lock is free, and the exit of the process waits for it.
         """
-        return inside_delivery.delivery or (self.sender.running and _holds_logging_lock())
+        return (
+            inside_delivery.delivery
+            or self.spool.interrupted
+            or (self.sender.running and _holds_logging_lock())
+        )
 
     def thread_ended(self) -> None:
         """Take note that the delivery thread has left; unless by END, the next event starts another."""
-        if not self.source.ended:
+        if not self.source.ended and not self.sender.running:
             self.open_here[0] = 0
             self._diagnostics.say(
                 'thread',
@@ -275,6 +287,8 @@ class Pipeline:
 
     def send_now(self) -> None:
         """Make one attempt to deliver, in this thread."""
+        if self.spool.interrupted:
+            return  # the interrupted call delivers this event with its own
         try:
             self.sender.send_now(self._options.sync_timeout_seconds)
         except Exception as error:  # whatever it is, the application must not see it; the event stays pending

@@ -181,15 +181,11 @@ class FirehoseHandler(logging.Handler):
         self.use_queues = use_queues
         self.send_interval = send_interval
         self._disabled = _disabled(complaints)
-        self._diagnostics = Diagnostics()
         client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
         if not use_queues:
             client_options = client_options.for_attempts_of(sync_timeout_seconds)
         self._client = ClientSource(boto3_client, client_options)
-        # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
-        self._opening: dict[int, threading.RLock] = {}
-        self._pipeline = self._make_pipeline()
-        _lifecycle.register(self)
+        self._begin()
         if not self._disabled:
             complaints += self._client.complaints
             unusable = self._pipeline.open_spool() if stream else None
@@ -325,7 +321,29 @@ class FirehoseHandler(logging.Handler):
         )
         pipeline.make_sender(source, delivery_stream_name, partial(self._rules, send_interval, 0.0)).run()
 
+    # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
+
+    def __getstate__(self) -> dict[str, object]:
+        derived = ('lock', '_client', '_diagnostics', '_opening', '_pipeline')
+        state = {name: value for name, value in self.__dict__.items() if name not in derived}
+        return state | {'filters': self.filters[:], '_client_options': self._client.options_of_a_copy()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__init__()  # the lock, and the place in logging's list
+        options = state.pop('_client_options')
+        self.__dict__.update(state)
+        self._client = ClientSource(None, options)
+        self._begin()
+
     # Inside.
+
+    def _begin(self) -> None:
+        """Make what no other handler shares."""
+        self._diagnostics = Diagnostics()
+        # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
+        self._opening: dict[int, threading.RLock] = {}
+        self._pipeline = self._make_pipeline()
+        _lifecycle.register(self)
 
     def _start_over_after_fork(self) -> None:
         """Begin anew in a forked child: what the parent has pending stays the parent's."""

@@ -76,6 +76,20 @@ class ClientSource:
             account_or_key=key if key.startswith('AKIA') else None,
         )
 
+    def options_of_a_copy(self) -> ClientOptions:
+        """Return from what a copy of the handler makes its client, in whatever process that is.
+
+        Raises:
+            TypeError: a client or a session was handed in, which has connections and locks.
+        """
+        if self._given is not None or self._options.session is not None:
+            name = 'boto3_session' if self._given is None else 'boto3_client'
+            raise TypeError(
+                f'a FirehoseHandler with a {name} can be neither pickled nor copied: make it with '
+                'boto3_profile_name, region_name or endpoint_url instead, from which each process makes its own client'
+            )
+        return self._options
+
     def after_fork(self) -> ClientSource:
         """Return the source for a forked child.
 

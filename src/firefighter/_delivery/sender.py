@@ -119,7 +119,14 @@ class Sender(Generic[Event]):
 
     def expect_thread(self, *, coming: bool) -> None:
         """Take note that a thread is about to enter `run`, or that it could not be started."""
-        self._state = _State.STARTING if coming else _State.IDLE
+        with self._life:
+            if self._state is not _State.RUNNING:
+                self._state = _State.STARTING if coming else _State.IDLE
+
+    def abandon(self) -> None:
+        """Send nothing any more, in a forked child: what was taken is the parent's, even where `on_drop` has forked."""
+        self._unsettled = []
+        self._state = _State.IDLE
 
     def run(self) -> None:
         """Deliver until END has been queued and what could be delivered is delivered."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
 from firefighter._delivery.shortcut import shorten
+from firefighter._lifecycle import not_forking
 
 if TYPE_CHECKING:
     import boto3.session
@@ -154,7 +155,8 @@ class BotoTransport:
         """Send records and return what became of each."""
         try:
             if self._client is None:
-                self._client = self._make_client()
+                with not_forking():
+                    self._client = self._make_client()
             response = self._client.put_record_batch(
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
             )

@@ -16,6 +16,7 @@ import mmap
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -54,6 +55,8 @@ class FileStore:
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
+        # The size of each file there may be, by its name: noted before it is made, struck out when it is gone.
+        self._files: dict[str, int] = {}
         self._boot_id = boot_id()
         self._memory = MemoryStore()
         # What could not be done while our descriptor of the directory was closed.
@@ -99,12 +102,15 @@ class FileStore:
         segment.start_over(first_sequence)
         write(segment.words, header)
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
+        self._files[name] = segment.size_bytes
         try:
             self.directory.rename(segment.name, name)
         except SpoolUnusable as error:
             self.trouble = error.reason  # as good as memory until it has its name
             self._to_name.append((segment, name))
+            del self._files[name]
         else:
+            del self._files[segment.name]
             segment.name = name
 
     def recycle(self, segment: Segment) -> bool:
@@ -114,6 +120,8 @@ class FileStore:
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
+        if self._files.pop(segment.name, None) is None:
+            return
         self._bound.give_back(segment.size_bytes)
         try:
             self.directory.unlink(segment.name)
@@ -128,14 +136,26 @@ class FileStore:
             segment, name = self._to_name.pop()
             with suppress(SpoolUnusable):
                 directory.rename(segment.name, name)
+                self._files[name] = self._files.pop(segment.name, segment.size_bytes)
                 segment.name = name
         while self._to_unlink:
             with suppress(SpoolUnusable):
                 directory.unlink(self._to_unlink.pop())
 
+    def sweep(self, kept: Sequence[Segment]) -> None:
+        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more."""
+        if len(self._files) <= len(kept):
+            return
+        names = {segment.name for segment in kept if segment.origin is self}
+        for name in self._files.keys() - names:
+            with suppress(SpoolUnusable):  # it never came to be, or is gone already
+                self.directory.unlink(name)
+            self._bound.give_back(self._files.pop(name))
+
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
             raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
+        self._files[name] = size_bytes
         descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             with explained(self.directory.path):
@@ -144,7 +164,7 @@ class FileStore:
         except BaseException:
             with suppress(SpoolUnusable):
                 self.directory.unlink(name)
-            self._bound.give_back(size_bytes)
+            self._bound.give_back(self._files.pop(name))
             raise
         finally:
             os.close(descriptor)

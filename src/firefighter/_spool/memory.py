@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+from collections.abc import Sequence
 
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
@@ -41,6 +42,9 @@ class MemoryStore:
 
     def discard(self, segment: Segment) -> None:
         """Let go of a segment: its memory goes back when the last thread that looks at it has let go of it too."""
+
+    def sweep(self, kept: Sequence[Segment]) -> None:
+        """Do nothing: memory that nobody refers to is gone by itself."""
 
 
 def fill_with_zeros(mapping: mmap.mmap, start: int, end: int) -> None:

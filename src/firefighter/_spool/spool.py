@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import mmap
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Literal, NamedTuple
@@ -112,10 +112,11 @@ class Spool:
         self._adopted: tuple[Segment, ...] = ()
         self._adopted_events = 0
         self._delivered = 0
-        # Events for each reason: those that never came into a segment, and those that did.
-        self._rejected: dict[str, int] = {}
-        self._dropped: dict[str, int] = {}
-        self._dropped_bytes: dict[str, int] = {}
+        # Events for each reason: those that never came into a segment, and those that did. Counted by `+=` without a
+        # call in it, so that a signal handler whose own event is dropped cannot come between reading and storing.
+        self._rejected: defaultdict[str, int] = defaultdict(int)
+        self._dropped: defaultdict[str, int] = defaultdict(int)
+        self._dropped_bytes: defaultdict[str, int] = defaultdict(int)
 
     # The application's side.
 
@@ -126,6 +127,8 @@ class Spool:
         if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
             self._aside.append(line)
             return
+        if self._aside:  # left by a frame that an exception ended, and logged before this line
+            self.append_set_aside(may_wait=True)
         with lock:
             mapping, words, limit, _ = self._live
             committed = words[COMMITTED]
@@ -138,16 +141,25 @@ class Spool:
         elif end > self._alarm_tail or committed >= self._alarm_committed:
             self._raise_alarm()
         if self._aside:
-            self.append_set_aside()
+            self.append_set_aside(may_wait=True)
 
-    def append_set_aside(self) -> None:
-        """Append what logging calls have set aside that interrupted an append in their own thread."""
-        while self._aside:
+    def append_set_aside(self, *, may_wait: bool = False) -> None:
+        """Append what logging calls have set aside that interrupted an append in their own thread.
+
+        Not inside such a call itself (a signal handler that flushes): the interrupted frame may be rolling over.
+
+        Args:
+            may_wait: whether to wait for room where the policy is to. If not, the lines stay set aside until there is.
+        """
+        deadline = monotonic() + self._block_timeout_seconds
+        while self._aside and not self.interrupted:
             with self._lock:
                 if not self._aside:
                     return
                 line = self._aside[0]
                 size = len(line)
+                waits = self._overflow == 'block' and self._stock.could_ever_hold(size)
+                room = None
                 if self._make_room(size):
                     mapping, words, _, _ = self._live
                     committed = words[COMMITTED]
@@ -156,15 +168,34 @@ class Spool:
                     # so that an exception thrown into this thread neither loses it nor queues it twice.
                     mapping[tail : tail + size] = line
                     words[COMMITTED] = committed + size + ONE_EVENT
+                    del self._aside[0]
+                elif waits and (not may_wait or monotonic() < deadline):
+                    room = self._room.join()
                 else:
-                    self._count_rejected('overflow', size)
-                del self._aside[0]
+                    self._rejected['overflow'] += 1
+                    self._dropped_bytes['overflow'] += size
+                    del self._aside[0]
             self._raise_alarm()
+            if room is not None:
+                if not may_wait:
+                    self._room.leave(room)
+                    return
+                if not room.wait(deadline - monotonic()):
+                    self._room.leave(room)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the calling thread is inside the spool: what asks is a signal handler or a destructor.
+
+        Nothing may be waited for then, nor delivered: the frame below goes on only when this one has returned.
+        """
+        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
 
     def reject(self, reason: str, size_bytes: int) -> None:
         """Count an event that was accepted from the program and will not be queued."""
         with self._lock:
-            self._count_rejected(reason, size_bytes)
+            self._rejected[reason] += 1
+            self._dropped_bytes[reason] += size_bytes
 
     def account(self) -> Account:
         """Return what became of the events up to this moment."""
@@ -272,15 +303,17 @@ class Spool:
 
     def acknowledge(self, events: Sequence[SpooledEvent]) -> None:
         """Count events as delivered, and let go of them."""
+        delivered = len(events)
         with self._lock:
-            self._delivered += len(events)
+            self._delivered += delivered
         self._settle(events)
 
     def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them."""
+        dropped, size_bytes = len(events), sum(len(event.data) for event in events)
         with self._lock:
-            self._count_dropped_bytes(reason, sum(len(event.data) for event in events))
-            self._dropped[reason] = self._dropped.get(reason, 0) + len(events)
+            self._dropped[reason] += dropped
+            self._dropped_bytes[reason] += size_bytes
         self._settle(events)
 
     @property
@@ -300,6 +333,21 @@ class Spool:
             self._store = store
             self._stock = Stock(store, max_bytes)
 
+    def abandon(self) -> None:
+        """Let go of everything in a forked child: it stays the parent's.
+
+        An append that was interrupted by the fork (in a signal handler, or a `__str__`) goes on in the child too, into
+        nothing: the parent's memory, where it is a file, is the child's as well, and the parent appends that event.
+        """
+        if not self.interrupted:
+            self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as logging does with its own
+        self._store = MemoryStore()
+        self._stock = Stock(self._store, MIN_SPOOL_BYTES)
+        self._aside.clear()
+        self._adopted = ()
+        self._live = _live((_full_segment(0),))
+        self.disarm()
+
     def seal(self) -> None:
         """End the segment that is written to: the next append rolls over to a new one."""
         with self._lock:
@@ -318,10 +366,10 @@ class Spool:
             if segment.read_offset != segment.head or segment.head == segment.tail:
                 continue
             remaining = tuple(other for other in self._adopted if other is not segment)
-            self._count_dropped_bytes('overflow', segment.tail - segment.head)
-            total = self._dropped.get('overflow', 0) + segment.events - segment.head_events
+            dropped, size_bytes = segment.events - segment.head_events, segment.tail - segment.head
             with self._lock:
-                self._dropped['overflow'] = total
+                self._dropped['overflow'] += dropped
+                self._dropped_bytes['overflow'] += size_bytes
                 self._adopted = remaining
             segment.origin.discard(segment)
             return segment.size_bytes
@@ -339,6 +387,8 @@ class Spool:
             if segment.head == segment.tail:
                 self._adopted = tuple(other for other in self._adopted if other is not segment)
                 segment.origin.discard(segment)
+        with self._lock:
+            self._store.sweep(self._stock.with_spare(self._segments))
         newest = segments[-1]
         # A header without room is no segment in use: the handler has just begun, or is closed.
         if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
@@ -364,7 +414,8 @@ class Spool:
                     break
                 hopeless = self._overflow != 'block' or not self._stock.could_ever_hold(size)
                 if hopeless or monotonic() >= deadline:
-                    self._count_rejected('overflow', size)
+                    self._rejected['overflow'] += 1
+                    self._dropped_bytes['overflow'] += size
                     return
                 room = self._room.join()
             if not room.wait(deadline - monotonic()):
@@ -384,13 +435,8 @@ class Spool:
                 segment = self._stock.draw(size, self._segments)
         if segment is None:
             return False
-        try:
-            self._store.begin(segment, self.appended)
-        except OSError:
-            # Somebody has removed the directory, or its rights. Delivery will see to that; this event is safe in memory.
-            segment.origin.discard(segment)
-            segment = MemoryStore().make(segment.size_bytes)
-            segment.start_over(self.appended)
+        # An exception that comes here leaves a segment behind, which `tidy` finds.
+        self._store.begin(segment, self.appended)
         self._live = _live((*self._segments, segment))
         return True
 
@@ -409,10 +455,10 @@ class Spool:
                 continue
             remaining = _live(tuple(other for other in segments if other is not segment))
             lost = segment.events - segment.head_events
-            self._count_dropped_bytes('overflow', segment.tail - segment.head)
-            total = self._dropped.get('overflow', 0) + lost
-            # No call between these two, so that nothing can come between: counted and gone, or neither.
-            self._dropped['overflow'] = total
+            size_bytes = segment.tail - segment.head
+            # No call among these, so that nothing can come between: counted and gone, or neither.
+            self._dropped['overflow'] += lost
+            self._dropped_bytes['overflow'] += size_bytes
             self._live = remaining
             segment.origin.discard(segment)
             return True
@@ -444,25 +490,26 @@ class Spool:
             if segment is not spare or not useful:
                 segment.origin.discard(segment)
         if useful:
-            self._keep(spare if self._store.recycle(spare) else None)
+            kept = None
+            try:
+                kept = spare if self._store.recycle(spare) else None
+            finally:
+                self._keep(kept)
         self._room.notify()
 
     def _make_spare(self) -> None:
         with self._lock:
             if not self._stock.reserve_spare(self._segments):
                 return
-        self._keep(self._stock.make_reserved())
+        made = None
+        try:
+            made = self._stock.make_reserved()
+        finally:
+            self._keep(made)
 
     def _keep(self, spare: Segment | None) -> None:
         with self._lock:
             self._stock.keep_reserved(spare)
-
-    def _count_rejected(self, reason: str, size_bytes: int) -> None:
-        self._count_dropped_bytes(reason, size_bytes)
-        self._rejected[reason] = self._rejected.get(reason, 0) + 1
-
-    def _count_dropped_bytes(self, reason: str, size_bytes: int) -> None:
-        self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
 
     def _raise_alarm(self) -> None:
         """Wake delivery, once for each time that it armed."""

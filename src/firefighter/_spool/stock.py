@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from firefighter._spool.segment import HEADER_BYTES, Segment
@@ -34,6 +34,9 @@ class Store(Protocol):
     def discard(self, segment: Segment) -> None:
         """Let go of a segment and what is in it."""
 
+    def sweep(self, kept: Sequence[Segment]) -> None:
+        """Let go of everything but these: what an exception thrown into the appending thread has left behind."""
+
 
 class Stock:
     """Hands out empty segments, so that all of them together stay within a bound.
@@ -61,6 +64,10 @@ class Stock:
         """Return the bytes of the spool's live segments and of the spare one, headers included."""
         spare_bytes = self._reserved_bytes + (self._spare.size_bytes if self._spare else 0)
         return spare_bytes + sum(segment.size_bytes for segment in live)
+
+    def with_spare(self, live: Sequence[Segment]) -> Sequence[Segment]:
+        """Return the spool's live segments and the spare one."""
+        return live if self._spare is None else (*live, self._spare)
 
     def could_ever_hold(self, size: int) -> bool:
         """Return whether the bound leaves room for a line of so many bytes."""

@@ -1,0 +1,239 @@
+"""Does each event arrive exactly once, whoever forks whenever? Real processes, a real endpoint, memory and disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from firefighter.local import LocalFirehose
+
+if not hasattr(os, 'fork'):
+    pytest.skip('there is no fork here', allow_module_level=True)
+
+ENOUGH_SECONDS = 45
+PREAMBLE = """
+import logging, os, signal, sys, threading
+from firefighter.logging import FirehoseHandler
+
+logger = logging.getLogger('foo')
+logger.setLevel(logging.DEBUG)
+handler = FirehoseHandler('bar')
+logger.addHandler(handler)
+
+def reap(child):
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    with LocalFirehose(tmp_path / 'firehose', streams=['bar'], buffer_seconds=900) as started:
+        yield started
+
+
+@pytest.fixture(params=['memory', 'disk'])
+def place(request, tmp_path):
+    """The environment that puts the spool there."""
+    return {} if request.param == 'memory' else {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
+
+
+def run(code, endpoint, place):
+    """Run a program; return its end."""
+    return subprocess.run(
+        [sys.executable, '-c', PREAMBLE + textwrap.dedent(code)],
+        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **place},
+        capture_output=True,
+        text=True,
+        timeout=ENOUGH_SECONDS,
+        check=False,
+    )
+
+
+def messages(endpoint):
+    """Return what was delivered."""
+    endpoint.flush()
+    return sorted(
+        json.loads(line)['message']
+        for path in endpoint.folder.rglob('*')
+        if path.is_file()
+        for line in path.read_text('utf-8').splitlines()
+    )
+
+
+PROGRAMS = {
+    'a child that logs, and a grandchild': """
+        logger.info('parent')
+        if not (child := os.fork()):
+            logger.info('child')
+            if not (grandchild := os.fork()):
+                logger.info('grandchild')
+                sys.exit()
+            reap(grandchild)
+            sys.exit()
+        reap(child)
+        """,
+    'a child that does not log': """
+        logger.info('parent')
+        if not (child := os.fork()):
+            sys.exit()
+        reap(child)
+        """,
+    'a child that ends at once': """
+        logger.info('parent')
+        if not (child := os.fork()):
+            os._exit(0)
+        reap(child)
+        """,
+    'in C': """
+        import ctypes
+        handler.use_queues = False  # such a child cannot start threads: Python does not know that it is one
+        logger.info('parent')
+        if not (child := ctypes.PyDLL(None).fork()):
+            logger.info('child')
+            handler.flush()
+            os._exit(0)
+        reap(child)
+        """,
+    'posix_spawn and subprocess': """
+        import subprocess
+        logger.info('parent')
+        reap(os.posix_spawn(sys.executable, [sys.executable, '-c', ''], os.environ))
+        subprocess.run([sys.executable, '-c', ''], check=True)
+        logger.info('still the parent')
+        """,
+    'in a signal handler that interrupts logging calls': """
+        children = []
+
+        def fork(*_):
+            if len(children) < 5:
+                children.append(os.fork())
+                if not children[-1]:
+                    logger.info('child')
+                    handler.flush()
+                    os._exit(0)
+
+        signal.signal(signal.SIGALRM, fork)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+        number = 0
+        while len(children) < 5:
+            logger.info('parent %d', number)
+            number += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for child in children:
+            reap(child)
+        assert handler.flush()
+        assert handler.stats().delivered == number, (handler.stats(), number)
+        """,
+    'in a __str__, with a child that goes on': """
+        class Forking:
+            def __str__(self):
+                global child
+                child = os.fork()
+                return 'forking'
+
+        logger.info('%s', Forking())
+        if not child:
+            logger.info('child')
+            sys.exit()
+        reap(child)
+        """,
+    'in on_drop, on the delivery thread': """
+        forked = threading.Event()
+
+        def on_drop(*news):
+            if not (child := os.fork()):
+                logger.info('child')
+                handler.flush()
+                os._exit(0)
+            reap(child)
+            forked.set()
+
+        logger.removeHandler(handler)
+        handler = FirehoseHandler('bar', oversize='drop', send_interval=0, on_drop=on_drop)
+        logger.addHandler(handler)
+        logger.info('x' * 2000)
+        logger.info('parent')
+        assert forked.wait(40)
+        """,
+    'while other threads log': """
+        stop = threading.Event()
+
+        def work(name):
+            number = 0
+            while not stop.is_set():
+                logger.info('thread %d, event %d', name, number)
+                number += 1
+                stop.wait(0.0001)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(10):
+            if not (child := os.fork()):
+                logger.info('child %d', number)
+                handler.flush()
+                os._exit(0)
+            reap(child)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert handler.flush()
+        """,
+}
+EXPECTED = {
+    'a child that logs, and a grandchild': ['child', 'grandchild', 'parent'],
+    'a child that does not log': ['parent'],
+    'a child that ends at once': ['parent'],
+    'in C': ['child', 'parent'],
+    'posix_spawn and subprocess': ['parent', 'still the parent'],
+    'in a __str__, with a child that goes on': ['child', 'forking'],
+    'in on_drop, on the delivery thread': ['child', 'parent'],
+}
+
+
+@pytest.mark.parametrize('name', EXPECTED)
+def test_each_event_arrives_exactly_once_whoever_forks(name, endpoint, place):
+    """The parent's by the parent, the child's by the child."""
+    ended = run(PROGRAMS[name], endpoint, place)
+    assert ended.returncode == 0, ended.stderr
+    assert 'firefighter:' not in ended.stderr
+    assert messages(endpoint) == EXPECTED[name]
+
+
+def test_a_fork_that_interrupts_a_logging_call_leaves_each_event_there_once(endpoint, place):
+    """The child goes on inside the parent's append, whose file it shares."""
+    ended = run(PROGRAMS['in a signal handler that interrupts logging calls'], endpoint, place)
+    assert ended.returncode == 0, ended.stderr
+    arrived = messages(endpoint)
+    parents = [message for message in arrived if message.startswith('parent')]
+    assert arrived.count('child') == 5
+    assert set(parents) == {f'parent {number}' for number in range(len(parents))}
+
+
+def test_a_fork_beside_threads_that_log_leaves_each_event_there_once(endpoint, place):
+    """They may be anywhere in append, and the delivery thread in the middle of a request."""
+    ended = run(PROGRAMS['while other threads log'], endpoint, place)
+    assert ended.returncode == 0, ended.stderr
+    arrived = messages(endpoint)
+    assert len(set(arrived)) == len(arrived)
+    assert {f'child {number}' for number in range(10)} <= set(arrived)
+    for name in range(4):
+        mine = {message for message in arrived if message.startswith(f'thread {name},')}
+        assert mine == {f'thread {name}, event {number}' for number in range(len(mine))}
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a mapped file system')
+@pytest.mark.parametrize('end', ['os.kill(os.getpid(), signal.SIGTERM)', 'os._exit(0)'])
+def test_on_disk_the_next_start_delivers_what_an_end_without_python_left(end, endpoint, tmp_path):
+    """SIGTERM at its default, os._exit: nothing runs."""
+    place = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
+    run(f"logger.info('parent')\n{end}", endpoint, place)
+    assert messages(endpoint) == []
+    ended = run("logger.info('next')", endpoint, place)
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert messages(endpoint) == ['next', 'parent']
