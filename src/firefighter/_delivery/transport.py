@@ -115,6 +115,10 @@ def make_client(options: ClientOptions) -> FirehoseClient:
         botocore.exceptions.BotoCoreError: there is no region, no such profile, ...
         ValueError: the endpoint is not a URL.
     """
+    # The first connection would import this, without regard to forks. A child that is forked meanwhile finds half of it,
+    # and then no host's name can be looked up there: "unknown encoding: idna".
+    import encodings.idna  # noqa: F401, PLC0415
+
     import boto3.session  # noqa: PLC0415  # 0.2 s: never before it is needed, nor in the application's thread
     from botocore.config import Config  # noqa: PLC0415
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from math import inf
 from pathlib import Path
 
+from firefighter._lifecycle import not_forking
 from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
@@ -73,7 +74,9 @@ class Disk:
         reason = unmappable(self._spool_dir)
         if reason is not None:
             raise SpoolUnusable(reason)
-        self._directory = create(self._spool_dir, self._destination)
+        # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
+        with not_forking():
+            self._directory = create(self._spool_dir, self._destination)
         self._store = FileStore(self._directory, self._destination, self._bound)
         spool.use(self._store, self._max_spool_bytes)
 
@@ -91,7 +94,8 @@ class Disk:
             moved = self._relocate(spool)
         if now - self._looked_at >= LOOK_INTERVAL_SECONDS:
             self._looked_at = now
-            self._adoption.look(spool.adopt)
+            with not_forking():  # for the same reason
+                self._adoption.look(spool.adopt)
             self._bound.look()
             while self._bound.excess_bytes:
                 if not spool.drop_oldest_adopted():
