@@ -119,7 +119,7 @@ def test_in_a_forked_child_an_interrupted_append_does_not_wait_for_a_lock_of_the
 
     spool = Spool(MIN_SPOOL_BYTES)
     spool.append(b'of the parent\n')
-    words = spool._live.words
+    words = spool._live[1]
     before = words[8]
     thread = threading.Thread(target=spool._lock.acquire)
     thread.start()

@@ -120,14 +120,16 @@ class FileStore:
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
-        if self._files.pop(segment.name, None) is None:
+        if segment.name not in self._files:
             return
-        self._bound.give_back(segment.size_bytes)
         try:
             self.directory.unlink(segment.name)
         except SpoolUnusable as error:  # it is gone already, or will be found settled by whoever adopts it
             if error.errno == errno.EBADF:
                 self._to_unlink.append(segment.name)
+        # Struck out last: what an exception interrupts before that, `sweep` does again.
+        self._bound.give_back(segment.size_bytes)
+        self._files.pop(segment.name, None)
 
     def go_on_in(self, directory: ProducerDirectory) -> None:
         """Use the same directory by new descriptors, and catch up with what could not be done without."""
