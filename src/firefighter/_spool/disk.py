@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from math import inf
 from pathlib import Path
 
 from firefighter._lifecycle import not_forking
-from firefighter._spool.adoption import Adoption
+from firefighter._spool.adoption import Adoption, quarantine_of
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create, destination_folder
+from firefighter._spool.directory import create
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.orphans import regain
 from firefighter._spool.producer import ProducerDirectory
-from firefighter._spool.quarantine import QUARANTINE, Quarantine
 from firefighter._spool.spool import Spool
 from firefighter._spool.unusable import SpoolUnusable
 
@@ -52,7 +50,7 @@ class Disk:
         self._directory: ProducerDirectory | None = None
         self._store: FileStore | None = None
         self._looked_at = -inf
-        self.quarantine = Quarantine(self._open_quarantine)
+        self.quarantine = quarantine_of(spool_dir, destination)
         self._adoption = Adoption(spool_dir, destination, self.quarantine, self._bound.give_back)
 
     @property
@@ -127,11 +125,6 @@ class Disk:
         if self._directory is not None:
             self._directory.abandon()
         self._adoption.abandon()
-
-    def _open_quarantine(self) -> int:
-        # In the destination's folder: the directories of the dead are removed.
-        with destination_folder(self._spool_dir, self._destination) as folder:
-            return folder.file(QUARANTINE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def _relocate(self, spool: Spool) -> str:
         """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -17,10 +16,8 @@ from firefighter._delivery.drops import DropReports
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import Answer, BotoTransport, ClientOptions, Transport
-from firefighter._spool.adoption import Adoption
+from firefighter._spool.adoption import Adoption, quarantine_of
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import destination_folder
-from firefighter._spool.quarantine import QUARANTINE, Quarantine
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import MIN_SPOOL_BYTES
 from firefighter._spool.survey import producers
@@ -89,12 +86,8 @@ class _Delivery:
     """Adopts and delivers, in this thread, until nothing is left or nothing works any more."""
 
     def __init__(self, spool_dir: Path, destination: Destination, transport: Transport) -> None:
-        def open_quarantine() -> int:
-            with destination_folder(spool_dir, destination) as folder:
-                return folder.file(QUARANTINE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
         self._spool = Spool(MIN_SPOOL_BYTES)
-        self._adoption = Adoption(spool_dir, destination, Quarantine(open_quarantine))
+        self._adoption = Adoption(spool_dir, destination, quarantine_of(spool_dir, destination))
         self._traffic = Traffic()
         self._shown = _Shown(transport)
         self._sender = Sender(
