@@ -110,7 +110,9 @@ class Application:
                 self.interruptions = self.raised
 
 
-SPOOL_FUNCTIONS = {name for name, value in vars(Spool).items() if callable(value)}
+SPOOL_FUNCTIONS = {
+    name for part in Spool.__mro__[:-1] for name, value in vars(part).items() if callable(value)
+}
 
 
 def deliver(spool, wakeup, done, delivered):
