@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 from botocore import exceptions
 
+from doubles import ManualClock
 from firefighter._delivery.clients import ClientSource
-from firefighter._delivery.transport import BotoTransport, ClientOptions, Outcome, make_client
+from firefighter._delivery.transport import (
+    RENEWAL_SECONDS,
+    BotoTransport,
+    ClientOptions,
+    Outcome,
+    make_client,
+)
 
 RECORDS = [b'one\n', b'two\n', b'three\n']
 ACCEPTED, RETRY, REFUSED, MISCONFIGURED = Outcome
@@ -145,6 +152,47 @@ def test_a_client_that_cannot_be_made_is_tried_again():
     answer = transport.put('bar', RECORDS)
     assert (answer.outcomes, answer.uncertain) == ([RETRY] * 3, False)
     assert transport.put('bar', RECORDS).outcomes == [ACCEPTED] * 3
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        exceptions.NoCredentialsError(),
+        client_error('ExpiredTokenException'),
+        client_error('UnrecognizedClientException'),
+    ],
+)
+def test_credentials_are_looked_for_anew_when_they_are_missing_or_refused_but_not_at_every_try(error):
+    """A client keeps what it found. Looking costs a second where there are none, so not more often than every 5 s."""
+    clock = ManualClock()
+    made = []
+
+    def make():
+        made.append(Client(error))
+        return made[-1]
+
+    transport = BotoTransport(make, clock)
+    for _ in range(3):
+        assert transport.put('bar', RECORDS).outcomes == [MISCONFIGURED] * 3
+    assert len(made) == 2
+    clock.advance(RENEWAL_SECONDS)
+    transport.put('bar', RECORDS)
+    transport.put('bar', RECORDS)
+    assert len(made) == 3
+
+
+def test_what_has_nothing_to_do_with_credentials_keeps_its_client():
+    """Making one takes 50 ms, and a connection."""
+    made = []
+
+    def make():
+        made.append(Client(client_error('AccessDeniedException')))
+        return made[-1]
+
+    transport = BotoTransport(make)
+    for _ in range(3):
+        transport.put('bar', RECORDS)
+    assert len(made) == 1
 
 
 def test_an_interrupt_is_not_swallowed():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
@@ -23,6 +25,10 @@ __all__ = [
     'Transport',
     'make_client',
 ]
+
+
+RENEWAL_SECONDS = 5.0
+"""Between two looks for new credentials: to find that there are none takes a second where AWS's machines have them."""
 
 
 class Outcome(enum.Enum):
@@ -145,11 +151,14 @@ class BotoTransport:
 
     Args:
         client: makes the client. It is called again as long as it fails.
+        clock: gives the time in seconds; must not jump.
     """
 
-    def __init__(self, client: Callable[[], FirehoseClient]) -> None:
+    def __init__(self, client: Callable[[], FirehoseClient], clock: Callable[[], float] = monotonic) -> None:
         self._make_client = client
         self._client: FirehoseClient | None = None
+        self._clock = clock
+        self._renewed_at = -inf
 
     def renew_client(self) -> None:
         """Make a client anew at the next request: with other timeouts, for example."""
@@ -157,16 +166,27 @@ class BotoTransport:
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Send records and return what became of each."""
+        client = self._client
         try:
-            if self._client is None:
+            if client is None:
                 with not_forking():
-                    self._client = self._make_client()
-            response = self._client.put_record_batch(
+                    client = self._client = self._make_client()
+            response = client.put_record_batch(
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
             )
             return _from_response(response, len(records))
         except Exception as error:  # whatever botocore or a client of the user's does has an outcome
-            return _from_exception(error, len(records), connected=self._client is not None)
+            answer = _from_exception(error, len(records), connected=client is not None)
+            if answer.cause in _STALE_CREDENTIALS:
+                self._forget_credentials()
+            return answer
+
+    def _forget_credentials(self) -> None:
+        """Have them read anew, now and then: a client keeps for ever those that it found, or that it found none."""
+        now = self._clock()
+        if now >= self._renewed_at + RENEWAL_SECONDS:
+            self._renewed_at = now
+            self.renew_client()
 
 
 # Codes of the service (FailedPutCount entries, ClientError) and classes of botocore.
@@ -203,6 +223,19 @@ _CURES = {
     'InvalidSourceException': "turn off the stream's CloudWatch Logs decompression, or write to another stream",
     'ValueError': 'correct endpoint_url=',
 }
+# After these the same client fails again, even where someone has renewed the credentials.
+_STALE_CREDENTIALS = frozenset(
+    {
+        'NoCredentialsError',
+        'PartialCredentialsError',
+        'UnrecognizedClientException',
+        'InvalidClientTokenId',
+        'InvalidSignatureException',
+        'SignatureDoesNotMatch',
+        'ExpiredToken',
+        'ExpiredTokenException',
+    }
+)
 # What is no misconfiguration for sure, and often is one.
 _HINTS = {
     'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',

@@ -14,7 +14,9 @@ from firefighter.local.faults import (
     BrokenConnection,
     CallError,
     Dribble,
+    ExpiredKey,
     Fault,
+    InvalidRecord,
     NotJSON,
     Outage,
     Partial,
@@ -106,6 +108,9 @@ CATALOGUE: Mapping[str, Named] = {
         400,
         'status 400, arguments that break the service model',
     ),
+    'invalid-record': Named(
+        InvalidRecord(), 'status 400 for every request with a record that contains a text; others pass'
+    ),
     'stream-not-yet': _refusal(
         'ResourceNotFoundException',
         'Firehose {stream} under account {account} not found.',
@@ -117,6 +122,10 @@ CATALOGUE: Mapping[str, Named] = {
         'The security token included in the request is expired',
         400,
         'status 400, the session token is too old',
+    ),
+    'expired-key': Named(
+        ExpiredKey(),
+        'the same until the request is signed with another access key than `key`, or than the first that comes',
     ),
     'unrecognized-client': _refusal(
         'UnrecognizedClientException',

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import pathlib
+import ssl
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,8 @@ class LocalFirehose(Controls):
         buffer_bytes: how many bytes it gathers at most. AWS's default, too, is 5 MiB.
         faults: faults to arm at once, as on the command line: `partial:share=0.3,probability=0.1`.
         seed: for the faults' dice; None for other strikes each time.
+        tls: a server's context with its certificate, for an endpoint on https. A certificate that is loaded into
+            it later is shown to connections that come later.
 
     Raises:
         ValueError: a fault is not one of the catalogue's.
@@ -64,10 +67,12 @@ class LocalFirehose(Controls):
         buffer_bytes: int = 5 * MIB,
         faults: Iterable[str] = (),
         seed: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.folder = pathlib.Path(folder).resolve()
         self._streams = tuple(streams)
         self._address = host, port
+        self._tls = tls
         self._hints = BufferingHints(buffer_bytes, buffer_seconds)
         self._plan = FaultPlan(seed)
         for name, parameters in parse_faults(faults):
@@ -114,7 +119,7 @@ class LocalFirehose(Controls):
             self._control = Control(service, self._plan, now)
             for name in self._streams:
                 self.create_stream(name)
-            self._server = Server(service, self._plan, self._control, *self._address)
+            self._server = Server(service, self._plan, self._control, *self._address, self._tls)
         except OSError as error:
             raise EndpointError(f'cannot write to {self.folder}: {error}') from error
         started: concurrent.futures.Future[str] = concurrent.futures.Future()

@@ -99,6 +99,40 @@ class CallError(Fault):
 
 
 @dataclass(frozen=True)
+class ExpiredKey(Fault):
+    """Refuse an access key as expired; a client that has fetched a new one gets through."""
+
+    key: str = ''
+    code: str = 'ExpiredTokenException'
+    message: str = 'The security token included in the request is expired'
+    _expired: list[str | None] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def answer(self, request: Request, proceed: Proceed, dice: random.Random) -> Reply:  # noqa: ARG002, D102
+        if not self._expired:
+            self._expired.append(self.key or request.access_key)
+        if request.access_key in self._expired:
+            return ServiceError(self.code, self.message).reply()
+        return proceed(request)
+
+
+@dataclass(frozen=True)
+class InvalidRecord(Fault):
+    """Refuse a call as a whole for the sake of one record in it."""
+
+    containing: str = 'poison'
+    code: str = 'ValidationException'
+    message: str = '1 validation error detected.'
+
+    def answer(self, request: Request, proceed: Proceed, dice: random.Random) -> Reply:  # noqa: ARG002, D102
+        def admission(records: Sequence[bytes]) -> Mapping[int, RecordError]:
+            if any(self.containing.encode() in record for record in records):
+                raise ServiceError(self.code, self.message)
+            return request.admission(records)
+
+        return proceed(replace(request, admission=admission))
+
+
+@dataclass(frozen=True)
 class Slow(Fault):
     """Store the records, and answer late."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import struct
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -13,6 +15,8 @@ from aiohttp import web
 BACKLOG = 1024
 # How soon to try again when the port cannot be had back.
 REOPEN_SECONDS = 0.05
+# What asyncio gets to notice that a client has gone in the middle of its TLS handshake: nobody else knows of those.
+TLS_GRACE_SECONDS = 0.1
 # SO_LINGER on, for 0 s: the kernel answers the peer with RST instead of FIN.
 _LINGER_RESET = struct.pack('ii', 1, 0)
 
@@ -24,10 +28,12 @@ class Listener:
         protocols: makes aiohttp's protocol for each connection.
         host: the address to listen on.
         port: the port; 0 takes a free one, and keeps it over pauses.
+        tls: to speak TLS with, or None.
     """
 
-    def __init__(self, protocols: web.Server, host: str, port: int) -> None:
+    def __init__(self, protocols: web.Server, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._protocols = protocols
+        self._tls = tls
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
@@ -40,10 +46,11 @@ class Listener:
             OSError: the port is taken or the address is not this machine's.
         """
         self._server = await asyncio.get_running_loop().create_server(
-            self._protocols, self._host, self._port, backlog=BACKLOG
+            self._protocols, self._host, self._port, backlog=BACKLOG, ssl=self._tls
         )
         host, self._port = self._server.sockets[0].getsockname()[:2]
-        return f'http://[{host}]:{self._port}' if ':' in host else f'http://{host}:{self._port}'
+        scheme = 'http' if self._tls is None else 'https'
+        return f'{scheme}://[{host}]:{self._port}' if ':' in host else f'{scheme}://{host}:{self._port}'
 
     def close(self) -> None:
         """Stop listening, for good."""
@@ -52,23 +59,33 @@ class Listener:
         if self._server is not None:
             self._server.close()
 
+    def transports(self) -> list[asyncio.BaseTransport]:
+        """Return what the connections go over."""
+        connections = self._protocols.connections
+        return [connection.transport for connection in connections if connection.transport is not None]
+
+    async def end_tls(self, transports: Iterable[asyncio.BaseTransport]) -> None:
+        """End TLS connections without the client's farewell, for which asyncio would wait longer than the loop lives."""
+        if self._tls is None:
+            return
+        for transport in transports:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        await asyncio.sleep(TLS_GRACE_SECONDS)
+
     def pause(self, seconds: float) -> None:
         """Reset all connections, and refuse new ones for some time."""
         if self._server is not None:
             self._server.close()
-        for connection in self._protocols.connections:
-            reset(connection.transport)
+        for transport in self.transports():
+            reset(transport)
         if self._reopening is None or self._reopening.done():
             self._reopening = asyncio.get_running_loop().create_task(self._reopen(seconds))
 
     def abandon(self) -> None:
         """Close this process's copies of the sockets, and nothing else: for a forked child."""
         sockets = list(self._server.sockets) if self._server is not None else []
-        sockets += [
-            connection.transport.get_extra_info('socket')
-            for connection in self._protocols.connections
-            if connection.transport is not None
-        ]
+        sockets += [transport.get_extra_info('socket') for transport in self.transports()]
         nothing = os.open(os.devnull, os.O_RDWR)
         for abandoned in sockets:
             # Not closed: the socket's object would close the number again later, whosever it is by then.

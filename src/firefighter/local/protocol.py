@@ -7,6 +7,7 @@ refused record inside a PutRecordBatch is no error of the call: it has `ErrorCod
 from __future__ import annotations
 
 import enum
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ ACCOUNT_ID = '123456789012'
 REGION = 'us-east-1'
 
 BAD_REQUEST = 400
+
+# Signature version 4, as botocore writes it into the header `Authorization`.
+_CREDENTIAL = re.compile(r'Credential=([^/,\s]+)')
 
 
 class Moment(NamedTuple):
@@ -62,12 +66,14 @@ class Request:
         payload: the body.
         moment: when it arrived.
         admission: decides about the single records of a put.
+        access_key: the id of the key that signed it, if the signature says one.
     """
 
     operation: str
     payload: dict[str, Any]
     moment: Moment
     admission: Admission = admit_all
+    access_key: str | None = None
 
     @property
     def is_put(self) -> bool:
@@ -170,7 +176,9 @@ def parse_request(target: str, authorization: str, body: bytes, moment: Moment) 
         raise ServiceError('SerializationException', 'Could not parse request body into json') from None
     if not isinstance(payload, dict):
         raise ServiceError('SerializationException', 'Start of structure or map found where not expected.')
-    return Request(target.removeprefix(TARGET_PREFIX), payload, moment)
+    credential = _CREDENTIAL.search(authorization)
+    access_key = credential[1] if credential else None
+    return Request(target.removeprefix(TARGET_PREFIX), payload, moment, access_key=access_key)
 
 
 def unknown_operation() -> ServiceError:

@@ -8,6 +8,7 @@ flush is finished when it returns.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -37,13 +38,23 @@ class Server:
         control: answers the operations of our own.
         host: the address to listen on.
         port: the port; 0 takes a free one.
+        tls: to speak TLS with, or None.
     """
 
-    def __init__(self, service: Service, plan: FaultPlan, control: Control, host: str, port: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        plan: FaultPlan,
+        control: Control,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._service = service
         self._plan = plan
         self._control = control
         self._address = host, port
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
         self._wire: Wire | None = None
@@ -65,18 +76,22 @@ class Server:
         )
         await self._runner.setup()
         assert self._runner.server is not None  # noqa: S101 - setup made it
-        self._listener = Listener(self._runner.server, *self._address)
+        self._listener = Listener(self._runner.server, *self._address, self._tls)
         self._wire = Wire(self._listener)
         return await self._listener.open()
 
     async def stop(self) -> bool:
         """Stop listening, write what is buffered, and return whether all of it could be written."""
+        transports = []
         if self._listener is not None:
+            transports = self._listener.transports()
             self._listener.close()
         if self._wire is not None:
             self._wire.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.end_tls(transports)
         if self._timer is not None:
             self._timer.cancel()
         return self._service.close(now())

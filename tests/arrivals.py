@@ -1,0 +1,50 @@
+"""What has arrived at an endpoint, and whether a handler's account of it adds up."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+from doubles import DEADLINE_SECONDS
+from firefighter.logging import FirehoseHandler
+from firefighter.stats import Stats
+
+
+def adds_up(stats: Stats) -> bool:
+    """Return whether every event is delivered, dropped or pending (P1)."""
+    return stats.accepted + stats.adopted == stats.delivered + sum(stats.dropped.values()) + stats.pending
+
+
+def messages_in(folder: Path) -> Counter[str]:
+    """Return the messages of the events in an endpoint's folder; for one that delivers uncompressed lines."""
+    return Counter(
+        json.loads(line)['message']
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+        for line in path.read_bytes().splitlines()
+    )
+
+
+def deliver_everything(handler: FirehoseHandler) -> Stats:
+    """Flush until all is out, and return the account, in which nothing is pending.
+
+    One flush does not do: it tries once where someone has to act first.
+    """
+    deadline = monotonic() + DEADLINE_SECONDS
+    while not handler.flush(DEADLINE_SECONDS) and monotonic() < deadline:
+        pass
+    stats = handler.stats()
+    assert stats.pending == 0, stats
+    assert adds_up(stats), stats
+    return stats
+
+
+def sample(handler: FirehoseHandler, going_on: Callable[[], bool]) -> list[Stats]:
+    """Return snapshots of the account for as long as something goes on, at least one."""
+    snapshots = [handler.stats()]
+    while going_on():
+        snapshots.append(handler.stats())
+    return snapshots
