@@ -13,6 +13,7 @@ from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
+from firefighter._spool.mapping import prepare_to_map
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.orphans import regain
 from firefighter._spool.producer import ProducerDirectory
@@ -75,6 +76,7 @@ class Disk:
         # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
         with not_forking():
             self._directory = create(self._spool_dir, self._destination)
+            prepare_to_map()
         self._store = FileStore(self._directory, self._destination, self._bound)
         spool.use(self._store, self._max_spool_bytes)
 

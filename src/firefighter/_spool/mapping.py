@@ -13,10 +13,19 @@ import os
 import sys
 from types import ModuleType
 
-__all__ = ['map_shared']
+__all__ = ['map_shared', 'prepare_to_map']
 
 # Of Linux, macOS and the BSDs alike; Python does not name it.
 _MAP_FIXED = 0x10
+
+
+def prepare_to_map() -> None:
+    """Import now what `map_shared` needs, where forks can be held off.
+
+    It is called in any thread: a child that another one forks while it imports would wait for that import for ever.
+    """
+    if sys.version_info < (3, 13):
+        _ctypes()
 
 
 def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
