@@ -265,6 +265,11 @@ class Pipeline:
 
     def thread_ended(self) -> None:
         """Take note that the delivery thread has left; unless by END, the next event starts another."""
+        if self.pid != getpid():
+            # A greenlet of gevent's or eventlet's, which a forked child inherits. Its end is nobody's loss; that it asks
+            # for itself enters it again in threading's list, from which it is taken as it ends.
+            threading.current_thread()
+            return
         if not self.source.ended and not self.sender.running:
             self.open_here[0] = 0
             self._diagnostics.say(

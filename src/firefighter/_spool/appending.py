@@ -13,8 +13,8 @@ settles, are single stores under the lock. So a snapshot under the lock adds up 
 
 from __future__ import annotations
 
+import _thread
 import mmap
-import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -79,7 +79,9 @@ class AppendSide:
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
         self._wake = wake
-        self._lock = threading.RLock()
+        # What `threading.RLock` is, unless gevent or eventlet have put one in its place that is written in Python: a signal
+        # handler could interrupt that one half locked, and wait for it for ever. No greenlet is switched inside ours.
+        self._lock = _thread.RLock()
         # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
         self._live = live_of((full_segment(0),))
         self._alarm_tail = _NEVER
