@@ -1,0 +1,204 @@
+"""What users of other log shippers suffer from, and the tests that hold that it does not happen here.
+
+The numbers are those of the project's list of such complaints. `tests/unit/test_pains.py` checks that each test is there.
+To add a row: a phrase that says what must hold, and the tests that would fail if it did not, by their files below `tests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ['PAINS', 'Pain']
+
+
+class Pain(NamedTuple):
+    """What must hold, in a phrase, and for each file the tests in it that hold it."""
+
+    phrase: str
+    tests: Mapping[str, tuple[str, ...]]
+
+
+PAINS: Mapping[int, Pain] = {
+    1: Pain(
+        'After a fork the child has a spool, a client and a thread of its own; the parent sends what is what is its own',
+        {
+            'integration/test_forks.py': (
+                'test_each_event_arrives_exactly_once_whoever_forks',
+                'test_a_fork_that_interrupts_a_logging_call_leaves_each_event_there_once',
+                'test_a_fork_beside_threads_that_log_leaves_each_event_there_once',
+                'test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off',
+            ),
+            'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
+            'integration/test_programs.py': (
+                'test_a_forked_child_starts_at_zero_and_each_event_is_delivered_once',
+            ),
+            'integration/test_disk_handler.py': (
+                'test_a_forked_child_has_its_own_directory_and_the_parents_events_are_sent_once_by_the_parent',
+            ),
+            'unit/test_transport.py': ('test_a_forked_child_uses_no_connection_of_its_parent',),
+        },
+    ),
+    2: Pain(
+        'The last events of a short script are sent at exit; what could not be is counted, or stays on disk',
+        {
+            'integration/test_programs.py': (
+                'test_the_last_event_of_a_short_script_arrives_however_it_ends',
+                'test_with_the_endpoint_down_a_program_ends_in_time_and_says_the_number',
+            ),
+            'integration/test_replaced_handler.py': ('test_the_number_of_its_undelivered_events_is_said',),
+            'integration/test_disk_handler.py': (
+                'test_close_with_the_endpoint_down_leaves_the_events_for_the_next_process',
+            ),
+        },
+    ),
+    3: Pain(
+        'Exit and flush keep their deadline',
+        {
+            'integration/test_programs.py': (
+                'test_with_the_endpoint_down_a_program_ends_in_time_and_says_the_number',
+                'test_without_credentials_a_program_ends_at_once_and_says_so',
+                'test_several_handlers_share_one_deadline_at_exit',
+            ),
+            'integration/test_several_handlers.py': (
+                'test_handlers_whose_endpoint_is_down_do_not_use_up_the_time_of_one_whose_is_up',
+            ),
+            'integration/test_interrupted_exit.py': (
+                'test_a_ctrl_c_at_exit_ends_the_wait_and_the_count_is_said',
+            ),
+            'unit/test_flush_and_close.py': (
+                'test_flush_keeps_its_deadline_and_returns_false',
+                'test_close_keeps_its_deadline_and_says_the_number_on_stderr',
+            ),
+            'unit/test_under_pressure.py': ('test_close_returns_although_another_thread_goes_on_logging',),
+        },
+    ),
+    7: Pain(
+        'dictConfig called twice returns at once and loses nothing',
+        {
+            'integration/test_programs.py': (
+                'test_dict_config_called_twice_neither_freezes_nor_loses',
+                'test_a_handler_that_dict_config_has_forgotten_delivers_at_exit',
+            ),
+        },
+    ),
+    8: Pain(
+        'Memory and disk are bounded while the destination is down, by a policy that counts',
+        {
+            'unit/test_accounts.py': (
+                'test_memory_is_bounded_while_the_destination_is_down',
+                'test_drop_oldest_keeps_the_newest',
+                'test_drop_newest_keeps_the_oldest',
+                'test_block_waits_for_room_and_loses_nothing',
+            ),
+            'integration/test_disk_handler.py': (
+                'test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room',
+                'test_beyond_the_bound_of_the_directory_the_oldest_orphans_give_way',
+            ),
+        },
+    ),
+    13: Pain(
+        'Only what was not accepted is sent again',
+        {
+            'unit/test_delivery_loop.py': ('test_exactly_the_failed_entries_are_sent_again',),
+            'faults/test_each_fault.py': (
+                'test_of_a_partial_failure_the_failed_entries_are_sent_again_and_no_others',
+            ),
+            'crash/test_killed_processes.py': ('test_what_was_in_flight_arrives_once_more_and_nothing_else',),
+        },
+    ),
+    14: Pain(
+        'Children of multiprocessing flush; on disk nothing need run at the end: SIGTERM, os._exit, SIGKILL',
+        {
+            'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
+            'integration/test_programs.py': ('test_a_child_that_exits_delivers_without_flushing',),
+            'integration/test_forks.py': (
+                'test_on_disk_the_next_start_delivers_what_an_end_without_python_left',
+            ),
+            'crash/test_killed_processes.py': ('test_no_event_is_lost_whose_logging_call_had_returned',),
+        },
+    ),
+    18: Pain(
+        'A destructor or a signal handler that logs neither deadlocks nor loses',
+        {
+            'integration/test_programs.py': (
+                'test_a_signal_handler_that_logs_loses_nothing',
+                'test_a_destructor_that_logs_loses_nothing',
+            ),
+            'faults/test_interruptions.py': (
+                'test_an_exception_at_any_moment_of_append_loses_nothing_whose_call_returned',
+                'test_a_reentrant_lock_tells_whether_it_is_the_calling_threads',
+            ),
+            'unit/test_wakeup.py': ('test_a_signal_handler_may_wake_the_thread_that_it_interrupts',),
+        },
+    ),
+    19: Pain(
+        'A formatter or a `__str__` that logs does not deadlock',
+        {
+            'unit/test_emit.py': ('test_a_formatter_that_logs_does_not_deadlock',),
+            'unit/test_bad_input.py': ('test_a_str_that_logs_does_not_deadlock',),
+        },
+    ),
+    24: Pain(
+        'Where no thread can start any more, the calling thread delivers',
+        {
+            'integration/test_programs.py': (
+                'test_the_last_event_of_a_short_script_arrives_however_it_ends',
+            ),
+            'unit/test_what_raises.py': ('test_a_thread_that_cannot_start_never_raises',),
+            'unit/test_flush_and_close.py': ('test_flush_without_a_thread_delivers_in_the_calling_thread',),
+        },
+    ),
+    25: Pain(
+        'Handlers do not interfere with each other',
+        {
+            'unit/test_constructor.py': ('test_handlers_share_nothing',),
+            'integration/test_several_handlers.py': (
+                'test_handlers_whose_endpoint_is_down_do_not_use_up_the_time_of_one_whose_is_up',
+            ),
+        },
+    ),
+    26: Pain(
+        'A closed handler that is used again opens again',
+        {
+            'unit/test_flush_and_close.py': (
+                'test_a_closed_handler_that_is_used_again_opens_again',
+                'test_what_close_could_not_deliver_goes_with_the_next_use',
+            ),
+            'integration/test_disk_handler.py': (
+                'test_a_closed_handler_that_is_used_again_is_on_disk_again',
+            ),
+        },
+    ),
+    33: Pain(
+        'Torn bytes are skipped and counted, what is good is delivered, what was acknowledged is not sent again',
+        {
+            'properties/test_recovery.py': (
+                'test_after_a_power_loss_exactly_the_lines_that_survived_are_good',
+                'test_after_a_crash_exactly_the_committed_and_unsettled_lines_are_good',
+            ),
+            'unit/spool/test_quarantine.py': (
+                'test_each_entry_says_where_its_bytes_were_and_why_they_are_here',
+            ),
+            'unit/spool/test_recovery.py': ('test_zeros_tear_the_line_that_they_are_in_and_no_other',),
+        },
+    ),
+    37: Pain(
+        'No thread exists before the first event, so a fork gets no warning',
+        {
+            'unit/test_constructor.py': (
+                'test_making_and_closing_a_handler_starts_no_thread_and_makes_no_request',
+            ),
+        },
+    ),
+    38: Pain(
+        'A handler can be pickled and copied: it makes itself anew from its options',
+        {
+            'unit/test_copies.py': (
+                'test_a_copy_is_a_handler_of_its_own_made_from_the_same_options',
+                'test_a_client_cannot_come_along_and_the_error_says_what_to_hand_in',
+            ),
+            'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
+        },
+    ),
+}
