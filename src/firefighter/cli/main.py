@@ -12,6 +12,7 @@ import firefighter
 # name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> int`.
 # A table, not a search, so that `--help` imports none of them.
 COMMANDS = {
+    'audit': 'read what was delivered, and say whether anything is missing',
     'demo': 'put a small web service under load, and account for every event that it logs',
     'local': 'run an embedded Firehose endpoint that delivers into a folder',
     'spool': 'look into a spool directory: what waits, from whom, since when',

@@ -1,0 +1,72 @@
+"""The place that is an S3 bucket. This module alone knows boto3's S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from firefighter._audit.decoding import CHUNK_BYTES
+from firefighter._audit.places import StoredObject, UnreadableError
+
+__all__ = ['Bucket']
+
+
+class Bucket:
+    """The objects of a bucket whose keys begin alike, listed a thousand at a time.
+
+    Args:
+        name: the bucket's.
+        prefix: how the keys begin.
+        profile_name: the profile with the credentials.
+        region_name: overrides the profile's.
+        endpoint_url: overrides the service's address.
+
+    Raises:
+        UnreadableError: no client can be made.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        prefix: str,
+        *,
+        profile_name: str | None = None,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+    ) -> None:
+        # Slow to import, and a folder needs none of it.
+        import boto3.session  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        self._errors = (BotoCoreError, ClientError)
+        self._name = name
+        self._prefix = prefix
+        try:
+            self._client: Any = boto3.session.Session(profile_name=profile_name).client(
+                's3', region_name=region_name, endpoint_url=endpoint_url
+            )
+        except (*self._errors, ValueError) as error:
+            raise UnreadableError(f's3://{name}: {error}') from error
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield the objects, in the order of their keys."""
+        pages = self._client.get_paginator('list_objects_v2').paginate(Bucket=self._name, Prefix=self._prefix)
+        try:
+            for page in pages:
+                for entry in page.get('Contents', ()):
+                    yield self._object(entry['Key'], entry['Size'])
+        except self._errors as error:
+            raise UnreadableError(f's3://{self._name}: {error}') from error
+
+    def _object(self, key: str, size_bytes: int) -> StoredObject:
+        name = f's3://{self._name}/{key}'
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                with closing(self._client.get_object(Bucket=self._name, Key=key)['Body']) as body:
+                    yield from body.iter_chunks(CHUNK_BYTES)
+            except self._errors as error:
+                raise UnreadableError(f'{name}: {error}') from error
+
+        return StoredObject(name, size_bytes, chunks)

@@ -1,0 +1,84 @@
+"""Where delivered objects are: what a place is, and the one that is a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from firefighter._audit.decoding import CHUNK_BYTES
+
+__all__ = ['Folder', 'Place', 'StoredObject', 'UnreadableError']
+
+
+class UnreadableError(Exception):
+    """An object, or the place itself, cannot be read."""
+
+
+class StoredObject(NamedTuple):
+    """One object.
+
+    Attributes:
+        name: what to call it in a message.
+        size_bytes: its size as stored.
+        chunks: yields its bytes; raises UnreadableError.
+    """
+
+    name: str
+    size_bytes: int
+    chunks: Callable[[], Iterator[bytes]]
+
+
+class Place(Protocol):
+    """What has objects."""
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield the objects, in the order of their names.
+
+        Raises:
+            UnreadableError: they cannot be listed.
+        """
+
+
+class Folder:
+    """The files of a folder and of those in it, or one file. Names that begin with a dot are left out: they are unfinished.
+
+    Args:
+        path: where.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield the files; links to directories are not followed."""
+        if self._path.is_file():
+            yield _file(self._path)
+            return
+        for directory, inside, names in os.walk(self._path, onerror=_refuse):
+            inside[:] = sorted(name for name in inside if not name.startswith('.'))
+            for name in sorted(names):
+                path = Path(directory, name)
+                if not name.startswith('.') and path.is_file():
+                    yield _file(path)
+
+
+def _file(path: Path) -> StoredObject:
+    def chunks() -> Iterator[bytes]:
+        try:
+            with path.open('rb') as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            raise UnreadableError(f'{path}: {error.strerror}') from error
+
+    try:
+        size_bytes = path.stat().st_size
+    except OSError:  # It is gone, which reading it will say.
+        size_bytes = 0
+    return StoredObject(str(path), size_bytes, chunks)
+
+
+def _refuse(error: OSError) -> None:
+    raise UnreadableError(f'{error.filename}: {error.strerror}') from error

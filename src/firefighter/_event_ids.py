@@ -1,0 +1,71 @@
+"""Event ids and markers, as they are in the events: for those who write them and those who read them.
+
+    {"timestamp": ..., ..., "producer": "0f1e...", "sequence": 41}
+
+A producer numbers its events from 0 without a gap. For what it has dropped it leaves a *marker*, an event of its own:
+
+    {"timestamp": ..., "level": "WARNING", "logger": "firefighter", "message": "events dropped",
+     "firefighter_dropped": [{"first": 17, "last": 40, "reason": "overflow"}], "producer": "0f1e...", "sequence": 42}
+
+Where what was dropped is another producer's, which has died, each of the ranges says whose in a `producer` of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple, TypeGuard
+
+__all__ = ['DROPPED', 'PRODUCER', 'SEQUENCE', 'Dropped', 'dropped_in', 'event_id']
+
+PRODUCER = 'producer'
+SEQUENCE = 'sequence'
+DROPPED = 'firefighter_dropped'
+"""The keys of an event, and of a marker."""
+
+# Beyond it a number is nobody's: 2 ** 53 is the largest that every reader of JSON keeps exact.
+_END_OF_NUMBERS = 1 << 53
+_PRODUCER = re.compile('[0-9a-f]{32}')
+
+
+class Dropped(NamedTuple):
+    """What a marker says: a producer's events from the first to the last are dropped, and why."""
+
+    producer: str
+    first: int
+    last: int
+    reason: str
+
+
+def event_id(event: dict[str, Any]) -> tuple[str, int] | None:
+    """Return an event's producer and sequence number, or None when it has no id."""
+    producer, number = event.get(PRODUCER), event.get(SEQUENCE)
+    return (producer, number) if _is_producer(producer) and _is_number(number) else None
+
+
+def dropped_in(event: dict[str, Any]) -> list[Dropped]:
+    """Return what an event with an id says was dropped: nothing, unless it is a marker."""
+    told = event.get(DROPPED)
+    ranges = [_dropped(entry, event[PRODUCER]) for entry in told] if isinstance(told, list) else []
+    return [dropped for dropped in ranges if dropped is not None]
+
+
+def _dropped(entry: object, teller: str) -> Dropped | None:
+    if not isinstance(entry, dict):
+        return None
+    producer, first, last, reason = (
+        entry.get(PRODUCER, teller),
+        entry.get('first'),
+        entry.get('last'),
+        entry.get('reason'),
+    )
+    if not _is_producer(producer) or not _is_number(first) or not _is_number(last) or type(reason) is not str:
+        return None
+    return Dropped(producer, first, last, reason) if first <= last else None
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < _END_OF_NUMBERS
+
+
+def _is_producer(value: object) -> TypeGuard[str]:
+    return type(value) is str and _PRODUCER.fullmatch(value) is not None

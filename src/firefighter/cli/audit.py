@@ -1,0 +1,198 @@
+"""`firefighter audit`: read what was delivered, and say whether anything is missing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from heapq import nlargest
+from pathlib import Path
+
+from firefighter._audit.accounts import Accounts, ProducerAccount, Totals
+from firefighter._audit.bucket import Bucket
+from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
+from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
+from firefighter.cli.progress import Progress, progress
+from firefighter.cli.tables import print_table
+
+EPILOG = """\
+WHERE is a folder, or s3://BUCKET/PREFIX. All files in it are read, also those in folders below: plain, gzip and zstd.
+
+The events must have ids, which handlers add that are made with event_ids=True. For each producer (one process and one
+handler) the command tells how many of its events are there, how many are missing because the handler has dropped them
+and left a marker that says so, how many are missing and nobody knows why, and how many are there more than once.
+
+What comes after the last event that has arrived leaves no gap: whether a producer's end is missing nobody can see here.
+Ask handler.stats() for that, or audit again later.
+
+The exit status is 0 when nothing is missing that no marker explains, 1 when something is or an object cannot be read,
+and 2 when there is nothing to audit.
+"""
+
+# So many producers are listed for people, those with the most unexplained first.
+LISTED = 20
+# So many gaps are shown of each.
+SHOWN_GAPS = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument('where', metavar='WHERE', help='a folder, or s3://BUCKET/PREFIX')
+    parser.add_argument(
+        '--partial',
+        action='store_true',
+        help='WHERE begins in the middle (an hour of many): do not miss what comes before the first event of a '
+        'producer',
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='a line of JSON for each producer, and one with the totals'
+    )
+    parser.add_argument('--region', help="the bucket's region")
+    parser.add_argument('--endpoint-url', help='of S3, when it is not AWS')
+    parser.add_argument('--profile', help='the profile with the credentials')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Audit, print, and return the exit status."""
+    try:
+        return _audit(arguments)
+    except NeedsZstdError:
+        return _fail('some of it is zstd: pip install zstandard')
+    except UnreadableError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130  # as shells count it
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    accounts = Accounts(partial=arguments.partial)
+    objects, troubles = _read(_place(arguments), accounts)
+    if not objects:
+        return _fail(f'{arguments.where}: nothing is there')
+    totals = accounts.totals()
+    for trouble in troubles:
+        _complain(trouble)
+    if arguments.json:
+        _print_json(accounts, {'objects': objects, 'unreadable': len(troubles), **asdict(totals)})
+    else:
+        _print_for_people(accounts, totals, objects)
+    return int(bool(totals.unexplained or troubles))
+
+
+def _place(arguments: argparse.Namespace) -> Place:
+    """Return the place that was named.
+
+    Raises:
+        UnreadableError: there is no such folder, or no client for S3.
+    """
+    where: str = arguments.where
+    if where.startswith('s3://'):
+        bucket, _, prefix = where.removeprefix('s3://').partition('/')
+        return Bucket(
+            bucket,
+            prefix,
+            profile_name=arguments.profile,
+            region_name=arguments.region,
+            endpoint_url=arguments.endpoint_url,
+        )
+    path = Path(where)
+    if not path.exists():
+        raise UnreadableError(f'{where}: no such folder')
+    return Folder(path)
+
+
+def _read(place: Place, accounts: Accounts) -> tuple[int, list[str]]:
+    """Take every line of every object; return how many objects there are, and what was wrong with some."""
+    objects, troubles = 0, []
+    with progress('auditing', in_bytes=True) as bar:
+        for stored in _shown(place, bar):
+            objects += 1
+            try:
+                for line in lines(stored.chunks()):
+                    accounts.take(line)
+            except DamagedError as error:
+                troubles.append(f'{stored.name}: {error}')
+            except UnreadableError as error:
+                troubles.append(str(error))
+    return objects, troubles
+
+
+def _shown(place: Place, bar: Progress) -> Iterator[StoredObject]:
+    """Yield the objects, and show how many of their bytes are done."""
+    total = sum(stored.size_bytes for stored in place.objects()) if bar.is_shown else 0
+    done = 0
+    for stored in place.objects():
+        yield stored
+        done += stored.size_bytes
+        bar.update(done, total)
+
+
+def _print_json(accounts: Accounts, totals: dict[str, object]) -> None:
+    for account in accounts:
+        print(json.dumps(asdict(account)))
+    print(json.dumps({'producer': None, **totals}))
+
+
+def _print_for_people(accounts: Accounts, totals: Totals, objects: int) -> None:
+    noted = nlargest(
+        LISTED,
+        accounts,
+        key=lambda account: (account.unexplained, sum(account.explained.values()), account.events),
+    )
+    print_table(
+        ('PRODUCER', 'EVENTS', 'DUPLICATES', 'EXPLAINED', 'UNEXPLAINED', 'WHERE'),
+        [
+            (
+                account.producer,
+                account.events,
+                account.duplicates,
+                sum(account.explained.values()),
+                account.unexplained,
+                _gaps(account),
+            )
+            for account in noted
+        ],
+    )
+    if totals.producers > len(noted):
+        print(f'and {totals.producers - len(noted):,} producers more')
+    print()
+    reasons = ', '.join(f'{reason} {events:,}' for reason, events in sorted(totals.explained.items()))
+    explained = sum(totals.explained.values())
+    print(
+        f'{totals.events:,} events of {totals.producers:,} producers in {objects:,} objects, {totals.markers:,} of them markers'
+    )
+    print(f'{totals.duplicates:,} duplicates')
+    print(f'{explained:,} missing and explained' + (f': {reasons}' if reasons else ''))
+    print(f'{totals.unexplained:,} missing and not explained')
+    if totals.without_id:
+        print(f'{totals.without_id:,} events without an id, of which nothing can be said')
+    if totals.not_json:
+        print(f'{totals.not_json:,} lines that are no JSON: torn, or of another formatter')
+    if totals.before_first:
+        print(
+            f'{totals.before_first:,} of the missing come before the first event of their producer: with --partial '
+            'they are not missed'
+        )
+
+
+def _gaps(account: ProducerAccount) -> str:
+    shown = [f'{first}' if first == last else f'{first}-{last}' for first, last in account.gaps[:SHOWN_GAPS]]
+    return ', '.join(shown + ['...'] * (len(account.gaps) > SHOWN_GAPS))
+
+
+def _complain(trouble: str) -> None:
+    print(f'firefighter audit: {trouble}', file=sys.stderr)
+
+
+def _fail(trouble: str) -> int:
+    _complain(trouble)
+    return 2
