@@ -21,7 +21,7 @@ class Pain(NamedTuple):
 
 PAINS: Mapping[int, Pain] = {
     1: Pain(
-        'After a fork the child has a spool, a client and a thread of its own; the parent sends what is what is its own',
+        'After a fork the child has a spool, a client and a thread of its own; the parent sends its own events',
         {
             'integration/test_forks.py': (
                 'test_each_event_arrives_exactly_once_whoever_forks',
@@ -29,6 +29,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_fork_beside_threads_that_log_leaves_each_event_there_once',
                 'test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off',
             ),
+            'integration/test_gunicorn.py': ('test_each_event_arrives_once_though_a_worker_is_killed',),
             'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
             'integration/test_programs.py': (
                 'test_a_forked_child_starts_at_zero_and_each_event_is_delivered_once',
@@ -186,6 +187,9 @@ PAINS: Mapping[int, Pain] = {
     37: Pain(
         'No thread exists before the first event, so a fork gets no warning',
         {
+            'integration/test_forks.py': (
+                'test_a_fork_before_the_first_event_meets_no_thread_and_gets_no_warning',
+            ),
             'unit/test_constructor.py': (
                 'test_making_and_closing_a_handler_starts_no_thread_and_makes_no_request',
             ),

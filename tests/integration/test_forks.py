@@ -230,6 +230,27 @@ def test_a_fork_beside_threads_that_log_leaves_each_event_there_once(endpoint, p
         assert mine == {f'thread {name}, event {number}' for number in range(len(mine))}
 
 
+def test_a_fork_before_the_first_event_meets_no_thread_and_gets_no_warning(endpoint, place):
+    """Since Python 3.12 `os.fork` warns where a second thread exists: a master process that does not log has none."""
+    ended = run(
+        """
+        import warnings
+        assert threading.active_count() == 1
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            child = os.fork()
+        assert not caught, caught
+        logger.info('child' if not child else 'parent')
+        if child:
+            reap(child)
+        """,
+        endpoint,
+        place,
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert messages(endpoint) == ['child', 'parent']
+
+
 def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(endpoint, place):
     """A child that is forked while another thread imports would wait for that import for ever."""
     ended = run(
