@@ -42,6 +42,14 @@ def deliver_everything(handler: FirehoseHandler) -> Stats:
     return stats
 
 
+def flush_until_it_fails(handler: FirehoseHandler) -> Stats:
+    """Flush until an attempt has failed, and return the account."""
+    deadline = monotonic() + DEADLINE_SECONDS
+    while handler.stats().last_error is None and monotonic() < deadline:
+        assert not handler.flush(0.2)
+    return handler.stats()
+
+
 def sample(handler: FirehoseHandler, going_on: Callable[[], bool]) -> list[Stats]:
     """Return snapshots of the account for as long as something goes on, at least one."""
     snapshots = [handler.stats()]
