@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test interruption-test lint format bench bench-tail docs clean constraints
+.PHONY: demo test crash-test fault-test interruption-test lint format bench bench-tail docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -21,6 +21,10 @@ test: $(VENV)/.test
 
 crash-test: $(VENV)/.test
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)
+
+# `make fault-test N=1000 SEED=7` lets so many faults strike handlers at random, and shows what became of their events.
+fault-test: $(VENV)/.test
+	$(BIN)/python tests/faults/report.py $(N) $(SEED)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

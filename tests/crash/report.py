@@ -16,10 +16,12 @@ from pathlib import Path
 
 from harness import VARIANTS, Harness, Result
 
+from firefighter.cli.tables import print_table
+
 COLUMNS = ('', 'kills', 'reported', 'lost', 'in flight', 'twice', 'unexplained', 'median s', 'worst s')
 
 
-def row(name: str, results: Sequence[Result], kills: int) -> tuple[str, ...]:
+def row(name: str, results: Sequence[Result], kills: int) -> tuple[str | int, ...]:
     """Return a line of the table."""
     seconds = [result.recovery_seconds for result in results]
     totals = [
@@ -27,7 +29,7 @@ def row(name: str, results: Sequence[Result], kills: int) -> tuple[str, ...]:
         for field in ('reported', 'lost', 'in_flight', 'twice', 'unexplained')
     ]
     times = statistics.median(seconds), max(seconds)
-    return name, f'{kills:,}', *(f'{total:,}' for total in totals), *(f'{time:.3f}' for time in times)
+    return name, kills, *totals, *(f'{time:.3f}' for time in times)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,10 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             kills += deaths[variant.name]
     rows = [row(name, done, deaths[name] * len(done)) for name, done in results.items()]
     everything = [result for done in results.values() for result in done]
-    table = [COLUMNS, *rows, row('all', everything, kills)]
-    [max(map(len, column)) for column in zip(*table, strict=False)]
-    for line in table:
-        _first, *_rest = line
+    print_table(COLUMNS, [*rows, row('all', everything, kills)])
     return int(any(result.lost or result.unexplained for result in everything))
 
 
