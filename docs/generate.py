@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 
 from firefighter.formatting import JSONFormatter
+from firefighter.integrations.metrics import METRICS
+from firefighter.integrations.prometheus import FirehoseCollector
 from firefighter.local import Account
 from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.fault_plan import TRIGGERS, Armed
@@ -48,6 +50,19 @@ def stats() -> str:
     rows += ['', '| `DropReason` | meaning |', '|---|---|']
     reasons = _attributes(DropReason)
     rows += [f'| `{reason.value}` | {reasons[reason.name]} |' for reason in DropReason]
+    return '\n'.join(rows)
+
+
+def metrics() -> str:
+    """Return the table of the metrics, from their one description."""
+    rows = ['| `stats()` | Prometheus | OpenTelemetry | unit | meaning |', '|---|---|---|---|---|']
+    for metric, family in zip(METRICS, FirehoseCollector([]).describe(), strict=True):
+        name = f'{family.name}_total' if family.type == 'counter' else family.name
+        label = f'{{{metric.label}}}' if metric.label else ''
+        rows.append(
+            f'| `{metric.stats_field}` | `{name}{label}` | `firefighter.{metric.name}` '
+            f'| `{metric.unit.value}` | {metric.text} |'
+        )
     return '\n'.join(rows)
 
 
@@ -92,6 +107,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
+    ('metrics.md', 'metrics'): metrics,
     ('configuration.md', 'dictconfig'): example('dictconfig.py'),
     ('configuration.md', 'yaml'): example('yaml_config.yaml'),
     ('configuration.md', 'django'): example('django_settings.py'),

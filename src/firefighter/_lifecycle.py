@@ -13,7 +13,7 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
-__all__ = ['deadline', 'exiting', 'keep', 'let_go', 'not_forking', 'register']
+__all__ = ['deadline', 'exiting', 'keep', 'let_go', 'not_forking', 'register', 'registered']
 
 
 # Importing boto3 and making a client takes 0.3 s, on a slow machine some times that.
@@ -67,6 +67,13 @@ def register(handler: Handler) -> None:
             after_in_parent=_after_fork_in_parent,
             after_in_child=_after_fork_in_child,
         )
+
+
+def registered() -> list[Handler]:
+    """Return the handlers that there are."""
+    while True:
+        with suppress(RuntimeError):  # another thread has made one meanwhile
+            return list(_process.handlers)
 
 
 @contextmanager

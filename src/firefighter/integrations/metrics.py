@@ -1,0 +1,181 @@
+"""Which field of `Stats` is which metric, and the metrics of all handlers together. Knows no metrics library.
+
+A metric belongs to a stream: handlers of the same stream are added up. What a handler has counted stays counted when the
+handler is gone (`dictConfig` forgets those that it replaces), so that a counter never goes back.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from os import getpid
+
+from firefighter import _lifecycle
+from firefighter.logging import FirehoseHandler
+from firefighter.stats import DropReason, Stats
+
+__all__ = ['METRICS', 'NO_METRIC', 'Kind', 'Metric', 'Point', 'Readings', 'Unit']
+
+
+class Kind(enum.Enum):
+    """How a metric moves, and how that of several handlers is made of theirs."""
+
+    COUNTER = 'counter'
+    """Only up; the sum."""
+    LEVEL = 'level'
+    """Up and down; the sum."""
+    EXTREME = 'extreme'
+    """Up and down; the largest."""
+
+
+class Unit(enum.Enum):
+    """What is counted or measured, as OpenTelemetry writes it (UCUM)."""
+
+    EVENTS = '{event}'
+    RECORDS = '{record}'
+    REQUESTS = '{request}'
+    LOG_RECORDS = '{log_record}'
+    ERRORS = '{error}'
+    HANDLERS = '{handler}'
+    BYTES = 'By'
+    SECONDS = 's'
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        kind: how it moves.
+        stats_field: the field of `Stats` that it shows.
+        name: what it is called, in words with dots between them, without unit or the library's name.
+        unit: of what.
+        text: what it means, in a sentence.
+        label: what its values are told apart by, beside the stream: the keys of a mapping, or the value of a text, which
+            then counts the handlers that have it.
+    """
+
+    kind: Kind
+    stats_field: str
+    name: str
+    unit: Unit
+    text: str
+    label: str | None = None
+
+
+_counter = partial(Metric, Kind.COUNTER)
+_level = partial(Metric, Kind.LEVEL)
+
+# A new field of `Stats` comes here, as one line, or into NO_METRIC.
+METRICS = (
+    _counter('accepted', 'events.accepted', Unit.EVENTS, 'Events that the program logged.'),
+    _counter('adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes.'),
+    _counter('delivered', 'events.delivered', Unit.EVENTS, 'Events that Firehose has acknowledged.'),
+    _counter('dropped', 'events.dropped', Unit.EVENTS, 'Events given up.', 'reason'),
+    _counter('dropped_bytes', 'data.dropped', Unit.BYTES, 'Size of the events given up.', 'reason'),
+    _level('pending', 'events.pending', Unit.EVENTS, 'Events neither delivered nor dropped yet.'),
+    _level('spool_bytes', 'spool.size', Unit.BYTES, 'What the spool has allocated.'),
+    _counter('requests', 'requests', Unit.REQUESTS, 'PutRecordBatch requests sent.'),
+    _counter('records', 'records.sent', Unit.RECORDS, 'Firehose records in those requests.'),
+    _counter('sent_bytes', 'data.sent', Unit.BYTES, 'Data in those records, before base64.'),
+    _counter('retried', 'records.retried', Unit.RECORDS, 'Firehose records sent again.'),
+    _counter('uncertain', 'records.uncertain', Unit.RECORDS, 'Firehose records that may have extra copies.'),
+    _counter('oversize', 'events.oversize', Unit.EVENTS, 'Events that were longer than MAX_RECORD_SIZE.'),
+    _counter('truncated', 'events.truncated', Unit.EVENTS, 'Events that were cut to fit.'),
+    _counter('suppressed', 'suppressed', Unit.LOG_RECORDS, 'Log records of delivery itself: no events.'),
+    _counter('hook_errors', 'hook.errors', Unit.ERRORS, 'Exceptions that on_drop raised.'),
+    _counter('quarantined_bytes', 'spool.quarantined', Unit.BYTES, 'Torn bytes that were put aside.'),
+    _level('backing', 'handlers', Unit.HANDLERS, 'Handlers, by where their spool lives.', 'backing'),
+)
+
+NO_METRIC: Mapping[str, str] = {
+    'last_error': 'a text, of which each would be a series of its own',
+}
+"""Fields of `Stats` that are no metric, and why."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric.
+
+    Attributes:
+        stream: the delivery stream's name; empty for a handler without one.
+        label: the value of the metric's label, where it has one.
+        value: the number.
+    """
+
+    stream: str
+    label: str | None
+    value: float
+
+
+_Key = tuple[Metric, str, 'str | None']
+
+
+@dataclass
+class _Memory:
+    """What has been read of the handlers: last of each that there is, and the counters of those that are gone."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    last: dict[weakref.ref[FirehoseHandler], dict[_Key, float]] = field(default_factory=dict)
+    gone: dict[_Key, float] = field(default_factory=dict)
+
+
+class Readings:
+    """Reads the metrics of handlers.
+
+    Args:
+        handlers: the handlers; None for all that this process has at the moment of reading.
+    """
+
+    def __init__(self, handlers: Iterable[FirehoseHandler] | None = None) -> None:
+        self._handlers = None if handlers is None else list(handlers)
+        # By pid: what the parent has counted is the parent's, and so is a lock that another thread held at the fork.
+        self._memories: dict[int, _Memory] = {}
+
+    def read(self) -> dict[Metric, list[Point]]:
+        """Return the points of each metric, by one snapshot of each handler."""
+        memory = self._memories.setdefault(getpid(), _Memory())
+        with memory.lock:
+            for handler in _all_handlers() if self._handlers is None else self._handlers:
+                stream = handler.delivery_stream_name or ''
+                memory.last[weakref.ref(handler)] = dict(_values(handler.stats(), stream))
+            for gone in [handler for handler in memory.last if handler() is None]:
+                values = memory.last.pop(gone)
+                _add(memory.gone, {key: values[key] for key in values if key[0].kind is Kind.COUNTER})
+            totals = dict(memory.gone)
+            for values in memory.last.values():
+                _add(totals, values)
+        points: dict[Metric, list[Point]] = {metric: [] for metric in METRICS}
+        for (metric, stream, label), value in totals.items():
+            points[metric].append(Point(stream, label, value))
+        return points
+
+
+def _all_handlers() -> list[FirehoseHandler]:
+    return [handler for handler in _lifecycle.registered() if isinstance(handler, FirehoseHandler)]
+
+
+def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:
+    for metric in METRICS:
+        value = getattr(stats, metric.stats_field)
+        if metric.label is None:
+            yield (metric, stream, None), value
+        elif isinstance(value, str):
+            yield (metric, stream, value), 1
+        else:
+            # All reasons from the beginning: the increase from nothing to one is not seen by a monitor.
+            for reason in DropReason:
+                yield (metric, stream, reason.value), value.get(reason, 0)
+
+
+def _add(totals: dict[_Key, float], values: Mapping[_Key, float]) -> None:
+    for key, value in values.items():
+        if key[0].kind is Kind.EXTREME:
+            totals[key] = max(totals.get(key, value), value)
+        else:
+            totals[key] = totals.get(key, 0) + value
