@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -11,27 +10,16 @@ from pathlib import Path
 from firefighter._spool import header as headers
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import destination_folder
 from firefighter._spool.files import SEGMENT_SUFFIX, TEMPORARY_PREFIX, read_and_map
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.orphans import adopt_dead, regain
 from firefighter._spool.producer import ProducerDirectory
-from firefighter._spool.quarantine import QUARANTINE, Quarantine
+from firefighter._spool.quarantine import Quarantine
 from firefighter._spool.recovery import Recovery, recover
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable
 
-__all__ = ['Adoption', 'quarantine_of']
-
-
-def quarantine_of(spool_dir: Path, destination: Destination) -> Quarantine:
-    """Return the quarantine of a destination: in its folder, since the directories of the dead are removed."""
-
-    def open_file() -> int:
-        with destination_folder(spool_dir, destination) as folder:
-            return folder.file(QUARANTINE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-    return Quarantine(open_file)
+__all__ = ['Adoption']
 
 
 class _Estate:

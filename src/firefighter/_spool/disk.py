@@ -7,12 +7,13 @@ from math import inf
 from pathlib import Path
 
 from firefighter._lifecycle import not_forking
-from firefighter._spool.adoption import Adoption, quarantine_of
+from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
+from firefighter._spool.kept import dead_letters_of, quarantine_of
 from firefighter._spool.mapping import prepare_to_map
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.orphans import regain
@@ -37,6 +38,7 @@ class Disk:
 
     Attributes:
         quarantine: where torn bytes of dead producers are put.
+        dead_letters: where events are put that Firehose refuses.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Disk:
         self._store: FileStore | None = None
         self._looked_at = -inf
         self.quarantine = quarantine_of(spool_dir, destination)
+        self.dead_letters = dead_letters_of(spool_dir, destination)
         self._adoption = Adoption(spool_dir, destination, self.quarantine, self._bound.give_back)
 
     @property

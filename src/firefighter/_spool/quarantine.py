@@ -11,23 +11,20 @@ bound; what comes when it is full leaves no entry. Nothing reads the file but pe
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 
-__all__ = ['MOST_BYTES', 'QUARANTINE', 'Quarantine']
+from firefighter._spool.bounded_file import MOST_BYTES, BoundedFile
+
+__all__ = ['QUARANTINE', 'Quarantine']
 
 QUARANTINE = 'quarantine'
-
-# As much as four of the largest segments: enough to see what happened, and not enough to fill a disk.
-MOST_BYTES = 16 * 1024 * 1024
 
 
 class Quarantine:
     """Appends to a quarantine file, within a bound.
 
     Args:
-        open_file: returns a descriptor that appends to the file (O_WRONLY, O_APPEND, O_CREAT, mode 0600). Called for each
-            entry and not before the first, so that there is no file where nothing was torn; the descriptor is closed.
+        open_file: as for `BoundedFile`.
         most_bytes: the bound of the file, in bytes.
 
     Attributes:
@@ -36,8 +33,7 @@ class Quarantine:
     """
 
     def __init__(self, open_file: Callable[[], int], most_bytes: int = MOST_BYTES) -> None:
-        self._open_file = open_file
-        self._most_bytes = most_bytes
+        self._file = BoundedFile(open_file, most_bytes)
         self.size_bytes = 0
         self.kept_bytes = 0
 
@@ -54,38 +50,29 @@ class Quarantine:
             OSError: the file cannot be opened or written. It is then as it was before; the bytes are counted.
         """
         self.size_bytes += len(data)
-        descriptor = self._open_file()
-        try:
-            before = os.fstat(descriptor).st_size
-            entry, kept = self._entry(segment, offset, data, reason, self._most_bytes - before)
-            try:
-                _write(descriptor, entry)
-            except OSError:
-                # Half an entry would hide the beginning of the next.
-                os.ftruncate(descriptor, before)
-                raise
-        finally:
-            os.close(descriptor)
+        kept = 0
+
+        def entry_for(room: int) -> bytes:
+            nonlocal kept
+            entry, kept = _entry(segment, offset, data, reason, room)
+            return entry
+
+        self._file.append(entry_for)
         self.kept_bytes += kept
 
-    def _entry(self, segment: str, offset: int, data: bytes, reason: str, room: int) -> tuple[bytes, int]:
-        """Return an entry of at most `room` bytes, empty when that is too little, and how much of the data is in it."""
-        about = {
-            'segment': segment,
-            'offset': offset,
-            'length': len(data),
-            'kept': len(data),
-            'reason': reason,
-        }
-        # With all of the data in it the line of JSON is at its longest.
-        kept = min(len(data), room - len(json.dumps(about)) - 2)
-        if kept <= 0:
-            return b'', 0
-        about['kept'] = kept
-        return json.dumps(about).encode('ascii') + b'\n' + data[:kept] + b'\n', kept
 
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _entry(segment: str, offset: int, data: bytes, reason: str, room: int) -> tuple[bytes, int]:
+    """Return an entry of at most `room` bytes, empty when that is too little, and how much of the data is in it."""
+    about = {
+        'segment': segment,
+        'offset': offset,
+        'length': len(data),
+        'kept': len(data),
+        'reason': reason,
+    }
+    # With all of the data in it the line of JSON is at its longest.
+    kept = min(len(data), room - len(json.dumps(about)) - 2)
+    if kept <= 0:
+        return b'', 0
+    about['kept'] = kept
+    return json.dumps(about).encode('ascii') + b'\n' + data[:kept] + b'\n', kept
