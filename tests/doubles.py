@@ -118,6 +118,26 @@ class RaisingClient(AcceptingClient):
             raise self._errors[number]
 
 
+class RefusingClient(AcceptingClient):
+    """Refuses each request whole that has an event in it that the service holds for invalid, as Firehose does.
+
+    Args:
+        invalid: says of an event whether it is.
+    """
+
+    def __init__(self, invalid: Callable[[bytes], bool]) -> None:
+        super().__init__()
+        self._invalid = invalid
+
+    def hold(self, number: int) -> None:
+        if any(map(self._invalid, self.requests[number])):
+            raise ValidationException('1 validation error detected')
+
+
+class ValidationException(Exception):  # noqa: N818  # AWS's name
+    """Has the name of Firehose's error code, by which it is known."""
+
+
 class DownClient(AcceptingClient):
     """Never reaches its service."""
 

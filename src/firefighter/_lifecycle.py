@@ -13,11 +13,25 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
-__all__ = ['deadline', 'exiting', 'keep', 'let_go', 'not_forking', 'register', 'registered']
+__all__ = [
+    'deadline',
+    'exiting',
+    'keep',
+    'let_go',
+    'not_forking',
+    'register',
+    'registered',
+    'release_worker',
+    'reserve_worker',
+]
 
 
 # Importing boto3 and making a client takes 0.3 s, on a slow machine some times that.
 _FORK_WAIT_SECONDS = 5.0
+
+# Twenty handlers with a backlog each are not sixty threads. Eight requests beside those that the delivery threads make are
+# 8 MiB in each 100 ms that AWS takes to answer: more than the quota of any one stream.
+MAX_WORKERS = 8
 
 
 class Handler(Protocol):
@@ -43,6 +57,7 @@ class _Process:
         self.hooks_in_place = False
         self.finalizer_in = 0
         self.fork_gate = threading.RLock()
+        self.workers = threading.BoundedSemaphore(MAX_WORKERS)
 
 
 _process = _Process()
@@ -108,6 +123,17 @@ def keep(handler: Handler) -> None:
         util.Finalize(None, _close_all, exitpriority=-1)
 
 
+def reserve_worker() -> bool:
+    """Take note of a thread that is to help to deliver; return whether the process may have one more."""
+    return _process.workers.acquire(blocking=False)
+
+
+def release_worker() -> None:
+    """Take note that such a thread has ended."""
+    with suppress(ValueError):  # a child that was forked in such a thread has its own count
+        _process.workers.release()
+
+
 def exiting() -> bool:
     """Return whether the interpreter has begun to exit."""
     return _process.exit_began_at is not None
@@ -154,6 +180,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     _process.fork_gate = threading.RLock()
+    _process.workers = threading.BoundedSemaphore(MAX_WORKERS)
     _process.exit_began_at = None
     _process.busy.clear()
     for handler in list(_process.handlers):

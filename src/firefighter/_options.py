@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.drops import DropHook
 from firefighter._oversize import OversizePolicy
 from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
@@ -49,7 +50,9 @@ class Options:
     oversize: OversizePolicy | None
     shutdown_timeout_seconds: float
     sync_timeout_seconds: float
+    max_in_flight: int
     on_drop: DropHook | None
+    on_dead_letter: DeadLetterHook | None
 
     def __post_init__(self) -> None:
         if self.max_spool_bytes is not None:
@@ -60,7 +63,9 @@ class Options:
         _check_seconds('block_timeout_seconds', self.block_timeout_seconds)
         _check_seconds('shutdown_timeout_seconds', self.shutdown_timeout_seconds)
         _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
+        _check_integer('max_in_flight', self.max_in_flight, at_least=1)
         _check_callable('on_drop', self.on_drop)
+        _check_callable('on_dead_letter', self.on_dead_letter)
 
     @property
     def memory_bytes(self) -> int:

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from firefighter import _lifecycle
+from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
 from firefighter._delivery.guard import delivering, inside_delivery
@@ -21,6 +22,7 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
 from firefighter._delivery.transport import BotoTransport
+from firefighter._delivery.workers import MakeThread
 from firefighter._open_mark import make_mark
 from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._oversize import Oversize
@@ -88,11 +90,14 @@ class Pipeline:
         self.ledger = QueueLedger()
         self._traffic = Traffic()
         self._drops = DropReports(options.on_drop, self._dropped)
+        self._dead_letters = DeadLetters(options.on_dead_letter, self._keep_dead_letter, diagnostics)
         self._transport = BotoTransport(client)
         self.source = SpoolSource(self.spool, wakeup, self._keep_house)
-        self.sender = self.make_sender(self.source, stream, rules)
+        self.sender = self.make_sender(self.source, stream, rules, max_in_flight=options.max_in_flight)
 
-    def make_sender(self, source: Source[Event], stream: str, rules: Callable[[], Rules]) -> Sender[Event]:
+    def make_sender(
+        self, source: Source[Event], stream: str, rules: Callable[[], Rules], *, max_in_flight: int = 1
+    ) -> Sender[Event]:
         """Return a sender that takes from this source, and counts and reports here."""
         return Sender(
             source,
@@ -102,13 +107,29 @@ class Pipeline:
             linger_seconds=self._options.shutdown_timeout_seconds,
             traffic=self._traffic,
             drops=self._drops,
+            dead_letters=self._dead_letters,
             diagnostics=self._diagnostics,
+            max_in_flight=max_in_flight,
         )
 
     # Opening and closing.
 
-    def open(self, make_thread: Callable[[], threading.Thread], *, synchronous: bool) -> None:
-        """Start the delivery thread, unless the emitting threads are to deliver themselves."""
+    def open(
+        self,
+        make_thread: MakeThread,
+        deliver: Callable[..., None],
+        arguments: tuple[object, ...],
+        *,
+        synchronous: bool,
+    ) -> None:
+        """Start the delivery thread, unless the emitting threads are to deliver themselves.
+
+        Args:
+            make_thread: makes it, and those that help it; called with `target` and `args`.
+            deliver: what it does.
+            arguments: with what.
+            synchronous: whether the emitting threads are to.
+        """
         if self.open_here[0]:
             return
         self.open_spool()
@@ -116,7 +137,7 @@ class Pipeline:
         # Once the process exits nothing waits for a new thread any more.
         self.synchronous = synchronous or _exiting()
         if not running and not self.synchronous:
-            self.synchronous = not self._start(make_thread)
+            self.synchronous = not self._start(make_thread, deliver, arguments)
         if self.synchronous:
             self._client.limit_timeouts(self._options.sync_timeout_seconds)
             self._transport.renew_client()
@@ -187,7 +208,7 @@ class Pipeline:
             except Exception as error:  # whatever it is, the events stay pending
                 self._complain('bug', 'delivery stumbled', error)
             with delivering():
-                self._drops.report(now_or_never=True)
+                self.sender.report(now_or_never=True)
         return done()
 
     def open_spool(self) -> str | None:
@@ -229,10 +250,12 @@ class Pipeline:
             self._traffic.last_error = trouble
             self._diagnostics.say('spool', f'stream {self._stream!r}: {trouble}')
 
-    def _start(self, make_thread: Callable[[], threading.Thread]) -> bool:
-        self.sender.expect_thread(coming=True)
+    def _start(
+        self, make_thread: MakeThread, deliver: Callable[..., None], arguments: tuple[object, ...]
+    ) -> bool:
+        self.sender.expect_thread(make_thread)
         try:
-            thread = make_thread()
+            thread = make_thread(target=deliver, args=arguments)
             thread.daemon = True
             thread.name = f'firefighter-{self._stream}'
             thread.start()
@@ -241,14 +264,18 @@ class Pipeline:
                 'no thread',
                 f'no delivery thread can be started ({error}): each logging call delivers by itself',
             )
-            self.sender.expect_thread(coming=False)
+            self.sender.expect_no_thread()
             return False
         except (
             BaseException
         ):  # of a signal handler's: whether a thread comes nobody knows, so the next event asks again
-            self.sender.expect_thread(coming=False)
+            self.sender.expect_no_thread()
             raise
         return True
+
+    def _keep_dead_letter(self, event: bytes, reason: str) -> None:
+        if self._disk is not None:
+            self._disk.dead_letters.put(event, reason)
 
     def _must_not_wait(self) -> bool:
         """Return whether the caller would wait for itself.
@@ -345,7 +372,9 @@ class Pipeline:
             oversize=self._oversize.events,
             truncated=self._oversize.truncated,
             suppressed=self._suppressed,
-            hook_errors=self._drops.errors,
+            dead_letters=self._dead_letters.events,
+            queue_age_seconds=self.sender.oldest_seconds,
+            hook_errors=self._drops.errors + self._dead_letters.errors,
             **vars(self._traffic),
         )
 

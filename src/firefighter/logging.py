@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from firefighter import _lifecycle
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
 from firefighter._delivery.guard import inside_delivery
@@ -98,8 +99,12 @@ class FirehoseHandler(logging.Handler):
         shutdown_timeout_seconds: what `flush` and `close` wait for delivery; while the process exits, all handlers
             together. Default 10.
         sync_timeout_seconds: with `use_queues=False`, what one attempt may take. Default 5.
+        max_in_flight: how many requests may be under way at once while there is a backlog; each is then at most 1 MiB. A
+            process has at most eight threads for that, beside one for each handler. Default 4.
         on_drop: called with (reason, events, bytes) when events were dropped: coalesced, on the delivery thread, or, when
             there is none, in `flush` and `close`.
+        on_dead_letter: called with (event, reason) for each event, as bytes, that Firehose refuses as invalid, at the same
+            places. With `spool_dir` such events are also kept, in a file `dead-letters` beside the spool, up to 16 MiB.
 
     Raises:
         TypeError: an option of the wrong type, an unknown one, or two that exclude each other.
@@ -144,7 +149,9 @@ class FirehoseHandler(logging.Handler):
         oversize: OversizePolicy | None = None,
         shutdown_timeout_seconds: float = 10,
         sync_timeout_seconds: float = 5,
+        max_in_flight: int = 4,
         on_drop: DropHook | None = None,
+        on_dead_letter: DeadLetterHook | None = None,
         **unknown: NoReturn,
     ) -> None:
         if unknown:
@@ -161,7 +168,9 @@ class FirehoseHandler(logging.Handler):
             oversize=oversize,
             shutdown_timeout_seconds=shutdown_timeout_seconds,
             sync_timeout_seconds=sync_timeout_seconds,
+            max_in_flight=max_in_flight,
             on_drop=on_drop,
+            on_dead_letter=on_dead_letter,
         )
         check_send_interval(send_interval)
         check_flag('use_queues', use_queues)
@@ -379,11 +388,9 @@ class FirehoseHandler(logging.Handler):
         with self._opening.setdefault(getpid(), threading.RLock()):
             _lifecycle.keep(self)
             pipeline.open(
-                partial(
-                    make_thread,
-                    target=self.batch_sender,
-                    args=(pipeline.source, self.delivery_stream_name, self.send_interval),
-                ),
+                make_thread,
+                self.batch_sender,
+                (pipeline.source, self.delivery_stream_name, self.send_interval),
                 synchronous=not self.use_queues,
             )
         return pipeline

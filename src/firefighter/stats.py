@@ -17,7 +17,7 @@ class DropReason(str, enum.Enum):
     OVERSIZE = 'oversize'
     """It was longer than MAX_RECORD_SIZE, with `oversize="drop"`."""
     REFUSED = 'refused'
-    """Firehose refused it as invalid: sending it again would change nothing."""
+    """Firehose refused it as invalid, alone, while it took others: sending it again would change nothing."""
     NO_STREAM = 'no_stream'
     """The handler has no delivery stream's name."""
     DISABLED = 'disabled'
@@ -57,6 +57,10 @@ class Stats:
     """Firehose records that were sent again because Firehose had not accepted them."""
     uncertain: int = 0
     """Records sent again after an answer that never arrived, or cannot be understood: at most so many extra copies."""
+    queue_age_seconds: float = 0.0
+    """How long, at most, the oldest pending event has been waiting; 0.0 while delivery knows of none."""
+    dead_letters: int = 0
+    """Events that Firehose refused as invalid, alone, while it took others. They are `dropped` as `refused`."""
     oversize: int = 0
     """Events that were longer than MAX_RECORD_SIZE, whatever became of them."""
     truncated: int = 0
@@ -64,7 +68,7 @@ class Stats:
     suppressed: int = 0
     """Log records made by delivery itself (botocore, urllib3): never events, so outside the sum."""
     hook_errors: int = 0
-    """Exceptions that `on_drop` raised."""
+    """Exceptions that `on_drop` and `on_dead_letter` raised."""
     last_error: str | None = None
     """The newest trouble of delivery, in words; None while there was none."""
     backing: str = 'memory'

@@ -6,15 +6,15 @@ import botocore.session
 import pytest
 
 from firefighter import _options
-from firefighter._delivery import limits, transport
+from firefighter._delivery import limits, outcomes, transport
 
-# What the model says of PutRecordBatch, and that `transport` has an outcome for each.
+# What the model says of PutRecordBatch, and that `outcomes` has an outcome for each.
 KNOWN_ERRORS = {
-    'ResourceNotFoundException': transport.Outcome.MISCONFIGURED,
-    'InvalidArgumentException': transport.Outcome.REFUSED,
-    'InvalidKMSResourceException': transport.Outcome.MISCONFIGURED,
-    'InvalidSourceException': transport.Outcome.MISCONFIGURED,
-    'ServiceUnavailableException': transport.Outcome.RETRY,
+    'ResourceNotFoundException': outcomes.Outcome.MISCONFIGURED,
+    'InvalidArgumentException': outcomes.Outcome.REFUSED,
+    'InvalidKMSResourceException': outcomes.Outcome.MISCONFIGURED,
+    'InvalidSourceException': outcomes.Outcome.MISCONFIGURED,
+    'ServiceUnavailableException': outcomes.Outcome.THROTTLED,
 }
 
 

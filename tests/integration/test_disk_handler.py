@@ -254,7 +254,7 @@ def test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_ther
     said = run(
         f"""
 client = BlockingClient()
-made = handler(client, overflow={overflow!r}, send_interval=0)
+made = handler(client, overflow={overflow!r}, send_interval=0, max_in_flight=1)  # in their order
 for number in range(3000):
     logger.info('%d%s', number, ' ' * 900)
 stats = made.stats()

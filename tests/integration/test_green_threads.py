@@ -111,7 +111,7 @@ def test_events_of_many_greenlets_all_arrive_once_and_in_each_ones_order(spool_d
     place = spool_dir and str(tmp_path / spool_dir)
     ended = run(
         f"""
-        handler = FirehoseHandler('bar', spool_dir={place!r})
+        handler = FirehoseHandler('bar', spool_dir={place!r}, max_in_flight=1)  # they arrive in their order
         logger.addHandler(handler)
 
         def work(name):

@@ -9,20 +9,21 @@ import pytest
 
 from doubles import Drops, ManualClock
 from firefighter._delivery.batching import Rules
+from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
-from firefighter._delivery.retry import FAILURE, MISCONFIGURATION
+from firefighter._delivery.outcomes import Answer, Outcome
+from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
-from firefighter._delivery.transport import Answer, Outcome
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 
-ACCEPTED, RETRY, REFUSED, MISCONFIGURED = Outcome
+ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 
 
 class ScriptedTransport:
-    """Answers by script, each request in turn; when the script is at its end, accepts.
+    """Answers by script, each request in turn; when the script is at its end, as `answers` says.
 
     Attributes:
         requests: the time and the data of each request.
@@ -32,14 +33,22 @@ class ScriptedTransport:
         self.requests: list[tuple[float, list[bytes]]] = []
         self.script: list[Sequence[Outcome]] = []
         self.during: Callable[[], None] = lambda: None
+        self.answers: Callable[[Sequence[bytes]], Sequence[Outcome]] = lambda data: [ACCEPTED] * len(data)
         self._clock = clock
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         self.requests.append((self._clock.now, list(records)))
         self.during()
-        outcomes = self.script.pop(0) if self.script else [ACCEPTED] * len(records)
+        outcomes = self.script.pop(0) if self.script else self.answers(records)
         failed = any(outcome is not ACCEPTED for outcome in outcomes)
         return Answer(outcomes, *(('Cause', 'Cause: said so') if failed else ()))
+
+
+class Letters(list[tuple[bytes, str]]):
+    """An `on_dead_letter` hook that remembers what it was told."""
+
+    def __call__(self, event: bytes, reason: str) -> None:
+        self.append((event, reason))
 
 
 class Loop:
@@ -55,6 +64,7 @@ class Loop:
         self.rules = rules
         self.spool = Spool(16 * 1024 * 1024)
         self.waits: list[float] = []
+        self.letters = Letters()
         self.source = SpoolSource(self.spool, Wakeup())
         self.source.wait = self._note_wait
         self.sender = Sender(
@@ -65,6 +75,7 @@ class Loop:
             linger_seconds=10.0,
             traffic=self.traffic,
             drops=DropReports(Drops(), lambda: ({}, {}), self.clock),
+            dead_letters=DeadLetters(self.letters, None, Diagnostics(self.clock)),
             diagnostics=Diagnostics(self.clock),
             clock=self.clock,
             jitter=lambda: jitter,
@@ -243,6 +254,72 @@ def test_what_the_service_refuses_is_dropped_counted_and_not_repeated(loop) -> N
     assert (account.delivered, account.dropped, account.pending) == (1, {'refused': 1}, 0)
     assert account.dropped_bytes == {'refused': 4}
     assert len(loop.sent) == 1
+
+
+def test_what_is_refused_alone_is_kept_until_another_event_is_accepted(loop) -> None:
+    """A stream that takes nothing says the same of every event: then none is to be lost."""
+    loop.append(b'one\n')
+    loop.source.flush()
+    loop.transport.script = [[REFUSED], [REFUSED, REFUSED], [REFUSED], [ACCEPTED]]
+    loop.step()
+    assert loop.spool.account().pending == 1
+    assert loop.sender.found_misconfigured(loop.source.flushes)
+    loop.append(b'two\n')
+    for _ in range(3):
+        loop.step(MISCONFIGURATION.cap_seconds)
+    assert loop.sent == [[b'one\n'], [b'one\n', b'two\n'], [b'one\n'], [b'two\n']]
+    account = loop.spool.account()
+    assert (account.delivered, account.dropped, account.pending) == (1, {'refused': 1}, 0)
+    assert loop.letters == []
+    loop.step()
+    assert loop.letters == [(b'one\n', 'Cause: said so')]
+
+
+def test_the_parts_of_a_refused_request_go_without_a_pause(loop) -> None:
+    """The rest of them waits for the culprit to be found."""
+    loop.append(*[b'%d\n' % number for number in range(8)])
+    loop.source.flush()
+    loop.transport.answers = lambda data: [REFUSED if b'5\n' in data else ACCEPTED] * len(data)
+    for _ in range(7):
+        loop.step()
+    assert [len(data) for data in loop.sent] == [8, 4, 4, 2, 2, 1, 1]
+    assert loop.spool.account().pending == 0
+
+
+def test_a_stream_that_refuses_part_after_part_is_asked_ever_more_slowly(loop) -> None:
+    """It is the stream, not the events: no storm of requests, and everything is kept."""
+    loop.append(*[b'%d\n' % number for number in range(500)])
+    loop.source.flush()
+    loop.transport.answers = lambda data: [REFUSED] * len(data)
+    for _ in range(20 * 60):
+        loop.step(1)
+    assert FREE_REFUSALS < len(loop.sent) < FREE_REFUSALS + 40
+    assert loop.spool.account().pending == 500
+
+
+def test_what_exceeds_the_quota_is_no_reason_for_a_pause_when_the_rest_was_accepted(loop) -> None:
+    """How fast it may go on is learnt from how much was accepted."""
+    loop.append(b'one\n', b'two\n')
+    loop.source.flush()
+    loop.transport.script = [[ACCEPTED, THROTTLED]]
+    loop.step()
+    loop.step(5)
+    assert loop.sent == [[b'one\n', b'two\n'], [b'two\n']]
+
+
+def test_the_age_of_the_queue_is_that_of_the_oldest_event_that_is_not_settled(loop) -> None:
+    """Also while it waits for its retry; 0.0 when nothing waits."""
+    loop.step()
+    assert loop.sender.oldest_seconds == 0.0
+    loop.append(b'one\n')
+    loop.step(1)
+    loop.transport.script = [[RETRY]]
+    loop.step(60)
+    loop.append(b'two\n')
+    assert loop.sender.oldest_seconds == 61.0
+    loop.step(1)
+    assert len(loop.sent) == 2
+    assert loop.sender.oldest_seconds == 0.0
 
 
 def test_idle_it_makes_no_request_and_waits_for_the_interval(loop) -> None:

@@ -74,6 +74,8 @@ def test_the_statistics_have_these_fields() -> None:
         'sent_bytes',
         'retried',
         'uncertain',
+        'queue_age_seconds',
+        'dead_letters',
         'oversize',
         'truncated',
         'suppressed',

@@ -26,7 +26,7 @@ def test_an_unknown_option_is_answered_with_the_one_that_was_meant(written, mean
 
 def test_an_option_like_none_is_answered_with_all_there_are():
     """And with nothing that is no option."""
-    with pytest.raises(TypeError, match=r'there are delivery_stream_name, .*on_drop$') as raised:
+    with pytest.raises(TypeError, match=r'there are delivery_stream_name, .*on_dead_letter$') as raised:
         FirehoseHandler('bar', zzz=1)
     assert 'args' not in str(raised.value)
 

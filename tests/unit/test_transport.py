@@ -7,16 +7,11 @@ from botocore import exceptions
 
 from doubles import ManualClock
 from firefighter._delivery.clients import ClientSource
-from firefighter._delivery.transport import (
-    RENEWAL_SECONDS,
-    BotoTransport,
-    ClientOptions,
-    Outcome,
-    make_client,
-)
+from firefighter._delivery.outcomes import Outcome
+from firefighter._delivery.transport import RENEWAL_SECONDS, BotoTransport, ClientOptions, make_client
 
 RECORDS = [b'one\n', b'two\n', b'three\n']
-ACCEPTED, RETRY, REFUSED, MISCONFIGURED = Outcome
+ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 
 
 class Client:
@@ -70,7 +65,7 @@ def test_the_request_is_what_boto3_wants():
 def test_exactly_the_entries_with_an_error_code_have_failed():
     """Throttling arrives as an answer of 200 (boto/boto3#2804)."""
     answer = put(entries(None, 'ServiceUnavailableException', None))
-    assert answer.outcomes == [ACCEPTED, RETRY, ACCEPTED]
+    assert answer.outcomes == [ACCEPTED, THROTTLED, ACCEPTED]
     assert answer.cause == 'ServiceUnavailableException'
     assert 'Slow down. (1 of 3 records)' in answer.error
     assert not answer.uncertain
@@ -102,11 +97,11 @@ def test_an_answer_that_is_none_has_an_outcome_too(response):
 @pytest.mark.parametrize(
     ('error', 'outcome', 'uncertain'),
     [
-        (client_error('ServiceUnavailableException', 500), RETRY, False),
+        (client_error('ServiceUnavailableException', 500), THROTTLED, False),
         (client_error('InternalFailure', 500), RETRY, True),
         (client_error('502', 502), RETRY, True),
-        (client_error('ThrottlingException'), RETRY, False),
-        (client_error('RequestLimitExceeded'), RETRY, False),
+        (client_error('ThrottlingException'), THROTTLED, False),
+        (client_error('RequestLimitExceeded'), THROTTLED, False),
         (client_error('InvalidArgumentException'), REFUSED, False),
         (client_error('ValidationException'), REFUSED, False),
         (client_error('AccessDeniedException'), MISCONFIGURED, False),

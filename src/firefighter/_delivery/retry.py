@@ -1,11 +1,12 @@
-"""How long to wait after a failure."""
+"""How long to wait after a failure, and which failures count."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
-__all__ = ['FAILURE', 'MISCONFIGURATION', 'Backoff']
+__all__ = ['FAILURE', 'FREE_REFUSALS', 'MISCONFIGURATION', 'Backoff', 'Retries']
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,71 @@ a minute for each process, and its end noticed within half a minute."""
 
 MISCONFIGURATION = Backoff(base_seconds=5.0, cap_seconds=60.0)
 """While someone has to act: credentials, permissions, a stream that does not exist."""
+
+FREE_REFUSALS = 20
+"""Without a pause between them. Halving 500 records down to one invalid one takes 9 refusals, to two takes at most 18."""
+
+
+class Retries:
+    """When failures let the next request start. Knows no clock: each method is told the time.
+
+    Requests that fail side by side are one failure: only one that was started after the last failure was noted makes the
+    pause longer. While `failing`, one request at a time finds out whether the trouble has passed.
+
+    Args:
+        jitter: gives a number in [0, 1).
+
+    Attributes:
+        allowed_at: when the next request may start.
+        failing: whether the newest request of which anything is known was not accepted as a whole.
+        misconfigured: whether someone has to act before anything is accepted.
+    """
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self.allowed_at = -inf
+        self.failing = False
+        self.misconfigured = False
+        self._jitter = jitter
+        self._failures = 0
+        self._refusals = 0
+        self._noted_at = -inf
+
+    def note_success(self, *, started_at: float) -> None:
+        """Take note of a request of which everything was accepted, or all but what exceeds the stream's quota."""
+        self._refusals = 0
+        if started_at >= self._noted_at:
+            self.failing = self.misconfigured = False
+            self._failures = 0
+            self.allowed_at = -inf
+
+    def note_failure(self, now: float, *, started_at: float, progress: bool, misconfigured: bool) -> None:
+        """Take note of a request of which something was not accepted.
+
+        Args:
+            now: the present time, in seconds of a clock that does not jump.
+            started_at: when the request was started.
+            progress: whether something of it was accepted.
+            misconfigured: whether someone has to act.
+        """
+        self.misconfigured = misconfigured
+        self.failing = True
+        if started_at >= self._noted_at:
+            self._failures = 1 if progress else self._failures + 1
+            self._noted_at = now
+            backoff = MISCONFIGURATION if misconfigured else FAILURE
+            self.allowed_at = now + backoff.seconds(self._failures, self._jitter)
+
+    def note_refusal(self, now: float, *, started_at: float, hopeless: bool) -> None:
+        """Take note of a request that was refused as invalid.
+
+        Its parts go at once, since the others wait for the culprit. But where one part after the other is refused, it is the
+        stream that takes nothing.
+
+        Args:
+            now: the present time.
+            started_at: when the request was started.
+            hopeless: whether every part down to the single record has been refused.
+        """
+        self._refusals += 1
+        if hopeless or self._refusals > FREE_REFUSALS:
+            self.note_failure(now, started_at=started_at, progress=False, misconfigured=True)

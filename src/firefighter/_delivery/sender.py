@@ -1,9 +1,10 @@
-"""The delivery loop: takes due events from a source, sends them, and settles each by its outcome.
+"""The delivery loop: waits until a batch is due, has it sent, and calls for help when there is a backlog.
 
-One request at a time. What Firehose did not accept of it goes first in the next request, together with what has queued
-meanwhile; so while one request is on its way, or waits for its retry, the next one grows (group commit).
+What Firehose did not accept goes first in the next request, together with what has queued meanwhile; so while one request
+is on its way, or waits for its retry, the next one grows (group commit). Only where a whole request's worth waits beside
+one that is under way, a worker makes another at the same time.
 
-Whoever holds the turn delivers: the delivery thread in `run`; a closing or flushing thread in `drain` when there is no
+Who delivers: the delivery thread in `run`, and its workers; a closing or flushing thread in `drain` when there is no
 delivery thread; an emitting thread in `send_now` when the handler has no queue.
 """
 
@@ -13,20 +14,20 @@ import enum
 import random
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import inf
 from time import monotonic
 from typing import Generic
 
 from firefighter._delivery.batching import Rules, Waiting, alarm_after, seconds_until_due
+from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.dispatch import Dispatch, Traffic
 from firefighter._delivery.drops import DropReports
 from firefighter._delivery.guard import delivering
-from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.retry import FAILURE, MISCONFIGURATION
 from firefighter._delivery.sources import Event, Source
-from firefighter._delivery.transport import Answer, Outcome, Transport
+from firefighter._delivery.transport import Transport
+from firefighter._delivery.workers import Workers
 from firefighter._wakeup import Broadcast, Wakeup
 
 __all__ = ['Sender', 'Traffic']
@@ -34,25 +35,11 @@ __all__ = ['Sender', 'Traffic']
 # Where the loop itself fails (a bug, or no memory), it goes on after this pause.
 _PAUSE_AFTER_BUG_SECONDS = 1.0
 
-_KEPT = (Outcome.RETRY, Outcome.MISCONFIGURED)
-
 
 class _State(enum.Enum):
     IDLE = 'idle'
     STARTING = 'starting'
     RUNNING = 'running'
-
-
-@dataclass
-class Traffic:
-    """What went over the wire, for all senders of a handler. Written by one thread at a time."""
-
-    requests: int = 0
-    records: int = 0
-    sent_bytes: int = 0
-    retried: int = 0
-    uncertain: int = 0
-    last_error: str | None = None
 
 
 class Sender(Generic[Event]):
@@ -66,7 +53,9 @@ class Sender(Generic[Event]):
         linger_seconds: how long to go on after END for what cannot be delivered at once.
         traffic: where to count.
         drops: what tells the user of dropped events.
+        dead_letters: where events go that Firehose will never take.
         diagnostics: where to say what is wrong.
+        max_in_flight: how many requests may be under way at once.
         clock: gives the time in seconds; must not jump.
         jitter: gives a number in [0, 1).
     """
@@ -81,51 +70,74 @@ class Sender(Generic[Event]):
         linger_seconds: float,
         traffic: Traffic,
         drops: DropReports,
+        dead_letters: DeadLetters,
         diagnostics: Diagnostics,
+        max_in_flight: int = 1,
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._source = source
-        self._transport = transport
-        self._stream = stream
         self._rules = rules
         self._linger_seconds = linger_seconds
         self._traffic = traffic
         self._drops = drops
+        self._dead_letters = dead_letters
         self._diagnostics = diagnostics
         self._clock = clock
-        self._jitter = jitter
-        self._turn = threading.RLock()
-        self.progress = Broadcast()
-        # What was taken and is not settled: on its way, or waiting for its retry.
-        self._unsettled: list[Event] = []
-        self._retry_at = -inf
-        self._failures = 0
-        self._flushes_served = 0
-        self._last_start = -inf
-        # When the source was last seen empty, and since when it is not.
-        self._empty_at = clock()
-        self._waiting_since: float | None = None
+        self._dispatch = Dispatch(
+            source,
+            transport,
+            stream,
+            max_in_flight=max_in_flight,
+            traffic=traffic,
+            dead_letters=dead_letters,
+            diagnostics=diagnostics,
+            clock=clock,
+            jitter=jitter,
+        )
+        self._workers = Workers(self._help, max_in_flight - 1, f'firefighter-{stream}-request')
+        # Held over a whole attempt by a thread that delivers by itself: the next one finds its own events sent along.
+        self._attempt = threading.RLock()
         self._ends_at = inf
-        self._misconfigured = False
         # Ending and resuming exclude each other by this lock.
         self._life = threading.RLock()
         self._state = _State.IDLE
+
+    @property
+    def progress(self) -> Broadcast:
+        """Notified after each request, and at the end."""
+        return self._dispatch.progress
 
     @property
     def running(self) -> bool:
         """Whether a thread is in `run`, or on its way there."""
         return self._state is not _State.IDLE
 
-    def expect_thread(self, *, coming: bool) -> None:
-        """Take note that a thread is about to enter `run`, or that it could not be started."""
+    @property
+    def oldest_seconds(self) -> float:
+        """How long, at most, the oldest event has been waiting that is not settled; 0.0 when there is none."""
+        return max(0.0, self._clock() - self._dispatch.oldest_at)
+
+    def expect_thread(self, make_thread: Callable[..., threading.Thread]) -> None:
+        """Take note that a thread is about to enter `run`.
+
+        Args:
+            make_thread: makes the threads that are to help it.
+        """
+        with self._life:
+            self._workers.make_thread = make_thread
+            if self._state is not _State.RUNNING:
+                self._state = _State.STARTING
+
+    def expect_no_thread(self) -> None:
+        """Take note that the thread could not be started."""
         with self._life:
             if self._state is not _State.RUNNING:
-                self._state = _State.STARTING if coming else _State.IDLE
+                self._state = _State.IDLE
 
     def abandon(self) -> None:
-        """Send nothing any more, in a forked child: what was taken is the parent's, even where `on_drop` has forked."""
-        self._unsettled = []
+        """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
+        self._dispatch.abandon()
         self._state = _State.IDLE
 
     def run(self) -> None:
@@ -134,14 +146,17 @@ class Sender(Generic[Event]):
             if self._state is _State.RUNNING:
                 return
             self._state = _State.RUNNING
+        self._workers.engage()
         try:
             with delivering():
                 while not self._ended():
                     self._cycle()
-                self._unsettled = self._source.give_up(self._unsettled)
-                self._drops.report(now_or_never=True)
+                with self._dispatch.turn:
+                    self._dispatch.batches.hand_back()
+                self.report(now_or_never=True)
         finally:
             self._state = _State.IDLE
+            self._workers.dismiss()
             self.progress.notify()
 
     def resume(self) -> bool:
@@ -153,61 +168,115 @@ class Sender(Generic[Event]):
 
     def found_misconfigured(self, flushes: int) -> bool:
         """Return whether a request since the given flush found that someone has to mend the configuration."""
-        return self._misconfigured and self._flushes_served >= flushes
+        return self._dispatch.found_misconfigured(flushes)
+
+    def report(self, *, now_or_never: bool = False) -> None:
+        """Tell the user's hooks what was dropped since the last time, outside every lock."""
+        self._dead_letters.report()
+        self._drops.report(now_or_never=now_or_never)
 
     def drain(self, done: Callable[[], bool], deadline: float) -> None:
         """Deliver in the calling thread until `done()`, the deadline, or a try that found a misconfiguration."""
         with delivering():
             tried = False
-            while not done() and self._clock() < deadline and not (tried and self._misconfigured):
-                if not self._take_turn(deadline - self._clock()):
+            while not done() and self._clock() < deadline and not (tried and self._dispatch.misconfigured):
+                if not self._begin_attempt(deadline - self._clock()):
                     return
                 try:
-                    wait = 0.0 if not tried else self._seconds_until_due()
-                    if wait == 0.0:
-                        self._send()
-                        tried = True
+                    wait = self._attempt_when_due(at_once=not tried)
                 finally:
-                    self._turn.release()
+                    self._attempt.release()
+                tried = True
                 if wait > 0.0 and not done():
-                    self._source.wait(
-                        min(wait, deadline - self._clock()), more_bytes_than=sys.maxsize, events=sys.maxsize
-                    )
+                    wait = min(wait, deadline - self._clock())
+                    self._source.wait(wait, more_bytes_than=sys.maxsize, events=sys.maxsize)
 
     def send_now(self, timeout_seconds: float) -> None:
         """Make one attempt for what waits, in the calling thread; what fails stays for the next one."""
         deadline = self._clock() + timeout_seconds
-        if not self._take_turn(timeout_seconds):
+        if not self._begin_attempt(timeout_seconds):
             return
         try:
             with delivering():
-                while self._send() and self._source.waiting()[0] and self._clock() < deadline:
-                    pass
+                while True:
+                    with self._dispatch.turn:
+                        batch = self._dispatch.compose()
+                    if batch is None:
+                        return
+                    accepted = self._dispatch.request(batch)
+                    # Of a request that was refused the rest can still be delivered.
+                    if not (accepted or self._dispatch.batches.narrowing) or self._clock() >= deadline:
+                        return
         finally:
-            self._turn.release()
+            self._attempt.release()
 
-    def _take_turn(self, timeout_seconds: float) -> bool:
+    def _begin_attempt(self, timeout_seconds: float) -> bool:
         """Become the one who delivers; False after the time-out, or when this thread was interrupted delivering."""
-        if self._turn._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+        if self._attempt._is_owned() or self._dispatch.turn._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
             return False
-        return self._turn.acquire(timeout=max(0.0, min(timeout_seconds, threading.TIMEOUT_MAX)))
+        return self._attempt.acquire(timeout=max(0.0, min(timeout_seconds, threading.TIMEOUT_MAX)))
+
+    def _attempt_when_due(self, *, at_once: bool) -> float:
+        """Make a request if it is time for one; return how long to wait for the next."""
+        with self._dispatch.turn:
+            wait = 0.0 if at_once else self._seconds_until_due()
+            batch = self._dispatch.compose() if wait == 0.0 else None
+        if batch is None:
+            return wait or inf  # nothing to send: whatever comes will wake us
+        self._dispatch.request(batch)
+        return 0.0
+
+    # The delivery thread, and its workers.
 
     def _cycle(self) -> None:
         try:
-            self._drops.report()
-            with self._turn:
+            self.report()
+            dispatch = self._dispatch
+            batch = None
+            with dispatch.turn:
                 self._source.tidy()
-                self._look()
+                dispatch.look()
                 wait = self._seconds_until_due()
                 if wait == 0.0:
-                    self._send()
-                    return
-            self._wait(wait)
+                    batch = dispatch.compose()
+            if batch is None:
+                self._wait(wait or inf)
+            else:
+                self._call_for_help()
+                dispatch.request(batch)
         except Exception as error:  # the thread must not die: logging would be off for good
-            self._traffic.last_error = f'{type(error).__name__}: {error}'
-            self._diagnostics.say('bug', f'delivery stumbled and goes on: {type(error).__name__}: {error}')
-            self.progress.notify()
+            self._stumbled(error)
             Wakeup().wait(_PAUSE_AFTER_BUG_SECONDS)
+
+    def _help(self) -> bool:
+        """Make one more request, in a worker, if there is a full one to make; return whether there was."""
+        try:
+            with self._dispatch.turn:
+                batch = self._dispatch.compose() if self._full_waits() else None
+            if batch is None:
+                return False
+            self._call_for_help()
+            self._dispatch.request(batch)
+            self._source.wake()
+        except Exception as error:  # as in `_cycle`, which makes the pause
+            self._stumbled(error)
+            return False
+        return True
+
+    def _call_for_help(self) -> None:
+        """Have a worker look for work where there is some: it calls the next one."""
+        with self._dispatch.turn:
+            wanted = self._full_waits()
+        if wanted:
+            self._workers.call()
+
+    def _full_waits(self) -> bool:
+        return self._dispatch.full_waits(self._rules().full_bytes)
+
+    def _stumbled(self, error: Exception) -> None:
+        self._traffic.last_error = f'{type(error).__name__}: {error}'
+        self._diagnostics.say('bug', f'delivery stumbled and goes on: {type(error).__name__}: {error}')
+        self.progress.notify()
 
     def _ended(self) -> bool:
         with self._life:
@@ -218,110 +287,57 @@ class Sender(Generic[Event]):
     def _finished(self) -> bool:
         if self._ends_at == inf:
             self._ends_at = self._clock() + self._linger_seconds
-        if self._source.exhausted(self._unsettled):
-            self._source.tidy()
+        dispatch = self._dispatch
+        if dispatch.batches.on_way:
+            return self._clock() >= self._ends_at
+        if self._source.exhausted(all_settled=dispatch.batches.empty):
+            with dispatch.turn:
+                self._source.tidy()
             return True
-        tried = self._flushes_served == self._source.flushes
-        return tried and (self._misconfigured or self._clock() >= self._ends_at)
-
-    def _look(self) -> None:
-        now = self._clock()
-        if not self._source.waiting()[0]:
-            self._empty_at = now
-            self._waiting_since = None
-        elif self._waiting_since is None:
-            self._waiting_since = self._empty_at
-
-    def _waiting(self) -> Waiting:
-        events, size_bytes = self._source.waiting()
-        since = self._empty_at if self._waiting_since is None else self._waiting_since
-        return Waiting(events, size_bytes, since)
+        tried = dispatch.flushes_served == self._source.flushes
+        return tried and (dispatch.misconfigured or self._clock() >= self._ends_at)
 
     def _seconds_until_due(self) -> float:
-        now = self._clock()
-        if self._unsettled:
-            if self._source.flushes != self._flushes_served:
-                return 0.0
-            return max(0.0, self._retry_at - now)
-        return seconds_until_due(
-            self._waiting(), self._rules(), now=now, last_start=self._last_start, marked=self._source.marked
-        )
+        dispatch = self._dispatch
+        if not dispatch.may_start:
+            return inf  # until a request under way has its answer
+        due = 0.0
+        if not dispatch.batches.has_returned:
+            due = seconds_until_due(
+                Waiting(*dispatch.waiting()),
+                self._rules(),
+                now=self._clock(),
+                last_start=dispatch.last_start,
+                marked=self._source.marked,
+            )
+        return max(due, dispatch.seconds_until_allowed())
 
     def _wait(self, seconds: float) -> None:
         """Wait so long, or until the source has what makes a batch due sooner."""
         rules = self._rules()
         now = self._clock()
-        more_bytes_than = events = sys.maxsize
-        if not self._unsettled:
-            waiting = self._waiting()
-            more_bytes_than, events = alarm_after(waiting, rules, now=now, last_start=self._last_start)
-            gap_left = self._last_start + rules.min_gap_seconds - now
-            if waiting.events and gap_left > 0.0:
-                seconds = min(seconds, gap_left)
+        with self._dispatch.turn:
+            seconds, more_bytes_than, events = self._alarm(seconds, rules, now)
         # Not for ever: an alarm that an exception in the appending thread swallowed costs one interval, no more.
         seconds = min(seconds, max(rules.send_interval_seconds, 1.0), self._drops.seconds_until_report())
         if self._source.ended:
             seconds = min(seconds, max(0.0, self._ends_at - now))
-        woken = self._source.wait(seconds, more_bytes_than=more_bytes_than, events=events)
-        if woken and self._waiting_since is None:
-            self._empty_at = self._clock()
+        if self._source.wait(seconds, more_bytes_than=more_bytes_than, events=events):
+            self._dispatch.woken()
 
-    def _send(self) -> bool:
-        """Make one request of what is unsettled and what waits; return whether all of it was accepted."""
-        source = self._source
-        retried = len(self._unsettled)
-        room_bytes = MAX_REQUEST_BYTES - sum(len(event.data) for event in self._unsettled)
-        self._flushes_served = source.flushes
-        self._last_start = self._clock()
-        # Noted at once: an exception thrown into this thread (KeyboardInterrupt) must not lose what was taken.
-        self._unsettled += source.take(MAX_RECORDS - retried, room_bytes)
-        if not source.waiting()[0]:
-            self._waiting_since = None
-            self._empty_at = self._last_start
-        events = self._unsettled
-        if not events:
-            return True
-        data = [event.data for event in events]
-        traffic = self._traffic
-        traffic.requests += 1
-        traffic.records += len(data)
-        traffic.sent_bytes += sum(map(len, data))
-        traffic.retried += retried
-        answer = self._transport.put(self._stream, data)
-        self._settle(events, answer)
-        self.progress.notify()
-        return not self._unsettled
-
-    def _settle(self, events: Sequence[Event], answer: Answer) -> None:
-        accepted: Sequence[Event] = events
-        refused: Sequence[Event] = ()
-        remaining: list[Event] = []
-        if answer.cause is not None:
-            pairs = list(zip(events, answer.outcomes, strict=True))
-            accepted = [event for event, outcome in pairs if outcome is Outcome.ACCEPTED]
-            refused = [event for event, outcome in pairs if outcome is Outcome.REFUSED]
-            remaining = [event for event, outcome in pairs if outcome in _KEPT]
-        self._unsettled = remaining
-        self._source.acknowledge(accepted)
-        if refused:
-            self._source.drop(refused, 'refused')
-        self._note(answer, accepted=bool(accepted))
-
-    def _note(self, answer: Answer, *, accepted: bool) -> None:
-        self._misconfigured = Outcome.MISCONFIGURED in answer.outcomes
-        if answer.error is not None:
-            self._traffic.last_error = answer.error
-            failed = sum(outcome is not Outcome.ACCEPTED for outcome in answer.outcomes)
-            fate = 'dropped' if Outcome.REFUSED in answer.outcomes else 'kept, and sent again'
-            self._diagnostics.say(
-                answer.cause or 'unknown',
-                f'stream {self._stream!r}: {failed:,} records were not accepted and are {fate}: {answer.error}',
-            )
-        if not self._unsettled:
-            self._failures = 0
-            return
-        if answer.uncertain:
-            self._traffic.uncertain += len(self._unsettled)
-        self._failures = 1 if accepted else self._failures + 1
-        backoff = MISCONFIGURATION if self._misconfigured else FAILURE
-        self._retry_at = self._clock() + backoff.seconds(self._failures, self._jitter)
+    def _alarm(self, seconds: float, rules: Rules, now: float) -> tuple[float, int, int]:
+        """Return how long to wait, and for what to come: more than so many bytes, or so many events."""
+        dispatch = self._dispatch
+        never = seconds, sys.maxsize, sys.maxsize
+        if not dispatch.may_start or dispatch.batches.has_returned:
+            return never
+        held_back = dispatch.seconds_until_allowed()
+        if held_back > 0.0:
+            return min(seconds, held_back), sys.maxsize, sys.maxsize
+        waiting = Waiting(*dispatch.waiting())
+        if seconds == inf and waiting.events:
+            return never  # it is due, and the window is full
+        gap_left = dispatch.last_start + rules.min_gap_seconds - now
+        if waiting.events and gap_left > 0.0:
+            seconds = min(seconds, gap_left)
+        return (seconds, *alarm_after(waiting, rules, now=now, last_start=dispatch.last_start))

@@ -56,8 +56,8 @@ class Source(Protocol[Event]):
     def drop(self, events: Sequence[Event], reason: str) -> None:
         """Count as dropped."""
 
-    def exhausted(self, unsettled: Sequence[Event]) -> bool:
-        """Return whether nothing of its own is left to be delivered, given what the sender has not settled."""
+    def exhausted(self, *, all_settled: bool) -> bool:
+        """Return whether nothing of its own is left to be delivered, given whether all that was taken is settled."""
 
     def give_up(self, unsettled: list[Event]) -> list[Event]:
         """END has come, and not everything could be delivered; return what stays to be settled another time."""
@@ -66,7 +66,10 @@ class Source(Protocol[Event]):
         """Do what has to be done between two requests."""
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
-        """Wait for that much to be there, or for a mark; return whether something has come before the time-out."""
+        """Wait for that much to be there, a mark or a wake; return whether something has come before the time-out."""
+
+    def wake(self) -> None:
+        """End the present wait, or the next one."""
 
 
 class SpoolSource:
@@ -121,7 +124,7 @@ class SpoolSource:
         """Let go of events that will not be delivered."""
         self.spool.drop(events, reason)
 
-    def exhausted(self, unsettled: Sequence[SpooledEvent]) -> bool:  # noqa: ARG002
+    def exhausted(self, *, all_settled: bool) -> bool:  # noqa: ARG002
         """Return whether every event of this process is settled: what is adopted has a home, and may wait there."""
         return self.spool.settled_through >= self.spool.appended
 
@@ -142,6 +145,10 @@ class SpoolSource:
             return self._wakeup.wait(timeout_seconds)
         finally:
             self.spool.disarm()
+
+    def wake(self) -> None:
+        """End the present wait, or the next one."""
+        self._wakeup.set()
 
 
 class QueuedEvent(NamedTuple):
@@ -251,9 +258,9 @@ class QueueSource:
         self._ledger.dropped(reason, len(events), sum(len(event.data) for event in events))
         self._done(len(events))
 
-    def exhausted(self, unsettled: Sequence[QueuedEvent]) -> bool:
+    def exhausted(self, *, all_settled: bool) -> bool:
         """Return whether nothing is left."""
-        return not unsettled and not self._events
+        return all_settled and not self._events
 
     def give_up(self, unsettled: list[QueuedEvent]) -> list[QueuedEvent]:
         """Drop everything: nobody else will send what has been got from the queue."""
@@ -284,6 +291,9 @@ class QueueSource:
         else:
             self._accept(item)
         return True
+
+    def wake(self) -> None:
+        """Do nothing: only items of the queue end a wait, and one thread makes all requests."""
 
     @staticmethod
     def _is(item: object, mark: object) -> bool:

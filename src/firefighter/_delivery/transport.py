@@ -1,8 +1,7 @@
-"""The seam to Firehose. This module alone knows boto3 and botocore, and turns what they answer or raise into outcomes."""
+"""The seam to Firehose. This module alone calls boto3 and botocore; `outcomes` says what their answers and errors mean."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -10,61 +9,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
+from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
 from firefighter._delivery.shortcut import shorten
 from firefighter._lifecycle import not_forking
 
 if TYPE_CHECKING:
     import boto3.session
 
-__all__ = [
-    'Answer',
-    'BotoTransport',
-    'ClientOptions',
-    'FirehoseClient',
-    'Outcome',
-    'Transport',
-    'make_client',
-]
-
+__all__ = ['BotoTransport', 'ClientOptions', 'FirehoseClient', 'Transport', 'make_client']
 
 RENEWAL_SECONDS = 5.0
 """Between two looks for new credentials: to find that there are none takes a second where AWS's machines have them."""
-
-
-class Outcome(enum.Enum):
-    """What became of one Firehose record."""
-
-    ACCEPTED = 'accepted'
-    RETRY = 'retry'
-    """Not accepted, and the same again may be accepted later."""
-    REFUSED = 'refused'
-    """Invalid: the same again would be refused again."""
-    MISCONFIGURED = 'misconfigured'
-    """Nothing can be accepted until someone has mended credentials, permissions or the stream."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of one request.
-
-    Attributes:
-        outcomes: one for each record, in the request's order.
-        cause: the error code or exception class that stands for the failures; None when all were accepted.
-        error: the same for people, with its message and, where there is one, the cure.
-        uncertain: whether records that count as not accepted may have been stored: the answer never arrived.
-    """
-
-    outcomes: Sequence[Outcome]
-    cause: str | None = None
-    error: str | None = None
-    uncertain: bool = False
-
-    @classmethod
-    def all_alike(
-        cls, outcome: Outcome, records: int, cause: str, error: str, *, uncertain: bool = False
-    ) -> Answer:
-        """Return the answer in which every record has the same outcome."""
-        return cls([outcome] * records, cause, error, uncertain)
 
 
 class Transport(Protocol):
@@ -170,14 +125,14 @@ class BotoTransport:
         try:
             if client is None:
                 with not_forking():
-                    client = self._client = self._make_client()
+                    client = self._client = self._client or self._make_client()
             response = client.put_record_batch(
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
             )
-            return _from_response(response, len(records))
+            return from_response(response, len(records))
         except Exception as error:  # whatever botocore or a client of the user's does has an outcome
-            answer = _from_exception(error, len(records), connected=client is not None)
-            if answer.cause in _STALE_CREDENTIALS:
+            answer = from_exception(error, len(records), connected=client is not None)
+            if answer.cause in STALE_CREDENTIALS:
                 self._forget_credentials()
             return answer
 
@@ -187,107 +142,3 @@ class BotoTransport:
         if now >= self._renewed_at + RENEWAL_SECONDS:
             self._renewed_at = now
             self.renew_client()
-
-
-# Codes of the service (FailedPutCount entries, ClientError) and classes of botocore.
-_REFUSED = frozenset(
-    {'InvalidArgumentException', 'ValidationException', 'SerializationException', 'ParamValidationError'}
-)
-_CURES = {
-    'NoCredentialsError': 'give the process AWS credentials (role, profile or environment)',
-    'PartialCredentialsError': 'set the access key and the secret key both',
-    'CredentialRetrievalError': 'see why the credentials cannot be had',
-    'NoRegionError': 'set AWS_DEFAULT_REGION or region_name=',
-    'InvalidRegionError': 'correct the region',
-    'ProfileNotFound': 'add the profile to the AWS configuration, or correct boto3_profile_name=',
-    'ConfigParseError': 'correct the AWS configuration file',
-    'UnauthorizedSSOTokenError': 'log in with `aws sso login`',
-    'SSOTokenLoadError': 'log in with `aws sso login`',
-    'SSLError': "see that the endpoint's certificate is trusted here",
-    'ResourceNotFoundException': 'create the stream, or correct its name, region or account',
-    'AccessDeniedException': 'allow firehose:PutRecordBatch on the stream',
-    'AccessDenied': 'allow what the message names',
-    'UnrecognizedClientException': 'correct the access key',
-    'InvalidClientTokenId': 'correct the access key',
-    'InvalidSignatureException': 'correct the secret key, or the clock',
-    'SignatureDoesNotMatch': 'correct the secret key',
-    'IncompleteSignature': 'correct the credentials',
-    'MissingAuthenticationToken': 'give the process AWS credentials',
-    'MissingAuthenticationTokenException': 'give the process AWS credentials',
-    'ExpiredToken': 'renew the credentials',
-    'ExpiredTokenException': 'renew the credentials',
-    'RequestExpired': "set the machine's clock",
-    'OptInRequired': 'enable the region or the service for the account',
-    'NotAuthorized': 'allow firehose:PutRecordBatch on the stream',
-    'InvalidKMSResourceException': "see to the stream's KMS key",
-    'InvalidSourceException': "turn off the stream's CloudWatch Logs decompression, or write to another stream",
-    'ValueError': 'correct endpoint_url=',
-}
-# After these the same client fails again, even where someone has renewed the credentials.
-_STALE_CREDENTIALS = frozenset(
-    {
-        'NoCredentialsError',
-        'PartialCredentialsError',
-        'UnrecognizedClientException',
-        'InvalidClientTokenId',
-        'InvalidSignatureException',
-        'SignatureDoesNotMatch',
-        'ExpiredToken',
-        'ExpiredTokenException',
-    }
-)
-# What is no misconfiguration for sure, and often is one.
-_HINTS = {
-    'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
-    'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
-    'ProxyConnectionError': 'is the proxy right?',
-}
-# Said before anything was stored, or before anything was sent.
-_CERTAIN = frozenset(
-    {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError', 'ServiceUnavailableException'}
-)
-_SERVER_ERROR = 500
-
-
-def _from_response(response: Mapping[str, Any], records: int) -> Answer:
-    entries = response.get('RequestResponses', ())
-    if len(entries) != records:
-        return Answer.all_alike(
-            Outcome.RETRY,
-            records,
-            'IncompleteAnswer',
-            f'the answer has {len(entries)} entries for {records} records',
-            uncertain=True,
-        )
-    # An entry with both a RecordId and an ErrorCode has failed; FailedPutCount is not needed to know.
-    failures = [entry.get('ErrorCode') for entry in entries]
-    if not any(failures):
-        return Answer([Outcome.ACCEPTED] * records)
-    outcomes = [Outcome.RETRY if failure else Outcome.ACCEPTED for failure in failures]
-    failed = next(entry for entry in entries if entry.get('ErrorCode'))
-    code = failed['ErrorCode']
-    return Answer(
-        outcomes,
-        code,
-        f'{code}: {failed.get("ErrorMessage")} ({outcomes.count(Outcome.RETRY)} of {records} records)',
-        uncertain=code not in _CERTAIN,
-    )
-
-
-def _from_exception(error: Exception, records: int, *, connected: bool) -> Answer:
-    response = getattr(error, 'response', None)  # botocore's ClientError
-    if isinstance(response, Mapping) and 'Error' in response:
-        cause = str(response['Error'].get('Code', 'Unknown'))
-        text = f'{cause}: {response["Error"].get("Message", "")}'
-        status = response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
-        uncertain = status >= _SERVER_ERROR and cause not in _CERTAIN
-    else:
-        cause = type(error).__name__
-        text = f'{cause}: {error}'
-        uncertain = connected and cause not in _CERTAIN and cause not in _CURES
-    if cause in _REFUSED:
-        return Answer.all_alike(Outcome.REFUSED, records, cause, text)
-    if cause in _CURES:
-        return Answer.all_alike(Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})')
-    hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
-    return Answer.all_alike(Outcome.RETRY, records, cause, text + hint, uncertain=uncertain)

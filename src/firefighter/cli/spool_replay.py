@@ -11,13 +11,16 @@ from time import monotonic
 
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
+from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
-from firefighter._delivery.transport import Answer, BotoTransport, ClientOptions, Transport
-from firefighter._spool.adoption import Adoption, quarantine_of
+from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
+from firefighter._spool.adoption import Adoption
 from firefighter._spool.destination import Destination
+from firefighter._spool.kept import dead_letters_of, quarantine_of
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import MIN_SPOOL_BYTES
 from firefighter._spool.survey import producers
@@ -90,6 +93,8 @@ class _Delivery:
         self._adoption = Adoption(spool_dir, destination, quarantine_of(spool_dir, destination))
         self._traffic = Traffic()
         self._shown = _Shown(transport)
+        diagnostics = Diagnostics()
+        dead_letters = DeadLetters(None, dead_letters_of(spool_dir, destination).put, diagnostics)
         self._sender = Sender(
             SpoolSource(self._spool, Wakeup()),
             self._shown,
@@ -98,7 +103,8 @@ class _Delivery:
             linger_seconds=0.0,
             traffic=self._traffic,
             drops=DropReports(None, lambda: ({}, {})),
-            diagnostics=Diagnostics(),
+            dead_letters=dead_letters,
+            diagnostics=diagnostics,
         )
 
     def run(self, patience_seconds: float) -> tuple[int, int, str | None]:

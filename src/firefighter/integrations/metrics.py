@@ -69,6 +69,7 @@ class Metric:
 
 _counter = partial(Metric, Kind.COUNTER)
 _level = partial(Metric, Kind.LEVEL)
+_extreme = partial(Metric, Kind.EXTREME)
 
 # A new field of `Stats` comes here, as one line, or into NO_METRIC.
 METRICS = (
@@ -84,10 +85,12 @@ METRICS = (
     _counter('sent_bytes', 'data.sent', Unit.BYTES, 'Data in those records, before base64.'),
     _counter('retried', 'records.retried', Unit.RECORDS, 'Firehose records sent again.'),
     _counter('uncertain', 'records.uncertain', Unit.RECORDS, 'Firehose records that may have extra copies.'),
+    _extreme('queue_age_seconds', 'queue.age', Unit.SECONDS, 'How long the oldest pending event has waited.'),
+    _counter('dead_letters', 'events.dead', Unit.EVENTS, 'Events that Firehose refused as invalid, alone.'),
     _counter('oversize', 'events.oversize', Unit.EVENTS, 'Events that were longer than MAX_RECORD_SIZE.'),
     _counter('truncated', 'events.truncated', Unit.EVENTS, 'Events that were cut to fit.'),
     _counter('suppressed', 'suppressed', Unit.LOG_RECORDS, 'Log records of delivery itself: no events.'),
-    _counter('hook_errors', 'hook.errors', Unit.ERRORS, 'Exceptions that on_drop raised.'),
+    _counter('hook_errors', 'hook.errors', Unit.ERRORS, 'Exceptions that the hooks raised.'),
     _counter('quarantined_bytes', 'spool.quarantined', Unit.BYTES, 'Torn bytes that were put aside.'),
     _level('backing', 'handlers', Unit.HANDLERS, 'Handlers, by where their spool lives.', 'backing'),
 )

@@ -1,0 +1,61 @@
+"""Dead letters: events that Firehose refuses as invalid are kept for people, and told of, before they are dropped."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from firefighter._delivery.diagnostics import Diagnostics
+
+__all__ = ['DeadLetterHook', 'DeadLetters']
+
+DeadLetterHook = Callable[[bytes, str], object]
+Keep = Callable[[bytes, str], None]
+
+
+class DeadLetters:
+    """Keeps and tells of each dead letter once.
+
+    Args:
+        hook: called with the event's bytes and the reason in words; None: nothing is told.
+        keep: writes an event and its reason where people find it; raises an Exception when it cannot. None: nothing is
+            kept.
+        diagnostics: where to say that it could not be kept.
+
+    Attributes:
+        events: how many there were.
+        errors: exceptions that the hook raised.
+    """
+
+    def __init__(self, hook: DeadLetterHook | None, keep: Keep | None, diagnostics: Diagnostics) -> None:
+        self._hook = hook
+        self._keep = keep
+        self._diagnostics = diagnostics
+        self._untold: deque[tuple[bytes, str]] = deque()
+        self.events = 0
+        self.errors = 0
+
+    def put(self, event: bytes, reason: str) -> None:
+        """Keep an event that is about to be dropped. Never raises for lack of room: the others must be delivered."""
+        self.events += 1
+        if self._hook is not None:
+            self._untold.append((event, reason))
+        if self._keep is not None:
+            try:
+                self._keep(event, reason)
+            except (
+                Exception
+            ) as error:  # whatever the file system does, the events behind this one have to go on
+                self._diagnostics.say(
+                    'no dead letter', f'an event that Firehose refuses could not be kept: {error}'
+                )
+
+    def report(self) -> None:
+        """Call the hook for what has come since; outside every lock, on the delivery thread."""
+        while self._hook is not None and self._untold:
+            event, reason = self._untold.popleft()
+            try:
+                self._hook(event, reason)
+            except (Exception, SystemExit):
+                # The user's own code. sys.exit in it would end only the delivery thread, which goes on.
+                self.errors += 1

@@ -1,0 +1,245 @@
+"""Requests: whether one may start, what goes in it, and what its answer means for the next.
+
+Several threads make requests: the delivery thread, and the workers that help it with a backlog. They take turns in
+composing a batch and in settling it; the request itself runs outside the turn.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Generic
+
+from firefighter._delivery.batches import Batch, Batches
+from firefighter._delivery.dead_letters import DeadLetters
+from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
+from firefighter._delivery.outcomes import Answer, Outcome
+from firefighter._delivery.retry import Retries
+from firefighter._delivery.sources import Event, Source
+from firefighter._delivery.transport import Transport
+from firefighter._wakeup import Broadcast
+
+__all__ = ['Dispatch', 'Traffic']
+
+
+@dataclass
+class Traffic:
+    """What went over the wire, for all senders of a handler. Written by one thread at a time."""
+
+    requests: int = 0
+    records: int = 0
+    sent_bytes: int = 0
+    retried: int = 0
+    uncertain: int = 0
+    last_error: str | None = None
+
+
+class Dispatch(Generic[Event]):
+    """Makes the requests for the events of one source.
+
+    Args:
+        source: where events come from and are settled.
+        transport: the way to Firehose.
+        stream: the delivery stream's name.
+        max_in_flight: how many requests may be under way at once.
+        traffic: where to count.
+        dead_letters: where events go that Firehose will never take.
+        diagnostics: where to say what is wrong.
+        clock: gives the time in seconds; must not jump.
+        jitter: gives a number in [0, 1).
+
+    Attributes:
+        turn: held while batches are composed or settled, and while delivery's side of the source is touched at all.
+        progress: notified after each request.
+        flushes_served: how many FLUSHes of the source have had a request started.
+        last_start: when the last request was started.
+        oldest_at: the time since which the oldest event has been waiting that is not settled, or any time before
+            that; inf when there is none that delivery has seen.
+    """
+
+    def __init__(
+        self,
+        source: Source[Event],
+        transport: Transport,
+        stream: str,
+        *,
+        max_in_flight: int,
+        traffic: Traffic,
+        dead_letters: DeadLetters,
+        diagnostics: Diagnostics,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._transport = transport
+        self._stream = stream
+        self._max_in_flight = max_in_flight
+        self._traffic = traffic
+        self._dead_letters = dead_letters
+        self._diagnostics = diagnostics
+        self._clock = clock
+        self.turn = threading.RLock()
+        self.progress = Broadcast()
+        self.batches: Batches[Event] = Batches(source, self._bury)
+        self._retries = Retries(jitter)
+        self.flushes_served = 0
+        self._flushes_tried = 0
+        self.last_start = -inf
+        # When the source was last seen empty, and since when it is not.
+        self._empty_at = clock()
+        self._waiting_since: float | None = None
+        self.oldest_at = inf
+
+    def abandon(self) -> None:
+        """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
+        self.batches = Batches(self._source, self._bury)
+
+    # Whether. All of it is to be called in one's turn.
+
+    @property
+    def may_start(self) -> bool:
+        """Whether one more request may be under way.
+
+        While requests fail, one alone finds out whether that has passed; and so do the parts of one that was refused.
+        """
+        on_way = len(self.batches.on_way)
+        if not on_way:
+            return True
+        return on_way < self._max_in_flight and not self._retries.failing and not self.batches.narrowing
+
+    @property
+    def misconfigured(self) -> bool:
+        """Whether someone has to act before anything is accepted."""
+        return self._retries.misconfigured
+
+    def found_misconfigured(self, flushes: int) -> bool:
+        """Return whether a request since the given flush found that someone has to mend the configuration."""
+        return self._retries.misconfigured and self._flushes_tried >= flushes
+
+    def seconds_until_allowed(self) -> float:
+        """Return how long failures keep the next request back. A new FLUSH is one more try."""
+        if self._source.flushes != self.flushes_served:
+            return 0.0
+        return max(0.0, self._retries.allowed_at - self._clock())
+
+    def waiting(self) -> tuple[int, int, float]:
+        """Return how many events, and bytes, wait in the source, and since when."""
+        events, size_bytes = self._source.waiting()
+        return events, size_bytes, self._empty_at if self._waiting_since is None else self._waiting_since
+
+    def full_waits(self, full_bytes: int) -> bool:
+        """Return whether another request may start now, and would be full."""
+        if not self.may_start or self.seconds_until_allowed() > 0.0:
+            return False
+        events, size_bytes = self._source.waiting()
+        again, again_bytes = self.batches.returned
+        most_records, most_bytes = self._most()
+        return events + again >= most_records or size_bytes + again_bytes >= min(full_bytes, most_bytes)
+
+    def look(self) -> None:
+        """Take note of when the source is empty."""
+        now = self._clock()
+        if not self._source.waiting()[0]:
+            self._empty_at = now
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = self._empty_at
+        self._date()
+
+    def woken(self) -> None:
+        """Take note that an event has come: until now there was none."""
+        if self._waiting_since is None:
+            self._empty_at = self._clock()
+
+    # Requests.
+
+    def compose(self) -> Batch[Event] | None:
+        """Return the next batch, which counts as under way; None when there is nothing to send. In one's turn."""
+        now = self._clock()
+        batch = self.batches.compose(*self._most(), self.waiting()[2])
+        self.flushes_served = self._source.flushes
+        if batch is None:
+            return None
+        batch.started_at = self.last_start = now
+        batch.flushes = self.flushes_served
+        if not self._source.waiting()[0]:
+            self._waiting_since = None
+            self._empty_at = now
+        self._date()
+        traffic = self._traffic
+        traffic.requests += 1
+        traffic.records += len(batch.events)
+        traffic.sent_bytes += batch.size_bytes
+        traffic.retried += batch.retried
+        return batch
+
+    def request(self, batch: Batch[Event]) -> bool:
+        """Send a batch and settle it, outside any turn; return whether all of it was accepted."""
+        answer: Answer | None = None
+        try:
+            answer = self._transport.put(self._stream, [event.data for event in batch.events])
+        finally:
+            with self.turn:
+                if answer is None:
+                    self.batches.interrupted(batch)
+                else:
+                    self._settle(batch, answer)
+                self._date()
+            self.progress.notify()
+        return answer.cause is None
+
+    def _most(self) -> tuple[int, int]:
+        """Return how many records, and bytes of data, the next request may have."""
+        return MAX_RECORDS, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
+
+    def _settle(self, batch: Batch[Event], answer: Answer) -> None:
+        hopeless = self.batches.settle(batch, answer)
+        self._flushes_tried = max(self._flushes_tried, batch.flushes)
+        if answer.cause is None:
+            self._retries.note_success(started_at=batch.started_at)
+        else:
+            self._note_failure(batch, answer, hopeless=hopeless)
+            self._complain(batch, answer)
+
+    def _note_failure(self, batch: Batch[Event], answer: Answer, *, hopeless: bool) -> None:
+        now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
+        if outcomes == {Outcome.REFUSED}:
+            self._retries.note_refusal(now, started_at=started_at, hopeless=hopeless)
+        elif Outcome.ACCEPTED in outcomes and not outcomes & {Outcome.RETRY, Outcome.MISCONFIGURED}:
+            self._retries.note_success(started_at=started_at)  # what exceeds the quota is the pacer's affair
+        else:
+            self._retries.note_failure(
+                now,
+                started_at=started_at,
+                progress=Outcome.ACCEPTED in outcomes,
+                misconfigured=Outcome.MISCONFIGURED in outcomes,
+            )
+
+    def _complain(self, batch: Batch[Event], answer: Answer) -> None:
+        failed = len(batch.events) - answer.outcomes.count(Outcome.ACCEPTED)
+        if answer.uncertain:
+            self._traffic.uncertain += failed
+        self._traffic.last_error = answer.error
+        fate = 'kept, and sent again'
+        if Outcome.REFUSED in answer.outcomes:
+            fate += ' in parts, to find the one that is invalid'
+        self._diagnostics.say(
+            answer.cause or 'unknown',
+            f'stream {self._stream!r}: {failed:,} records were not accepted and are {fate}: {answer.error}',
+        )
+
+    def _bury(self, event: bytes, reason: str) -> None:
+        self._dead_letters.put(event, reason)
+        self._diagnostics.say(
+            'dead letter',
+            f'stream {self._stream!r}: Firehose refuses a record that it was offered alone, which is dropped: {reason}',
+        )
+
+    def _date(self) -> None:
+        waiting_since = self._waiting_since
+        if waiting_since is None:
+            waiting_since = self._empty_at if self._source.waiting()[0] else inf
+        self.oldest_at = min(self.batches.since, waiting_since)

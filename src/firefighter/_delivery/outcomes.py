@@ -1,0 +1,184 @@
+"""What an answer or an exception of botocore means for each record of the request: an outcome.
+
+By the table of exceptions in AWS's documentation of PutRecordBatch, and by the classes that botocore raises itself. They are
+known by their names, so that nothing of botocore has to be imported.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ['STALE_CREDENTIALS', 'Answer', 'Outcome', 'from_exception', 'from_response']
+
+
+class Outcome(enum.Enum):
+    """What became of one Firehose record."""
+
+    ACCEPTED = 'accepted'
+    RETRY = 'retry'
+    """Not accepted, and the same again may be accepted later."""
+    THROTTLED = 'throttled'
+    """Not accepted for the stream's quota: the same again will be accepted once less is sent."""
+    REFUSED = 'refused'
+    """Invalid: the same again would be refused again."""
+    MISCONFIGURED = 'misconfigured'
+    """Nothing can be accepted until someone has mended credentials, permissions or the stream."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request.
+
+    Attributes:
+        outcomes: one for each record, in the request's order.
+        cause: the error code or exception class that stands for the failures; None when all were accepted.
+        error: the same for people, with its message and, where there is one, the cure.
+        uncertain: whether records that count as not accepted may have been stored: the answer never arrived.
+    """
+
+    outcomes: Sequence[Outcome]
+    cause: str | None = None
+    error: str | None = None
+    uncertain: bool = False
+
+    @classmethod
+    def all_alike(
+        cls, outcome: Outcome, records: int, cause: str, error: str, *, uncertain: bool = False
+    ) -> Answer:
+        """Return the answer in which every record has the same outcome."""
+        return cls([outcome] * records, cause, error, uncertain)
+
+
+# Codes of the service (FailedPutCount entries, ClientError) and classes of botocore.
+_REFUSED = frozenset(
+    {'InvalidArgumentException', 'ValidationException', 'SerializationException', 'ParamValidationError'}
+)
+_CURES = {
+    'NoCredentialsError': 'give the process AWS credentials (role, profile or environment)',
+    'PartialCredentialsError': 'set the access key and the secret key both',
+    'CredentialRetrievalError': 'see why the credentials cannot be had',
+    'NoRegionError': 'set AWS_DEFAULT_REGION or region_name=',
+    'InvalidRegionError': 'correct the region',
+    'ProfileNotFound': 'add the profile to the AWS configuration, or correct boto3_profile_name=',
+    'ConfigParseError': 'correct the AWS configuration file',
+    'UnauthorizedSSOTokenError': 'log in with `aws sso login`',
+    'SSOTokenLoadError': 'log in with `aws sso login`',
+    'SSLError': "see that the endpoint's certificate is trusted here",
+    'ResourceNotFoundException': 'create the stream, or correct its name, region or account',
+    'AccessDeniedException': 'allow firehose:PutRecordBatch on the stream',
+    'AccessDenied': 'allow what the message names',
+    'UnrecognizedClientException': 'correct the access key',
+    'InvalidClientTokenId': 'correct the access key',
+    'InvalidSignatureException': 'correct the secret key, or the clock',
+    'SignatureDoesNotMatch': 'correct the secret key',
+    'IncompleteSignature': 'correct the credentials',
+    'MissingAuthenticationToken': 'give the process AWS credentials',
+    'MissingAuthenticationTokenException': 'give the process AWS credentials',
+    'ExpiredToken': 'renew the credentials',
+    'ExpiredTokenException': 'renew the credentials',
+    'RequestExpired': "set the machine's clock",
+    'OptInRequired': 'enable the region or the service for the account',
+    'NotAuthorized': 'allow firehose:PutRecordBatch on the stream',
+    'InvalidKMSResourceException': "see to the stream's KMS key",
+    'InvalidSourceException': "turn off the stream's CloudWatch Logs decompression, or write to another stream",
+    'ValueError': 'correct endpoint_url=',
+}
+STALE_CREDENTIALS = frozenset(
+    {
+        'NoCredentialsError',
+        'PartialCredentialsError',
+        'UnrecognizedClientException',
+        'InvalidClientTokenId',
+        'InvalidSignatureException',
+        'SignatureDoesNotMatch',
+        'ExpiredToken',
+        'ExpiredTokenException',
+    }
+)
+"""After these the same client fails again, even where someone has renewed the credentials."""
+# What is no misconfiguration for sure, and often is one.
+_HINTS = {
+    'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
+    'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
+    'ProxyConnectionError': 'is the proxy right?',
+}
+# Said of single records in an answer of 200, or of the call; botocore takes the same codes for throttling.
+_THROTTLED = frozenset(
+    {
+        'ServiceUnavailableException',
+        'Throttling',
+        'ThrottlingException',
+        'ThrottledException',
+        'RequestThrottled',
+        'RequestThrottledException',
+        'RequestLimitExceeded',
+        'TooManyRequestsException',
+        'BandwidthLimitExceeded',
+        'LimitExceededException',
+        'SlowDown',
+    }
+)
+# Said before anything was stored, or before anything was sent.
+_CERTAIN = _THROTTLED | {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError'}
+_SERVER_ERROR = 500
+
+
+def from_response(response: Mapping[str, Any], records: int) -> Answer:
+    """Read the answer to a request of so many records; raises whatever an answer that is none makes it raise."""
+    entries = response.get('RequestResponses', ())
+    if len(entries) != records:
+        return Answer.all_alike(
+            Outcome.RETRY,
+            records,
+            'IncompleteAnswer',
+            f'the answer has {len(entries)} entries for {records} records',
+            uncertain=True,
+        )
+    # An entry with both a RecordId and an ErrorCode has failed; FailedPutCount is not needed to know.
+    failures = [entry.get('ErrorCode') for entry in entries]
+    if not any(failures):
+        return Answer([Outcome.ACCEPTED] * records)
+    failed = next(entry for entry in entries if entry.get('ErrorCode'))
+    code = failed['ErrorCode']
+    return Answer(
+        [_of_entry(failure) for failure in failures],
+        code,
+        f'{code}: {failed.get("ErrorMessage")} ({sum(map(bool, failures))} of {records} records)',
+        uncertain=not _CERTAIN.issuperset(filter(None, failures)),
+    )
+
+
+def _of_entry(code: str | None) -> Outcome:
+    if not code:
+        return Outcome.ACCEPTED
+    return Outcome.THROTTLED if code in _THROTTLED else Outcome.RETRY
+
+
+def from_exception(error: Exception, records: int, *, connected: bool) -> Answer:
+    """Return what an exception means.
+
+    Args:
+        error: of botocore, or of a client of the user's.
+        records: how many were in the request.
+        connected: whether there was a client: without one nothing can have been sent.
+    """
+    response = getattr(error, 'response', None)  # botocore's ClientError
+    if isinstance(response, Mapping) and 'Error' in response:
+        cause = str(response['Error'].get('Code', 'Unknown'))
+        text = f'{cause}: {response["Error"].get("Message", "")}'
+        status = response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
+        uncertain = status >= _SERVER_ERROR and cause not in _CERTAIN
+    else:
+        cause = type(error).__name__
+        text = f'{cause}: {error}'
+        uncertain = connected and cause not in _CERTAIN and cause not in _CURES
+    if cause in _REFUSED:
+        return Answer.all_alike(Outcome.REFUSED, records, cause, text)
+    if cause in _CURES:
+        return Answer.all_alike(Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})')
+    hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
+    outcome = Outcome.THROTTLED if cause in _THROTTLED else Outcome.RETRY
+    return Answer.all_alike(outcome, records, cause, text + hint, uncertain=uncertain)

@@ -1,0 +1,124 @@
+"""Does every event leave exactly once, whatever Firehose accepts, refuses and throttles? Against a model of the service."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firefighter._delivery.batches import Batch, Batches
+from firefighter._delivery.outcomes import Answer, Outcome
+from firefighter._delivery.sources import SpoolSource
+from firefighter._spool.spool import Spool
+from firefighter._wakeup import Wakeup
+
+ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
+KEPT = [RETRY, THROTTLED, MISCONFIGURED]
+
+
+class Stage:
+    """A spool with numbered events, and the batches over it."""
+
+    def __init__(self, events: int) -> None:
+        self.spool = Spool(1024 * 1024)
+        for number in range(events):
+            self.spool.append(b'%d\n' % number)
+        self.buried: list[tuple[bytes, str]] = []
+        self.batches = Batches(
+            SpoolSource(self.spool, Wakeup()), lambda event, reason: self.buried.append((event, reason))
+        )
+
+    def compose(self, max_records: int = 500) -> Batch | None:
+        return self.batches.compose(max_records, 1024 * 1024, 0.0)
+
+    @property
+    def buried_numbers(self) -> list[int]:
+        return sorted(int(event) for event, _ in self.buried)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [int(event.data) for event in batch.events]
+
+
+def alike(outcome: Outcome, batch: Batch) -> Answer:
+    return Answer.all_alike(outcome, len(batch.events), 'Cause', 'Cause: said so')
+
+
+@given(st.data(), st.integers(1, 60), st.integers(1, 4))
+def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(data, events, most_on_way):
+    """Any part of any request may fail, several under way at once, and be answered in any order."""
+    stage = Stage(events)
+    accepted: list[int] = []
+    for _ in range(1000):
+        if len(stage.batches.on_way) < most_on_way and data.draw(st.booleans()):
+            stage.compose(data.draw(st.integers(1, 20)))
+        if not stage.batches.on_way:
+            if stage.compose() is None:
+                break
+            continue
+        batch = data.draw(st.sampled_from(stage.batches.on_way))
+        outcomes = data.draw(
+            st.lists(
+                st.sampled_from([ACCEPTED, *KEPT]), min_size=len(batch.events), max_size=len(batch.events)
+            )
+            if data.draw(st.booleans())
+            else st.just([ACCEPTED] * len(batch.events))
+        )
+        failed = any(outcome is not ACCEPTED for outcome in outcomes)
+        accepted += [n for n, outcome in zip(numbers(batch), outcomes, strict=True) if outcome is ACCEPTED]
+        stage.batches.settle(batch, Answer(outcomes, *(('Cause', 'Cause') if failed else ())))
+        account = stage.spool.account()
+        assert account.accepted == account.delivered + account.pending == events
+    if stage.batches.empty:
+        assert sorted(accepted) == list(range(events))
+        assert stage.spool.settled_through == events
+    assert not stage.buried
+
+
+@given(st.integers(2, 500), st.data())
+def test_exactly_the_invalid_events_are_given_up(events, data):
+    """Firehose refuses any request with one of them in it; as long as it takes the others, only they are dropped."""
+    invalid = data.draw(st.sets(st.integers(0, events - 1), max_size=min(events - 1, 6)))
+    stage = Stage(events)
+    accepted: list[int] = []
+    requests = 0
+    while (batch := stage.compose()) is not None:
+        requests += 1
+        if invalid.intersection(numbers(batch)):
+            stage.batches.settle(batch, alike(REFUSED, batch))
+        else:
+            accepted += numbers(batch)
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
+    assert sorted(accepted) == sorted(set(range(events)) - invalid)
+    assert stage.buried_numbers == sorted(invalid)
+    assert stage.spool.account().dropped == ({'refused': len(invalid)} if invalid else {})
+    # Each culprit makes both halves of at most nine batches necessary.
+    assert requests <= 1 + 2 * 9 * len(invalid)
+
+
+@given(st.integers(1, 100), st.integers(1, 400))
+def test_a_stream_that_refuses_everything_loses_nothing(events, requests):
+    """A stream that a Kinesis stream feeds says InvalidArgumentException to every put."""
+    stage = Stage(events)
+    hopeless = []
+    for _ in range(requests):
+        batch = stage.compose()
+        hopeless.append(stage.batches.settle(batch, alike(REFUSED, batch)))
+    account = stage.spool.account()
+    assert (account.pending, account.dropped, stage.buried) == (events, {}, [])
+    assert any(hopeless) == (requests >= 2 * events - 1), 'once all of them were refused alone'
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 30))
+def test_what_came_back_goes_first_and_in_batches_of_the_size_that_is_allowed(back, fresh, most):
+    """What was refused for the quota does not come again in one piece that is larger than the quota."""
+    stage = Stage(back)
+    batch = stage.compose()
+    stage.batches.settle(batch, alike(THROTTLED, batch))
+    for number in range(back, back + fresh):
+        stage.spool.append(b'%d\n' % number)
+    sent: list[int] = []
+    while (batch := stage.compose(most)) is not None:
+        assert len(batch.events) <= most
+        sent += numbers(batch)
+    assert sent == list(range(back + fresh))
+    assert sum(batch.retried for batch in stage.batches.on_way) == back

@@ -1,0 +1,68 @@
+"""Which failures count, and how long do they keep the next request back?"""
+
+from __future__ import annotations
+
+import pytest
+
+from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION, Retries
+
+
+@pytest.fixture
+def retries() -> Retries:
+    """Always the whole range of the pause."""
+    return Retries(lambda: 1.0)
+
+
+def fail(retries, now, started_at, *, misconfigured=False):
+    retries.note_failure(now, started_at=started_at, progress=False, misconfigured=misconfigured)
+
+
+def test_requests_that_fail_side_by_side_are_one_failure(retries):
+    """Four under way when the service goes down: the pause is that of one."""
+    for request in range(4):
+        fail(retries, 10 + request / 8, started_at=9)
+    assert retries.allowed_at == 10 + FAILURE.base_seconds
+
+
+def test_a_failure_of_the_next_attempt_doubles_the_pause(retries):
+    """It was started after the failure before was known."""
+    fail(retries, 10, started_at=9)
+    fail(retries, 12, started_at=11)
+    assert retries.allowed_at == 12 + 2 * FAILURE.base_seconds
+
+
+def test_an_old_success_does_not_end_a_newer_trouble(retries):
+    """It was started before the service went down; its answer only comes later."""
+    fail(retries, 10, started_at=9)
+    retries.note_success(started_at=8)
+    assert retries.failing
+    retries.note_success(started_at=11)
+    assert not retries.failing
+    assert retries.allowed_at < 0
+
+
+def test_a_misconfiguration_has_its_own_pause_and_ends_with_a_success(retries):
+    """Someone has acted."""
+    fail(retries, 10, started_at=9, misconfigured=True)
+    assert retries.misconfigured
+    assert retries.allowed_at == 10 + MISCONFIGURATION.base_seconds
+    retries.note_success(started_at=16)
+    assert not retries.misconfigured
+
+
+def test_some_refusals_are_free_and_a_row_of_them_is_a_misconfiguration(retries):
+    """Until something is accepted."""
+    for now in range(FREE_REFUSALS):
+        retries.note_refusal(now, started_at=now, hopeless=False)
+    assert not retries.failing
+    retries.note_success(started_at=FREE_REFUSALS)
+    for now in range(100, 101 + FREE_REFUSALS):
+        assert not retries.failing
+        retries.note_refusal(now, started_at=now, hopeless=False)
+    assert retries.misconfigured
+
+
+def test_when_all_was_refused_alone_no_more_refusals_are_free(retries):
+    """Nobody can tell a culprit any more."""
+    retries.note_refusal(10, started_at=9, hopeless=True)
+    assert retries.misconfigured
