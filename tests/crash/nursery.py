@@ -5,7 +5,7 @@
 It reads one request of JSON at a time from the socket that is its descriptor, and answers each with one number. It has one
 thread and no handler: what it forks is as new as any process that has just imported firefighter.
 
-    {"start": "producer" or "heir", ...}    with a descriptor to report to: forks; the answer is the process's id
+    {"start": one of the roles, ...}        with a descriptor to report to: forks; the answer is the process's id
     {"reap": pid}                           waits for its end; the answer is the status
 
 When the socket ends it ends, and so does what it has forked (those have the other end of nothing).
@@ -20,12 +20,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3  # noqa: F401  # what the children would import, each for itself
 
+from firefighter._delivery.retry import Backoff
 from firefighter.logging import FirehoseHandler
+
+# Beside what Python puts there for a program: its own folder.
+sys.path.append(str(Path(__file__).parents[1]))
+
+from arrivals import adds_up
+from lives import Life
 
 REQUEST_BYTES = 4096
 # How long an heir tries. Far beyond any recovery, and below the limit of a test.
@@ -85,7 +93,33 @@ def tick(report: int) -> None:
         time.sleep(0)
 
 
-ROLES: dict[str, Callable[[dict[str, Any], int], None]] = {'producer': produce, 'heir': inherit}
+def live(settings: dict[str, Any], report: int) -> None:
+    """Do what a script says, report what has become of it, and die at once, wherever delivery is."""
+    Backoff.seconds = lambda self, failures, random: 0.001
+    ledger = os.open(settings['ledger'], os.O_WRONLY | os.O_CREAT)
+
+    def store(events: Sequence[bytes], told: bool) -> None:
+        os.write(ledger, b''.join((b'+' if told else b'?') + event for event in events))
+
+    life = Life(store, settings['name'], **settings['handler'])
+    for action in settings['script']:
+        life.act(*action)
+    stats = life.handler.stats()
+    account = {
+        'logged': life.logged,
+        'accepted': stats.accepted,
+        'dropped': stats.dropped,
+        'adds up': adds_up(stats),
+        'backing': stats.backing,
+    }
+    os.write(report, json.dumps(account).encode())
+
+
+ROLES: dict[str, Callable[[dict[str, Any], int], None]] = {
+    'producer': produce,
+    'heir': inherit,
+    'life': live,
+}
 
 
 def main(control: socket.socket) -> None:

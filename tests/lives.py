@@ -1,0 +1,77 @@
+"""What a program does with a handler, action by action, while a scripted client stores and answers as it likes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from firefighter.logging import FirehoseHandler
+from scripted_client import POISON, ScriptedClient
+
+
+class Ledger:
+    """What an endpoint has stored.
+
+    Attributes:
+        told: how often each event was stored in a request whose answer said so.
+        untold: the same, where no such answer came.
+    """
+
+    def __init__(self) -> None:
+        self.told: Counter[str] = Counter()
+        self.untold: Counter[str] = Counter()
+
+    def store(self, events: Sequence[bytes], told: bool) -> None:
+        (self.told if told else self.untold).update(json.loads(event)['message'] for event in events)
+
+    @property
+    def arrived(self) -> Counter[str]:
+        return self.told + self.untold
+
+
+class Life:
+    """A handler, its scripted client, and what the program has logged.
+
+    Args:
+        store: the client's, see there.
+        name: begins the message of each event.
+        **options: the handler's.
+    """
+
+    def __init__(
+        self, store: Callable[[Sequence[bytes], bool], object], name: str = '', **options: object
+    ) -> None:
+        self.logged: list[str] = []
+        self.client = ScriptedClient(store)
+        self.handler = FirehoseHandler('bar', boto3_client=self.client, **options)
+        self._name = name
+        self._logger = logging.Logger('foo')
+        self._logger.addHandler(self.handler)
+
+    def act(self, action: str, *arguments) -> None:
+        """Do what an action says: the name of one of the methods below, and its arguments."""
+        getattr(self, action.replace(' ', '_'))(*arguments)
+
+    def log(self, count: int, size: int) -> None:
+        for _ in range(count):
+            self._log('x' * size)
+
+    def log_poison(self, count: int) -> None:
+        for _ in range(count):
+            self._log(POISON.decode())
+
+    def _log(self, padding: str) -> None:
+        event = f'{self._name}{len(self.logged)}'
+        self._logger.info({'message': event, 'padding': padding})
+        self.logged.append(event)
+
+    def answers(self, moods: Sequence[str]) -> None:
+        self.client.follow(moods)
+
+    def flush(self, timeout_seconds: float) -> None:
+        self.handler.flush(timeout_seconds)
+
+    def close(self) -> None:
+        self.handler.close()
