@@ -21,11 +21,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING
 
 from firefighter._spool.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehoseProcess
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 STREAM = 'bar'
 WINDOW_BYTES = 8 * 1024 * 1024

@@ -16,14 +16,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING
 
 from arrivals import adds_up, deliver_everything, messages_in
 from doubles import DEADLINE_SECONDS
 from firefighter.local import LocalFirehose
 from firefighter.local.catalogue import CATALOGUE
 from firefighter.logging import FirehoseHandler
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 STREAM = 'bar'
 # What one attempt may take. Nothing that answers at all takes half as long.
