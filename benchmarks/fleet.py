@@ -1,0 +1,249 @@
+"""Many producers on one stream with a quota, in simulated time, made of the pieces that deliver in earnest.
+
+Of the handler these are the rules for when a batch is due, the backoff and the Pacer; of the local endpoint its quota. A
+producer's events are all of one size, so they are only counted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from firefighter._delivery.batching import Rules, Waiting, seconds_until_due
+from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MIN_REQUEST_GAP_SECONDS
+from firefighter._delivery.pacing import Pacer
+from firefighter._delivery.retry import FAILURE
+from firefighter.local.quota import Buckets
+
+UNLIMITED = 1e12
+
+_RULES = Rules(
+    max_batch_bytes=5120,
+    max_batch_events=MAX_RECORDS,
+    send_interval_seconds=60.0,
+    min_gap_seconds=MIN_REQUEST_GAP_SECONDS,
+)
+_SPOOL_BYTES = 16 * 2**20
+_MAX_IN_FLIGHT = 4
+# From here to AWS and back.
+_LATENCY_SECONDS = (0.02, 0.1)
+# How often a producer with nothing due looks again, as an alarm of its spool would make it.
+_LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one producer logs.
+
+    Attributes:
+        events_per_second: evenly.
+        event_bytes: the size of each.
+        from_seconds: when it begins.
+    """
+
+    events_per_second: float
+    event_bytes: int = 200
+    from_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What a stream takes in a second, from a time on."""
+
+    size_bytes: float = UNLIMITED
+    records: float = UNLIMITED
+    requests: float = UNLIMITED
+    from_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Put:
+    """One request, and how many of its records were accepted."""
+
+    at_seconds: float
+    producer: int
+    records: int
+    accepted: int
+    event_bytes: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """What came of the requests of some time.
+
+    Attributes:
+        accepted_bytes: a second.
+        accepted_records: a second.
+        accepted_requests: a second, those of which nothing was accepted left out.
+        refused_share: of the records sent.
+        fairness: Jain's index of the producers' accepted bytes: 1 if all have the same, 1/n if one has all.
+    """
+
+    accepted_bytes: float
+    accepted_records: float
+    accepted_requests: float
+    refused_share: float
+    fairness: float
+
+
+class Producer:
+    """One process's delivery.
+
+    Args:
+        demand: what it logs.
+        pacer: None to deliver by backoff alone.
+        jitter: gives a number in [0, 1).
+    """
+
+    def __init__(self, demand: Demand, pacer: Pacer | None, jitter: Callable[[], float]) -> None:
+        self.event_bytes = demand.event_bytes
+        self.in_flight = 0
+        self._demand = demand
+        self._pacer = pacer
+        self._jitter = jitter
+        self._logged_until = demand.from_seconds
+        self._waiting = 0.0
+        self._unsettled = 0
+        self._failures = 0
+        self._retry_at = self._last_start = -inf
+        self._empty_at = 0.0
+
+    def log(self, now: float) -> None:
+        """Queue what has been logged until now; what the spool has no room for is dropped."""
+        new = (now - self._logged_until) * self._demand.events_per_second
+        self._waiting = min(self._waiting + new, _SPOOL_BYTES / self.event_bytes)
+        self._logged_until = now
+
+    def seconds_until_start(self, now: float) -> float:
+        """Return how long until the next request, if nothing more comes."""
+        if self.in_flight == _MAX_IN_FLIGHT:
+            return inf
+        allowed = self._retry_at - now
+        if self._pacer is not None:
+            allowed = max(allowed, self._pacer.seconds_until_allowed(now))
+        if self._unsettled:
+            return max(0.0, allowed)
+        events = int(self._waiting)
+        waiting = Waiting(events, events * self.event_bytes, self._empty_at)
+        due = seconds_until_due(waiting, _RULES, now=now, last_start=self._last_start, marked=False)
+        return max(0.0, allowed, due)
+
+    def start(self, now: float) -> int:
+        """Start a request; return how many records it carries: those to be sent again first."""
+        records, size_bytes = MAX_RECORDS, MAX_REQUEST_BYTES
+        if self._pacer is not None:
+            records, size_bytes = self._pacer.most(now)
+        room = max(1, min(records, size_bytes // self.event_bytes))
+        again = min(room, self._unsettled)
+        new = min(room - again, int(self._waiting))
+        self._unsettled -= again
+        self._waiting -= new
+        self._last_start = now
+        self.in_flight += 1
+        if self._waiting < 1.0:
+            self._empty_at = now
+        if self._pacer is not None:
+            self._pacer.started(now, again + new, (again + new) * self.event_bytes)
+        return again + new
+
+    def settle(self, now: float, records: int, accepted: int) -> None:
+        """Take note of an answer."""
+        refused = records - accepted
+        self.in_flight -= 1
+        self._unsettled += refused
+        if self._pacer is not None:
+            self._pacer.answered(
+                now,
+                records,
+                records * self.event_bytes,
+                throttled_records=refused,
+                throttled_bytes=refused * self.event_bytes,
+            )
+        if not refused or (accepted and self._pacer is not None):
+            self._failures = 0
+            return
+        self._failures = 1 if accepted else self._failures + 1
+        self._retry_at = now + FAILURE.seconds(self._failures, self._jitter)
+
+
+class Fleet:
+    """Producers, and the stream that they share.
+
+    Args:
+        demands: of each producer.
+        quotas: of the stream, by the time from which they hold.
+        seed: of all that is left to chance.
+        paced: with a Pacer for each producer, or by backoff alone.
+    """
+
+    def __init__(self, demands: Sequence[Demand], *quotas: Quota, seed: int, paced: bool = True) -> None:
+        self._chance = random.Random(seed)
+        self._demands = demands
+        self._producers = [
+            Producer(demand, Pacer(self._chance.random) if paced else None, self._chance.random)
+            for demand in demands
+        ]
+        self._quotas = list(quotas)
+        self._buckets = Buckets(UNLIMITED, UNLIMITED, UNLIMITED)
+        # When, a number to tell equals apart, which producer, and the answer: its records, and the accepted of them.
+        self._agenda: list[tuple[float, int, int, tuple[int, int] | None]] = []
+        self._entries = 0
+        self._looking = [False] * len(demands)
+        self.puts: list[Put] = []
+
+    def run(self, seconds: float) -> Fleet:
+        """Let so much time pass from the start; return the fleet itself."""
+        for number, demand in enumerate(self._demands):
+            self._look_at(number, demand.from_seconds + self._chance.random())
+        while self._agenda[0][0] < seconds:
+            now, _, number, answer = heapq.heappop(self._agenda)
+            if self._quotas and now >= self._quotas[0].from_seconds:
+                quota = self._quotas.pop(0)
+                self._buckets = Buckets(quota.size_bytes, quota.records, quota.requests)
+            producer = self._producers[number]
+            producer.log(now)
+            if answer is None:
+                self._looking[number] = False
+            else:
+                producer.settle(now, *answer)
+            while (wait := producer.seconds_until_start(now)) == 0.0:
+                self._put(now, number, producer)
+            if wait != inf or producer.in_flight == 0:
+                self._look_at(number, now + max(1e-6, min(wait, _LOOK_SECONDS)))
+        return self
+
+    def account(self, begin_seconds: float, end_seconds: float) -> Account:
+        """Return what came of the requests that were started in that time."""
+        puts = [put for put in self.puts if begin_seconds <= put.at_seconds < end_seconds]
+        seconds = end_seconds - begin_seconds
+        sent = sum(put.records for put in puts)
+        accepted = sum(put.accepted for put in puts)
+        shares = [0] * len(self._producers)
+        for put in puts:
+            shares[put.producer] += put.accepted * put.event_bytes
+        squares = sum(share * share for share in shares)
+        return Account(
+            sum(shares) / seconds,
+            accepted / seconds,
+            sum(put.accepted > 0 for put in puts) / seconds,
+            1 - accepted / sent if sent else 0.0,
+            sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0,
+        )
+
+    def _put(self, now: float, number: int, producer: Producer) -> None:
+        records = producer.start(now)
+        accepted = sum(self._buckets.admit([producer.event_bytes] * records, now))
+        self.puts.append(Put(now, number, records, accepted, producer.event_bytes))
+        self._note(now + self._chance.uniform(*_LATENCY_SECONDS), number, (records, accepted))
+
+    def _look_at(self, number: int, at_seconds: float) -> None:
+        if not self._looking[number]:
+            self._looking[number] = True
+            self._note(at_seconds, number, None)
+
+    def _note(self, at_seconds: float, number: int, answer: tuple[int, int] | None) -> None:
+        self._entries += 1
+        heapq.heappush(self._agenda, (at_seconds, self._entries, number, answer))

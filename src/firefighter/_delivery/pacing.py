@@ -1,0 +1,265 @@
+"""How fast a stream takes what we send: a rate controller that learns its quota from throttling.
+
+Firehose limits a stream in records, bytes and requests a second, for all its producers together, and tells nobody how much
+is left: it refuses single records, or a whole call (https://docs.aws.amazon.com/firehose/latest/dev/limits.html). So each
+producer keeps three limits of its own, allows itself a little more while nothing is refused, and less when something is.
+
+*No limit* holds until the first throttling, and again when five minutes have passed without any.
+
+*The first throttling begins a lesson*: producers go on as fast as they just were for as many requests as make up a few
+seconds, and then keep to the share of it that was accepted. One answer would tell each something else, and they would
+start far apart. Where nothing more is refused, there is no limit.
+
+*Less, in proportion to what was refused*, as in DCTCP (RFC 8257). Where halving at each sign would leave much of the quota
+unused and producers far apart, a few percent refused take off a few percent. While much is refused the cuts are larger.
+
+*More, by the square root*: what is added to a limit in a second grows with the limit's square root. Adding the same to
+all (AIMD) would make the small and the large even soonest, and for a small share be a storm, for a large one nothing;
+adding in proportion would never make them even. What the search for more costs is refusals, growth divided by `_CUT`: 1 to
+5 %. After half a minute without any, growth quickens: Firehose raises quotas by itself.
+
+*A quarter of a second a request*: a request may carry what the limits allow in that time (or in the time until the limit
+of requests allows the next). So a quota that a full request would never fit into is met by small ones, and a refusal is
+small news, not large. It starts when the one before is paid for, give or take a chance part, so that producers do not
+come in step. A limit grows and shrinks as far as it was used; one that plays no part stays.
+
+With the sender: a request starts when one is due *and* `seconds_until_allowed` is 0.0, and carries at most `most`. After an
+answer in which something was accepted the Pacer alone says when to go on. After one in which nothing was, the backoff
+of `retry` holds as well: what refuses everything may be down rather than busy.
+
+The numbers were found by simulation: `python -m benchmarks.throttling`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from math import inf, sqrt
+
+from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
+
+__all__ = ['Pacer']
+
+_Amounts = tuple[float, float, float]
+"""Records, bytes and requests."""
+
+_USUAL: _Amounts = (100.0, 10_000.0, 1.0)
+"""A second's share of a producer in a large fleet: a hundredth to a thousandth of the quotas that AWS gives."""
+
+_LOWEST: _Amounts = (1.0, 100.0, 0.1)
+"""No limit falls below this, whatever is refused: after an outage the way up must not begin at nothing."""
+
+_WINDOW_SECONDS = 4.0
+"""Over how long, at most, it is known how fast requests were started."""
+
+_LESSON_SECONDS = 4.0
+"""For how long, of what the limits allow, the first throttling is looked at."""
+
+_LEAST_SHARE = 0.02
+"""What the lesson leaves at least; after that there are the cuts."""
+
+_GROWTH = 0.003
+"""By how much of itself a limit of the usual size grows in a second in which it was used up."""
+
+_LEAST_GROWTH, _MOST_GROWTH = 0.001, 0.006
+"""The same for large and for small limits, where the square root would make it too little or too much."""
+
+_PATIENCE_SECONDS = 30.0
+"""So long after throttling growth begins to quicken."""
+
+_QUICKENING_SECONDS = 5.0
+"""From then on it gains its own size again in each of these."""
+
+_CUT = 0.4
+"""How much of what was refused is taken off a limit, while little is refused. The more, the further are producers apart."""
+
+_MEMORY_SECONDS = 4.0
+"""Over how long it is judged how much is refused."""
+
+_REQUEST_SECONDS = 0.25
+"""What a request may use of the limits."""
+
+_CREDIT_SECONDS = 0.5
+"""What was not used may be used for so long, so that a request that is late by chance loses nothing."""
+
+_LONGEST_WAIT_SECONDS = 30.0
+"""However little the limits allow, a request starts so long after the one before; as the cap of the backoff."""
+
+_FORGET_SECONDS = 300.0
+"""Without throttling for so long there is no limit any more."""
+
+
+class Pacer:
+    """Learns a stream's quota from throttling: additive increase, multiplicative decrease, in bytes, records and requests.
+
+    One for each stream; its caller sees to it that one thread at a time uses it. Times are of any clock that does not jump.
+
+    Args:
+        jitter: gives a number in [0, 1).
+    """
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+        self._limits: _Amounts | None = None
+        self._tried = _Window()
+        self._lesson = _Lesson()
+        self._refused_lately = 0.0
+        self._throttled_at = -inf
+        # What was started has used up the limits until then; the next start is later by a chance part.
+        self._used_until = -inf
+        self._delay_seconds = 0.0
+
+    def seconds_until_allowed(self, now: float) -> float:
+        """Return how long until a request may start; 0.0 is now. Without throttling so far it is always 0.0."""
+        if self._limits_at(now) is None:
+            return 0.0
+        return max(0.0, self._used_until + self._delay_seconds - now)
+
+    def most(self, now: float) -> tuple[int, int]:
+        """Return how many records, and how many bytes, a request started now may carry.
+
+        At least one record; the first passes even if it is larger than these bytes.
+        """
+        limits = self._limits_at(now)
+        if limits is None:
+            return MAX_RECORDS, MAX_REQUEST_BYTES
+        records, size_bytes, requests = limits
+        seconds = max(_REQUEST_SECONDS, min(1.0, 1.0 / requests))
+        return (
+            max(1, min(MAX_RECORDS, int(records * seconds))),
+            max(1, min(MAX_REQUEST_BYTES, int(size_bytes * seconds))),
+        )
+
+    def started(self, now: float, records: int, size_bytes: int) -> None:
+        """Take note that a request has been started."""
+        self._tried.add(now, records, size_bytes)
+        limits = self._limits_at(now)
+        if limits is None:
+            return
+        seconds = min(_LONGEST_WAIT_SECONDS, max(_seconds_of(limits, records, size_bytes)))
+        self._used_until = max(self._used_until, now - _CREDIT_SECONDS) + seconds
+        self._delay_seconds = self._jitter() * min(seconds, _CREDIT_SECONDS)
+
+    def answered(
+        self, now: float, records: int, size_bytes: int, *, throttled_records: int, throttled_bytes: int
+    ) -> None:
+        """Learn from an answer; there is one for each started request.
+
+        Args:
+            now: the present time.
+            records: of how many records it says whether the stream takes them: all of the request's, or 0 where it
+                failed for another reason than the quota.
+            size_bytes: their size.
+            throttled_records: how many of them were refused for the quota; of a refused call, all.
+            throttled_bytes: their size.
+        """
+        if not records:
+            return
+        refused = max(throttled_records / records, throttled_bytes / max(1, size_bytes))
+        limits = self._limits_at(now)
+        if limits is None:
+            if refused:
+                self._begin_lesson(now)
+        else:
+            self._learn(now, limits, _seconds_of(limits, records, size_bytes), refused)
+        if refused:
+            self._throttled_at = now
+
+    def _limits_at(self, now: float) -> _Amounts | None:
+        if self._limits is not None and now - self._throttled_at >= _FORGET_SECONDS:
+            self._limits = None
+        return self._limits
+
+    def _begin_lesson(self, now: float) -> None:
+        records, size_bytes, requests = map(max, self._tried.rates(), _USUAL)
+        self._limits = records, size_bytes, max(requests, 1.0 / _REQUEST_SECONDS)
+        self._lesson = _Lesson()
+        self._refused_lately = 0.0
+        self._throttled_at = now
+        # Those who are throttled together go on at different times.
+        self._used_until = now
+        self._delay_seconds = self._jitter()
+
+    def _learn(self, now: float, limits: _Amounts, used: _Amounts, refused: float) -> None:
+        if not self._lesson.over:
+            self._lesson.hear(max(used), refused)
+            if self._lesson.over:
+                self._conclude(limits)
+            return
+        self._refused_lately += (refused - self._refused_lately) * min(1.0, max(used) / _MEMORY_SECONDS)
+        if refused:
+            cut = refused * max(_CUT, self._refused_lately)
+            factors = [1.0 - cut * min(_REQUEST_SECONDS, seconds) for seconds in used]
+        else:
+            quick = max(0.0, now - self._throttled_at - _PATIENCE_SECONDS) / _QUICKENING_SECONDS
+            factors = [
+                1.0 + _growth(limit, usual) * (1.0 + quick) * min(_LONGEST_WAIT_SECONDS, seconds)
+                for limit, usual, seconds in zip(limits, _USUAL, used, strict=True)
+            ]
+        self._set(limits, factors)
+
+    def _conclude(self, limits: _Amounts) -> None:
+        if self._lesson.refused_seconds:
+            self._set(limits, [max(_LEAST_SHARE, self._lesson.accepted_share)] * 3)
+        else:
+            self._limits = None
+
+    def _set(self, limits: _Amounts, factors: list[float]) -> None:
+        records, size_bytes, requests = (
+            max(limit * factor, lowest)
+            for limit, factor, lowest in zip(limits, factors, _LOWEST, strict=True)
+        )
+        self._limits = records, size_bytes, requests
+
+
+class _Lesson:
+    """How much is refused of what was tried, in seconds of it."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self.refused_seconds = 0.0
+
+    @property
+    def over(self) -> bool:
+        return self._seconds >= _LESSON_SECONDS
+
+    @property
+    def accepted_share(self) -> float:
+        return 1.0 - self.refused_seconds / self._seconds
+
+    def hear(self, seconds: float, refused: float) -> None:
+        self._seconds += seconds
+        self.refused_seconds += refused * seconds
+
+
+class _Window:
+    """What was started in the last two to four seconds; after a pause of two, what has been since."""
+
+    def __init__(self) -> None:
+        self._since = self._newest = -inf
+        self._sums: _Amounts = (0.0, 0.0, 0.0)
+
+    def add(self, now: float, records: int, size_bytes: int) -> None:
+        if now - self._newest > _WINDOW_SECONDS / 2:
+            self._since, self._sums = now, (0.0, 0.0, 0.0)
+        left = 1.0
+        if now - self._since > _WINDOW_SECONDS:
+            self._since, left = (self._since + now) / 2, 0.5
+        old_records, old_bytes, old_requests = self._sums
+        self._sums = old_records * left + records, old_bytes * left + size_bytes, old_requests * left + 1.0
+        self._newest = now
+
+    def rates(self) -> _Amounts:
+        """Return how much a second that is, at least for one: so many starts have one pause fewer between them."""
+        records, size_bytes, requests = self._sums
+        seconds = max(1.0, (self._newest - self._since) * requests / max(1.0, requests - 1.0))
+        return records / seconds, size_bytes / seconds, requests / seconds
+
+
+def _seconds_of(limits: _Amounts, records: int, size_bytes: int) -> _Amounts:
+    """Return for how long a request uses up each of the limits."""
+    return records / limits[0], size_bytes / limits[1], 1.0 / limits[2]
+
+
+def _growth(limit: float, usual: float) -> float:
+    return max(_LEAST_GROWTH, min(_MOST_GROWTH, _GROWTH * sqrt(usual / limit)))
