@@ -31,7 +31,7 @@ from firefighter._delivery.clients import ClientSource
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
-from firefighter._delivery.guard import inside_delivery
+from firefighter._delivery.guard import TOO_DEEP, ask, inside_delivery
 from firefighter._delivery.guard import reset as reset_guard
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MIN_REQUEST_GAP_SECONDS
 from firefighter._delivery.sources import QueueSource, SpoolSource
@@ -216,7 +216,10 @@ class FirehoseHandler(logging.Handler):
         as much as the append, and `logging.shutdown` holds it while it waits for delivery.
         """
         if self.filters and not inside_delivery.delivery:  # a filter that counts has nothing to count there
-            verdict = self.filter(record)
+            verdict = ask(self.filter, record)
+            if verdict is TOO_DEEP:
+                self._pipeline.count_suppressed()
+                return False
             if not verdict:
                 return verdict
             if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
@@ -407,12 +410,11 @@ class FirehoseHandler(logging.Handler):
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
         try:
-            formatted: object = self.format(record)
+            formatted = ask(self.format, record)
         except Exception as error:
             pipeline.note_format_error(error)
-            event = self._json_formatter.encode(record)
-        else:
-            event = _as_event(formatted)
+            formatted = TOO_DEEP
+        event = self._json_formatter.encode(record) if formatted is TOO_DEEP else _as_event(formatted)
         fitting = pipeline.fit_or_drop(event, self.MAX_RECORD_SIZE)
         return None if fitting is None else escape(fitting)
 

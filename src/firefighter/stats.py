@@ -66,7 +66,8 @@ class Stats:
     truncated: int = 0
     """Events that were cut to fit."""
     suppressed: int = 0
-    """Log records made by delivery itself (botocore, urllib3): never events, so outside the sum."""
+    """Log records made by delivery itself (botocore, urllib3), or by filters that log at each call: never events, so outside
+    the sum."""
     hook_errors: int = 0
     """Exceptions that `on_drop` and `on_dead_letter` raised."""
     last_error: str | None = None

@@ -3,19 +3,30 @@
 botocore and urllib3 log some sixty DEBUG records in one request. Each would make the next request necessary. The mark
 is on the thread, and for all handlers of the process: two handlers that deliver each other's records would go on
 for ever just as well.
+
+Nor does the user's own code go on for ever that is called for a record, and logs one itself each time.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ['delivering', 'inside_delivery', 'reset']
+__all__ = ['TOO_DEEP', 'ask', 'delivering', 'inside_delivery', 'reset']
+
+# Two, so that a signal handler or a destructor that interrupts a formatter and logs has its record formatted too. With two
+# handlers whose formatters log, each call is 7 events for each of them then; without a bound it never ended.
+_MOST_NESTED = 2
+
+TOO_DEEP = object()
+"""Instead of an answer: the question is a consequence of itself."""
 
 
 class _Inside(threading.local):
     delivery = False
+    questions = 0
 
 
 inside_delivery = _Inside()
@@ -35,3 +46,15 @@ def delivering() -> Iterator[None]:
         yield
     finally:
         inside_delivery.delivery = before
+
+
+def ask(question: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> object:
+    """Return what a filter or formatter of the user's says of a record; TOO_DEEP, unasked, inside others of its kind."""
+    questions = inside_delivery.questions
+    if questions >= _MOST_NESTED:
+        return TOO_DEEP
+    try:
+        inside_delivery.questions = questions + 1
+        return question(record)
+    finally:
+        inside_delivery.questions = questions
