@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test interruption-test lint format bench bench-tail docs clean constraints
+.PHONY: demo test crash-test fault-test interruption-test lint format bench bench-tail bench-throttling docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -55,6 +55,11 @@ bench: $(VENV)/.test
 # The worst calls, while the disk is busy and a thread computes: some two minutes. `OPTIONS=--quick`: some 20 seconds.
 bench-tail: $(VENV)/.test
 	$(BIN)/python -m benchmarks.tail $(OPTIONS)
+
+# A throttled fleet in simulated time, and docs/throttling.svg: half a minute.
+bench-throttling: $(VENV)/.test
+	$(PIP) --requirement benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.throttling $(OPTIONS)
 
 # Write the parts of the docs that come from the code.
 docs: $(VENV)/.test

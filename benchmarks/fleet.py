@@ -1,6 +1,6 @@
 """Many producers on one stream with a quota, in simulated time, made of the pieces that deliver in earnest.
 
-Of the handler these are the rules for when a batch is due, the backoff and the Pacer; of the local endpoint its quota. A
+Of the handler these are the rules for when a batch is due, the retries and the Pacer; of the local endpoint its quota. A
 producer's events are all of one size, so they are only counted.
 """
 
@@ -11,11 +11,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from firefighter._delivery.batching import Rules, Waiting, seconds_until_due
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MIN_REQUEST_GAP_SECONDS
 from firefighter._delivery.pacing import Pacer
-from firefighter._delivery.retry import FAILURE
+from firefighter._delivery.retry import Retries
 from firefighter.local.quota import Buckets
 
 UNLIMITED = 1e12
@@ -70,6 +71,14 @@ class Put:
     event_bytes: int
 
 
+class Answer(NamedTuple):
+    """What a producer learns of one request."""
+
+    started_at: float
+    records: int
+    accepted: int
+
+
 @dataclass(frozen=True)
 class Account:
     """What came of the requests of some time.
@@ -103,12 +112,11 @@ class Producer:
         self.in_flight = 0
         self._demand = demand
         self._pacer = pacer
-        self._jitter = jitter
+        self._retries = Retries(jitter)
         self._logged_until = demand.from_seconds
         self._waiting = 0.0
         self._unsettled = 0
-        self._failures = 0
-        self._retry_at = self._last_start = -inf
+        self._last_start = -inf
         self._empty_at = 0.0
 
     def log(self, now: float) -> None:
@@ -119,9 +127,9 @@ class Producer:
 
     def seconds_until_start(self, now: float) -> float:
         """Return how long until the next request, if nothing more comes."""
-        if self.in_flight == _MAX_IN_FLIGHT:
+        if self.in_flight >= (1 if self._retries.failing else _MAX_IN_FLIGHT):
             return inf
-        allowed = self._retry_at - now
+        allowed = self._retries.allowed_at - now
         if self._pacer is not None:
             allowed = max(allowed, self._pacer.seconds_until_allowed(now))
         if self._unsettled:
@@ -149,24 +157,25 @@ class Producer:
             self._pacer.started(now, again + new, (again + new) * self.event_bytes)
         return again + new
 
-    def settle(self, now: float, records: int, accepted: int) -> None:
+    def settle(self, now: float, answer: Answer) -> None:
         """Take note of an answer."""
-        refused = records - accepted
+        refused = answer.records - answer.accepted
         self.in_flight -= 1
         self._unsettled += refused
         if self._pacer is not None:
             self._pacer.answered(
                 now,
-                records,
-                records * self.event_bytes,
+                answer.records,
+                answer.records * self.event_bytes,
                 throttled_records=refused,
                 throttled_bytes=refused * self.event_bytes,
             )
-        if not refused or (accepted and self._pacer is not None):
-            self._failures = 0
-            return
-        self._failures = 1 if accepted else self._failures + 1
-        self._retry_at = now + FAILURE.seconds(self._failures, self._jitter)
+        if not refused or (answer.accepted and self._pacer is not None):
+            self._retries.note_success(started_at=answer.started_at)
+        else:
+            self._retries.note_failure(
+                now, started_at=answer.started_at, progress=answer.accepted > 0, misconfigured=False
+            )
 
 
 class Fleet:
@@ -188,8 +197,8 @@ class Fleet:
         ]
         self._quotas = list(quotas)
         self._buckets = Buckets(UNLIMITED, UNLIMITED, UNLIMITED)
-        # When, a number to tell equals apart, which producer, and the answer: its records, and the accepted of them.
-        self._agenda: list[tuple[float, int, int, tuple[int, int] | None]] = []
+        # When, a number to tell equals apart, which producer, and the answer; without one it only looks.
+        self._agenda: list[tuple[float, int, int, Answer | None]] = []
         self._entries = 0
         self._looking = [False] * len(demands)
         self.puts: list[Put] = []
@@ -208,7 +217,7 @@ class Fleet:
             if answer is None:
                 self._looking[number] = False
             else:
-                producer.settle(now, *answer)
+                producer.settle(now, answer)
             while (wait := producer.seconds_until_start(now)) == 0.0:
                 self._put(now, number, producer)
             if wait != inf or producer.in_flight == 0:
@@ -237,13 +246,13 @@ class Fleet:
         records = producer.start(now)
         accepted = sum(self._buckets.admit([producer.event_bytes] * records, now))
         self.puts.append(Put(now, number, records, accepted, producer.event_bytes))
-        self._note(now + self._chance.uniform(*_LATENCY_SECONDS), number, (records, accepted))
+        self._note(now + self._chance.uniform(*_LATENCY_SECONDS), number, Answer(now, records, accepted))
 
     def _look_at(self, number: int, at_seconds: float) -> None:
         if not self._looking[number]:
             self._looking[number] = True
             self._note(at_seconds, number, None)
 
-    def _note(self, at_seconds: float, number: int, answer: tuple[int, int] | None) -> None:
+    def _note(self, at_seconds: float, number: int, answer: Answer | None) -> None:
         self._entries += 1
         heapq.heappush(self._agenda, (at_seconds, self._entries, number, answer))
