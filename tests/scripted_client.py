@@ -16,6 +16,9 @@ Answer = Mapping[str, object] | Exception
 Mood = Callable[[int], tuple[Collection[int], Answer]]
 
 POISON = b'poison'
+# How late an answer of the mood 'late' comes: requests that were started after it have theirs before.
+LATE = 'late'
+LATE_SECONDS = 0.005
 
 
 def client_error(code: str, status: int = 400) -> Exception:
@@ -37,6 +40,7 @@ def _every_other(records: int) -> Collection[int]:
 
 MOODS: Mapping[str, Mood] = {
     'fine': _entries_fail(lambda _: ()),
+    LATE: _entries_fail(lambda _: ()),
     'every other entry fails': _entries_fail(_every_other),
     'the last entry fails': _entries_fail(lambda records: (records - 1,)),
     'all entries fail': _entries_fail(range),
@@ -93,6 +97,8 @@ class ScriptedClient:
             stored, result = MOODS[mood](len(data))
             told = isinstance(result, dict) and len(result.get('RequestResponses', ())) == len(data)
             self._store([data[index] for index in stored], told)
+        if mood == LATE:
+            threading.Event().wait(LATE_SECONDS)
         if isinstance(result, Exception):
             raise result
         return result

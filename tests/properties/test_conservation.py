@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from arrivals import adds_up, deliver_everything
 from doubles import DEADLINE_SECONDS
+from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from firefighter.logging import FirehoseHandler
 from lives import Ledger, Life
@@ -34,6 +35,7 @@ MOOD = st.sampled_from(sorted(MOODS))
 ACTIONS = st.one_of(
     st.tuples(st.just('log'), st.integers(1, 60), SIZES),
     st.tuples(st.just('log'), st.integers(1, 60), SIZES),
+    st.tuples(st.just('log'), st.just(MAX_RECORDS * 3), st.just(0)),
     st.tuples(st.just('log poison'), st.integers(1, 2)),
     st.tuples(st.just('answers'), st.lists(MOOD, min_size=1, max_size=6)),
     st.tuples(st.just('answers'), st.lists(MOOD, min_size=1, max_size=6)),
@@ -47,6 +49,7 @@ OPTIONS = st.fixed_dictionaries(
         'block_timeout_seconds': st.just(0.001),
         'shutdown_timeout_seconds': st.sampled_from([0, 0.02]),
         'send_interval': st.sampled_from([0, 0.005, 60]),
+        'max_in_flight': st.sampled_from([1, 2, 4]),
         'use_queues': st.sampled_from([True, True, True, False]),
     }
 )

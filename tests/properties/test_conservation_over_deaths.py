@@ -21,6 +21,7 @@ if sys.platform == 'win32':
 
 from arrivals import deliver_everything
 from crash.harness import Nursery, Process
+from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from lives import Ledger, Life
 from scripted_client import MOODS
@@ -33,6 +34,7 @@ MOOD = st.sampled_from(sorted(MOODS.keys() - {'invalid'}))
 ACTIONS = st.one_of(
     st.tuples(st.just('log'), st.integers(1, 60), SIZES),
     st.tuples(st.just('log'), st.integers(1, 60), SIZES),
+    st.tuples(st.just('log'), st.just(MAX_RECORDS * 3), st.just(0)),
     st.tuples(st.just('answers'), st.lists(MOOD, min_size=1, max_size=6)),
     st.tuples(st.just('flush'), st.sampled_from([0.0, 0.0, 0.02])),
     st.tuples(st.just('close')),
@@ -42,6 +44,7 @@ OPTIONS = st.fixed_dictionaries(
         'max_spool_bytes': st.sampled_from([MIN_SPOOL_BYTES, None]),
         'overflow': st.sampled_from(['drop_oldest', 'drop_newest']),
         'shutdown_timeout_seconds': st.sampled_from([0, 0.02]),
+        'max_in_flight': st.sampled_from([1, 4]),
         'send_interval': st.sampled_from([0, 60]),
     }
 )
