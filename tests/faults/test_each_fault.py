@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -187,18 +188,56 @@ def test_refused_connections_are_tried_again_until_the_endpoint_is_back(local_fi
 
 
 @pytest.mark.parametrize('name', ['invalid-argument', 'validation'])
-def test_what_is_refused_as_invalid_is_delivered_or_dropped_with_that_reason(
-    name, local_firehose, handler, log
-):
-    """Each event has one fate, and the account knows it."""
+def test_a_request_that_is_refused_once_is_delivered_in_its_parts(name, local_firehose, handler, log):
+    """Refused as invalid, for whatever reason that then passes: the halves go through, and nothing is dropped."""
     local_firehose.inject(name, times=1)
     log()
     stats = deliver_everything(handler)
 
-    times = arrived(local_firehose)
-    assert set(times.values()) <= {1}
-    assert stats.delivered == len(times)
-    assert stats.delivered + stats.dropped.get('refused', 0) == EVENTS
+    assert arrived(local_firehose) == each(1)
+    assert (stats.requests, stats.records, stats.retried) == (3, 2 * EVENTS, EVENTS)
+    assert (stats.delivered, stats.dropped, stats.uncertain) == (EVENTS, {}, 0)
+
+
+@pytest.mark.parametrize('name', ['invalid-argument', 'validation'])
+def test_a_stream_that_refuses_everything_costs_no_event(name, local_firehose, handler, log):
+    """One that a Kinesis stream feeds answers so: it is a misconfiguration, and everything waits until it is mended."""
+    local_firehose.inject(name)
+    log()
+    assert not handler.flush()
+    struck = handler.stats()
+    local_firehose.clear_faults()
+    stats = deliver_everything(handler)
+
+    assert (struck.delivered, struck.dropped, struck.pending) == (0, {}, EVENTS)
+    assert arrived(local_firehose) == each(1)
+    assert (stats.delivered, stats.dropped, stats.uncertain) == (EVENTS, {}, 0)
+
+
+@pytest.mark.parametrize('poisoned', [{0}, {7}, {199}, {3, 4}, {0, 100, 199}])
+def test_of_a_request_with_invalid_records_exactly_those_are_dropped_and_handed_over(
+    poisoned, local_firehose, make_handler, make_logger
+):
+    """The rest of their request arrives, each once (PAINS row 15); `on_dead_letter` gets the bytes and the reason."""
+    letters = []
+    handler = make_handler(
+        'bar', endpoint_url=local_firehose.url, on_dead_letter=lambda *letter: letters.append(letter)
+    )
+    local_firehose.inject('invalid-record', containing='poison')
+    logger = make_logger(handler)
+    for number in range(200):
+        logger.info({'message': str(number), 'kind': 'poison' if number in poisoned else 'good'})
+    stats = deliver_everything(handler)
+    handler.close()
+
+    good = {str(number) for number in range(200) if number not in poisoned}
+    assert arrived(local_firehose) == Counter(good)
+    assert (stats.accepted, stats.delivered) == (200, len(good))
+    assert (stats.dropped, stats.dead_letters) == ({'refused': len(poisoned)}, len(poisoned))
+    assert {int(json.loads(event)['message']) for event, _ in letters} == poisoned
+    assert all('ValidationException' in reason for _, reason in letters)
+    # Down to one of 200 are 8 halvings, of two requests each.
+    assert stats.requests <= 1 + len(poisoned) * 16
 
 
 def test_a_stream_that_is_created_later_gets_what_was_logged_before(
