@@ -116,16 +116,14 @@ PAINS: Mapping[int, Pain] = {
             'integration/test_forks.py': (
                 'test_on_disk_the_next_start_delivers_what_an_end_without_python_left',
             ),
+            'faults/test_unusual_callers.py': ('test_a_sigterm_that_ends_like_sys_exit_loses_nothing',),
             'crash/test_killed_processes.py': ('test_no_event_is_lost_whose_logging_call_had_returned',),
         },
     ),
     18: Pain(
         'A destructor or a signal handler that logs neither deadlocks nor loses',
         {
-            'integration/test_programs.py': (
-                'test_a_signal_handler_that_logs_loses_nothing',
-                'test_a_destructor_that_logs_loses_nothing',
-            ),
+            'faults/test_unusual_callers.py': ('test_nothing_is_lost_torn_or_out_of_order',),
             'faults/test_interruptions.py': (
                 'test_an_exception_at_any_moment_of_append_loses_nothing_whose_call_returned',
                 'test_a_reentrant_lock_tells_whether_it_is_the_calling_threads',
@@ -136,6 +134,7 @@ PAINS: Mapping[int, Pain] = {
     19: Pain(
         'A formatter or a `__str__` that logs does not deadlock',
         {
+            'faults/test_unusual_callers.py': ('test_nothing_is_lost_torn_or_out_of_order',),
             'unit/test_emit.py': ('test_a_formatter_that_logs_does_not_deadlock',),
             'unit/test_bad_input.py': ('test_a_str_that_logs_does_not_deadlock',),
         },

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import textwrap
 
 import pytest
 
 from firefighter.local import LocalFirehose
+from programs import delivered, run
 
 if not hasattr(os, 'fork'):
     pytest.skip('there is no fork here', allow_module_level=True)
-
-ENOUGH_SECONDS = 45
-PREAMBLE = """
-import logging, os, signal, sys, threading
-from firefighter.logging import FirehoseHandler
-
-logger = logging.getLogger('foo')
-logger.setLevel(logging.DEBUG)
-handler = FirehoseHandler('bar')
-logger.addHandler(handler)
-
-def reap(child):
-    assert os.waitpid(child, 0)[1] == 0
-"""
 
 
 @pytest.fixture
@@ -42,27 +27,20 @@ def place(request, tmp_path):
     return {} if request.param == 'memory' else {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
 
 
-def run(code, endpoint, place):
-    """Run a program; return its end."""
-    return subprocess.run(
-        [sys.executable, '-c', PREAMBLE + textwrap.dedent(code)],
-        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **place},
-        capture_output=True,
-        text=True,
-        timeout=ENOUGH_SECONDS,
-        check=False,
-    )
-
-
 def messages(endpoint):
     """Return what was delivered."""
-    endpoint.flush()
-    return sorted(
-        json.loads(line)['message']
-        for path in endpoint.folder.rglob('*')
-        if path.is_file()
-        for line in path.read_text('utf-8').splitlines()
-    )
+    return sorted(event['message'] for event in delivered(endpoint))
+
+
+REAP = """
+def reap(child):
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def run_forking(code, endpoint, place):
+    """Run a program that can reap a child that must have ended well; return its end."""
+    return run(REAP + textwrap.dedent(code), endpoint, place)
 
 
 PROGRAMS = {
@@ -202,7 +180,7 @@ EXPECTED = {
 @pytest.mark.parametrize('name', EXPECTED)
 def test_each_event_arrives_exactly_once_whoever_forks(name, endpoint, place):
     """The parent's by the parent, the child's by the child."""
-    ended = run(PROGRAMS[name], endpoint, place)
+    ended = run_forking(PROGRAMS[name], endpoint, place)
     assert ended.returncode == 0, ended.stderr
     assert 'firefighter:' not in ended.stderr
     assert messages(endpoint) == EXPECTED[name]
@@ -210,7 +188,7 @@ def test_each_event_arrives_exactly_once_whoever_forks(name, endpoint, place):
 
 def test_a_fork_that_interrupts_a_logging_call_leaves_each_event_there_once(endpoint, place):
     """The child goes on inside the parent's append, whose file it shares."""
-    ended = run(PROGRAMS['in a signal handler that interrupts logging calls'], endpoint, place)
+    ended = run_forking(PROGRAMS['in a signal handler that interrupts logging calls'], endpoint, place)
     assert ended.returncode == 0, ended.stderr
     arrived = messages(endpoint)
     parents = [message for message in arrived if message.startswith('parent')]
@@ -220,7 +198,7 @@ def test_a_fork_that_interrupts_a_logging_call_leaves_each_event_there_once(endp
 
 def test_a_fork_beside_threads_that_log_leaves_each_event_there_once(endpoint, place):
     """They may be anywhere in append, and the delivery thread in the middle of a request."""
-    ended = run(PROGRAMS['while other threads log'], endpoint, place)
+    ended = run_forking(PROGRAMS['while other threads log'], endpoint, place)
     assert ended.returncode == 0, ended.stderr
     arrived = messages(endpoint)
     assert len(set(arrived)) == len(arrived)
@@ -232,7 +210,7 @@ def test_a_fork_beside_threads_that_log_leaves_each_event_there_once(endpoint, p
 
 def test_a_fork_before_the_first_event_meets_no_thread_and_gets_no_warning(endpoint, place):
     """Since Python 3.12 `os.fork` warns where a second thread exists: a master process that does not log has none."""
-    ended = run(
+    ended = run_forking(
         """
         import warnings
         assert threading.active_count() == 1
@@ -253,7 +231,7 @@ def test_a_fork_before_the_first_event_meets_no_thread_and_gets_no_warning(endpo
 
 def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(endpoint, place):
     """A child that is forked while another thread imports would wait for that import for ever."""
-    ended = run(
+    ended = run_forking(
         """
         from firefighter import _lifecycle
 
@@ -280,8 +258,8 @@ def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(
 def test_on_disk_the_next_start_delivers_what_an_end_without_python_left(end, endpoint, tmp_path):
     """SIGTERM at its default, os._exit: nothing runs."""
     place = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
-    run(f"logger.info('parent')\n{end}", endpoint, place)
+    run_forking(f"logger.info('parent')\n{end}", endpoint, place)
     assert messages(endpoint) == []
-    ended = run("logger.info('next')", endpoint, place)
+    ended = run_forking("logger.info('next')", endpoint, place)
     assert (ended.returncode, ended.stderr) == (0, '')
     assert messages(endpoint) == ['next', 'parent']

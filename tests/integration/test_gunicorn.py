@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import socket
@@ -15,6 +14,7 @@ from time import monotonic
 import pytest
 
 from firefighter.local import LocalFirehose
+from programs import delivered
 
 if not hasattr(os, 'fork'):
     pytest.skip('gunicorn forks', allow_module_level=True)
@@ -133,17 +133,6 @@ def gunicorn(tmp_path, place, request):
     started.close()
 
 
-def messages(endpoint):
-    """Return how often each message was delivered."""
-    endpoint.flush()
-    return Counter(
-        json.loads(line)['message']
-        for path in endpoint.folder.rglob('*')
-        if path.is_file()
-        for line in path.read_text('utf-8').splitlines()
-    )
-
-
 @pytest.mark.parametrize(
     'gunicorn', [{}, {'EARLY': '1'}], indirect=True, ids=['the master is silent', 'the master logs first']
 )
@@ -160,10 +149,10 @@ def test_each_event_arrives_once_though_a_worker_is_killed(gunicorn, place, endp
         flush(place)  # what the last worker to go had no time for
     else:
         expected -= {message for message in first if message.endswith(f'from {victim}')}
-    delivered = messages(endpoint)
-    assert set(delivered.values()) == {1}
-    assert expected <= delivered.keys()
-    assert delivered.keys() - expected <= {f'master, of the end of {pid}' for pid in gunicorn.pids}
+    arrived = Counter(event['message'] for event in delivered(endpoint))
+    assert set(arrived.values()) == {1}
+    assert expected <= arrived.keys()
+    assert arrived.keys() - expected <= {f'master, of the end of {pid}' for pid in gunicorn.pids}
 
 
 def flush(place):

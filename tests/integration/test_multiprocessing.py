@@ -30,15 +30,17 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.parametrize('place', ['memory', 'disk'])
 @pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
-def test_a_multiprocessing_child_delivers_its_events(method, tmp_path):
+def test_a_multiprocessing_child_delivers_its_events(method, place, tmp_path):
     """Such children end by `os._exit`, without the exit functions of the interpreter."""
+    spool = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')} if place == 'disk' else {}
     program = tmp_path / 'program.py'
     program.write_text(PROGRAM.replace('METHOD', repr(method)))
     with LocalFirehose(tmp_path / 'firehose', streams=['bar']) as endpoint:
         ended = subprocess.run(
             [sys.executable, program],
-            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url},
+            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **spool},
             capture_output=True,
             text=True,
             timeout=45,
@@ -52,3 +54,4 @@ def test_a_multiprocessing_child_delivers_its_events(method, tmp_path):
         b'of the parent',
     ]
     assert lines.count(b'\n') == 2
+    assert not list(tmp_path.glob('spool/*/*/*/*.spool'))

@@ -1,0 +1,65 @@
+"""Programs that log, run in processes of their own, and what of it reached an endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from firefighter.local import LocalFirehose
+
+__all__ = ['ENOUGH_SECONDS', 'delivered', 'program', 'run']
+
+# Far beyond what any program here takes, and below the suite's limit for a test.
+ENOUGH_SECONDS = 45
+
+PREAMBLE = """
+import logging, os, signal, sys, threading
+from firefighter.logging import FirehoseHandler
+
+logger = logging.getLogger('foo')
+logger.setLevel(logging.DEBUG)
+handler = FirehoseHandler('bar', **OPTIONS)
+logger.addHandler(handler)
+"""
+
+
+def program(code: str, **options: object) -> list[str]:
+    """Return the command of a program whose `logger` has a `handler`, made with these options."""
+    return [sys.executable, '-c', f'OPTIONS = {options!r}\n{PREAMBLE}{textwrap.dedent(code)}']
+
+
+def run(
+    code: str, endpoint: LocalFirehose, environment: Mapping[str, str], **options: object
+) -> subprocess.CompletedProcess[str]:
+    """Run such a program, its events going to the endpoint; return its end.
+
+    Args:
+        code: what it does.
+        endpoint: where its events go.
+        environment: what it finds in its environment beside ours.
+        options: the handler's.
+    """
+    return subprocess.run(
+        program(code, **options),
+        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
+        capture_output=True,
+        text=True,
+        timeout=ENOUGH_SECONDS,
+        check=False,
+    )
+
+
+def delivered(endpoint: LocalFirehose) -> list[Any]:
+    """Return the events in the endpoint's folder, in the order of their delivery."""
+    endpoint.flush()
+    return [
+        json.loads(line)
+        for path in sorted(endpoint.folder.rglob('*'))
+        if path.is_file()
+        for line in path.read_text('utf-8').splitlines()
+    ]
