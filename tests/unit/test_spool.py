@@ -208,3 +208,51 @@ def test_a_sealed_spool_holds_one_page():
     spool.seal()
     spool.tidy()
     assert spool.allocated_bytes == 4096
+
+
+class SlowWithSpares(MemoryStore):
+    """Takes as long to make a spare segment, or to empty a used one, as the test wants."""
+
+    def __init__(self):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def prepare(self, segment):
+        self.begun.set()
+        assert self.go_on.wait(DEADLINE_SECONDS)
+        super().prepare(segment)
+
+    def recycle(self, segment):
+        self.prepare(segment)
+        return True
+
+
+def make_a_spare(spool):
+    spool.tidy()
+
+
+def empty_the_oldest(spool):
+    spool.acknowledge(spool.take(12, MIN_SPOOL_BYTES))
+
+
+@pytest.mark.parametrize('overflow', ['drop_oldest', 'drop_newest', 'block'])
+@pytest.mark.parametrize(('delivery', 'lines'), [(make_a_spare, 32), (empty_the_oldest, 40)])
+def test_no_event_gives_way_for_a_spare_segment(overflow, delivery, lines):
+    """Near the bound, what is just being made or emptied for later takes no room from what is logged now."""
+    store = SlowWithSpares()
+    spool = Spool(MIN_SPOOL_BYTES, overflow, 0.0, store=store)
+    line = b'x' * 999 + b'\n'  # of which twelve fill one of the four segments
+    spool.append(line)
+    spool.tidy()  # lets go of the page that it begins with
+    for _ in range(lines - 1):
+        spool.append(line)
+    thread = threading.Thread(target=delivery, args=(spool,))
+    thread.start()
+    assert store.begun.wait(DEADLINE_SECONDS)
+    for _ in range(12):
+        spool.append(line)
+    account = spool.account()
+    assert (account.accepted, account.dropped) == (lines + 12, {})
+    store.go_on.set()
+    thread.join()
+    assert spool.allocated_bytes <= MIN_SPOOL_BYTES
+    assert len(spool.take(100, 2**20)) == account.pending

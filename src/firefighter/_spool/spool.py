@@ -229,11 +229,12 @@ class Spool(AppendSide):
 
     def _make_spare(self) -> None:
         with self._lock:
-            if not self._stock.reserve_spare(self._segments):
-                return
+            size_bytes = self._stock.reserve_spare(self._segments)
+        if not size_bytes:
+            return
         made = None
         try:
-            made = self._stock.make_reserved()
+            made = self._stock.make_reserved(size_bytes)
         finally:
             self._keep(made)
 

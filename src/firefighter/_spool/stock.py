@@ -42,7 +42,11 @@ class Stock:
     """Hands out empty segments, so that all of them together stay within a bound.
 
     Sizes start at 256 KiB and double, while there is a backlog, up to 4 MiB; a small bound makes them smaller. All
-    methods but `prepare_spare` and `recycle` are called with the spool's lock held.
+    methods but `make_reserved` are called with the spool's lock held.
+
+    No event gives way for the sake of a spare segment: when append needs the room of one that is just being made or
+    emptied, that one is given up. Its memory goes back as soon as the thread that is at it has noticed; only for that
+    moment may there be more than the bound, by one segment.
 
     Args:
         store: makes the segments.
@@ -74,8 +78,9 @@ class Stock:
         return _pages(size) <= self._max_bytes
 
     def would_fit(self, size: int, live: Iterable[Segment]) -> bool:
-        """Return whether a segment for a line of so many bytes fits beside these."""
-        return max(self._smallest_bytes, _pages(size)) <= self._max_bytes - self.allocated_bytes(live)
+        """Return whether a segment for a line of so many bytes fits beside these and no spare one."""
+        live_bytes = sum(segment.size_bytes for segment in live)
+        return max(self._smallest_bytes, _pages(size)) <= self._max_bytes - live_bytes
 
     def grow(self) -> None:
         """Take note of a backlog: larger segments from now on."""
@@ -90,12 +95,14 @@ class Stock:
                 return spare
             spare.origin.discard(spare)
         room = self._max_bytes - self.allocated_bytes(live)
-        wanted = max(self._next_bytes, _pages(size))
+        wanted, least = max(self._next_bytes, _pages(size)), max(self._smallest_bytes, _pages(size))
+        if least > room:
+            room += self._reserved_bytes
+            if least > room:
+                return None
+            self._reserved_bytes = 0
         if wanted > room:
-            wanted = max(self._smallest_bytes, _pages(size))
-        if wanted > room:
-            return None
-        least = max(self._smallest_bytes, _pages(size))
+            wanted = least
         while True:
             try:
                 return self._store.make(wanted)
@@ -111,19 +118,19 @@ class Stock:
         if spare is not None:
             spare.origin.discard(spare)
 
-    def reserve_spare(self, live: Iterable[Segment]) -> bool:
-        """Set the bytes for a spare segment aside; return whether one is wanted and fits."""
+    def reserve_spare(self, live: Iterable[Segment]) -> int:
+        """Set the bytes for a spare segment aside; return how many, 0 when none is wanted or fits."""
         if self._spare is not None or self._reserved_bytes:
-            return False
+            return 0
         if self.allocated_bytes(live) + self._next_bytes > self._max_bytes:
-            return False
+            return 0
         self._reserved_bytes = self._next_bytes
-        return True
+        return self._reserved_bytes
 
-    def make_reserved(self) -> Segment | None:
+    def make_reserved(self, size_bytes: int) -> Segment | None:
         """Make the segment for which bytes were set aside. Without the lock."""
         try:
-            spare = self._store.make(self._reserved_bytes)
+            spare = self._store.make(size_bytes)
             self._store.prepare(spare)
         except (OSError, MemoryError):
             self._next_bytes = self._smallest_bytes
@@ -141,8 +148,11 @@ class Stock:
 
     def keep_reserved(self, spare: Segment | None) -> None:
         """End a reservation with the segment that came of it, if any."""
-        self._reserved_bytes = 0
-        self._spare = spare
+        if self._reserved_bytes:
+            self._reserved_bytes = 0
+            self._spare = spare
+        elif spare is not None:  # append has needed its room meanwhile
+            spare.origin.discard(spare)
 
 
 def _pages(size: int) -> int:
