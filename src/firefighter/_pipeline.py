@@ -367,6 +367,7 @@ class Pipeline:
             pending=spooled.pending + queued.pending,
             adopted=spooled.adopted,
             quarantined_bytes=self._disk.quarantine.size_bytes if self._disk else 0,
+            newer_producers=self._disk.newer_producers if self._disk else 0,
             backing='disk' if self._disk else 'memory',
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,

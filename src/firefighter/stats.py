@@ -78,3 +78,5 @@ class Stats:
     """Events of dead processes that this handler has taken over from `spool_dir`."""
     quarantined_bytes: int = 0
     """Bytes found torn in what dead processes left, put aside; outside the sum, since nobody knows how many events."""
+    newer_producers: int = 0
+    """Dead processes whose events in `spool_dir` a later version has written: left there, for that version to deliver."""

@@ -451,7 +451,7 @@ def test_a_newer_format_is_left_untouched_and_said(leave_behind, disk_handler, t
     assert client.events == []
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
     stats = handler.stats()
-    assert (stats.adopted, stats.quarantined_bytes) == (0, 0)
+    assert (stats.adopted, stats.quarantined_bytes, stats.newer_producers) == (0, 0, 1)
     assert 'newer' in stats.last_error
     assert 'newer' in capsys.readouterr().err
 

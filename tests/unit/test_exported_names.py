@@ -84,4 +84,5 @@ def test_the_statistics_have_these_fields() -> None:
         'backing',
         'adopted',
         'quarantined_bytes',
+        'newer_producers',
     ]

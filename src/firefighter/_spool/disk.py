@@ -67,6 +67,11 @@ class Disk:
         """The producer's directory, while the spool is there."""
         return self._directory.path if self._directory else None
 
+    @property
+    def newer_producers(self) -> int:
+        """Dead producers left alone, since a later version has written their segments."""
+        return self._adoption.newer
+
     def open(self, spool: Spool) -> None:
         """Have the spool's segments made there from now on.
 

@@ -41,6 +41,7 @@ class Unit(enum.Enum):
     LOG_RECORDS = '{log_record}'
     ERRORS = '{error}'
     HANDLERS = '{handler}'
+    PRODUCERS = '{producer}'
     BYTES = 'By'
     SECONDS = 's'
 
@@ -92,6 +93,7 @@ METRICS = (
     _counter('suppressed', 'suppressed', Unit.LOG_RECORDS, 'Log records of delivery itself: no events.'),
     _counter('hook_errors', 'hook.errors', Unit.ERRORS, 'Exceptions that the hooks raised.'),
     _counter('quarantined_bytes', 'spool.quarantined', Unit.BYTES, 'Torn bytes that were put aside.'),
+    _counter('newer_producers', 'spool.newer', Unit.PRODUCERS, 'Dead processes left for a later version.'),
     _level('backing', 'handlers', Unit.HANDLERS, 'Handlers, by where their spool lives.', 'backing'),
 )
 
