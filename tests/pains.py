@@ -74,6 +74,28 @@ PAINS: Mapping[int, Pain] = {
             'unit/test_under_pressure.py': ('test_close_returns_although_another_thread_goes_on_logging',),
         },
     ),
+    4: Pain(
+        'What an answer of 200 says to have failed is sent again',
+        {
+            'faults/test_each_fault.py': (
+                'test_of_a_partial_failure_the_failed_entries_are_sent_again_and_no_others',
+                'test_after_a_fault_exactly_what_was_not_accepted_is_sent_again',
+            ),
+            'unit/test_transport.py': ('test_exactly_the_entries_with_an_error_code_have_failed',),
+        },
+    ),
+    6: Pain(
+        'While it is throttled it goes on, as long as there is room, and paces itself',
+        {
+            'faults/test_each_fault.py': (
+                'test_beyond_the_quota_records_are_refused_and_sent_again_until_all_are_in',
+            ),
+            'faults/test_outage.py': (
+                'test_after_six_hours_without_firehose_every_event_is_delivered_or_counted',
+            ),
+            'unit/test_throttled_fleet.py': ('test_16_producers_settle_at_the_quota',),
+        },
+    ),
     7: Pain(
         'dictConfig called twice returns at once and loses nothing',
         {
@@ -92,6 +114,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_drop_newest_keeps_the_oldest',
                 'test_block_waits_for_room_and_loses_nothing',
             ),
+            'faults/test_outage.py': ('test_what_gives_way_is_what_the_policy_says',),
             'integration/test_disk_handler.py': (
                 'test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room',
                 'test_beyond_the_bound_of_the_directory_the_oldest_orphans_give_way',
@@ -118,6 +141,25 @@ PAINS: Mapping[int, Pain] = {
             ),
             'faults/test_unusual_callers.py': ('test_a_sigterm_that_ends_like_sys_exit_loses_nothing',),
             'crash/test_killed_processes.py': ('test_no_event_is_lost_whose_logging_call_had_returned',),
+        },
+    ),
+    15: Pain(
+        'A record that is too large, or invalid, costs no other one: it is cut and stays JSON, or is handed over alone',
+        {
+            'properties/test_request_limits.py': ('test_no_request_is_refused_for_its_size',),
+            'faults/test_each_fault.py': (
+                'test_of_a_request_with_invalid_records_exactly_those_are_dropped_and_handed_over',
+            ),
+            'unit/test_oversize_policy.py': (
+                'test_above_the_services_limit_an_event_is_truncated_in_any_case',
+            ),
+        },
+    ),
+    17: Pain(
+        'Retries are rare, and one layer makes them',
+        {
+            'faults/test_outage.py': ('test_an_outage_is_tried_rarely_and_its_end_noticed_soon',),
+            'unit/test_transport.py': ('test_the_client_that_we_make_leaves_retries_to_us',),
         },
     ),
     18: Pain(
@@ -170,6 +212,15 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    28: Pain(
+        'The client is made late, from plain values, and credentials that come later or are renewed are found',
+        {
+            'faults/test_surroundings.py': (
+                'test_events_wait_for_credentials_that_are_renewed',
+                'test_events_wait_for_credentials_that_come_later',
+            ),
+        },
+    ),
     33: Pain(
         'Torn bytes are skipped and counted, what is good is delivered, what was acknowledged is not sent again',
         {
@@ -181,6 +232,17 @@ PAINS: Mapping[int, Pain] = {
                 'test_each_entry_says_where_its_bytes_were_and_why_they_are_here',
             ),
             'unit/spool/test_recovery.py': ('test_zeros_tear_the_line_that_they_are_in_and_no_other',),
+        },
+    ),
+    34: Pain(
+        'A misconfiguration is said with its cause and its cure',
+        {
+            'faults/test_each_fault.py': ('test_after_a_fault_exactly_what_was_not_accepted_is_sent_again',),
+            'faults/test_surroundings.py': (
+                'test_nothing_goes_to_an_endpoint_whose_certificate_is_wrong',
+                'test_a_name_that_no_server_knows_is_said_with_where_to_look',
+            ),
+            'unit/test_transport.py': ('test_what_is_misconfigured_is_said_with_its_cure',),
         },
     ),
     37: Pain(
