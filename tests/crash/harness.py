@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 STREAM = 'bar'
 WINDOW_BYTES = 8 * 1024 * 1024
 # Until an heir has delivered everything it makes about so many.
-HEIR_TICKS = 20_000
+HEIR_TICKS = 2_000
 NURSERY = Path(__file__).with_name('nursery.py')
 SMALL = (0, 40, 200)
+# So that what adopters deliver is some times the window of what a death may repeat.
+BIG = (60_000,)
 VERY_DIFFERENT = (0, 9, 100, 700, 5_000, 60_000, 0, 300_000, 30)
 
 
@@ -70,6 +72,7 @@ VARIANTS = (
     Variant('adopter killed', heirs_killed=1),
     Variant('two adopters killed, endpoint down', fault=DOWN, heirs_killed=2),
     Variant('two adopters killed, answers late', fault=LATE, heirs_killed=2),
+    Variant('adopter killed, big events', heirs_killed=1, sizes=BIG, most_reports=600),
     Variant('rolling over', sizes=(4_000, 9_000, 500), most_reports=4_000, handler=ROLLING),
     Variant('very different sizes', sizes=VERY_DIFFERENT, most_reports=500),
 )
@@ -84,10 +87,32 @@ class Result:
     lost: int
     twice: int
     in_flight: int
-    """Events that the endpoint had, and of which the dead did not know it."""
+    """Events that the endpoint had, and of which the dead did not know it; for each death."""
+    in_flight_bytes: int
+    """The most bytes of them that a process has left."""
     unexplained: int
     """Events that arrived more often than that explains."""
     recovery_seconds: float
+
+
+@dataclass
+class Death:
+    """What processes that died at the same time have left.
+
+    Attributes:
+        processes: how many.
+        pending: the events that the next one will send, as the files say, and their bytes.
+        known: those of them that had arrived before.
+    """
+
+    processes: int
+    pending: Mapping[tuple[str, int], int]
+    known: set[tuple[str, int]]
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes that the endpoint had and the dead did not know of, for each of them."""
+        return sum(self.pending[event] for event in self.known) // self.processes
 
 
 class Process:
@@ -108,6 +133,11 @@ class Process:
         data = os.read(self._reports, 1 << 16)
         self.output += data
         return bool(data)
+
+    def last_number(self) -> int:
+        """Return the last of the numbers that it has written, one a line."""
+        lines = self.output.splitlines(keepends=True)
+        return next((int(line) for line in reversed(lines) if line.endswith(b'\n')), 0)
 
     def kill(self) -> None:
         """Kill it, and wait until the system has let go of all that it held."""
@@ -214,10 +244,12 @@ class Harness:
         with ExitStack() as stack:
             reported = self._produce(variant, handler, stack)
             died_at = time.monotonic()
-            pending = set(numbers(lines_pending(spool_dir)))
-            early = Counter(self._arrived())
+            arrived = Counter(self._arrived())
+            deaths = [death(variant.producers, spool_dir, arrived)]
             for _ in range(variant.heirs_killed):
-                self._let_an_heir_die(handler, stack)
+                self._let_an_heir_die(handler, stack, len(deaths[-1].pending))
+                arrived += Counter(self._arrived())
+                deaths.append(death(1, spool_dir, arrived))
             self._endpoint.clear_faults()
             report, recovered_at = self._let_an_heir_deliver(handler, stack)
         if not report['complete'] or report['pending'] or report['backing'] != 'disk':
@@ -225,18 +257,17 @@ class Harness:
         left = [path for path in spool_dir.glob('*/*/*') if path.is_dir()]
         if left:
             raise AssertionError(f'{variant.name}: directories stay behind: {left}')
-        arrived = early + Counter(self._arrived())
-        # An event may come once more for each time that somebody died who had it in flight.
-        chances = 1 + variant.heirs_killed
+        arrived += Counter(self._arrived())
+        # An event may come once more for each death that left it pending, and for no other.
+        chances = Counter(event for each in deaths for event in each.pending)
         return Result(
             variant=variant.name,
             reported=len(reported),
             lost=len(reported - arrived.keys()),
             twice=sum(times - 1 for times in arrived.values()),
-            in_flight=sum(1 for event in pending if early[event]),
-            unexplained=sum(
-                1 for event, times in arrived.items() if times > 1 + (chances if event in pending else 0)
-            ),
+            in_flight=sum(len(each.known) for each in deaths),
+            in_flight_bytes=max(each.in_flight_bytes for each in deaths),
+            unexplained=sum(times > 1 + chances[event] for event, times in arrived.items()),
             recovery_seconds=recovered_at - died_at,
         )
 
@@ -275,10 +306,11 @@ class Harness:
         """Return a number up to `latest`: in half of the cases small ones are as likely as large ones."""
         return int(self._dice.choice([latest ** self._dice.random(), self._dice.uniform(1, latest)]))
 
-    def _let_an_heir_die(self, handler: dict[str, object], stack: ExitStack) -> None:
+    def _let_an_heir_die(self, handler: dict[str, object], stack: ExitStack, pending: int) -> None:
+        """Kill it at one of its ticks, or when it has delivered so much of what is pending, whichever is first."""
         heir = self._heir(handler, stack, ticks=True)
-        wanted = self._moment(HEIR_TICKS)
-        while len(heir.output) < wanted and heir.read():
+        ticks, delivered = self._moment(HEIR_TICKS), self._moment(max(pending, 1))
+        while heir.output.count(b'\n') < ticks and heir.last_number() < delivered and heir.read():
             pass
         heir.kill()
         heir.read_to_the_end()
@@ -306,6 +338,13 @@ class Harness:
             if path.is_file():
                 yield from numbers(path.read_bytes().splitlines())
                 path.unlink()
+
+
+def death(processes: int, spool_dir: Path, arrived: Mapping[tuple[str, int], int]) -> Death:
+    """Return what is there after so many processes have died."""
+    lines = list(lines_pending(spool_dir))
+    pending = dict(zip(numbers(lines), map(len, lines), strict=True))
+    return Death(processes, pending, {event for event in pending if event in arrived})
 
 
 def numbers(lines: Iterable[bytes]) -> Iterable[tuple[str, int]]:

@@ -64,7 +64,7 @@ def inherit(settings: dict[str, Any], report: int) -> None:
     """Deliver what the dead have left, and report how that went. Logs nothing."""
     handler = FirehoseHandler(**settings['handler'])
     if settings['ticks']:
-        threading.Thread(target=tick, args=(report,), daemon=True).start()
+        threading.Thread(target=tick, args=(handler, report), daemon=True).start()
     complete = handler.flush(HEIR_SECONDS)
     stats = handler.stats()
     backing = stats.backing
@@ -86,10 +86,10 @@ def inherit(settings: dict[str, Any], report: int) -> None:
     )
 
 
-def tick(report: int) -> None:
-    """Give the one who is to kill this process moments to choose from."""
+def tick(handler: FirehoseHandler, report: int) -> None:
+    """Give the one who is to kill this process moments to choose from: how many events are delivered, again and again."""
     while True:
-        os.write(report, b'.')
+        os.write(report, b'%d\n' % handler.stats().delivered)
         time.sleep(0)
 
 

@@ -2,7 +2,8 @@
 
     python report.py KILLS [SEED]
 
-Ends with status 1 when an event was lost, or arrived twice without having been in flight.
+Ends with status 1 when an event was lost, or arrived twice without having been in flight, or when a death has left more in
+flight than the window.
 """
 
 from __future__ import annotations
@@ -14,22 +15,39 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
-from harness import VARIANTS, Harness, Result
+from harness import VARIANTS, WINDOW_BYTES, Harness, Result
 
 from firefighter.cli.tables import print_table
 
-COLUMNS = ('', 'kills', 'reported', 'lost', 'in flight', 'twice', 'unexplained', 'median s', 'worst s')
+COLUMNS = (
+    '',
+    'kills',
+    'reported',
+    'lost',
+    'in flight',
+    'most MiB',
+    'twice',
+    'unexplained',
+    'median s',
+    'worst s',
+)
 
 
 def row(name: str, results: Sequence[Result], kills: int) -> tuple[str | int, ...]:
     """Return a line of the table."""
     seconds = [result.recovery_seconds for result in results]
-    totals = [
-        sum(getattr(result, field) for result in results)
-        for field in ('reported', 'lost', 'in_flight', 'twice', 'unexplained')
-    ]
-    times = statistics.median(seconds), max(seconds)
-    return name, kills, *totals, *(f'{time:.3f}' for time in times)
+
+    def total(field: str) -> int:
+        return sum(getattr(result, field) for result in results)
+
+    most_mib = max(result.in_flight_bytes for result in results) / 2**20
+    return (
+        name,
+        kills,
+        *(total('reported'), total('lost'), total('in_flight'), f'{most_mib:.1f}'),
+        *(total('twice'), total('unexplained')),
+        *(f'{time:.3f}' for time in (statistics.median(seconds), max(seconds))),
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,7 +66,12 @@ def main(arguments: Sequence[str]) -> int:
     rows = [row(name, done, deaths[name] * len(done)) for name, done in results.items()]
     everything = [result for done in results.values() for result in done]
     print_table(COLUMNS, [*rows, row('all', everything, kills)])
-    return int(any(result.lost or result.unexplained for result in everything))
+    return int(
+        any(
+            result.lost or result.unexplained or result.in_flight_bytes > WINDOW_BYTES
+            for result in everything
+        )
+    )
 
 
 if __name__ == '__main__':
