@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from math import inf
 from os import getpid
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ __all__ = ['Pipeline']
 
 # Whoever waits longer at exit is told for what.
 _SILENT_SECONDS = 2.0
+# Where each delivery thread ends at once, they are not started one after the other as fast as that goes.
+_PAUSE_BETWEEN_THREADS_SECONDS = 1.0
 
 
 class Pipeline:
@@ -76,6 +79,7 @@ class Pipeline:
         self._client = client
         self._diagnostics = diagnostics
         self._suppressed = 0
+        self._thread_ended_at = -inf
         # What the last close has said to be left: closing again without news says nothing.
         self._said_pending = 0
         self._tally = threading.RLock()
@@ -136,12 +140,13 @@ class Pipeline:
         running = self.sender.resume()
         # Once the process exits nothing waits for a new thread any more.
         self.synchronous = synchronous or _exiting()
+        # Before the thread starts: one that ends at once takes it back.
+        self.open_here[0] = 1
         if not running and not self.synchronous:
             self.synchronous = not self._start(make_thread, deliver, arguments)
         if self.synchronous:
             self._client.limit_timeouts(self._options.sync_timeout_seconds)
             self._transport.renew_client()
-        self.open_here[0] = 1
 
     def begin_close(self) -> None:
         """Have what is pending delivered and the delivery thread end, without waiting."""
@@ -269,6 +274,7 @@ class Pipeline:
         except (
             BaseException
         ):  # of a signal handler's: whether a thread comes nobody knows, so the next event asks again
+            self.open_here[0] = 0
             self.sender.expect_no_thread()
             raise
         return True
@@ -290,19 +296,26 @@ class Pipeline:
             or (self.sender.running and _holds_logging_lock())
         )
 
-    def thread_ended(self) -> None:
-        """Take note that the delivery thread has left; unless by END, the next event starts another."""
+    def thread_ended(self) -> bool:
+        """Take note that the delivery thread has left; return whether another is wanted at once.
+
+        That is so unless it left by END; but once a second at most, and otherwise with the next event.
+        """
         if self.pid != getpid():
             # A greenlet of gevent's or eventlet's, which a forked child inherits. Its end is nobody's loss; that it asks
             # for itself enters it again in threading's list, from which it is taken as it ends.
             threading.current_thread()
-            return
-        if not self.source.ended and not self.sender.running:
-            self.open_here[0] = 0
-            self._diagnostics.say(
-                'thread',
-                f'stream {self._stream!r}: the delivery thread was ended; the next event starts another',
-            )
+            return False
+        self.sender.expect_no_thread()  # a `batch_sender` of a subclass may never have come to ours
+        if self.source.ended or self.sender.running:
+            return False
+        self.open_here[0] = 0
+        self._transport.renew_client()  # nobody knows in what state the old one was left
+        self._diagnostics.say(
+            'thread', f'stream {self._stream!r}: the delivery thread was ended; another takes its place'
+        )
+        before, self._thread_ended_at = self._thread_ended_at, monotonic()
+        return self._thread_ended_at - before > _PAUSE_BETWEEN_THREADS_SECONDS
 
     def _await(self, condition: Callable[[], bool], deadline: float) -> None:
         """Wait until the condition holds, looking whenever the sender has made progress, or until the deadline."""

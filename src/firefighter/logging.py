@@ -318,11 +318,7 @@ class FirehoseHandler(logging.Handler):
         """
         pipeline = self._pipeline_here()
         if isinstance(batch_queue, SpoolSource):
-            try:
-                pipeline.sender.run()
-            finally:
-                pipeline.thread_ended()
-                self._let_go(pipeline)
+            pipeline.sender.run()
             return
         source = QueueSource(
             batch_queue,
@@ -392,11 +388,23 @@ class FirehoseHandler(logging.Handler):
             _lifecycle.keep(self)
             pipeline.open(
                 make_thread,
-                self.batch_sender,
-                (pipeline.source, self.delivery_stream_name, self.send_interval),
+                self._be_the_delivery_thread,
+                (pipeline, make_thread),
                 synchronous=not self.use_queues,
             )
         return pipeline
+
+    def _be_the_delivery_thread(
+        self, pipeline: Pipeline, make_thread: Callable[..., threading.Thread]
+    ) -> None:
+        """Deliver until END; whatever else ends this thread, another takes its place."""
+        try:
+            self.batch_sender(pipeline.source, self.delivery_stream_name or '', self.send_interval)
+        finally:
+            wanted = pipeline.thread_ended()
+            self._let_go(pipeline)
+            if wanted:
+                self._open(make_thread)
 
     def _let_go(self, pipeline: Pipeline) -> None:
         if not pipeline.open_here[0] and not pipeline.spool.account().pending:

@@ -16,6 +16,7 @@ them shows that the stream takes the others.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Batch(Generic[Event]):
         alone: whether it is a part of a batch that was refused.
         flushes: how many FLUSHes the source had seen when it was composed.
         started_at: when its request began.
+        requester: the thread that makes the request.
     """
 
     events: list[Event]
@@ -53,6 +55,7 @@ class Batch(Generic[Event]):
     alone: bool = False
     flushes: int = 0
     started_at: float = 0.0
+    requester: threading.Thread | None = None
 
 
 @dataclass(frozen=True)

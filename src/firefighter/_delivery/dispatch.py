@@ -141,6 +141,7 @@ class Dispatch(Generic[Event]):
 
     def look(self) -> None:
         """Take note of when the source is empty."""
+        self._reclaim()
         now = self._clock()
         if not self._source.waiting()[0]:
             self._empty_at = now
@@ -158,11 +159,13 @@ class Dispatch(Generic[Event]):
 
     def compose(self) -> Batch[Event] | None:
         """Return the next batch, which counts as under way; None when there is nothing to send. In one's turn."""
+        self._reclaim()
         now = self._clock()
         batch = self.batches.compose(*self._most(), self.waiting()[2])
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
+        batch.requester = threading.current_thread()
         batch.started_at = self.last_start = now
         batch.flushes = self.flushes_served
         if not self._source.waiting()[0]:
@@ -194,6 +197,14 @@ class Dispatch(Generic[Event]):
     def _most(self) -> tuple[int, int]:
         """Return how many records, and bytes of data, the next request may have."""
         return MAX_RECORDS, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
+
+    def _reclaim(self) -> None:
+        """Take back what was composed by a thread that was killed, or interrupted, before it began its request."""
+        caller = threading.current_thread()
+        for batch in self.batches.on_way[:]:
+            requester = batch.requester
+            if requester is None or requester is caller or not requester.is_alive():
+                self.batches.interrupted(batch)
 
     def _settle(self, batch: Batch[Event], answer: Answer) -> None:
         hopeless = self.batches.settle(batch, answer)
