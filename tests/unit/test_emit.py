@@ -396,10 +396,10 @@ def test_handle_returns_what_the_standard_library_returns(make_handler) -> None:
 def test_many_threads_log_and_each_event_is_delivered_once_and_in_the_threads_order(
     use_queues, make_handler, make_logger
 ) -> None:
-    """Eight threads, all events once, in the order of each thread."""
+    """Eight threads, all events once, in the order of each thread, with one request at a time."""
     count = 500 if use_queues else 50
     client = AcceptingClient()
-    handler = make_handler('bar', use_queues, 0.01, boto3_client=client)
+    handler = make_handler('bar', use_queues, 0.01, boto3_client=client, max_in_flight=1)
     logger = make_logger(handler)
     ready = threading.Barrier(8)
 
