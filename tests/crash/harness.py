@@ -62,11 +62,14 @@ ROLLING = {'max_spool_bytes': 256 * 1024, 'overflow': 'block', 'block_timeout_se
 DOWN = {'name': 'unavailable'}
 # Stored at once: so whoever dies has something in flight that has arrived.
 LATE = {'name': 'slow', 'seconds': 20}
+# So what is settled lies between what is not.
+PATCHY = {'name': 'partial', 'share': 0.5}
 
 VARIANTS = (
     Variant('one producer'),
     Variant('endpoint down', fault=DOWN),
     Variant('answers late', fault=LATE),
+    Variant('half of the entries fail', fault=PATCHY),
     Variant('two producers', producers=2),
     Variant('eight threads', threads=8),
     Variant('adopter killed', heirs_killed=1),
