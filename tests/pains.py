@@ -84,6 +84,19 @@ PAINS: Mapping[int, Pain] = {
             'unit/test_transport.py': ('test_exactly_the_entries_with_an_error_code_have_failed',),
         },
     ),
+    5: Pain(
+        'What delivery does feeds no handler, also on a bad day; nor do formatters and filters that log go on for ever',
+        {
+            'faults/test_own_customer.py': ('test_what_delivery_does_on_a_bad_day_feeds_no_handler',),
+            'unit/test_own_customer.py': (
+                'test_formatters_that_log_at_each_call_come_to_an_end',
+                'test_filters_that_log_at_each_call_come_to_an_end',
+                'test_what_the_handler_says_to_a_stderr_that_logs_is_no_event',
+            ),
+            'unit/test_emit.py': ('test_what_delivery_logs_does_not_become_an_event',),
+            'integration/test_programs.py': ('test_the_root_logger_at_debug_does_not_loop',),
+        },
+    ),
     6: Pain(
         'While it is throttled it goes on, as long as there is room, and paces itself',
         {
@@ -103,6 +116,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_dict_config_called_twice_neither_freezes_nor_loses',
                 'test_a_handler_that_dict_config_has_forgotten_delivers_at_exit',
             ),
+            'faults/test_life_and_death.py': ('test_dict_config_under_load_returns_and_loses_nothing',),
         },
     ),
     8: Pain(
@@ -118,6 +132,34 @@ PAINS: Mapping[int, Pain] = {
             'integration/test_disk_handler.py': (
                 'test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room',
                 'test_beyond_the_bound_of_the_directory_the_oldest_orphans_give_way',
+            ),
+        },
+    ),
+    9: Pain(
+        'Each event ends in a newline',
+        {
+            'integration/test_programs.py': ('test_the_documented_program_leaves_one_line_in_the_folder',),
+            'unit/test_formatting_event.py': ('test_the_line_ends_in_its_only_newline',),
+            'unit/test_emit.py': ('test_a_formatter_of_the_users_is_honoured_byte_for_byte',),
+            'unit/test_batch_sender.py': ('test_a_newline_is_added_where_missing',),
+        },
+    ),
+    11: Pain(
+        'No event is dropped in silence: the account adds up, a hook is called, and monitors see every number',
+        {
+            'unit/test_accounts.py': (
+                'test_the_account_adds_up_at_any_moment',
+                'test_on_drop_is_told_reason_events_and_bytes',
+                'test_on_drop_hears_of_events_without_a_stream',
+            ),
+            'unit/test_metrics.py': ('test_every_field_of_the_statistics_is_a_metric_or_says_why_not',),
+            'integration/test_prometheus.py': ('test_a_scrape_shows_the_account',),
+            'integration/test_opentelemetry.py': (
+                'test_a_collection_shows_the_account',
+                'test_one_collection_is_one_snapshot',
+            ),
+            'integration/test_programs.py': (
+                'test_with_the_endpoint_down_a_program_ends_in_time_and_says_the_number',
             ),
         },
     ),
@@ -155,6 +197,22 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    16: Pain(
+        'The delivery thread does not die of an exception, and one that is killed is replaced at once',
+        {
+            'faults/test_life_and_death.py': (
+                'test_a_thread_that_is_killed_while_it_waits_is_replaced_at_once',
+                'test_what_killed_threads_had_under_way_is_sent_by_others',
+                'test_what_a_thread_had_composed_when_it_was_killed_is_sent_by_another',
+                'test_where_each_thread_ends_at_once_they_are_not_started_for_ever',
+            ),
+            'unit/test_under_pressure.py': (
+                'test_delivery_survives_a_hook_that_exits',
+                'test_delivery_survives_a_client_that_exits',
+            ),
+            'unit/test_never_raises.py': ('test_a_client_that_answers_nonsense_never_raises',),
+        },
+    ),
     17: Pain(
         'Retries are rare, and one layer makes them',
         {
@@ -181,11 +239,43 @@ PAINS: Mapping[int, Pain] = {
             'unit/test_bad_input.py': ('test_a_str_that_logs_does_not_deadlock',),
         },
     ),
+    20: Pain(
+        'Nothing of ours warns where the warning could come back',
+        {
+            'integration/test_programs.py': ('test_captured_warnings_do_not_loop',),
+            'unit/test_own_customer.py': (
+                'test_a_formatter_that_warns_while_warnings_are_captured_comes_to_an_end',
+            ),
+            'unit/test_what_raises.py': ('test_nothing_warns_from_emit_or_delivery',),
+        },
+    ),
+    23: Pain(
+        'gevent and eventlet, and programs without threads: nothing blocks the hub, and all arrives once',
+        {
+            'integration/test_green_threads.py': (
+                'test_events_of_many_greenlets_all_arrive_once_and_in_each_ones_order',
+                'test_a_request_that_is_under_way_does_not_hold_up_the_other_greenlets',
+                'test_flush_and_close_keep_their_deadlines_while_an_answer_never_comes',
+                'test_a_signal_handler_that_logs_neither_deadlocks_nor_loses',
+            ),
+            'integration/test_programs.py': (
+                'test_importing_the_handler_imports_neither_boto3_nor_the_endpoint',
+                'test_a_child_forked_in_c_runs_no_hooks_and_delivers_its_own',
+            ),
+            'faults/test_life_and_death.py': (
+                'test_where_no_thread_can_be_started_each_call_delivers_and_that_is_said_once',
+            ),
+        },
+    ),
     24: Pain(
         'Where no thread can start any more, the calling thread delivers',
         {
             'integration/test_programs.py': (
                 'test_the_last_event_of_a_short_script_arrives_however_it_ends',
+            ),
+            'faults/test_life_and_death.py': (
+                'test_what_exit_functions_log_arrives',
+                'test_where_no_other_thread_can_be_started_a_killed_one_is_replaced_by_the_calls_themselves',
             ),
             'unit/test_what_raises.py': ('test_a_thread_that_cannot_start_never_raises',),
             'unit/test_flush_and_close.py': ('test_flush_without_a_thread_delivers_in_the_calling_thread',),
@@ -212,6 +302,20 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    27: Pain(
+        'flush sends now, keeps its deadline, returns whether all is out, and ends nothing',
+        {
+            'unit/test_flush_and_close.py': (
+                'test_flush_delivers_what_is_pending_and_says_so',
+                'test_flush_keeps_its_deadline_and_returns_false',
+                'test_flush_does_not_end_the_handler',
+                'test_events_logged_during_a_flush_do_not_prolong_it',
+            ),
+            'faults/test_life_and_death.py': (
+                'test_flush_and_close_with_loggings_own_lock_held_return_and_deliver_when_it_is_free',
+            ),
+        },
+    ),
     28: Pain(
         'The client is made late, from plain values, and credentials that come later or are renewed are found',
         {
@@ -219,6 +323,16 @@ PAINS: Mapping[int, Pain] = {
                 'test_events_wait_for_credentials_that_are_renewed',
                 'test_events_wait_for_credentials_that_come_later',
             ),
+        },
+    ),
+    30: Pain(
+        'A logging call does no I/O: an event loop goes on',
+        {
+            'integration/test_no_waiting.py': (
+                'test_no_logging_call_touches_a_file_or_a_socket_or_imports',
+                'test_an_event_loop_goes_on_while_its_coroutines_log',
+            ),
+            'unit/test_emit.py': ('test_emit_queues_and_does_not_deliver_itself',),
         },
     ),
     33: Pain(
@@ -243,6 +357,15 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_name_that_no_server_knows_is_said_with_where_to_look',
             ),
             'unit/test_transport.py': ('test_what_is_misconfigured_is_said_with_its_cure',),
+        },
+    ),
+    36: Pain(
+        'The boto3 client is made once, late, in a thread of delivery, from a session of our own',
+        {
+            'integration/test_client_making.py': (
+                'test_each_handler_makes_one_client_in_a_thread_of_delivery_from_a_session_of_its_own',
+            ),
+            'unit/test_transport.py': ('test_a_client_that_cannot_be_made_is_tried_again',),
         },
     ),
     37: Pain(

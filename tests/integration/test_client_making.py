@@ -1,0 +1,53 @@
+"""When is the boto3 client made, where, how often, and of what?"""
+
+from __future__ import annotations
+
+import threading
+
+import boto3
+import boto3.session
+import pytest
+
+from firefighter.local import LocalFirehose
+
+
+@pytest.fixture
+def sessions(monkeypatch):
+    """What sessions were made since, each with the thread that made it and the clients that it made."""
+    made = []
+
+    class NotedSession(boto3.session.Session):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.made_in = threading.current_thread()
+            self.clients = []
+            made.append(self)
+
+        def client(self, *args, **kwargs):
+            client = super().client(*args, **kwargs)
+            self.clients.append((threading.current_thread(), client))
+            return client
+
+    monkeypatch.setattr(boto3.session, 'Session', NotedSession)
+    return made
+
+
+def test_each_handler_makes_one_client_in_a_thread_of_delivery_from_a_session_of_its_own(
+    sessions, tmp_path, make_handler, make_logger
+):
+    """Late, once, though several requests are under way: making one is slow, and sessions are not thread-safe."""
+    with LocalFirehose(tmp_path, streams=['bar', 'baz']) as endpoint:
+        handlers = [
+            make_handler(stream, endpoint_url=endpoint.url, max_in_flight=4) for stream in ('bar', 'baz')
+        ]
+        for handler in handlers:
+            logger = make_logger(handler)
+            for number in range(3000):
+                logger.info(number)
+        assert all(handler.flush() for handler in handlers)
+    assert len(sessions) == 2
+    for session in sessions:
+        ((made_in, _),) = session.clients
+        assert made_in is session.made_in
+        assert made_in.name.startswith('firefighter-ba')
+    assert boto3.DEFAULT_SESSION is None
