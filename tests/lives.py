@@ -1,4 +1,4 @@
-"""What a program does with a handler, action by action, while a scripted client stores and answers as it likes."""
+"""What a program does with a handler, action by action, while Firehose stores and answers as it likes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from firefighter.logging import FirehoseHandler
-from scripted_client import POISON, ScriptedClient
+from scripted_client import POISON
 
 
 class Ledger:
@@ -32,20 +32,20 @@ class Ledger:
 
 
 class Life:
-    """A handler, its scripted client, and what the program has logged.
+    """A handler, and what the program has logged.
 
     Args:
-        store: the client's, see there.
+        handler: the handler.
+        script: told what Firehose's next answers are to be like, in words of its own.
         name: begins the message of each event.
-        **options: the handler's.
     """
 
     def __init__(
-        self, store: Callable[[Sequence[bytes], bool], object], name: str = '', **options: object
+        self, handler: FirehoseHandler, script: Callable[[Sequence[str]], object], name: str = ''
     ) -> None:
         self.logged: list[str] = []
-        self.client = ScriptedClient(store)
-        self.handler = FirehoseHandler('bar', boto3_client=self.client, **options)
+        self.handler = handler
+        self._script = script
         self._name = name
         self._logger = logging.Logger('foo')
         self._logger.addHandler(self.handler)
@@ -68,7 +68,7 @@ class Life:
         self.logged.append(event)
 
     def answers(self, moods: Sequence[str]) -> None:
-        self.client.follow(moods)
+        self._script(moods)
 
     def flush(self, timeout_seconds: float) -> None:
         self.handler.flush(timeout_seconds)

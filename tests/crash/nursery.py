@@ -34,6 +34,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from arrivals import adds_up
 from lives import Life
+from scripted_client import ScriptedClient
 
 REQUEST_BYTES = 4096
 # How long an heir tries. Far beyond any recovery, and below the limit of a test.
@@ -101,10 +102,12 @@ def live(settings: dict[str, Any], report: int) -> None:
     def store(events: Sequence[bytes], told: bool) -> None:
         os.write(ledger, b''.join((b'+' if told else b'?') + event for event in events))
 
-    life = Life(store, settings['name'], **settings['handler'])
+    client = ScriptedClient(store)
+    handler = FirehoseHandler('bar', boto3_client=client, **settings['handler'])
+    life = Life(handler, client.follow, settings['name'])
     for action in settings['script']:
         life.act(*action)
-    stats = life.handler.stats()
+    stats = handler.stats()
     account = {
         'logged': life.logged,
         'accepted': stats.accepted,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +19,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arrivals import adds_up, deliver_everything
+from arrivals import adds_up, deliver_everything, messages_in
 from doubles import DEADLINE_SECONDS
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._spool.spool import MIN_SPOOL_BYTES
+from firefighter.local import LocalFirehose
+from firefighter.local.catalogue import CATALOGUE
 from firefighter.logging import FirehoseHandler
+from firefighter.stats import Stats
 from lives import Ledger, Life
-from scripted_client import MOODS
+from scripted_client import MOODS, ScriptedClient
 
 pytestmark = pytest.mark.usefixtures('short_pauses')
 
@@ -40,6 +44,16 @@ ACTIONS = st.one_of(
     st.tuples(st.just('answers'), st.lists(MOOD, min_size=1, max_size=6)),
     st.tuples(st.just('answers'), st.lists(MOOD, min_size=1, max_size=6)),
     st.tuples(st.just('flush'), st.sampled_from([0.0, 0.0, 0.02, 0.5])),
+    st.tuples(st.just('close')),
+)
+# Without what takes a whole time-out, and what goes on until somebody acts.
+FAULT = st.sampled_from(sorted(CATALOGUE.keys() - {'no-answer', 'expired-key'}))
+HTTP_PARAMETERS = {name: {'seconds': 0.02} for name in ('slow', 'dribble', 'refused')}
+HTTP_ACTIONS = st.one_of(
+    st.tuples(st.just('log'), st.integers(1, 60), SIZES),
+    st.tuples(st.just('log poison'), st.integers(1, 2)),
+    st.tuples(st.just('answers'), st.lists(FAULT, min_size=1, max_size=4)),
+    st.tuples(st.just('flush'), st.sampled_from([0.0, 0.02, 0.5])),
     st.tuples(st.just('close')),
 )
 OPTIONS = st.fixed_dictionaries(
@@ -90,10 +104,8 @@ def watched(handler: FirehoseHandler) -> Iterator[None]:
     assert not watcher.wrong, watcher.wrong[0]
 
 
-def live(actions, **options) -> None:
-    """Live a life to its end, and compare."""
-    ledger = Ledger()
-    life = Life(ledger.store, **options)
+def live(life: Life, actions, calm_down) -> Stats:
+    """Live a life to its end; return the account, in which nothing is pending any more."""
     try:
         with watched(life.handler):
             for action in actions:
@@ -101,13 +113,21 @@ def live(actions, **options) -> None:
                 stats = life.handler.stats()
                 assert adds_up(stats), stats
                 assert stats.accepted == len(life.logged)
-            life.client.calm_down()
+            calm_down()
             life.log(1, 0)  # what is refused is dropped only where something else is accepted
-            stats = deliver_everything(life.handler)
+            return deliver_everything(life.handler)
     finally:
-        life.client.calm_down()
+        calm_down()
         close_to_the_end(life.handler)
-    compare(life.logged, ledger, stats)
+
+
+def live_by_script(actions, **options) -> None:
+    """Live a life with a scripted client, and compare."""
+    ledger = Ledger()
+    client = ScriptedClient(ledger.store)
+    life = Life(FirehoseHandler('bar', boto3_client=client, **options), client.follow)
+    stats = live(life, actions, client.calm_down)
+    assert compare(life.logged, ledger.arrived, stats) <= ledger.untold.total() <= stats.uncertain
 
 
 def close_to_the_end(handler: FirehoseHandler) -> None:
@@ -118,23 +138,23 @@ def close_to_the_end(handler: FirehoseHandler) -> None:
     handler.close()
 
 
-def compare(logged: list[str], ledger: Ledger, stats) -> None:
-    arrived = ledger.arrived
+def compare(logged: list[str], arrived: Counter[str], stats: Stats) -> int:
+    """Hold what arrived against the account; return how many arrived although nobody knew that they would."""
     dropped = sum(stats.dropped.values())
     copies = arrived.total() - len(arrived)
-    assert arrived.keys() <= set(logged)
     # One that was stored, and of which no answer came, may have been refused when it was sent again.
     arrived_and_dropped = dropped - (len(logged) - len(arrived))
+    assert arrived.keys() <= set(logged)
     assert arrived_and_dropped >= 0, f'{-arrived_and_dropped} are missing: {stats}'
-    assert copies + arrived_and_dropped <= ledger.untold.total() <= stats.uncertain
     assert set(stats.dropped) <= {'overflow', 'refused'}
+    return copies + arrived_and_dropped
 
 
 @settings(max_examples=150, deadline=None)
 @given(actions=st.lists(ACTIONS, max_size=25), options=OPTIONS)
 def test_in_memory_every_event_has_one_fate(actions, options):
     """Also at the bound, and with a handler that is closed and used again."""
-    live(actions, **options)
+    live_by_script(actions, **options)
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='there is no spool on disk on Windows')
@@ -143,5 +163,26 @@ def test_in_memory_every_event_has_one_fate(actions, options):
 def test_on_disk_every_event_has_one_fate(actions, options):
     """As in memory; and in the end no file is left."""
     with tempfile.TemporaryDirectory() as folder:
-        live(actions, spool_dir=folder, **options)
+        live_by_script(actions, spool_dir=folder, **options)
         assert not list(Path(folder).rglob('*.spool'))
+
+
+@settings(max_examples=20, deadline=None)
+@given(actions=st.lists(HTTP_ACTIONS, max_size=12), options=OPTIONS)
+def test_over_http_every_event_has_one_fate(actions, options):
+    """The same with the handler's own client, and faults of the local endpoint: one for each request, in turn."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalFirehose(folder, streams=['bar'], buffer_seconds=900) as endpoint,
+    ):
+        handler = FirehoseHandler('bar', endpoint_url=endpoint.url, **options)
+        life = Life(handler, lambda names: inject_in_turn(endpoint, names))
+        stats = live(life, actions, endpoint.clear_faults)
+        endpoint.flush()
+        arrived = messages_in(endpoint.folder)
+    assert compare(life.logged, arrived, stats) <= stats.uncertain
+
+
+def inject_in_turn(endpoint: LocalFirehose, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        endpoint.inject(name, skip=number, times=1, **HTTP_PARAMETERS.get(name, {}))

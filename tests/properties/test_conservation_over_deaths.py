@@ -23,8 +23,9 @@ from arrivals import deliver_everything
 from crash.harness import Nursery, Process
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._spool.spool import MIN_SPOOL_BYTES
+from firefighter.logging import FirehoseHandler
 from lives import Ledger, Life
-from scripted_client import MOODS
+from scripted_client import MOODS, ScriptedClient
 
 pytestmark = pytest.mark.usefixtures('short_pauses')
 
@@ -94,13 +95,15 @@ def test_whoever_dies_and_adopts_every_event_has_one_fate(nursery, lives, last_m
         ledger = Ledger()
         for path in folder.glob('*.ledger'):
             read_ledger(path, ledger)
-        heir = Life(ledger.store, 'heir.', spool_dir=folder / 'spool')
+        client = ScriptedClient(ledger.store)
+        handler = FirehoseHandler('bar', boto3_client=client, spool_dir=folder / 'spool')
+        heir = Life(handler, client.follow, 'heir.')
         try:
             heir.answers(last_moods)
             heir.log(1, 0)
-            stats = deliver_everything(heir.handler)
+            stats = deliver_everything(handler)
         finally:
-            heir.handler.close()
+            handler.close()
         left = list((folder / 'spool').rglob('*.spool'))
     assert all(account['adds up'] and account['backing'] == 'disk' for account in dead)
     assert [account['accepted'] for account in dead] == [len(account['logged']) for account in dead]
