@@ -154,6 +154,26 @@ def test_a_request_that_is_under_way_does_not_hold_up_the_other_greenlets(use_qu
     assert messages(endpoint) == ['slow']
 
 
+def test_a_backlog_has_several_requests_under_way(run, endpoint):
+    """The threads that help the delivery thread are greenlets too: all wait for their answers at once."""
+    endpoint.inject('slow', seconds=1)
+    ended = run(
+        """
+        handler = FirehoseHandler('bar', max_in_flight=3)
+        logger.addHandler(handler)
+        for number in range(2000):
+            logger.info(number)
+        while handler.stats().requests < 3:
+            pause(0)
+        assert not handler.stats().delivered, handler.stats()
+        assert handler.flush(40)
+        assert handler.stats().delivered == 2000, handler.stats()
+        """
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert sorted(messages(endpoint), key=int) == [str(number) for number in range(2000)]
+
+
 def test_flush_and_close_keep_their_deadlines_while_an_answer_never_comes(run, endpoint):
     """Both return while the request is under way, and other greenlets go on meanwhile; the number is said at exit."""
     endpoint.inject('no-answer', stored='false')

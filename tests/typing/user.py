@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3.session
+from prometheus_client import REGISTRY
 
 from firefighter.formatting import JSONFormatter
+from firefighter.integrations.opentelemetry import observe_handlers
+from firefighter.integrations.prometheus import FirehoseCollector
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 from firefighter.stats import DropReason, Stats
 
@@ -88,3 +91,6 @@ error: str | None = stats.last_error
 handler.close()
 
 warning: type[Warning] = FirehoseWarning
+
+REGISTRY.register(FirehoseCollector([by_name]))
+observe_handlers([by_position, by_name])

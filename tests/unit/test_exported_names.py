@@ -6,6 +6,8 @@ import inspect
 
 import firefighter
 import firefighter.formatting
+import firefighter.integrations.opentelemetry
+import firefighter.integrations.prometheus
 import firefighter.logging
 import firefighter.stats
 from firefighter.logging import FirehoseHandler
@@ -21,6 +23,12 @@ def test_the_package_exports_its_version_only() -> None:
 def test_the_door_exports_the_handler_and_its_warning() -> None:
     """The names of `firefighter.logging`."""
     assert sorted(firefighter.logging.__all__) == ['FirehoseHandler', 'FirehoseWarning']
+
+
+def test_the_integrations_export_one_name_each() -> None:
+    """The names of `firefighter.integrations.prometheus` and `opentelemetry`."""
+    assert list(firefighter.integrations.prometheus.__all__) == ['FirehoseCollector']
+    assert list(firefighter.integrations.opentelemetry.__all__) == ['observe_handlers']
 
 
 def test_the_statistics_export_two_names() -> None:
