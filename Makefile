@@ -44,9 +44,9 @@ INTERRUPTIONS ?= 10000
 interruption-test:
 	for version in 3.10 3.11 3.12 3.13; do \
 		python=$$(.ci/find-python $$version) || continue; \
-		for place in memory disk; do for source in signal thread; do \
-			$$python tests/faults/interruptions.py --on $$place --by $$source -n $(INTERRUPTIONS) || exit 1; \
-		done; done; \
+		for place in memory disk; do for source in signal thread; do for ids in '' --event-ids; do \
+			$$python tests/faults/interruptions.py --on $$place --by $$source $$ids -n $(INTERRUPTIONS) || exit 1; \
+		done; done; done; \
 	done
 
 bench: $(VENV)/.test

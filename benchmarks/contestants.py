@@ -79,7 +79,9 @@ class Places:
         parser.add_argument('--disk', default='.', help='a directory on a disk (default: this one)')
 
 
-def firehose(spool_dir: Path | None = None, *, delivering: bool = False) -> Contestant:
+def firehose(
+    spool_dir: Path | None = None, *, delivering: bool = False, event_ids: bool = False
+) -> Contestant:
     """Our handler. Unless delivering, delivery waits until the round is over, and the spool has room for a round."""
     client = AcceptingClient(open_gate=delivering)
     handler = FirehoseHandler(
@@ -88,6 +90,7 @@ def firehose(spool_dir: Path | None = None, *, delivering: bool = False) -> Cont
         region_name=None,
         max_spool_bytes=SPOOL_BYTES,
         spool_dir=spool_dir and spool_dir / f'spool-{delivering}',
+        event_ids=event_ids,
     )
     if spool_dir is not None and handler.stats().backing != 'disk':
         sys.exit(f'no spool can be kept in {spool_dir}')
@@ -152,6 +155,7 @@ def all_contestants(places: Places) -> dict[str, Callable[[], Contestant]]:
                 continue
             title = f'firefighter, {name}{", delivering" * delivering}'
             made[title] = partial(firehose, place, delivering=delivering)
+    made['firefighter, memory, event ids'] = partial(firehose, event_ids=True)
     return made
 
 

@@ -1,13 +1,17 @@
 """Event ids and markers, as they are in the events: for those who write them and those who read them.
 
-    {"timestamp": ..., ..., "producer": "0f1e...", "sequence": 41}
+    {"timestamp":...,"producer":"0f1e...","sequence":41}
 
-A producer numbers its events from 0 without a gap. For what it has dropped it leaves a *marker*, an event of its own:
+A producer numbers its events from 0 without a gap; an event that it drops has used up its number. For these it leaves a
+*marker*, an event of its own:
 
-    {"timestamp": ..., "level": "WARNING", "logger": "firefighter", "message": "events dropped",
-     "firefighter_dropped": [{"first": 17, "last": 40, "reason": "overflow"}], "producer": "0f1e...", "sequence": 42}
+    {"timestamp":...,"level":"WARNING","logger":"firefighter","message":"events dropped",
+     "firefighter_dropped":[{"first":17,"last":40,"reason":"overflow"}],"producer":"0f1e...","sequence":42}
 
 Where what was dropped is another producer's, which has died, each of the ranges says whose in a `producer` of its own.
+
+The number is known only when the event is appended. Until then the line ends with as many NULs as the id may take, a
+*place*: so its size is counted, and it cannot be mistaken for a line that gets no id, since no other has a NUL.
 """
 
 from __future__ import annotations
@@ -15,7 +19,18 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, TypeGuard
 
-__all__ = ['DROPPED', 'PRODUCER', 'SEQUENCE', 'Dropped', 'dropped_in', 'event_id']
+__all__ = [
+    'DROPPED',
+    'PLACE',
+    'PRODUCER',
+    'PRODUCER_BYTES',
+    'SEQUENCE',
+    'Dropped',
+    'dropped_in',
+    'event_id',
+    'id_format',
+    'with_place',
+]
 
 PRODUCER = 'producer'
 SEQUENCE = 'sequence'
@@ -25,6 +40,23 @@ DROPPED = 'firefighter_dropped'
 # Beyond it a number is nobody's: 2 ** 53 is the largest that every reader of JSON keeps exact.
 _END_OF_NUMBERS = 1 << 53
 _PRODUCER = re.compile('[0-9a-f]{32}')
+
+PRODUCER_BYTES = 16
+"""The size of a producer's id, which is random."""
+
+
+def id_format(producer_id: bytes) -> bytes:
+    """Return how an event ends whose number is put in by `%`."""
+    return b',"%s":"%s","%s":%%d}\n' % (PRODUCER.encode(), producer_id.hex().encode(), SEQUENCE.encode())
+
+
+PLACE = bytes(len(id_format(bytes(PRODUCER_BYTES)) % (_END_OF_NUMBERS - 1)))
+"""What a line ends with that is to get an id."""
+
+
+def with_place(line: bytes) -> bytes:
+    """Return the line of a JSON object that is not empty, ending with a place for its id."""
+    return line[:-2] + PLACE
 
 
 class Dropped(NamedTuple):

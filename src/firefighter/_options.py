@@ -53,6 +53,7 @@ class Options:
     max_in_flight: int
     on_drop: DropHook | None
     on_dead_letter: DeadLetterHook | None
+    event_ids: bool
 
     def __post_init__(self) -> None:
         if self.max_spool_bytes is not None:
@@ -66,6 +67,7 @@ class Options:
         _check_integer('max_in_flight', self.max_in_flight, at_least=1)
         _check_callable('on_drop', self.on_drop)
         _check_callable('on_dead_letter', self.on_dead_letter)
+        check_flag('event_ids', self.event_ids)
 
     @property
     def memory_bytes(self) -> int:

@@ -34,14 +34,15 @@ class Oversize:
         self.events = 0
         self.truncated = 0
 
-    def fit(self, event: bytes, limit: int) -> bytes | None:
+    def fit(self, event: bytes, limit: int, reserved_bytes: int = 0) -> bytes | None:
         """Return the event, whole or truncated, or None when it is to be dropped.
 
         Args:
             event: ended by a newline, which counts.
             limit: MAX_RECORD_SIZE as it stands now, in bytes.
+            reserved_bytes: what is to be added to it, and counts.
         """
-        size = len(event)
+        size = len(event) + reserved_bytes
         if size <= limit and size <= self._hard_limit:
             return event
         with self._lock:
@@ -54,4 +55,4 @@ class Oversize:
             return event
         with self._lock:
             self.truncated += 1
-        return truncate(event, allowed)
+        return truncate(event, allowed - reserved_bytes)

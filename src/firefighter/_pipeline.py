@@ -7,6 +7,7 @@ it be found held by a thread that the child does not have.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from math import inf
@@ -24,10 +25,13 @@ from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._delivery.workers import MakeThread
+from firefighter._event_ids import PRODUCER_BYTES
+from firefighter._numbering import NumberedOversize
 from firefighter._open_mark import make_mark
 from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._oversize import Oversize
 from firefighter._spool.disk import Disk
+from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import Spool
 from firefighter._spool.unusable import SpoolUnusable
 from firefighter._wakeup import Wakeup
@@ -83,11 +87,13 @@ class Pipeline:
         # What the last close has said to be left: closing again without news says nothing.
         self._said_pending = 0
         self._tally = threading.RLock()
-        self._oversize = Oversize(
+        policy = NumberedOversize if options.event_ids else Oversize
+        self._oversize = policy(
             options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
         )
         wakeup = Wakeup()
-        self.spool = Spool(options.memory_bytes, options.overflow, options.block_timeout_seconds, wakeup.set)
+        self._producer_id = secrets.token_bytes(PRODUCER_BYTES) if options.event_ids else None
+        self.spool = self._make_spool(wakeup.set)
         self._disk = self._make_disk()
         # The one function of the hot path: an attribute of the object, not a method that calls a method.
         self.append = self.spool.append
@@ -236,6 +242,14 @@ class Pipeline:
         if self._disk is not None:
             self._disk.abandon()
 
+    def _make_spool(self, wake: Callable[[], None]) -> Spool:
+        options = self._options
+        bounds = (options.memory_bytes, options.overflow, options.block_timeout_seconds, wake)
+        if self._producer_id is None:
+            return Spool(*bounds)
+        unheard = (DropReason.NO_STREAM.value, DropReason.DISABLED.value)
+        return NumberedSpool(self._producer_id, *bounds, uncounted=unheard)
+
     def _make_disk(self) -> Disk | None:
         options = self._options
         if options.spool_dir is None:
@@ -245,6 +259,7 @@ class Pipeline:
             self._client.destination(self._stream),
             options.disk_bytes,
             options.max_directory_bytes,
+            self._producer_id,
         )
 
     def _keep_house(self) -> None:
@@ -379,6 +394,7 @@ class Pipeline:
             dropped_bytes=_by_reason(spooled.dropped_bytes, queued.dropped_bytes),
             pending=spooled.pending + queued.pending,
             adopted=spooled.adopted,
+            markers=spooled.markers,
             quarantined_bytes=self._disk.quarantine.size_bytes if self._disk else 0,
             newer_producers=self._disk.newer_producers if self._disk else 0,
             backing='disk' if self._disk else 'memory',

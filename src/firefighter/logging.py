@@ -37,6 +37,7 @@ from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, M
 from firefighter._delivery.sources import QueueSource, SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._escaping import escape
+from firefighter._numbering import NumberedFormatter
 from firefighter._options import (
     DOCUMENTED_RECORD_SIZE,
     Options,
@@ -101,6 +102,9 @@ class FirehoseHandler(logging.Handler):
         sync_timeout_seconds: with `use_queues=False`, what one attempt may take. Default 5.
         max_in_flight: how many requests may be under way at once while there is a backlog; each is then at most 1 MiB. A
             process has at most eight threads for that, beside one for each handler. Default 4.
+        event_ids: number the events: each ends with `"producer"`, this process's handler, and `"sequence"`, from 0 without
+            a gap. What is dropped leaves a gap and a marker event that explains it. So a reader can remove duplicates and
+            prove that nothing is missing (`firefighter audit`).
         on_drop: called with (reason, events, bytes) when events were dropped: coalesced, on the delivery thread, or, when
             there is none, in `flush` and `close`.
         on_dead_letter: called with (event, reason) for each event, as bytes, that Firehose refuses as invalid, at the same
@@ -150,6 +154,7 @@ class FirehoseHandler(logging.Handler):
         shutdown_timeout_seconds: float = 10,
         sync_timeout_seconds: float = 5,
         max_in_flight: int = 4,
+        event_ids: bool = False,
         on_drop: DropHook | None = None,
         on_dead_letter: DeadLetterHook | None = None,
         **unknown: NoReturn,
@@ -171,6 +176,7 @@ class FirehoseHandler(logging.Handler):
             max_in_flight=max_in_flight,
             on_drop=on_drop,
             on_dead_letter=on_dead_letter,
+            event_ids=event_ids,
         )
         check_send_interval(send_interval)
         check_flag('use_queues', use_queues)
@@ -182,7 +188,10 @@ class FirehoseHandler(logging.Handler):
             region_name=region_name,
             endpoint_url=endpoint_url,
         )
-        self._json_formatter = JSONFormatter(fields=fields, include=include, protect_fields=protect_fields)
+        own_formatter = NumberedFormatter if event_ids else JSONFormatter
+        self._json_formatter: JSONFormatter = own_formatter(
+            fields=fields, include=include, protect_fields=protect_fields
+        )
         stream, complaints = _stream(delivery_stream_name)
         super().__init__(*(args if level is None else (level,)))
         self.formatter: logging.Formatter | None = self._json_formatter
@@ -422,8 +431,9 @@ class FirehoseHandler(logging.Handler):
         except Exception as error:
             pipeline.note_format_error(error)
             formatted = TOO_DEEP
-        event = self._json_formatter.encode(record) if formatted is TOO_DEEP else _as_event(formatted)
-        fitting = pipeline.fit_or_drop(event, self.MAX_RECORD_SIZE)
+        if formatted is TOO_DEEP:
+            return pipeline.fit_or_drop(self._json_formatter.encode(record), self.MAX_RECORD_SIZE)
+        fitting = pipeline.fit_or_drop(_as_event(formatted), self.MAX_RECORD_SIZE)
         return None if fitting is None else escape(fitting)
 
     def _event_of(self, item: object, *, stream: str, pipeline: Pipeline) -> tuple[bytes | None, DropReason]:

@@ -36,7 +36,7 @@ class Stats:
     """
 
     accepted: int
-    """Events that the program logged through this handler."""
+    """Events that the program logged through this handler; with `event_ids`, the `markers`, too."""
     delivered: int
     """Events that Firehose has acknowledged."""
     dropped: Mapping[DropReason, int]
@@ -76,6 +76,8 @@ class Stats:
     """Where the spool lives: "memory" or "disk"."""
     adopted: int = 0
     """Events of dead processes that this handler has taken over from `spool_dir`."""
+    markers: int = 0
+    """Events that the handler itself has made, with `event_ids`, to tell of those it has dropped."""
     quarantined_bytes: int = 0
     """Bytes found torn in what dead processes left, put aside; outside the sum, since nobody knows how many events."""
     newer_producers: int = 0

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from firefighter._audit.accounts import Accounts
 from firefighter._spool.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehoseProcess
 
@@ -95,6 +96,8 @@ class Result:
     """The most bytes of them that a process has left."""
     unexplained: int
     """Events that arrived more often than that explains."""
+    gaps: int
+    """Numbers that are missing among those that arrived, in a round with event ids."""
     recovery_seconds: float
 
 
@@ -138,9 +141,11 @@ class Process:
         return bool(data)
 
     def last_number(self) -> int:
-        """Return the last of the numbers that it has written, one a line."""
+        """Return the last of the numbers that it has written, one a line; an heir that is done has written more."""
         lines = self.output.splitlines(keepends=True)
-        return next((int(line) for line in reversed(lines) if line.endswith(b'\n')), 0)
+        return next(
+            (int(line) for line in reversed(lines) if line.endswith(b'\n') and line[:-1].isdigit()), 0
+        )
 
     def kill(self) -> None:
         """Kill it, and wait until the system has let go of all that it held."""
@@ -240,18 +245,21 @@ class Harness:
             'delivery_stream_name': STREAM,
             'endpoint_url': self._endpoint.url,
             'spool_dir': str(spool_dir),
+            # In every other round, so that both ways of appending are met by every kind of death.
+            'event_ids': self._rounds % 2 == 0,
             **variant.handler,
         }
+        audit = Accounts()
         if variant.fault:
             self._endpoint.inject(**variant.fault)
         with ExitStack() as stack:
             reported = self._produce(variant, handler, stack)
             died_at = time.monotonic()
-            arrived = Counter(self._arrived())
+            arrived = Counter(self._arrived(audit))
             deaths = [death(variant.producers, spool_dir, arrived)]
             for _ in range(variant.heirs_killed):
                 self._let_an_heir_die(handler, stack, len(deaths[-1].pending))
-                arrived += Counter(self._arrived())
+                arrived += Counter(self._arrived(audit))
                 deaths.append(death(1, spool_dir, arrived))
             self._endpoint.clear_faults()
             report, recovered_at = self._let_an_heir_deliver(handler, stack)
@@ -260,7 +268,7 @@ class Harness:
         left = [path for path in spool_dir.glob('*/*/*') if path.is_dir()]
         if left:
             raise AssertionError(f'{variant.name}: directories stay behind: {left}')
-        arrived += Counter(self._arrived())
+        arrived += Counter(self._arrived(audit))
         # An event may come once more for each death that left it pending, and for no other.
         chances = Counter(event for each in deaths for event in each.pending)
         return Result(
@@ -271,6 +279,7 @@ class Harness:
             in_flight=sum(len(each.known) for each in deaths),
             in_flight_bytes=max(each.in_flight_bytes for each in deaths),
             unexplained=sum(times > 1 + chances[event] for event, times in arrived.items()),
+            gaps=audit.totals().unexplained,
             recovery_seconds=recovered_at - died_at,
         )
 
@@ -334,12 +343,15 @@ class Harness:
         stack.callback(process.kill)
         return process
 
-    def _arrived(self) -> Iterable[tuple[str, int]]:
-        """Return the events at the endpoint, and empty it."""
+    def _arrived(self, audit: Accounts) -> Iterable[tuple[str, int]]:
+        """Return the events at the endpoint, audited, and empty it."""
         self._endpoint.flush()
         for path in sorted((self._folder / 'delivered').rglob('*')):
             if path.is_file():
-                yield from numbers(path.read_bytes().splitlines())
+                lines = path.read_bytes().splitlines()
+                for line in lines:
+                    audit.take(line)
+                yield from numbers(lines)
                 path.unlink()
 
 

@@ -3,7 +3,7 @@
     python report.py KILLS [SEED]
 
 Ends with status 1 when an event was lost, or arrived twice without having been in flight, or when a death has left more in
-flight than the window.
+flight than the window. In every other round the events have ids, and it is status 1 too when a number is missing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ COLUMNS = (
     'most MiB',
     'twice',
     'unexplained',
+    'gaps',
     'median s',
     'worst s',
 )
@@ -45,7 +46,7 @@ def row(name: str, results: Sequence[Result], kills: int) -> tuple[str | int, ..
         name,
         kills,
         *(total('reported'), total('lost'), total('in_flight'), f'{most_mib:.1f}'),
-        *(total('twice'), total('unexplained')),
+        *(total('twice'), total('unexplained'), total('gaps')),
         *(f'{time:.3f}' for time in (statistics.median(seconds), max(seconds))),
     )
 
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     print_table(COLUMNS, [*rows, row('all', everything, kills)])
     return int(
         any(
-            result.lost or result.unexplained or result.in_flight_bytes > WINDOW_BYTES
+            result.lost or result.unexplained or result.gaps or result.in_flight_bytes > WINDOW_BYTES
             for result in everything
         )
     )

@@ -25,7 +25,7 @@ def test_no_event_is_lost_whose_logging_call_had_returned(harness, variant):
     """P2, and of P5: twice arrives only what a death left in flight, which is never more than the window."""
     for _ in range(ROUNDS):
         result = harness.round(variant)
-        assert (result.lost, result.unexplained) == (0, 0), result
+        assert (result.lost, result.unexplained, result.gaps) == (0, 0, 0), result
         assert result.in_flight_bytes <= WINDOW_BYTES, result
 
 
@@ -34,6 +34,6 @@ def test_what_was_in_flight_arrives_once_more_and_nothing_else(harness):
     big = Variant('big events, answers late', fault=VARIANTS[2].fault, sizes=(900_000,), most_reports=30)
     results = [harness.round(big) for _ in range(ROUNDS)]
     for result in results:
-        assert result.lost == result.unexplained == 0
+        assert result.lost == result.unexplained == result.gaps == 0
         assert result.twice == result.in_flight
         assert result.in_flight * 900_000 <= WINDOW_BYTES

@@ -1,11 +1,12 @@
 """Interrupts `Spool.append` at any moment, by exceptions from a signal handler or thrown in from another thread.
 
-    python tests/faults/interruptions.py [--by signal|thread] [--on memory|disk] [--overflow POLICY] [-n COUNT]
+    python tests/faults/interruptions.py [--by signal|thread] [--on memory|disk] [--overflow POLICY] [--event-ids] [-n COUNT]
 
 The main thread appends numbered lines and notes each number after its call has returned. A signal handler (a timer at
 20 kHz) appends lines of its own, notes them likewise, and raises; or another thread throws exceptions
 (`PyThreadState_SetAsyncExc`). At most one exception is under way at a time, so that one `except` catches each
-wherever it comes. In the end every noted line is there exactly once, no other twice, and the account adds up.
+wherever it comes. In the end every noted line is there exactly once, no other twice, and the account adds up. With
+event ids the numbers are in the order of the lines, no two are alike, and markers explain exactly what was dropped.
 
 Needs nothing but the standard library, so that it runs on any Python that is on the machine.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -36,10 +38,14 @@ TIMER_SECONDS = 1 / 20_000
 # Lines of many lengths, so that segments end everywhere.
 PADDING = [b'x' * (7 * length % 200) for length in range(61)]
 DEADLINE_SECONDS = 50
+PLAIN = (b'', b'\n')
 
 
 class Interrupted(BaseException):
     """Comes from nowhere."""
+
+
+EVENT = re.compile(rb'\{"line":"(\w+ \d+ x*)","producer":"(\w+)","sequence":(\d+)\}\n')
 
 
 class Application:
@@ -50,8 +56,9 @@ class Application:
         raised: exceptions set off; `caught`: those that have arrived; `inside`: those that came out of the spool.
     """
 
-    def __init__(self, spool, interruptions):
+    def __init__(self, spool, interruptions, frame):
         self.spool = spool
+        self.frame = frame
         self.interruptions = interruptions
         self.noted = {b'main': [], b'tick': []}
         self.raised = self.inside = 0
@@ -62,7 +69,8 @@ class Application:
     def log(self, who):
         self.numbers[who] += 1
         number = self.numbers[who]
-        self.spool.append(b'%s %d %s\n' % (who, number, PADDING[number % len(PADDING)]))
+        before, after = self.frame
+        self.spool.append(b'%s%s %d %s%s' % (before, who, number, PADDING[number % len(PADDING)], after))
         self.noted[who].append(number)
 
     def tick(self, *_):
@@ -149,9 +157,33 @@ def interrupt(by, application):
     sys.setswitchinterval(0.005)
 
 
+def check_ids(spool, delivered):
+    """Check numbers and markers against each other and the account; return the lines without them."""
+    account = spool.account()
+    lines, numbers, told = [], [], set()
+    for line in delivered:
+        event = EVENT.fullmatch(line)
+        if event:
+            lines.append(event[1] + b'\n')
+            numbers.append(int(event[3]))
+        else:
+            marker = json.loads(line)
+            numbers.append(marker['sequence'])
+            for dropped in marker['firefighter_dropped']:
+                told.update(range(dropped['first'], dropped['last'] + 1))
+    assert numbers == sorted(set(numbers)), 'numbers are not in the order of the lines'
+    missing = set(range(numbers[-1] + 1)) - set(numbers)
+    assert missing <= told, f'{len(missing - told)} are missing and not told of'
+    assert len(missing) == sum(account.dropped.values()), (len(missing), account)
+    return lines
+
+
 def check(spool, application, delivered, *, may_drop):
     """Compare what was noted with what was delivered and with the account; return the figures."""
     account = spool.account()
+    assert account.delivered == len(delivered), (account, len(delivered))
+    if application.frame != PLAIN:
+        delivered = check_ids(spool, delivered)
     dropped = sum(account.dropped.values())
     begun = sum(application.numbers.values())
     noted = sum(map(len, application.noted.values()))
@@ -172,16 +204,27 @@ def check(spool, application, delivered, *, may_drop):
         assert may_drop or not lost, f'{len(lost)} of {who!r} are lost, such as {sorted(lost)[:3]}'
         assert numbers == sorted(numbers), f'{who!r} is out of order'
     assert account.accepted == account.delivered + dropped + account.pending, account
-    assert account.delivered == len(delivered), (account, len(delivered))
     assert account.pending == 0, account
-    assert noted <= account.accepted <= begun, (noted, account, begun)
+    assert noted <= account.accepted - account.markers <= begun, (noted, account, begun)
     assert may_drop or not dropped, account
     return {
         'interruptions': application.caught,
         'inside': application.inside,
         'events': account.accepted,
         'dropped': dropped,
+        'markers': account.markers,
     }
+
+
+def make_spool(arguments, wakeup):
+    """Return the smallest spool, with segments of 16 KiB, which rolls over after some 100 lines; and what is around a line."""
+    bounds = (MIN_SPOOL_BYTES, arguments.overflow, DEADLINE_SECONDS, wakeup.set)
+    if not arguments.event_ids:
+        return Spool(*bounds), PLAIN
+    from firefighter._event_ids import PLACE
+    from firefighter._spool.numbered import NumberedSpool
+
+    return NumberedSpool(bytes(16), *bounds), (b'{"line":"', b'"' + PLACE)
 
 
 def main():
@@ -192,18 +235,18 @@ def main():
     parser.add_argument('--by', choices=['signal', 'thread'], default='signal')
     parser.add_argument('--on', choices=['memory', 'disk'], default='memory')
     parser.add_argument('--overflow', choices=['drop_oldest', 'drop_newest', 'block'], default='block')
+    parser.add_argument('--event-ids', action='store_true')
     parser.add_argument('-n', type=int, default=10_000, help='interruptions')
     arguments = parser.parse_args()
     with ExitStack() as stack:
         wakeup = Wakeup()
-        # The smallest spool: segments of 16 KiB, so that it rolls over after some 100 lines.
-        spool = Spool(MIN_SPOOL_BYTES, arguments.overflow, DEADLINE_SECONDS, wakeup.set)
+        spool, frame = make_spool(arguments, wakeup)
         folder = disk = None
         if arguments.on == 'disk':
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir='/dev/shm')))
             disk = Disk(folder, Destination('bar'), MIN_SPOOL_BYTES, 1 << 30)
             disk.open(spool)
-        application = Application(spool, arguments.n)
+        application = Application(spool, arguments.n, frame)
         delivered: list[bytes] = []
         done = threading.Event()
         delivery = threading.Thread(target=deliver, args=(spool, wakeup, done, delivered))

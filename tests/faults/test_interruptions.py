@@ -49,6 +49,25 @@ def test_what_gives_way_under_exceptions_is_counted(overflow, place):
     assert ended['interruptions'] == INTERRUPTIONS['signal']
 
 
+@pytest.mark.parametrize('version', ['3.10', '3.11', '3.12', '3.13'])
+@pytest.mark.parametrize('overflow', ['block', 'drop_oldest', 'drop_newest'])
+def test_numbers_and_markers_are_right_under_exceptions(version, overflow):
+    """In the order of the lines, none twice; what is missing is what was dropped, and is told of."""
+    place = 'memory' if overflow == 'drop_newest' else 'disk'
+    ended = run(
+        find_python(version),
+        '--event-ids',
+        '--on',
+        place,
+        '--overflow',
+        overflow,
+        '-n',
+        str(INTERRUPTIONS['signal']),
+    )
+    assert ended['interruptions'] == INTERRUPTIONS['signal']
+    assert (ended['markers'] > 0) == (ended['dropped'] > 0)
+
+
 def run(python, *arguments):
     """Run the program and return its figures."""
     ended = subprocess.run(

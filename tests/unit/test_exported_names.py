@@ -91,6 +91,7 @@ def test_the_statistics_have_these_fields() -> None:
         'last_error',
         'backing',
         'adopted',
+        'markers',
         'quarantined_bytes',
         'newer_producers',
     ]

@@ -92,6 +92,7 @@ class SpoolSource:
     def flush(self) -> int:
         """Queue a FLUSH; return the sequence number behind the last event that it concerns."""
         self.spool.append_set_aside()
+        self.spool.tell()
         through = self.spool.appended
         self._flush_through = through
         self.flushes += 1
@@ -126,6 +127,9 @@ class SpoolSource:
 
     def exhausted(self, *, all_settled: bool) -> bool:  # noqa: ARG002
         """Return whether every event of this process is settled: what is adopted has a home, and may wait there."""
+        # There may not have been room for it until now, and nobody will flush it.
+        self.spool.tell()
+        self._flush_through = self.spool.appended
         return self.spool.settled_through >= self.spool.appended
 
     def give_up(self, unsettled: list[SpooledEvent]) -> list[SpooledEvent]:
@@ -135,6 +139,7 @@ class SpoolSource:
     def tidy(self) -> None:
         """Retire settled segments, keep a spare one ready, and see to the spool's place."""
         self.spool.tidy()
+        self.spool.tell()
         self._housekeeping()
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:

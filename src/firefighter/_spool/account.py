@@ -21,6 +21,7 @@ class Account(NamedTuple):
     dropped_bytes: Mapping[str, int]
     pending: int
     adopted: int = 0
+    markers: int = 0
 
 
 class Tally:
@@ -32,6 +33,7 @@ class Tally:
     Attributes:
         delivered: events acknowledged.
         adopted: events that were pending in segments of dead producers when these were taken over.
+        markers: events that the spool has made itself, to tell of those it has dropped.
         rejected: for each reason, events that never came into a segment.
         dropped: for each reason, events that did.
         dropped_bytes: for each reason, the bytes of both.
@@ -40,6 +42,7 @@ class Tally:
     def __init__(self) -> None:
         self.delivered = 0
         self.adopted = 0
+        self.markers = 0
         self.rejected: defaultdict[str, int] = defaultdict(int)
         self.dropped: defaultdict[str, int] = defaultdict(int)
         self.dropped_bytes: defaultdict[str, int] = defaultdict(int)
@@ -62,4 +65,5 @@ class Tally:
             dropped_bytes=dict(self.dropped_bytes),
             pending=appended + adopted + set_aside - delivered - sum(dropped.values()),
             adopted=adopted,
+            markers=self.markers,
         )

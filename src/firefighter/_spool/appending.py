@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import _thread
 import mmap
-from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Literal
@@ -86,7 +85,7 @@ class AppendSide:
         self._live = live_of((full_segment(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
-        self._aside: deque[bytes] = deque()
+        self._aside: list[bytes] = []
         self._room = Broadcast()
         self._tally = Tally()
 
@@ -130,21 +129,11 @@ class AppendSide:
                 size = len(line)
                 waits = self._overflow == 'block' and self._stock.could_ever_hold(size)
                 room = None
-                if self._make_room(size):
-                    mapping, words, _, _ = self._live
-                    committed = words[COMMITTED]
-                    tail = committed & TAIL_MASK
-                    # As in append, and for the same reason: from here no call until the event has left `_aside`,
-                    # so that an exception thrown into this thread neither loses it nor queues it twice.
-                    mapping[tail : tail + size] = line
-                    words[COMMITTED] = committed + size + ONE_EVENT
-                    del self._aside[0]
-                elif waits and (not may_wait or monotonic() < deadline):
-                    room = self._room.join()
-                else:
-                    self._tally.rejected['overflow'] += 1
-                    self._tally.dropped_bytes['overflow'] += size
-                    del self._aside[0]
+                if not self._commit(line, self._aside):
+                    if waits and (not may_wait or monotonic() < deadline):
+                        room = self._room.join()
+                    else:
+                        self._reject('overflow', size, self._aside)
             self._raise_alarm()
             if room is not None:
                 if not may_wait:
@@ -164,8 +153,10 @@ class AppendSide:
     def reject(self, reason: str, size_bytes: int) -> None:
         """Count an event that was accepted from the program and will not be queued."""
         with self._lock:
-            self._tally.rejected[reason] += 1
-            self._tally.dropped_bytes[reason] += size_bytes
+            self._reject(reason, size_bytes, [])
+
+    def tell(self) -> None:
+        """Append what there is to tell of events that were dropped: nothing, where events have no ids."""
 
     def account(self) -> Account:
         """Return what became of the events up to this moment."""
@@ -198,24 +189,48 @@ class AppendSide:
         deadline = monotonic() + self._block_timeout_seconds
         while True:
             with self._lock:
-                if self._make_room(size):
-                    mapping, words, _, _ = self._live
-                    committed = words[COMMITTED]
-                    tail = committed & TAIL_MASK
-                    mapping[tail : tail + size] = line
-                    words[COMMITTED] = committed + size + ONE_EVENT
+                if self._commit(line, []):
                     break
                 hopeless = self._overflow != 'block' or not self._stock.could_ever_hold(size)
                 if hopeless or monotonic() >= deadline:
-                    self._tally.rejected['overflow'] += 1
-                    self._tally.dropped_bytes['overflow'] += size
+                    self._reject('overflow', size, [])
                     return
                 room = self._room.join()
             if not room.wait(deadline - monotonic()):
                 self._room.leave(room)
         self._raise_alarm()
 
-    def _make_room(self, size: int) -> bool:
+    def _commit(self, line: bytes, waiting: list[bytes]) -> bool:
+        """Append a line after making room for it; return whether there is any. Call with the lock held.
+
+        Args:
+            line: the line.
+            waiting: lines of which it is the first, which it leaves; or none.
+        """
+        size = len(line)
+        while self._make_room(size):
+            mapping, words, limit, _ = self._live
+            committed = words[COMMITTED]
+            end = (committed & TAIL_MASK) + size
+            # Not so in a child that a signal handler has forked here: there the room that was made is the parent's.
+            if end <= limit:
+                # As in append, and for the same reason: no call until the line has left those that wait, so that an
+                # exception thrown into this thread neither loses it nor queues it twice.
+                mapping[end - size : end] = line
+                words[COMMITTED] = committed + size + ONE_EVENT
+                del waiting[:1]
+                return True
+        return False
+
+    def _reject(self, reason: str, size_bytes: int, waiting: list[bytes]) -> None:
+        """Count an event that is not queued; `waiting` as above. Call with the lock held."""
+        tally = self._tally
+        # No call among these: counted and gone, or neither.
+        tally.rejected[reason] += 1
+        tally.dropped_bytes[reason] += size_bytes
+        del waiting[:1]
+
+    def _make_room(self, size: int, *, may_drop: bool = True) -> bool:
         """See to it that the newest segment has room for a line. Call with the lock held."""
         _, words, limit, segments = self._live
         if (words[COMMITTED] & TAIL_MASK) + size <= limit:
@@ -223,7 +238,12 @@ class AppendSide:
         if sum(segment.head != segment.tail for segment in segments) > 1:
             self._stock.grow()  # a backlog, not just the end of a segment
         segment = self._stock.draw(size, segments)
-        if segment is None and self._overflow == 'drop_oldest' and self._dropping_would_help(size):
+        if (
+            segment is None
+            and may_drop
+            and self._overflow == 'drop_oldest'
+            and self._dropping_would_help(size)
+        ):
             while segment is None and self._drop_oldest():
                 segment = self._stock.draw(size, self._segments)
         if segment is None:
@@ -246,6 +266,7 @@ class AppendSide:
         for segment in segments[:-1]:
             if not segment.droppable:
                 continue
+            self._note_dropping(segment)
             remaining = live_of(tuple(other for other in segments if other is not segment))
             lost = segment.events - segment.head_events
             size_bytes = segment.tail - segment.head
@@ -256,6 +277,9 @@ class AppendSide:
             segment.origin.discard(segment)
             return True
         return False
+
+    def _note_dropping(self, segment: Segment) -> None:
+        """Take note that the events of a segment are about to be dropped."""
 
     def _raise_alarm(self) -> None:
         """Wake delivery, once for each time that it armed."""

@@ -33,19 +33,20 @@ NEW = '.new-'
 _ATTEMPTS = 16
 
 
-def create(spool_dir: Path, destination: Destination) -> ProducerDirectory:
+def create(spool_dir: Path, destination: Destination, producer_id: bytes | None = None) -> ProducerDirectory:
     """Make the directory of a new producer, and what is missing above it, `spool_dir` included.
 
     Args:
         spool_dir: absolute, without links.
         destination: where the producer's events go.
+        producer_id: its id; without one it gets a random one.
 
     Raises:
         SpoolUnusable: a spool cannot be kept there; with the reason, and what to do.
     """
     with destination_folder(spool_dir, destination, make=True) as folder:
         for _ in range(_ATTEMPTS):
-            made = _make(folder, destination)
+            made = _make(folder, destination, producer_id or secrets.token_bytes(ID_BYTES))
             if made is not None:
                 return made
         raise SpoolUnusable(f'{folder.path}: something removes what is made there; choose another spool_dir')
@@ -65,9 +66,8 @@ def destination_folder(
         yield folder
 
 
-def _make(folder: PrivateDirectory, destination: Destination) -> ProducerDirectory | None:
+def _make(folder: PrivateDirectory, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
     """Make a producer's directory; return None when it was taken for a dead maker's."""
-    producer_id = secrets.token_bytes(ID_BYTES)
     try:
         directory = folder.directory(NEW + producer_id.hex(), make=True)
         try:

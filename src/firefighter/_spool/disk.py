@@ -35,6 +35,7 @@ class Disk:
         destination: where the events go.
         max_spool_bytes: the bound for this producer, in bytes.
         max_directory_bytes: the bound for all producers of this user and destination, orphans included.
+        producer_id: what to call the first directory, where the events have it in their ids; if not, a random id.
 
     Attributes:
         quarantine: where torn bytes of dead producers are put.
@@ -42,11 +43,17 @@ class Disk:
     """
 
     def __init__(
-        self, spool_dir: Path, destination: Destination, max_spool_bytes: int, max_directory_bytes: int
+        self,
+        spool_dir: Path,
+        destination: Destination,
+        max_spool_bytes: int,
+        max_directory_bytes: int,
+        producer_id: bytes | None = None,
     ) -> None:
         self._spool_dir = spool_dir
         self._destination = destination
         self._max_spool_bytes = max_spool_bytes
+        self._producer_id = producer_id
         # Orphans must not silence the living.
         reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
         self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes, reserved_bytes)
@@ -83,7 +90,8 @@ class Disk:
             raise SpoolUnusable(reason)
         # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
         with not_forking():
-            self._directory = create(self._spool_dir, self._destination)
+            self._directory = create(self._spool_dir, self._destination, self._producer_id)
+            self._producer_id = None  # a later one is another directory
             prepare_to_map()
         self._store = FileStore(self._directory, self._destination, self._bound)
         spool.use(self._store, self._max_spool_bytes)

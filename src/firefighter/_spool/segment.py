@@ -20,6 +20,7 @@ import mmap
 from collections.abc import Sequence
 from typing import Protocol
 
+from firefighter._event_ids import Dropped
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
 __all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
@@ -47,6 +48,7 @@ class Segment:
         hole_start: where torn bytes begin that are to be skipped, in a dead producer's segment; -1 without any.
         origin: the store that it came from, and that it goes back to.
         name: the name of its file; empty for memory.
+        told: what the markers in it tell of dropped events, as far as this process has appended them.
 
     Nothing closes a segment: its memory goes back when the last thread that looks at it has let go of it.
     """
@@ -65,6 +67,7 @@ class Segment:
         'read_events',
         'read_offset',
         'size_bytes',
+        'told',
         'words',
     )
 
@@ -87,6 +90,7 @@ class Segment:
         self._holes: list[tuple[int, int]] = []
         self.hole_start = -1
         self._erases = False
+        self.told: tuple[Dropped, ...] = ()
 
     def start_over(self, first_sequence: int) -> None:
         """Make an empty segment of it. Everything behind the header must be zero."""

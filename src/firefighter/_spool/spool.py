@@ -165,6 +165,7 @@ class Spool(AppendSide):
                 continue
             remaining = tuple(other for other in self._adopted if other is not segment)
             dropped, size_bytes = segment.events - segment.head_events, segment.tail - segment.head
+            self._note_dropping(segment)
             with self._lock:
                 self._tally.dropped['overflow'] += dropped
                 self._tally.dropped_bytes['overflow'] += size_bytes

@@ -76,6 +76,9 @@ _extreme = partial(Metric, Kind.EXTREME)
 METRICS = (
     _counter('accepted', 'events.accepted', Unit.EVENTS, 'Events that the program logged.'),
     _counter('adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes.'),
+    _counter(
+        'markers', 'events.markers', Unit.EVENTS, 'Events of its own that tell of those it has dropped.'
+    ),
     _counter('delivered', 'events.delivered', Unit.EVENTS, 'Events that Firehose has acknowledged.'),
     _counter('dropped', 'events.dropped', Unit.EVENTS, 'Events given up.', 'reason'),
     _counter('dropped_bytes', 'data.dropped', Unit.BYTES, 'Size of the events given up.', 'reason'),

@@ -1,0 +1,146 @@
+"""What a spool that numbers its events has to tell of those it has dropped, and the markers that tell it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+from firefighter._event_ids import DROPPED, PRODUCER, Dropped, dropped_in, with_place
+from firefighter._spool.segment import Segment
+from firefighter._timestamp import timestamp
+
+__all__ = [
+    'Ranges',
+    'added',
+    'dropped_event',
+    'dropped_range',
+    'joined',
+    'marker',
+    'most_bytes',
+    'told_in',
+    'with_neighbours',
+]
+
+# A spool that is full for hours, and whose events give way for several reasons in turn, remembers no more than this.
+_MOST_RANGES = 64
+
+_ID = re.compile(rb',"producer":"([0-9a-f]{32})","sequence":([0-9]{1,16})\}\n')
+_ID_BEGINS = b',"producer":"'
+_TOLD_BEGINS = b',"%s":[' % DROPPED.encode()
+# Bounds for what a marker takes: all but the ranges, its place included, and a range, with a reason of 32 bytes.
+_BODY_BYTES = 256
+_RANGE_BYTES = 192
+
+Ranges = tuple[Dropped, ...]
+
+
+def marker(dropped: Iterable[Dropped], teller: str, now_unix_seconds: float) -> bytes:
+    """Return the event that tells of dropped ones, with a place for its own id."""
+    event = {
+        'timestamp': timestamp(now_unix_seconds),
+        'level': 'WARNING',
+        'logger': 'firefighter',
+        'message': 'events dropped',
+        DROPPED: [
+            {'first': first, 'last': last, 'reason': reason} | ({} if whose == teller else {PRODUCER: whose})
+            for whose, first, last, reason in dropped
+        ],
+    }
+    # Not orjson: this is rare, and the harness that interrupts the spool on every Python has nothing installed.
+    return with_place(json.dumps(event, separators=(',', ':')).encode() + b'\n')
+
+
+def most_bytes(dropped: Ranges) -> int:
+    """Return what a marker takes at most; nothing when there is nothing to tell."""
+    return _BODY_BYTES + _RANGE_BYTES * len(dropped) if dropped else 0
+
+
+def joined(dropped: Iterable[Dropped]) -> Ranges:
+    """Return the same in order and with as few ranges as can be: what lies within another goes without saying."""
+    ranges: list[Dropped] = []
+    for dropped_ in sorted(dropped, key=lambda each: (each.producer, each.first, -each.last)):
+        before = ranges[-1] if ranges else None
+        if before is None or before.producer != dropped_.producer or before.last + 1 < dropped_.first:
+            ranges.append(dropped_)
+        elif before.last >= dropped_.last:
+            continue
+        elif before.reason == dropped_.reason:
+            ranges[-1] = before._replace(last=dropped_.last)
+        else:
+            ranges.append(dropped_)
+    return tuple(ranges)
+
+
+def added(dropped: Ranges, producer: str, number: int, reason: str) -> Ranges:
+    """Add the newest number of a producer. Too many ranges become fewer at the price of a wrong reason."""
+    newest = dropped[-1] if dropped else None
+    if (
+        newest is not None
+        and (newest.producer, newest.last + 1) == (producer, number)
+        and (newest.reason == reason or len(dropped) >= _MOST_RANGES)
+    ):
+        return (*dropped[:-1], newest._replace(last=number))
+    return (*dropped, Dropped(producer, number, number, reason))
+
+
+def with_neighbours(news: Ranges, told: Iterable[Dropped]) -> Ranges:
+    """Return the news, each range grown over those beside it that were told already.
+
+    During an outage each segment that is dropped brings a range of its own, and what its markers have told must be told
+    again. So these are one range, and not one more for each. There are never more ranges than before.
+    """
+    wholes = joined((*news, *told))
+    return joined(
+        next(
+            whole
+            for whole in wholes
+            if whole.producer == part.producer and whole.first <= part.first and part.last <= whole.last
+        )
+        for part in news
+    )
+
+
+def dropped_event(line: bytes, reason: str) -> Ranges:
+    """Return what has to be told when an event is dropped: its own number, and what it has told itself."""
+    found = _ID.search(line, max(0, line.rfind(_ID_BEGINS)))
+    if found is None or found.end() != len(line):
+        return ()
+    number = int(found[2])
+    return (Dropped(found[1].decode(), number, number, reason), *_told(line))
+
+
+def dropped_range(segment: Segment, reason: str) -> Ranges:
+    """Return which events are dropped with a segment, of whatever producer; nothing when none has an id."""
+    mapping, head, tail = segment.mapping, segment.head, segment.tail
+    first = _ID.search(mapping, head, tail)
+    if first is None:
+        return ()
+    place, last = tail, None
+    while last is None:
+        place = mapping.rfind(_ID_BEGINS, head, place)
+        last = _ID.match(mapping, place, tail)
+    return (Dropped(first[1].decode(), int(first[2]), int(last[2]), reason),)
+
+
+def told_in(segment: Segment) -> Ranges:
+    """Return what the markers in a segment tell, where only their bytes are known: of another producer."""
+    mapping, head, tail = segment.mapping, segment.head, segment.tail
+    ranges: list[Dropped] = []
+    place = mapping.find(_TOLD_BEGINS, head, tail)
+    while place >= 0:
+        end = mapping.find(b'\n', place, tail) + 1
+        ranges += _told(mapping[max(head, mapping.rfind(b'\n', head, place) + 1) : end])
+        place = mapping.find(_TOLD_BEGINS, end, tail)
+    return tuple(ranges)
+
+
+def _told(line: bytes) -> list[Dropped]:
+    """Return what a marker tells; nothing of any other line."""
+    if _TOLD_BEGINS not in line:
+        return []
+    try:
+        event = json.loads(line)
+    except ValueError:  # a foreign line that looks like one
+        return []
+    return dropped_in(event) if isinstance(event, dict) and PRODUCER in event else []
