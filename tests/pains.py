@@ -30,6 +30,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off',
             ),
             'integration/test_gunicorn.py': ('test_each_event_arrives_once_though_a_worker_is_killed',),
+            'integration/test_uwsgi.py': ('test_each_event_of_two_workers_arrives_once',),
             'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
             'integration/test_programs.py': (
                 'test_a_forked_child_starts_at_zero_and_each_event_is_delivered_once',
