@@ -16,6 +16,11 @@ ROOT = Path(__file__).parents[2]
         ('call', ['--rounds=1', '--calls=200'], ['NullHandler', 'firefighter, disk, delivering']),
         ('delivery', ['--rounds=1', '--requests=1'], ['take', 'put, with botocore', 'acknowledge']),
         ('throttling', ['--seconds=2', '--no-picture'], ['bytes, 1 producer', 'requests, 16 producers']),
+        (
+            'interpreter_lock',
+            ['--turns=1', '--seconds=0.01'],
+            ['no requests', 'boto3, 4 x 1000 KiB, 4 at once'],
+        ),
         ('tail', ['--turns=1', '--seconds=0.1'], ['no logging', 'FileHandler, JSON', 'disk']),
     ],
 )

@@ -1,14 +1,18 @@
 """Does the short way send what botocore would have sent, and understand what botocore would have understood?"""
 
 import json
+from binascii import b2a_base64
+from functools import partial
 from types import SimpleNamespace
 
 import boto3.session
 import botocore.exceptions
+import pybase64
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
+from firefighter._delivery import shortcut
 from firefighter._delivery.shortcut import shorten
 from firefighter._delivery.transport import ClientOptions, make_client
 
@@ -44,8 +48,11 @@ def short_way(session):
     return make_client(ClientOptions(session))
 
 
-def exchange(client, answer: bytes, status: int = 200, stream: str = 'bench'):
-    """Put two records; return the request as it was signed, and the response."""
+TWO_RECORDS = (b'{"a":1}\n', bytes(range(256)))
+
+
+def exchange(client, answer: bytes, status: int = 200, data=TWO_RECORDS):
+    """Put records; return the request as it was signed, and the response."""
     requests = []
 
     def send(request, **_):
@@ -55,21 +62,37 @@ def exchange(client, answer: bytes, status: int = 200, stream: str = 'bench'):
         return AWSResponse(request.url, status, headers, raw)
 
     client.meta.events.register('before-send.firehose.PutRecordBatch', send)
-    records = [{'Data': b'{"a":1}\n'}, {'Data': bytes(range(256))}]
-    response = client.put_record_batch(DeliveryStreamName=stream, Records=records)
+    records = [{'Data': one} for one in data]
+    response = client.put_record_batch(DeliveryStreamName='bench', Records=records)
     return requests[0], response
 
 
 @pytest.mark.parametrize('answer', [ACCEPTED, PARTLY])
 def test_the_short_way_sends_and_understands_the_same(long_way, short_way, answer):
-    """Body, target, content type and length, and every field of the response."""
+    """The body byte for byte, target, content type and length, and every field of the response."""
     ours, understood = exchange(short_way, json.dumps(answer).encode())
     theirs, expected = exchange(long_way, json.dumps(answer).encode())
-    assert json.loads(ours.body) == json.loads(theirs.body)
+    assert ours.body == theirs.body
     for name in ('X-Amz-Target', 'Content-Type'):
         assert ours.headers[name] == theirs.headers[name]
     assert int(ours.headers['Content-Length']) == len(ours.body)
     assert b'Signature=' in ours.headers['Authorization']
+    assert understood == expected
+
+
+@pytest.mark.parametrize('encode', [pybase64.b64encode, partial(b2a_base64, newline=False)])
+@pytest.mark.parametrize(
+    'data',
+    [[b'x'], [b'xx', b'xxx', b'xxxx'], [b'\xfb\xff\xfe' * 10], [bytes(1_024_000)] * 4, [b'{"a":1}\n'] * 500],
+    ids=['one', 'each padding', 'plus and slash', 'four full ones', 'the most'],
+)
+def test_any_body_is_botocores_byte_for_byte(long_way, short_way, monkeypatch, encode, data):
+    """With pybase64, which is used where it is installed, and without."""
+    monkeypatch.setattr(shortcut, 'b64encode', encode)
+    answer = json.dumps({'FailedPutCount': 0, 'RequestResponses': [{'RecordId': 'a'}] * len(data)}).encode()
+    ours, understood = exchange(short_way, answer, data=data)
+    theirs, expected = exchange(long_way, answer, data=data)
+    assert ours.body == theirs.body
     assert understood == expected
 
 
