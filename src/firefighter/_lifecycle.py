@@ -13,6 +13,8 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
+from firefighter._fork_gate import ForkGate
+
 __all__ = [
     'deadline',
     'exiting',
@@ -25,9 +27,6 @@ __all__ = [
     'reserve_worker',
 ]
 
-
-# Importing boto3 and making a client takes 0.3 s, on a slow machine some times that.
-_FORK_WAIT_SECONDS = 5.0
 
 # Twenty handlers with a backlog each are not sixty threads. Eight requests beside those that the delivery threads make are
 # 8 MiB in each 100 ms that AWS takes to answer: more than the quota of any one stream.
@@ -56,7 +55,7 @@ class _Process:
         self.exit_began_at: float | None = None
         self.hooks_in_place = False
         self.finalizer_in = 0
-        self.fork_gate = threading.RLock()
+        self.fork_gate = ForkGate()
         self.workers = threading.BoundedSemaphore(MAX_WORKERS)
 
 
@@ -98,8 +97,12 @@ def not_forking() -> Iterator[None]:
     For what a child must not meet half done, since its owner is a thread that the child does not have: a module that is
     being imported (the child would wait for its lock for ever), a file that is locked and not noted yet.
     """
-    with _process.fork_gate:
+    gate = _process.fork_gate
+    gate.enter()
+    try:
         yield
+    finally:
+        gate.leave()
 
 
 def let_go(handler: Handler) -> None:
@@ -169,17 +172,15 @@ def _close_all() -> None:
 
 
 def _before_fork() -> None:
-    # Not for ever: who forks may hold what the other thread waits for.
-    _process.fork_gate.acquire(timeout=_FORK_WAIT_SECONDS)
+    _process.fork_gate.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    if _process.fork_gate._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # the wait may have been too short
-        _process.fork_gate.release()
+    _process.fork_gate.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:
-    _process.fork_gate = threading.RLock()
+    _process.fork_gate = ForkGate()
     _process.workers = threading.BoundedSemaphore(MAX_WORKERS)
     _process.exit_began_at = None
     _process.busy.clear()

@@ -6,7 +6,6 @@ it be found held by a thread that the child does not have.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSourc
 from firefighter._delivery.transport import BotoTransport
 from firefighter._delivery.workers import MakeThread
 from firefighter._event_ids import PRODUCER_BYTES
+from firefighter._logging_lock import holds_logging_lock
 from firefighter._numbering import NumberedOversize
 from firefighter._open_mark import make_mark
 from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
@@ -308,7 +308,7 @@ class Pipeline:
         return (
             inside_delivery.delivery
             or self.spool.interrupted
-            or (self.sender.running and _holds_logging_lock())
+            or (self.sender.running and holds_logging_lock())
         )
 
     def thread_ended(self) -> bool:
@@ -419,12 +419,6 @@ class Pipeline:
 def _exiting() -> bool:
     """Return whether nothing would wait for a new thread any more."""
     return _lifecycle.exiting() or not threading.main_thread().is_alive()
-
-
-def _holds_logging_lock() -> bool:
-    # No public name, and the same one in all versions that we support.
-    lock = getattr(logging, '_lock', None)
-    return lock is not None and lock._is_owned()  # noqa: SLF001
 
 
 def _by_reason(*counts: Mapping[str, int]) -> dict[DropReason, int]:

@@ -238,7 +238,7 @@ def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(
         imported = []
 
         def note(event, arguments):
-            if event == 'import' and not _lifecycle._process.fork_gate._is_owned():
+            if event == 'import' and not _lifecycle._process.fork_gate.held_here:
                 imported.append((arguments[0], threading.current_thread().name))
 
         sys.addaudithook(note)

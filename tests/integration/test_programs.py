@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+from firefighter._spool.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehose
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
@@ -36,8 +37,20 @@ logger.addHandler(handler)
 @pytest.fixture
 def endpoint(tmp_path):
     """An endpoint with the stream `bar`."""
-    with LocalFirehose(tmp_path, streams=['bar'], buffer_seconds=900) as started:
+    with LocalFirehose(tmp_path / 'firehose', streams=['bar'], buffer_seconds=900) as started:
         yield started
+
+
+@pytest.fixture(params=['memory', 'disk'])
+def place(request, tmp_path):
+    """The environment that puts the spool there; on disk nothing must be pending at the end."""
+    if request.param == 'memory':
+        yield {}
+        return
+    yield {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
+    for path in (tmp_path / 'spool').glob('*/*/*/*.spool'):
+        _, tail, head = read_marks(path.read_bytes()[:HEADER_BYTES])
+        assert head == tail, path
 
 
 @pytest.fixture
@@ -155,9 +168,9 @@ ENDS = {
 
 
 @pytest.mark.parametrize(('code', 'status', 'said'), ENDS.values(), ids=ENDS)
-def test_the_last_event_of_a_short_script_arrives_however_it_ends(code, status, said, run, endpoint):
+def test_the_last_event_of_a_short_script_arrives_however_it_ends(code, status, said, run, endpoint, place):
     """Without an explicit close, with nothing on stderr but the program's own."""
-    ended = run(code, preamble='' if 'FirehoseHandler' in code else WITH_HANDLER)
+    ended = run(code, preamble='' if 'FirehoseHandler' in code else WITH_HANDLER, **place)
     assert messages(endpoint)[-1:] == ['last'], ended.stderr
     assert ended.returncode == status if status is not None else ended.returncode
     assert said in ended.stderr
@@ -216,7 +229,7 @@ CONFIG = {
 @pytest.mark.parametrize(
     'pause', ['', 'while not handler.stats().requests: pass'], ids=['at once', 'during the first request']
 )
-def test_dict_config_called_twice_neither_freezes_nor_loses(pause, run, endpoint):
+def test_dict_config_called_twice_neither_freezes_nor_loses(pause, run, endpoint, place):
     """It holds logging's lock while it flushes the old handlers, and delivery needs that lock to import boto3."""
     ended = run(
         DICT_CONFIG + 'logging.config.dictConfig(CONFIG)\nhandler = logging.getLogger().handlers[0]\n'
@@ -225,18 +238,20 @@ def test_dict_config_called_twice_neither_freezes_nor_loses(pause, run, endpoint
         + "\nlogging.config.dictConfig(CONFIG)\nlogging.info('second')\n"
         "logging.config.dictConfig(CONFIG)\nlogging.info('third')\n",
         preamble='',
+        **place,
     )
     assert (ended.returncode, ended.stderr) == (0, '')
     assert Counter(messages(endpoint)) == Counter(['first', 'second', 'third'])
 
 
-def test_a_handler_that_dict_config_has_forgotten_delivers_at_exit(run, endpoint):
+def test_a_handler_that_dict_config_has_forgotten_delivers_at_exit(run, endpoint, place):
     """It empties the list by which `logging.shutdown` finds handlers; a logger may go on using one."""
     ended = run(
         "logger.info('before')\n"
         + DICT_CONFIG
         + "CONFIG['handlers'].clear(); CONFIG['root']['handlers'].clear()\n"
-        "logging.config.dictConfig(CONFIG)\nlogger.info('after')\n"
+        "logging.config.dictConfig(CONFIG)\nlogger.info('after')\n",
+        **place,
     )
     assert (ended.returncode, ended.stderr) == (0, '')
     assert messages(endpoint) == ['before', 'after']
