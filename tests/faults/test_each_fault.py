@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ class Case:
     """What a fault that strikes the first request leads to.
 
     Attributes:
-        error: what the account says of it.
+        error: what the account says of it, as a regular expression.
         parameters: of the fault.
         refused: how many of the events had to be sent again.
         uncertain: how many of those may have been stored.
@@ -40,7 +41,7 @@ class Case:
 
 LOST_ANSWER = {'uncertain': EVENTS, 'copies': 2}
 CASES = {
-    'partial': Case('ServiceUnavailableException: Slow down. (2 of 4 records)', {'share': 0.5}, refused=2),
+    'partial': Case(r'ServiceUnavailableException: Slow down. \(2 of 4 records\)', {'share': 0.5}, refused=2),
     'unavailable': Case('ServiceUnavailableException'),
     'unavailable-503': Case('ServiceUnavailable', uncertain=EVENTS),
     'internal-failure': Case('InternalFailure', uncertain=EVENTS),
@@ -58,7 +59,8 @@ CASES = {
     'no-answer': Case('ReadTimeoutError', **LOST_ANSWER),
     'reset-before': Case('ConnectionClosedError', uncertain=EVENTS),
     'reset-after': Case('ConnectionClosedError', **LOST_ANSWER),
-    'cut-off': Case('the answer has 0 entries for 4 records', **LOST_ANSWER),
+    # The oldest boto3 that we support notices that the answer is too short, newer ones do not.
+    'cut-off': Case('the answer has 0 entries for 4 records|ConnectionClosedError', **LOST_ANSWER),
     'not-json': Case('the answer has 0 entries for 4 records', **LOST_ANSWER),
     'too-few': Case('the answer has 3 entries for 4 records', **LOST_ANSWER),
     'too-many': Case('the answer has 5 entries for 4 records', **LOST_ANSWER),
@@ -124,7 +126,7 @@ def assert_says(stats: Stats, error: str | None) -> None:
     if error is None:
         assert stats.last_error is None
     else:
-        assert error in stats.last_error
+        assert re.search(error, stats.last_error)
 
 
 @pytest.mark.parametrize('name', [name for name, case in CASES.items() if case.error])
