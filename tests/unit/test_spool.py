@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from firefighter._escaping import escape
+from firefighter._spool.events import read_on
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
@@ -256,3 +257,31 @@ def test_no_event_gives_way_for_a_spare_segment(overflow, delivery, lines):
     thread.join()
     assert spool.allocated_bytes <= MIN_SPOOL_BYTES
     assert len(spool.take(100, 2**20)) == account.pending
+
+
+@pytest.mark.parametrize('error', [MemoryError, SystemExit])
+def test_what_was_read_when_taking_failed_is_taken_again(error, monkeypatch):
+    """No memory for all of it, or the thread was killed: what had been read of other segments, nobody has."""
+    spool = Spool(16 * 1024 * 1024)
+    lines = [b'%d %s\n' % (number, b'x' * 100_000) for number in range(8)]
+    for line in lines:
+        spool.append(line)
+    reads = []
+
+    def fail_at_the_third(segment, max_events, max_bytes):
+        reads.append(segment)
+        if len(reads) == 3:
+            raise error
+        return read_on(segment, max_events, max_bytes)
+
+    monkeypatch.setattr('firefighter._spool.spool.read_on', fail_at_the_third)
+    waiting = spool.waiting()
+    with pytest.raises(error):
+        spool.take(500, 2**20)
+    assert len(set(reads)) == 3
+    assert spool.waiting() == waiting
+    assert spool.window_bytes == 0
+    taken = spool.take(500, 2**20)
+    assert [event.data for event in taken] == lines
+    spool.acknowledge(taken)
+    assert spool.settled_through == spool.appended == 8

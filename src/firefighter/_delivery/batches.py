@@ -130,10 +130,11 @@ class Batches(Generic[Event]):
             self.on_way.append(batch)
             return batch
         again, again_bytes = _fitting(self._returned, max_records, max_bytes)
-        batch = Batch(self._returned[:again], again_bytes, again, self._returned_since if again else inf)
-        # Noted at once: an exception thrown into this thread (KeyboardInterrupt) must not lose what was taken.
+        batch = Batch([], again_bytes, again, self._returned_since if again else inf)
+        # Noted at once: an exception thrown into this thread (KeyboardInterrupt) must not lose what was taken. Nor have it
+        # twice: there is no call between these two stores.
         self.on_way.append(batch)
-        del self._returned[:again]
+        batch.events, self._returned = self._returned[:again], self._returned[again:]
         if not self._returned:
             self._returned_since = inf
             fresh = self._fresh(max_records - again, max_bytes - again_bytes, first=not again)

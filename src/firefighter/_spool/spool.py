@@ -17,7 +17,7 @@ from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
 from firefighter._spool.events import SpooledEvent, read_on, stretches
 from firefighter._spool.memory import MemoryStore
-from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Bookmark, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'SpooledEvent']
@@ -86,8 +86,21 @@ class Spool(AppendSide):
 
         They stay in the spool until they are acknowledged or dropped.
         """
+        bookmarks: list[tuple[Segment, Bookmark]] = []
+        try:
+            return self._take(max_events, max_bytes, bookmarks)
+        except BaseException:
+            # No memory for all of them, or this thread is killed: what was read already, nobody has.
+            for segment, bookmark in bookmarks:
+                segment.turn_back(bookmark)
+            raise
+
+    def _take(
+        self, max_events: int, max_bytes: int, bookmarks: list[tuple[Segment, Bookmark]]
+    ) -> list[SpooledEvent]:
         taken: list[SpooledEvent] = []
         for segment in (*self._segments, *self._adopted):
+            bookmarks.append((segment, segment.bookmark()))
             while segment.unread_bytes and self._claim(segment):
                 if segment.read_offset == segment.hole_start:
                     segment.skip_hole()
