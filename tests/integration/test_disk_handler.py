@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from doubles import AcceptingClient, BlockingClient
-from firefighter._spool import filesystem
+from firefighter._spool import disk, filesystem
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 from firefighter.stats import DropReason
 
@@ -244,6 +244,48 @@ print(len(caught), caught[0].category.__name__, made.stats().backing, *received(
     assert said == '1 FirehoseWarning memory Ahoy\n'
 
 
+SURROUNDINGS = {
+    'open to all': ('mount -t tmpfs -o mode=0777 tmpfs spool', '0 disk Ahoy'),
+    'things of others beside ours': (
+        'mount -t tmpfs -o mode=1777 tmpfs spool; mkdir spool/12345; echo mine > spool/notes; mkfifo spool/pipe',
+        '0 disk Ahoy',
+    ),
+    'a link that leads to it': ('mkdir real; rmdir spool; ln -s real spool', '0 disk Ahoy'),
+    'a link where ours should be': ('mkdir real; ln -s ../real spool/$(id -u)', '1 memory Ahoy'),
+    'a read-only file system where ours should be': (
+        'mkdir -m 700 spool/$(id -u); mount -t tmpfs -o mode=0700,ro tmpfs spool/$(id -u)',
+        '1 memory Ahoy',
+    ),
+    'no room at all': ('mount -t tmpfs -o size=4k tmpfs spool; echo full > spool/full', '1 memory Ahoy'),
+}
+
+
+@needs_a_namespace
+@pytest.mark.parametrize(('before', 'expected'), SURROUNDINGS.values(), ids=SURROUNDINGS)
+def test_whatever_the_directory_is_like_the_event_arrives(before, expected, run, tmp_path):
+    """On disk where that is safe, from memory otherwise, with one warning; what others have there stays as it is."""
+    (tmp_path / 'spool').mkdir()
+    said = run(
+        """
+def content():
+    return {str(path) for path in spool_dir.rglob('*') if f'/spool/{os.getuid()}' not in str(path)}
+
+before = content()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    client = AcceptingClient()
+    made = handler(client)
+log('Ahoy')
+made.close()
+print(len(caught), made.stats().backing, *received(client))
+assert content() == before
+assert not list(spool_dir.parent.glob('real/*/*/*/*.spool'))
+""",
+        before=f'cd {tmp_path}; {before}',
+    )
+    assert said == f'{expected}\n'
+
+
 @needs_a_namespace
 @pytest.mark.parametrize('overflow', ['drop_oldest', 'drop_newest'])
 def test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room(
@@ -340,6 +382,36 @@ def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, di
     make_logger(handler).info('new')
     assert handler.flush()
     assert sorted(messages(client)) == ['1', '2', '3', 'new']
+
+
+def test_a_running_handler_finds_who_died_beside_it(leave_behind, disk_handler, make_logger, monkeypatch):
+    """Every 30 seconds it looks; nothing waits for a restart."""
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    logger = make_logger(handler)
+    logger.info('first')
+    assert handler.flush()
+    leave_behind(1, 2, 3)
+    logger.info('second')
+    assert handler.flush()
+    assert messages(client) == ['first', 'second'], 'it has looked a moment ago'
+    monkeypatch.setattr(disk, 'LOOK_INTERVAL_SECONDS', 0.0)
+    logger.info('third')
+    assert handler.flush()
+    assert sorted(messages(client)) == ['1', '2', '3', 'first', 'second', 'third']
+
+
+def test_the_next_segment_is_ready_when_the_one_in_use_is_half_full(disk_handler, make_logger, tmp_path):
+    """Delivery makes it, so that no logging call has to."""
+    handler = disk_handler(AcceptingClient())
+    logger = make_logger(handler)
+    (directory,) = producers(tmp_path / 'spool')
+    for ready in (0, 1):
+        for _ in range(80):
+            logger.info('x' * 1000)
+        assert handler.flush()
+        assert len(list(directory.glob('*.spool'))) == 1
+        assert len(list(directory.glob('.tmp-*'))) == ready
 
 
 def test_close_with_the_endpoint_down_leaves_the_events_for_the_next_process(run, disk_handler, tmp_path):
