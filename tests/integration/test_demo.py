@@ -179,6 +179,19 @@ def test_the_command_that_the_demo_names_shows_an_event(tmp_path):
     assert {'timestamp', 'worker', 'number'} <= orjson.loads(shown.stdout).keys()
 
 
+def test_the_audit_that_the_demo_names_finds_every_event_and_no_gap(tmp_path):
+    """The files alone show that nothing is missing."""
+    finished = demo(tmp_path, *ONE_SECOND)
+
+    (command,) = re.findall(r'^Audit them: +(.*)$', finished.stdout, re.MULTILINE)
+    audited = subprocess.run(shlex.split(command), cwd=tmp_path, capture_output=True, text=True, check=True)
+    # Two workers, and perhaps the one that has taken the place of the killed one.
+    found = re.search(r'([\d,]+) events of ([23]) producers in ', audited.stdout)
+    assert found[1] == f'{row(finished.stdout, "accepted"):,}'
+    assert '0 missing and not explained' in audited.stdout
+    assert f'{found[2]} processes numbered their events, and no number is missing.' in finished.stdout
+
+
 def test_a_lost_file_is_noticed(tmp_path, monkeypatch, capsys):
     """One object of S3 gone: the demo ends with 1 and names the events."""
     read_delivered = performance.read_delivered

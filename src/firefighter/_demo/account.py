@@ -97,17 +97,21 @@ class Account:
         workers: the same for each worker that has reported.
         strangers: lines in the files that are no event of any of the workers.
         killed: the same for the one that was killed, if one was.
+        gaps: numbers that are missing among the ids of the events in the files, and that no marker explains.
     """
 
     workers: tuple[WorkerAccount, ...]
     strangers: int
     killed: KilledAccount | None = None
+    gaps: int = 0
 
     @property
     def accepted(self) -> int:
-        """Events that the workers' handlers took."""
+        """Events that the workers' handlers took, without their markers."""
         killed = self.killed.logged if self.killed else 0
-        return killed + sum(worker.report.stats.accepted for worker in self.workers)
+        return killed + sum(
+            worker.report.stats.accepted - worker.report.stats.markers for worker in self.workers
+        )
 
     @property
     def adopted(self) -> int:
@@ -157,6 +161,7 @@ def settle(reports: Sequence[Report], delivered: Delivered, killed: Killed | Non
         delivered.strangers
         + sum(sum(copies.values()) for worker, copies in delivered.copies.items() if worker not in known),
         _settle_killed(killed, delivered.copies.get(killed.worker, {})) if killed else None,
+        delivered.audit.unexplained,
     )
 
 

@@ -20,6 +20,8 @@ def complaints(account: Account) -> list[str]:
     found = [sentence for worker in account.workers for sentence in _about(worker)]
     if account.killed:
         found += _about_killed(account.killed, account)
+    if account.gaps:
+        found.append(f'{count(account.gaps, "number")} missing among the ids of the events in the files')
     if account.strangers:
         found.append(f'{count(account.strangers, "line")} in the files that no worker has logged')
     return found
@@ -47,8 +49,8 @@ def _losses(worker: WorkerAccount) -> Iterator[str]:
 
 def _disagreements(worker: WorkerAccount) -> Iterator[str]:
     report, stats = worker.report, worker.report.stats
-    if stats.accepted != report.logged:
-        yield f'it logged {count(report.logged, "event")}, and its handler accepted {stats.accepted:,}'
+    if stats.accepted - stats.markers != report.logged:
+        yield f'it logged {count(report.logged, "event")}, and its handler accepted {stats.accepted - stats.markers:,}'
     settled = stats.delivered + sum(stats.dropped.values()) + stats.pending
     adopted = f', adopted {stats.adopted:,}' if stats.adopted else ''
     if stats.accepted + stats.adopted != settled:
@@ -56,8 +58,8 @@ def _disagreements(worker: WorkerAccount) -> Iterator[str]:
             f'its handler accepted {count(stats.accepted, "event")}{adopted}, '
             f'and {settled:,} are delivered, dropped or pending'
         )
-    # Those adopted carry the name of another worker, and are accounted for there.
-    if stats.delivered != worker.delivered + stats.adopted:
+    # Those adopted carry the name of another worker, and are accounted for there; markers carry none.
+    if not 0 <= stats.delivered - worker.delivered - stats.adopted <= stats.markers:
         yield (
             f'its handler counts {count(stats.delivered, "event")} as delivered{adopted}, '
             f'and {worker.delivered:,} of its own are in the files'

@@ -5,9 +5,11 @@ from __future__ import annotations
 import collections
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
+
+from firefighter._audit.accounts import Accounts, Totals
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,14 @@ class Delivered:
     Attributes:
         files: all of them, the oldest first.
         copies: for each worker and each number of an event, how often it is there.
-        strangers: lines that are no event of a worker.
+        strangers: lines that are no event of a worker, and no handler's marker.
+        audit: what `firefighter audit` says of the files.
     """
 
     files: tuple[pathlib.Path, ...]
     copies: Mapping[int, Mapping[int, int]]
     strangers: int
+    audit: Totals = field(default_factory=lambda: Accounts().totals())
 
 
 def read_delivered(folder: pathlib.Path) -> Delivered:
@@ -37,16 +41,19 @@ def read_delivered(folder: pathlib.Path) -> Delivered:
     files = tuple(sorted(path for path in folder.rglob('*') if path.is_file()))
     copies: dict[int, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     strangers = 0
+    accounts = Accounts()
     for path in files:
         # By newlines alone: `splitlines` has other ideas of where a line ends.
         for line in path.read_bytes().removesuffix(b'\n').split(b'\n'):
+            accounts.take(line)
             found = identity(line)
             if found is None:
                 strangers += 1
             else:
                 worker, number = found
                 copies[worker][number] += 1
-    return Delivered(files, copies, strangers)
+    audit = accounts.totals()
+    return Delivered(files, copies, strangers - audit.markers, audit)
 
 
 def identity(line: bytes) -> tuple[int, int] | None:

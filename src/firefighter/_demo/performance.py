@@ -19,8 +19,6 @@ from firefighter._demo.traffic import Rotation, make_traffic
 from firefighter.local import Account as EndpointAccount
 from firefighter.local import LocalFirehoseClient
 
-# The bucket of a stream that was created without a destination.
-BUCKET = 'logs'
 REFRESH_SECONDS = 0.25
 
 # A handler sends at most once a second, so what waits rises and falls. A worker is killed when it has this many events to
@@ -79,7 +77,7 @@ async def perform(scenario: Scenario, screen: Screen) -> bool:
         endpoint_account = await asyncio.to_thread(_flushed_account, client)
         endpoint.ask_to_end()
         await endpoint.ended()
-    delivered = read_delivered(scenario.folder / BUCKET)
+    delivered = read_delivered(scenario.bucket)
     # What it had promised is known now, when its last answers have been read too.
     killed = Killed(victim.number, progress.logged[victim.number], left) if victim else None
     account = settle(reports, delivered, killed)
@@ -158,6 +156,7 @@ def logging_configuration(worker: int, endpoint_url: str, spool_dir: str) -> Map
                 'region_name': 'us-east-1',
                 'endpoint_url': endpoint_url,
                 'spool_dir': spool_dir,
+                'event_ids': True,
                 'fields': {'service': 'shop', 'worker': worker},
                 'include': ['pid'],
                 'filters': ['numbered'],

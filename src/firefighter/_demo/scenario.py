@@ -33,6 +33,11 @@ class Scenario:
         return self.folder / 'spool'
 
     @property
+    def bucket(self) -> pathlib.Path:
+        """Where the files are delivered: a stream that was created without a destination has this bucket."""
+        return self.folder / 'logs'
+
+    @property
     def kill_after_seconds(self) -> float:
         """When one of the workers is killed: in the middle of the traffic, of a long one earlier."""
         return min(self.seconds / 2, LATEST_KILL_SECONDS)

@@ -20,7 +20,7 @@ from firefighter._demo import tables
 from firefighter._demo.account import Account, KilledAccount
 from firefighter._demo.delivered import Delivered
 from firefighter._demo.scenario import Progress, Scenario
-from firefighter._demo.wording import count, quoted, shown
+from firefighter._demo.wording import count, own_command, quoted, shown
 from firefighter.local import Account as EndpointAccount
 
 
@@ -133,7 +133,7 @@ class Screen:
         self.say()
         self._say_verdict(result)
         self.say()
-        self._say_where(result.scenario.folder, result.delivered.files)
+        self._say_where(result.scenario, result.delivered.files)
 
     def say(self, text: str = '', style: str | None = None) -> None:
         """Write something, its lines as long as they are: it may be one to copy."""
@@ -160,6 +160,8 @@ class Screen:
                 count(len(result.delivered.files), 'file'),
             )
             self.say(f'Nothing is missing: {events} in {files}.', style='bold green')
+            producers = count(result.delivered.audit.producers, 'process', 'processes')
+            self.say(f'The files prove it: {producers} numbered their events, and no number is missing.')
             if result.account.killed:
                 self._say_what_the_kill_cost(result.account.killed)
 
@@ -171,10 +173,12 @@ class Screen:
         if account.repeated:
             self.say(f"""\
 {count(account.repeated, 'event')} of them arrived twice: on their way at the kill, with nobody left to hear
-whether they had arrived. Worker and number in each event tell a reader which.""")
+whether they had arrived. The id in each event tells a reader which.""")
 
-    def _say_where(self, folder: pathlib.Path, files: tuple[pathlib.Path, ...]) -> None:
+    def _say_where(self, scenario: Scenario, files: tuple[pathlib.Path, ...]) -> None:
+        folder = scenario.folder
         self.say(f'All the files:      ls -R {quoted(folder)}')
         if files:
+            self.say(f'Audit them:         {own_command()} audit {quoted(scenario.bucket)}')
             self.say(f'Look at one event:  head -1 {quoted(files[0])}')
         self.say(f'How a process logs: cat {quoted(folder / "worker-1.json")}')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pathlib
 import shlex
+import shutil
+import sys
 
 
 def count(number: int, singular: str, plural: str | None = None) -> str:
@@ -20,3 +22,10 @@ def shown(path: pathlib.Path) -> str:
 def quoted(path: pathlib.Path) -> str:
     """Return a path as a word of a shell's command line."""
     return shlex.quote(shown(path))
+
+
+def own_command() -> str:
+    """Return the first word of a command line that runs this program again."""
+    if shutil.which('firefighter'):
+        return 'firefighter'
+    return quoted(pathlib.Path(sys.executable).with_name('firefighter'))

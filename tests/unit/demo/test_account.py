@@ -39,6 +39,22 @@ def test_a_run_without_loss_has_no_complaints():
     assert complaints(account) == []
 
 
+def test_a_number_that_is_missing_among_the_ids_is_a_complaint():
+    """The second proof, which needs nobody's last words."""
+    gap = dataclasses.replace(delivered(ALL_THREE).audit, unexplained=1)
+    account = settle([report()], dataclasses.replace(delivered(ALL_THREE), audit=gap))
+
+    assert complaints(account) == ['1 number missing among the ids of the events in the files']
+
+
+def test_what_a_handler_adds_to_tell_of_drops_is_not_taken_for_the_programs():
+    """Its markers are accepted and delivered, and nobody has logged them."""
+    account = settle([report(accepted=4, delivered=4, markers=1)], delivered(ALL_THREE))
+
+    assert account.accepted == 3
+    assert complaints(account) == []
+
+
 def test_missing_events_are_named():
     """Whoever looks for them needs the worker and the numbers."""
     account = settle([report(logged=6)], delivered({1: {1: 1, 4: 1}}))

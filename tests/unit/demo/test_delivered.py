@@ -38,6 +38,23 @@ def test_a_line_that_is_no_event_of_a_worker_is_a_stranger(tmp_path, line):
     assert delivered.copies == {1: {1: 1, 2: 1}}
 
 
+def test_the_files_are_audited_and_a_marker_is_no_stranger(tmp_path):
+    """What `firefighter audit` would say."""
+    ids = b',"producer":"%s","sequence":' % (b'a' * 32)
+    marker = b'{"firefighter_dropped":[{"first":1,"last":1,"reason":"overflow"}]' + ids + b'2}\n'
+    write(tmp_path, 'a', b'{"worker":1,"number":1' + ids + b'0}\n' + marker)
+    write(tmp_path, 'b', b'{"worker":1,"number":4' + ids + b'4}\n')
+
+    delivered = read_delivered(tmp_path)
+
+    assert delivered.strangers == 0
+    assert (delivered.audit.producers, delivered.audit.explained, delivered.audit.unexplained) == (
+        1,
+        {'overflow': 1},
+        1,
+    )
+
+
 def test_only_a_newline_ends_a_line(tmp_path):
     """U+2028 and its like may stand in a message, where JSON leaves them as they are."""
     write(tmp_path, 'a', '{"worker":1,"number":1,"message":"a\u2028b\u0085c"}\n'.encode())

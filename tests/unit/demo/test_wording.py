@@ -1,8 +1,11 @@
 """Does a person read numbers and paths as they would write them?"""
 
+import shutil
+import sys
+
 import pytest
 
-from firefighter._demo.wording import count, quoted, shown
+from firefighter._demo.wording import count, own_command, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,13 @@ def test_a_path_in_a_command_line_stays_one_word(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert quoted(tmp_path / 'my logs' / 'file') == "'my logs/file'"
+
+
+def test_a_command_of_a_virtual_environment_is_named_by_its_path(tmp_path, monkeypatch):
+    """`make demo` activates none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'executable', str(tmp_path / '.venv' / 'bin' / 'python'))
+    monkeypatch.setattr(shutil, 'which', lambda name: None)
+    assert own_command() == '.venv/bin/firefighter'
+    monkeypatch.setattr(shutil, 'which', lambda name: f'/usr/bin/{name}')
+    assert own_command() == 'firefighter'
