@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 from doubles import DEADLINE_SECONDS
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import Stats
+
+FLUSH_SECONDS = 2.0
 
 
 def adds_up(stats: Stats) -> bool:
@@ -31,10 +32,11 @@ def messages_in(folder: Path) -> Counter[str]:
 def deliver_everything(handler: FirehoseHandler) -> Stats:
     """Flush until all is out, and return the account, in which nothing is pending.
 
-    One flush does not do: it tries once where someone has to act first.
+    One flush does not do: it tries once where someone has to act first, and after many failures the next try may
+    come later than any test waits. Each flush asks for a try at once.
     """
     deadline = monotonic() + DEADLINE_SECONDS
-    while not handler.flush(DEADLINE_SECONDS) and monotonic() < deadline:
+    while not handler.flush(FLUSH_SECONDS) and monotonic() < deadline:
         pass
     stats = handler.stats()
     assert stats.pending == 0, stats
@@ -48,11 +50,3 @@ def flush_until_it_fails(handler: FirehoseHandler) -> Stats:
     while handler.stats().last_error is None and monotonic() < deadline:
         assert not handler.flush(0.2)
     return handler.stats()
-
-
-def sample(handler: FirehoseHandler, going_on: Callable[[], bool]) -> list[Stats]:
-    """Return snapshots of the account for as long as something goes on, at least one."""
-    snapshots = [handler.stats()]
-    while going_on():
-        snapshots.append(handler.stats())
-    return snapshots
