@@ -322,7 +322,9 @@ class DiskMachine(RuleBasedStateMachine):
             elif segment:
                 # What is settled is still in the file: after a reboot it comes back.
                 known = written.lines + [line for line in lines if line not in written.lines]
-                self.files[key] = Written(lines=known, settled=set(known) - set(lines))
+                # So is a line that was copied and not committed.
+                in_flight = None if written.in_flight in lines else written.in_flight
+                self.files[key] = Written(lines=known, settled=set(known) - set(lines), in_flight=in_flight)
             else:
                 self.files.pop(key, None)
         assert not found, 'adopted from the living'

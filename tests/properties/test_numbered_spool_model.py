@@ -22,7 +22,9 @@ ENOUGH_BYTES = 1 << 30
 POLICIES = st.sampled_from(['drop_oldest', 'drop_newest', 'block'])
 MOST_BYTES = 4 * MIN_SPOOL_BYTES
 # From next to nothing to more than a segment of the smallest spool, and more than any of these spools.
-SIZES = st.one_of(st.integers(1, 300), st.integers(3_000, 20_000), st.just(MOST_BYTES))
+SIZES = st.one_of(
+    st.integers(1, 300), st.integers(3_000, 20_000), st.sampled_from([MIN_SPOOL_BYTES + 1, MOST_BYTES])
+)
 
 
 class NumberedSpoolMachine(RuleBasedStateMachine):

@@ -285,3 +285,15 @@ def test_what_was_read_when_taking_failed_is_taken_again(error, monkeypatch):
     assert [event.data for event in taken] == lines
     spool.acknowledge(taken)
     assert spool.settled_through == spool.appended == 8
+
+
+@pytest.mark.parametrize('overflow', ['drop_oldest', 'drop_newest', 'block'])
+def test_an_event_that_takes_nearly_all_the_room_does_not_keep_it(overflow):
+    """Once it is delivered there is room for others, though nothing has come behind it that would have sealed its segment."""
+    spool = Spool(16 * MIN_SPOOL_BYTES, overflow, block_timeout_seconds=0)
+    spool.append(b'x' * 900_000 + b'\n')
+    for _ in range(100):
+        spool.acknowledge(spool.take(10, 1 << 30))
+        spool.append(b'x' * 200 + b'\n')
+    assert spool.account().dropped == {}
+    assert spool.allocated_bytes <= 16 * MIN_SPOOL_BYTES

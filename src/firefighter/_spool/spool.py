@@ -191,6 +191,7 @@ class Spool(AppendSide):
         """Let go of what is settled, and have the next segment ready when the one in use is half full."""
         if self._aside:
             self.append_set_aside()
+        self._unblock()
         segments = self._segments
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
         if settled:
@@ -218,6 +219,14 @@ class Spool(AppendSide):
         for segment, start, end, count in stretches(events):
             segment.settle(start, end, count)
         self.tidy()
+
+    def _unblock(self) -> None:
+        """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
+        with self._lock:
+            newest = self._segments[-1]
+            used_up = HEADER_BYTES < newest.tail == newest.head
+            if used_up and not self._stock.has_room(self._segments):
+                self._live = live_of((*self._segments, full_segment(self.appended)))
 
     def _retire(self, settled: Sequence[Segment]) -> None:
         """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""

@@ -82,6 +82,10 @@ class Stock:
         live_bytes = sum(segment.size_bytes for segment in live)
         return max(self._smallest_bytes, _pages(size)) <= self._max_bytes - live_bytes
 
+    def has_room(self, live: Iterable[Segment]) -> bool:
+        """Return whether there could be one more segment beside these, or is."""
+        return self._spare is not None or self._reserved_bytes > 0 or self.would_fit(1, live)
+
     def grow(self) -> None:
         """Take note of a backlog: larger segments from now on."""
         self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
