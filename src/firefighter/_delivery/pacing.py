@@ -8,15 +8,16 @@ producer keeps three limits of its own, allows itself a little more while nothin
 
 *The first throttling begins a lesson*: producers go on as fast as they just were for as many requests as make up a few
 seconds, and then keep to the share of it that was accepted. One answer would tell each something else, and they would
-start far apart. Where nothing more is refused, there is no limit.
+start far apart. Where nothing more is refused, there is no limit. What is refused in part tells of records and bytes; what is
+refused whole, of requests as well.
 
 *Less, in proportion to what was refused*, as in DCTCP (RFC 8257). Where halving at each sign would leave much of the quota
 unused and producers far apart, a few percent refused take off a few percent. While much is refused the cuts are larger.
 
 *More, by the square root*: what is added to a limit in a second grows with the limit's square root. Adding the same to
 all (AIMD) would make the small and the large even soonest, and for a small share be a storm, for a large one nothing;
-adding in proportion would never make them even. What the search for more costs is refusals, growth divided by `_CUT`: 1 to
-5 %. After half a minute without any, growth quickens: Firehose raises quotas by itself.
+adding in proportion would never make them even. What the search for more costs is refusals, growth divided by `_CUT`: half a
+percent to two. After half a minute without any, growth quickens: Firehose raises quotas by itself. So it does after the lesson.
 
 *A quarter of a second a request*: a request may carry what the limits allow in that time (or in the time until the limit
 of requests allows the next). So a quota that a full request would never fit into is met by small ones, and a refusal is
@@ -33,7 +34,7 @@ The numbers were found by simulation: `python -m benchmarks.throttling`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
@@ -105,6 +106,7 @@ class Pacer:
         self._lesson = _Lesson()
         self._refused_lately = 0.0
         self._throttled_at = -inf
+        self._quickens_at = -inf
         # What was started has used up the limits until then; the next start is later by a chance part.
         self._used_until = -inf
         self._delay_seconds = 0.0
@@ -124,7 +126,7 @@ class Pacer:
         if limits is None:
             return MAX_RECORDS, MAX_REQUEST_BYTES
         records, size_bytes, requests = limits
-        seconds = max(_REQUEST_SECONDS, min(1.0, 1.0 / requests))
+        seconds = max(_REQUEST_SECONDS, 1.0 / requests)
         return (
             max(1, min(MAX_RECORDS, int(records * seconds))),
             max(1, min(MAX_REQUEST_BYTES, int(size_bytes * seconds))),
@@ -136,6 +138,7 @@ class Pacer:
         limits = self._limits_at(now)
         if limits is None:
             return
+        self._lesson.begun = True
         seconds = min(_LONGEST_WAIT_SECONDS, max(_seconds_of(limits, records, size_bytes)))
         self._used_until = max(self._used_until, now - _CREDIT_SECONDS) + seconds
         self._delay_seconds = self._jitter() * min(seconds, _CREDIT_SECONDS)
@@ -181,30 +184,36 @@ class Pacer:
         self._delay_seconds = self._jitter()
 
     def _learn(self, now: float, limits: _Amounts, used: _Amounts, refused: float) -> None:
-        if not self._lesson.over:
-            self._lesson.hear(max(used), refused)
-            if self._lesson.over:
-                self._conclude(limits)
+        lesson = self._lesson
+        if not lesson.over:
+            lesson.hear(max(used), refused)
+            if lesson.over:
+                self._conclude(now, limits)
             return
         self._refused_lately += (refused - self._refused_lately) * min(1.0, max(used) / _MEMORY_SECONDS)
         if refused:
-            cut = refused * max(_CUT, self._refused_lately)
-            factors = [1.0 - cut * min(_REQUEST_SECONDS, seconds) for seconds in used]
+            self._quickens_at = now + _PATIENCE_SECONDS
+            cut = max(_CUT, self._refused_lately)
+            factors = [
+                1.0 - cut * share * min(_REQUEST_SECONDS, seconds)
+                for share, seconds in zip(_shares(refused), used, strict=True)
+            ]
         else:
-            quick = max(0.0, now - self._throttled_at - _PATIENCE_SECONDS) / _QUICKENING_SECONDS
+            quick = max(0.0, now - self._quickens_at) / _QUICKENING_SECONDS
             factors = [
                 1.0 + _growth(limit, usual) * (1.0 + quick) * min(_LONGEST_WAIT_SECONDS, seconds)
                 for limit, usual, seconds in zip(limits, _USUAL, used, strict=True)
             ]
         self._set(limits, factors)
 
-    def _conclude(self, limits: _Amounts) -> None:
-        if self._lesson.refused_seconds:
-            self._set(limits, [max(_LEAST_SHARE, self._lesson.accepted_share)] * 3)
+    def _conclude(self, now: float, limits: _Amounts) -> None:
+        if self._lesson.refused:
+            self._quickens_at = now
+            self._set(limits, [max(_LEAST_SHARE, share) for share in self._lesson.accepted_shares])
         else:
             self._limits = None
 
-    def _set(self, limits: _Amounts, factors: list[float]) -> None:
+    def _set(self, limits: _Amounts, factors: Sequence[float]) -> None:
         records, size_bytes, requests = (
             max(limit * factor, lowest)
             for limit, factor, lowest in zip(limits, factors, _LOWEST, strict=True)
@@ -213,23 +222,33 @@ class Pacer:
 
 
 class _Lesson:
-    """How much is refused of what was tried, in seconds of it."""
+    """How much is refused of what is tried from now on, in seconds of it."""
 
     def __init__(self) -> None:
+        # What is answered before one more request is started was tried before.
+        self.begun = False
         self._seconds = 0.0
-        self.refused_seconds = 0.0
+        self._refused = [0.0, 0.0, 0.0]
 
     @property
     def over(self) -> bool:
         return self._seconds >= _LESSON_SECONDS
 
     @property
-    def accepted_share(self) -> float:
-        return 1.0 - self.refused_seconds / self._seconds
+    def refused(self) -> bool:
+        return any(self._refused)
+
+    @property
+    def accepted_shares(self) -> list[float]:
+        return [1.0 - refused / self._seconds for refused in self._refused]
 
     def hear(self, seconds: float, refused: float) -> None:
-        self._seconds += seconds
-        self.refused_seconds += refused * seconds
+        if self.begun:
+            self._seconds += seconds
+            self._refused = [
+                before + seconds * share
+                for before, share in zip(self._refused, _shares(refused), strict=True)
+            ]
 
 
 class _Window:
@@ -259,6 +278,11 @@ class _Window:
 def _seconds_of(limits: _Amounts, records: int, size_bytes: int) -> _Amounts:
     """Return for how long a request uses up each of the limits."""
     return records / limits[0], size_bytes / limits[1], 1.0 / limits[2]
+
+
+def _shares(refused: float) -> _Amounts:
+    """Return how much that tells of each limit: a quota of requests refuses them whole."""
+    return refused, refused, float(refused == 1.0)
 
 
 def _growth(limit: float, usual: float) -> float:
