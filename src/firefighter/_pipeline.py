@@ -192,6 +192,9 @@ class Pipeline:
         """
         if not self.sender.running:
             self._keep_house()
+            if not self.synchronous:
+                # A thread that was killed may not have said so: the next event starts another.
+                self.open_here[0] = 0
         through = self.source.flush()
         if self._must_not_wait():
             return self.spool.settled_through >= through
@@ -279,6 +282,10 @@ class Pipeline:
             thread.daemon = True
             thread.name = f'firefighter-{self._stream}'
             thread.start()
+            if isinstance(
+                thread, threading.Thread
+            ):  # a make_thread of the user's may give something else that starts
+                self.sender.note_thread(thread)
         except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
             self._diagnostics.say(
                 'no thread',

@@ -134,6 +134,26 @@ def test_where_each_thread_ends_at_once_they_are_not_started_for_ever(monkeypatc
     assert handler.threads.empty()
 
 
+def test_a_thread_that_ended_before_it_came_to_deliver_is_noticed_by_flush(make_handler):
+    """Killed as it started: flush delivers in the calling thread, and the next event starts another."""
+    client = AcceptingClient()
+    handler = make_handler('bar', send_interval=0, boto3_client=client)
+    record = logging.makeLogRecord({'msg': 'Ahoy'})
+    made = []
+
+    def make_thread(*, target, args):
+        made.append(threading.Thread(target=int))
+        return made[-1]
+
+    handler.emit(record, make_thread=make_thread)
+    made[0].join(DEADLINE_SECONDS)
+    assert handler.flush() is True
+    handler.emit(record)
+    client.wait_for_events(2)
+    assert client.threads[0] is threading.current_thread()
+    assert client.threads[1] is not threading.current_thread()
+
+
 def test_flush_and_close_with_loggings_own_lock_held_return_and_deliver_when_it_is_free(
     make_handler, make_logger
 ):

@@ -102,6 +102,7 @@ class Sender(Generic[Event]):
         # Ending and resuming exclude each other by this lock.
         self._life = threading.RLock()
         self._state = _State.IDLE
+        self._thread: threading.Thread | None = None
 
     @property
     def progress(self) -> Broadcast:
@@ -110,13 +111,18 @@ class Sender(Generic[Event]):
 
     @property
     def running(self) -> bool:
-        """Whether a thread is in `run`, or on its way there."""
-        return self._state is not _State.IDLE
+        """Whether a thread is in `run`, or on its way there; one that was killed may not have said so."""
+        thread = self._thread
+        return self._state is not _State.IDLE and (thread is None or thread.is_alive())
 
     @property
     def oldest_seconds(self) -> float:
         """How long, at most, the oldest event has been waiting that is not settled; 0.0 when there is none."""
         return max(0.0, self._clock() - self._dispatch.oldest_at)
+
+    @property
+    def _in_run(self) -> bool:
+        return self._state is _State.RUNNING and self.running
 
     def expect_thread(self, make_thread: Callable[..., threading.Thread]) -> None:
         """Take note that a thread is about to enter `run`.
@@ -126,13 +132,20 @@ class Sender(Generic[Event]):
         """
         with self._life:
             self._workers.make_thread = make_thread
-            if self._state is not _State.RUNNING:
+            if not self._in_run:
+                self._thread = None
                 self._state = _State.STARTING
+
+    def note_thread(self, thread: threading.Thread) -> None:
+        """Take note of the thread that was started."""
+        with self._life:
+            if self._state is _State.STARTING:
+                self._thread = thread
 
     def expect_no_thread(self) -> None:
         """Take note that the thread could not be started."""
         with self._life:
-            if self._state is not _State.RUNNING:
+            if not self._in_run:
                 self._state = _State.IDLE
 
     def abandon(self) -> None:
@@ -143,8 +156,9 @@ class Sender(Generic[Event]):
     def run(self) -> None:
         """Deliver until END has been queued and what could be delivered is delivered."""
         with self._life:
-            if self._state is _State.RUNNING:
+            if self._in_run:
                 return
+            self._thread = threading.current_thread()
             self._state = _State.RUNNING
         self._workers.engage()
         try:
