@@ -12,6 +12,10 @@ from firefighter._audit.places import StoredObject, UnreadableError
 __all__ = ['Bucket']
 
 
+# Without a new byte. botocore tries a request again, but not the reading of an answer that has begun.
+_TRIES = 5
+
+
 class Bucket:
     """The objects of a bucket whose keys begin alike, listed a thousand at a time.
 
@@ -40,6 +44,7 @@ class Bucket:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         self._errors = (BotoCoreError, ClientError)
+        self._connection_errors = (BotoCoreError,)
         self._name = name
         self._prefix = prefix
         try:
@@ -55,18 +60,33 @@ class Bucket:
         try:
             for page in pages:
                 for entry in page.get('Contents', ()):
-                    yield self._object(entry['Key'], entry['Size'])
+                    yield self._object(entry['Key'], entry['Size'], entry['ETag'])
         except self._errors as error:
             raise UnreadableError(f's3://{self._name}: {error}') from error
 
-    def _object(self, key: str, size_bytes: int) -> StoredObject:
+    def _object(self, key: str, size_bytes: int, etag: str) -> StoredObject:
         name = f's3://{self._name}/{key}'
 
         def chunks() -> Iterator[bytes]:
-            try:
-                with closing(self._client.get_object(Bucket=self._name, Key=key)['Body']) as body:
-                    yield from body.iter_chunks(CHUNK_BYTES)
-            except self._errors as error:
-                raise UnreadableError(f'{name}: {error}') from error
+            done, tries = 0, 0
+            while True:
+                tries, before = tries + 1, done
+                try:
+                    # Where the last try ended, in the same version of the object.
+                    answer = self._client.get_object(
+                        Bucket=self._name, Key=key, IfMatch=etag, Range=f'bytes={done}-'
+                    )
+                    with closing(answer['Body']) as body:
+                        for chunk in body.iter_chunks(CHUNK_BYTES):
+                            done += len(chunk)
+                            yield chunk
+                except self._errors as error:
+                    if tries == _TRIES or not isinstance(error, self._connection_errors):
+                        raise UnreadableError(f'{name}: {error}') from error
+                    if done > before:
+                        tries = 0
+                else:
+                    return
 
-        return StoredObject(name, size_bytes, chunks)
+        # Nothing cannot be asked for by a range.
+        return StoredObject(name, size_bytes, chunks if size_bytes else lambda: iter(()))
