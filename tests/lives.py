@@ -17,13 +17,16 @@ class Ledger:
     Attributes:
         told: how often each event was stored in a request whose answer said so.
         untold: the same, where no such answer came.
+        lines: everything as it was stored, markers included.
     """
 
     def __init__(self) -> None:
         self.told: Counter[str] = Counter()
         self.untold: Counter[str] = Counter()
+        self.lines: list[bytes] = []
 
     def store(self, events: Sequence[bytes], told: bool) -> None:
+        self.lines += events
         (self.told if told else self.untold).update(json.loads(event)['message'] for event in events)
 
     @property

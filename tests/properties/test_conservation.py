@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from arrivals import adds_up, deliver_everything, messages_in
 from doubles import DEADLINE_SECONDS
+from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from firefighter.local import LocalFirehose
@@ -112,7 +113,7 @@ def live(life: Life, actions, calm_down) -> Stats:
                 life.act(*action)
                 stats = life.handler.stats()
                 assert adds_up(stats), stats
-                assert stats.accepted == len(life.logged)
+                assert stats.accepted - stats.markers == len(life.logged)
             calm_down()
             life.log(1, 0)  # what is refused is dropped only where something else is accepted
             return deliver_everything(life.handler)
@@ -165,6 +166,30 @@ def test_on_disk_every_event_has_one_fate(actions, options):
     with tempfile.TemporaryDirectory() as folder:
         live_by_script(actions, spool_dir=folder, **options)
         assert not list(Path(folder).rglob('*.spool'))
+
+
+@pytest.mark.parametrize('place', ['memory', 'disk'])
+@settings(max_examples=60, deadline=None)
+@given(actions=st.lists(ACTIONS, max_size=25), options=OPTIONS)
+def test_numbered_no_gap_is_unexplained(place, actions, options):
+    """What arrived proves it by itself: of each number there is the event, or a marker that says why not."""
+    if place == 'disk' and sys.platform == 'win32':
+        pytest.skip('there is no spool on disk on Windows')
+    ledger, audit = Ledger(), Accounts()
+    client = ScriptedClient(ledger.store)
+    with tempfile.TemporaryDirectory() as folder:
+        where = {'spool_dir': folder} if place == 'disk' else {}
+        handler = FirehoseHandler('bar', boto3_client=client, event_ids=True, **where, **options)
+        stats = live(Life(handler, client.follow), actions, client.calm_down)
+    for line in ledger.lines:
+        audit.take(line)
+    totals = audit.totals()
+    explained = sum(totals.explained.values())
+    assert (totals.producers, totals.unexplained, totals.without_id) == (1, 0, 0)
+    assert totals.events + explained == stats.accepted
+    assert explained <= sum(stats.dropped.values())
+    assert totals.duplicates <= ledger.untold.total() <= stats.uncertain
+    assert set(totals.explained) <= {'overflow', 'refused'}
 
 
 @settings(max_examples=20, deadline=None)
