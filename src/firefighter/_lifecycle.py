@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import inf
@@ -56,7 +56,7 @@ class _Process:
         self.hooks_in_place = False
         self.finalizer_in = 0
         self.fork_gate = ForkGate()
-        self.workers = threading.BoundedSemaphore(MAX_WORKERS)
+        self.workers = deque([None] * MAX_WORKERS, MAX_WORKERS)
 
 
 _process = _Process()
@@ -128,13 +128,18 @@ def keep(handler: Handler) -> None:
 
 def reserve_worker() -> bool:
     """Take note of a thread that is to help to deliver; return whether the process may have one more."""
-    return _process.workers.acquire(blocking=False)
+    # No lock: a signal handler that flushes may interrupt it, and come here too.
+    try:
+        _process.workers.pop()
+    except IndexError:
+        return False
+    return True
 
 
 def release_worker() -> None:
     """Take note that such a thread has ended."""
-    with suppress(ValueError):  # a child that was forked in such a thread has its own count
-        _process.workers.release()
+    # Never more than at the beginning: a child that was forked in such a thread has its own count.
+    _process.workers.append(None)
 
 
 def exiting() -> bool:
@@ -181,7 +186,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     _process.fork_gate = ForkGate()
-    _process.workers = threading.BoundedSemaphore(MAX_WORKERS)
+    _process.workers = deque([None] * MAX_WORKERS, MAX_WORKERS)
     _process.exit_began_at = None
     _process.busy.clear()
     for handler in list(_process.handlers):

@@ -198,6 +198,8 @@ class Pipeline:
         through = self.source.flush()
         if self._must_not_wait():
             return self.spool.settled_through >= through
+        # Where a request is under way that gets no answer, what has come since would wait for it.
+        self.sender.call_for_help()
         flushes = self.source.flushes
 
         def done() -> bool:

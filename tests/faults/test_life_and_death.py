@@ -95,7 +95,7 @@ def test_what_a_thread_had_composed_when_it_was_killed_is_sent_by_another(
         if kills:
             raise kills.pop()
 
-    monkeypatch.setattr(Sender, '_call_for_help', killed_once)
+    monkeypatch.setattr(Sender, 'call_for_help', killed_once)
     client = AcceptingClient()
     handler = make_handler('killed', send_interval=0, boto3_client=client)
     make_logger(handler).info('Ahoy')

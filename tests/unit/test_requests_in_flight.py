@@ -66,11 +66,11 @@ class FailingClient(CountingClient):
 @pytest.fixture(autouse=True)
 def all_slots_come_back() -> Iterator[None]:
     """A process has a few workers in all: each gives its place back when it has ended."""
+    before = set(threading.enumerate())
     yield
-    slots = _lifecycle._process.workers
-    taken = sum(slots.acquire(timeout=DEADLINE_SECONDS) for _ in range(_lifecycle.MAX_WORKERS))
-    slots.release(taken)
-    assert taken == _lifecycle.MAX_WORKERS
+    for thread in set(threading.enumerate()) - before:
+        thread.join(DEADLINE_SECONDS)
+    assert len(_lifecycle._process.workers) == _lifecycle.MAX_WORKERS
 
 
 def log_full(logger, requests: int) -> None:
@@ -150,6 +150,22 @@ def test_what_is_under_way_stays_within_the_window(make_handler, make_logger) ->
     client.release()
     assert handler.flush()
     assert len(client.events) == 60, handler.stats()
+
+
+def test_a_flush_does_not_wait_for_a_request_that_gets_no_answer_to_begin_with_the_rest(
+    make_handler, make_logger
+) -> None:
+    """The delivery thread is in it, and sees nothing of what has come since."""
+    client = BlockingClient()
+    handler = make_handler('bar', send_interval=0, boto3_client=client)
+    logger = make_logger(handler)
+    logger.info('first')
+    client.wait_for_requests(1)
+    log_full(logger, 2)
+    assert handler.flush(0) is False
+    client.wait_for_requests(3)
+    client.release()
+    assert handler.flush()
 
 
 def test_while_requests_fail_one_alone_finds_out_when_that_has_passed(make_handler, make_logger) -> None:

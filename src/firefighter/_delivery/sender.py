@@ -189,6 +189,13 @@ class Sender(Generic[Event]):
         self._dead_letters.report()
         self._drops.report(now_or_never=now_or_never)
 
+    def call_for_help(self) -> None:
+        """Have a worker look for work where there is some: it calls the next one."""
+        with self._dispatch.turn:
+            wanted = self.running and self._full_waits()
+        if wanted:
+            self._workers.call()
+
     def drain(self, done: Callable[[], bool], deadline: float) -> None:
         """Deliver in the calling thread until `done()`, the deadline, or a try that found a misconfiguration."""
         with delivering():
@@ -256,7 +263,7 @@ class Sender(Generic[Event]):
             if batch is None:
                 self._wait(wait or inf)
             else:
-                self._call_for_help()
+                self.call_for_help()
                 dispatch.request(batch)
         except Exception as error:  # the thread must not die: logging would be off for good
             self._stumbled(error)
@@ -269,20 +276,13 @@ class Sender(Generic[Event]):
                 batch = self._dispatch.compose() if self._full_waits() else None
             if batch is None:
                 return False
-            self._call_for_help()
+            self.call_for_help()
             self._dispatch.request(batch)
             self._source.wake()
         except Exception as error:  # as in `_cycle`, which makes the pause
             self._stumbled(error)
             return False
         return True
-
-    def _call_for_help(self) -> None:
-        """Have a worker look for work where there is some: it calls the next one."""
-        with self._dispatch.turn:
-            wanted = self._full_waits()
-        if wanted:
-            self._workers.call()
 
     def _full_waits(self) -> bool:
         return self._dispatch.full_waits(self._rules().full_bytes)

@@ -36,7 +36,8 @@ class Workers:
         self._work = work
         self._most = most
         self._name = name
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler that flushes may interrupt a flush of its own thread in here.
+        self._lock = threading.RLock()
         self._alive = 0
         self._idle: deque[Wakeup] = deque()
         self._dismissed = False
