@@ -63,6 +63,12 @@ def throttled(*, refused_share=0.5, requests=60):
     return after([Step(0.05, 100, 200, share) for share in [0.0] * 30 + [refused_share] * requests])
 
 
+def three_quarters_refused_whole(requests=800, event_bytes=200):
+    """Return a Pacer of which three of four requests were refused as a whole, and the time."""
+    shares = [0.0] * 30 + [1.0, 1.0, 1.0, 0.0] * (requests // 4)
+    return after([Step(0.05, 500, event_bytes, share) for share in shares])
+
+
 @given(steps)
 def test_a_wait_is_never_negative_and_never_long(history):
     """However much is refused: a request starts half a minute after the one before, give or take its chance part."""
@@ -81,7 +87,7 @@ def test_there_is_always_room_for_a_record(history):
 
 def test_there_is_room_for_a_record_at_the_lowest_limits():
     """A quarter of a second's share of one record a second is none, and one is sent."""
-    pacer, now = throttled(refused_share=1.0, requests=2000)
+    pacer, now = three_quarters_refused_whole()
     pacer._limits = (*pacer._limits[:2], 10.0)
     assert pacer._limits[0] * 0.25 < 1
     assert pacer.most(now)[0] == 1
@@ -183,7 +189,7 @@ def test_what_is_partly_accepted_says_nothing_against_requests():
     """A quota of requests refuses them whole."""
     pacer, _ = throttled(refused_share=0.5, requests=100)
     assert pacer._limits[2] >= 10.0
-    pacer, _ = throttled(refused_share=1.0, requests=100)
+    pacer, _ = three_quarters_refused_whole()
     assert pacer._limits[2] < 1.0
 
 
@@ -236,9 +242,25 @@ def test_limits_are_forgotten_when_throttling_stays_away():
     assert pacer.seconds_until_allowed(now + 301.0) == 0.0
 
 
-def test_after_an_outage_the_way_up_is_not_endless():
-    """Hours in which everything is refused leave something to grow from: in three minutes to the usual."""
-    pacer, now = throttled(refused_share=1.0, requests=2000)
+def test_a_stream_that_takes_nothing_teaches_nothing():
+    """Hours of it are an outage, which the backoff is for; when it is over, what has queued is to be sent."""
+    pacer, _ = throttled(refused_share=1.0, requests=2000)
+    assert pacer._limits is None or pacer._limits[0] >= 500
+
+
+def test_an_outage_leaves_most_of_what_was_learnt():
+    """Or all would be slow for minutes when it is over."""
+    pacer, now = throttled(refused_share=0.75, requests=42)
+    before = pacer._limits[0]
+    for second in range(250):
+        pacer.started(now + second, 10, 2000)
+        answer(pacer, now + second, 10, 10)
+    assert pacer._limits[0] > 0.3 * before
+
+
+def test_after_the_lowest_limits_the_way_up_is_not_endless():
+    """There is something to grow from: in three minutes to the usual."""
+    pacer, now = three_quarters_refused_whole(3000)
     end = now + 180.0
     while now < end:
         now += max(0.01, pacer.seconds_until_allowed(now))
@@ -264,7 +286,7 @@ def test_those_who_are_throttled_together_go_on_at_different_times():
 @pytest.mark.parametrize('event_bytes', [20, 200, 20_000, MAX_RECORD_BYTES])
 def test_a_small_quota_is_met_by_small_requests(event_bytes):
     """A request is never so large that the quota would never take it, and takes the record that is larger."""
-    pacer, now = after([Step(0.1, 500, event_bytes, 1.0)] * 400)
+    pacer, now = three_quarters_refused_whole(event_bytes=event_bytes)
     records, size_bytes = pacer.most(now)
     assert records <= 10
     assert size_bytes < 10_000

@@ -8,7 +8,7 @@ producer keeps three limits of its own, allows itself a little more while nothin
 
 *The first throttling begins a lesson*: producers go on as fast as they just were for as many requests as make up a few
 seconds, and then keep to the share of it that was accepted. One answer would tell each something else, and they would
-start far apart. Where nothing more is refused, there is no limit. What is refused in part tells of records and bytes; what is
+start far apart. Where nothing more is refused, or nothing accepted, there is no limit. What is refused in part tells of records and bytes; what is
 refused whole, of requests as well.
 
 *Less, in proportion to what was refused*, as in DCTCP (RFC 8257). Where halving at each sign would leave much of the quota
@@ -56,6 +56,9 @@ _WINDOW_SECONDS = 4.0
 _LESSON_SECONDS = 4.0
 """For how long, of what the limits allow, the first throttling is looked at."""
 
+_LEAST_TRIED: _Amounts = (500.0, 100_000.0, 4.0)
+"""What a lesson begins with at least: a process that has just started may have a backlog, and has tried nothing yet."""
+
 _LEAST_SHARE = 0.02
 """What the lesson leaves at least; after that there are the cuts."""
 
@@ -73,6 +76,10 @@ _QUICKENING_SECONDS = 5.0
 
 _CUT = 0.4
 """How much of what was refused is taken off a limit, while little is refused. The more, the further are producers apart."""
+
+_MOST_REFUSALS = 4
+"""So many answers in a row that refuse everything cut the limits. More of them are an outage, and left to the backoff: or
+all would be slow for minutes when it is over."""
 
 _MEMORY_SECONDS = 4.0
 """Over how long it is judged how much is refused."""
@@ -105,6 +112,7 @@ class Pacer:
         self._tried = _Window()
         self._lesson = _Lesson()
         self._refused_lately = 0.0
+        self._refusals = 0
         self._throttled_at = -inf
         self._quickens_at = -inf
         # What was started has used up the limits until then; the next start is later by a chance part.
@@ -174,10 +182,11 @@ class Pacer:
         return self._limits
 
     def _begin_lesson(self, now: float) -> None:
-        records, size_bytes, requests = map(max, self._tried.rates(), _USUAL)
-        self._limits = records, size_bytes, max(requests, 1.0 / _REQUEST_SECONDS)
+        records, size_bytes, requests = map(max, self._tried.rates(), _LEAST_TRIED)
+        self._limits = records, size_bytes, requests
         self._lesson = _Lesson()
         self._refused_lately = 0.0
+        self._refusals = 0
         self._throttled_at = now
         # Those who are throttled together go on at different times.
         self._used_until = now
@@ -191,6 +200,9 @@ class Pacer:
                 self._conclude(now, limits)
             return
         self._refused_lately += (refused - self._refused_lately) * min(1.0, max(used) / _MEMORY_SECONDS)
+        self._refusals = self._refusals + 1 if refused == 1.0 else 0
+        if self._refusals > _MOST_REFUSALS:
+            return
         if refused:
             self._quickens_at = now + _PATIENCE_SECONDS
             cut = max(_CUT, self._refused_lately)
@@ -207,7 +219,7 @@ class Pacer:
         self._set(limits, factors)
 
     def _conclude(self, now: float, limits: _Amounts) -> None:
-        if self._lesson.refused:
+        if self._lesson.teaches:
             self._quickens_at = now
             self._set(limits, [max(_LEAST_SHARE, share) for share in self._lesson.accepted_shares])
         else:
@@ -235,8 +247,9 @@ class _Lesson:
         return self._seconds >= _LESSON_SECONDS
 
     @property
-    def refused(self) -> bool:
-        return any(self._refused)
+    def teaches(self) -> bool:
+        """Whether something was refused and something accepted; a stream that takes nothing is down rather than busy."""
+        return 0.0 < self._refused[0] < self._seconds
 
     @property
     def accepted_shares(self) -> list[float]:
