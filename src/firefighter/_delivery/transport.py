@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -112,6 +113,8 @@ class BotoTransport:
     def __init__(self, client: Callable[[], FirehoseClient], clock: Callable[[], float] = monotonic) -> None:
         self._make_client = client
         self._client: FirehoseClient | None = None
+        # Several requests may be the first; all but one wait for the client that it makes.
+        self._making = threading.RLock()
         self._clock = clock
         self._renewed_at = -inf
 
@@ -124,7 +127,7 @@ class BotoTransport:
         client = self._client
         try:
             if client is None:
-                with not_forking():
+                with self._making, not_forking():
                     client = self._client = self._client or self._make_client()
             response = client.put_record_batch(
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
