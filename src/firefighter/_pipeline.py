@@ -18,7 +18,7 @@ from firefighter import _lifecycle
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
-from firefighter._delivery.guard import delivering, inside_delivery
+from firefighter._delivery.guard import inside_delivery
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
@@ -223,8 +223,7 @@ class Pipeline:
                 self.sender.drain(done, deadline)
             except Exception as error:  # whatever it is, the events stay pending
                 self._complain('bug', 'delivery stumbled', error)
-            with delivering():
-                self.sender.report(now_or_never=True)
+            self.sender.report(now_or_never=True)
         return done()
 
     def open_spool(self) -> str | None:

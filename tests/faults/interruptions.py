@@ -129,9 +129,10 @@ def deliver(spool, wakeup, done, delivered):
     while True:
         ended = done.is_set()
         source.tidy()
-        events = source.take(500, 4 << 20)
+        events = []
+        source.take(500, 4 << 20, events)
         delivered.extend(event.data for event in events)
-        source.acknowledge(events)
+        source.acknowledge(events[:])
         if ended and not events:
             return
         if not events and not ended:

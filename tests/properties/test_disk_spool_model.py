@@ -254,9 +254,9 @@ class DiskMachine(RuleBasedStateMachine):
         for event in events:
             self.files[key_of(process, event.segment)].settled.add(event.data)
         if data.draw(st.booleans()):
-            process.spool.acknowledge(events)
+            process.spool.acknowledge(events[:])
         else:
-            process.spool.drop(events, 'refused')
+            process.spool.drop(events[:], 'refused')
         self.forget_settled_files(process)
 
     def forget_settled_files(self, process):
@@ -401,7 +401,7 @@ class DiskMachine(RuleBasedStateMachine):
         events = self.choose(data, process)
         for event in events:
             self.files[key_of(process, event.segment)].unsure.add(event.data)
-        self.die_in_the_middle(process, instructions, lambda: process.spool.acknowledge(events))
+        self.die_in_the_middle(process, instructions, lambda: process.spool.acknowledge(events[:]))
         self.replace_the_dead()
 
     @rule(data=st.data(), instructions=st.integers(1, 4000))
@@ -511,7 +511,7 @@ class DiskMachine(RuleBasedStateMachine):
         assert set(left) <= held, 'an orphan that nobody finds'
         events = heir.spool.take(10**9, 10**9)
         assert len({event.data for event in events}) == len(events) == heir.adopted
-        heir.spool.acknowledge(events)
+        heir.spool.acknowledge(events[:])
         assert heir.spool.account().pending == 0
         heir.disk.close(heir.spool)
         self.processes.remove(heir)

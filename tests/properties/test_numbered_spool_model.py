@@ -81,10 +81,10 @@ class NumberedSpoolMachine(RuleBasedStateMachine):
             self.deliver(events)
         else:
             self.without_number -= sum(event.data.startswith(b'x') for event in events)
-            self.spool.drop(events, 'refused')
+            self.spool.drop(events[:], 'refused')
 
     def deliver(self, events):
-        self.spool.acknowledge(events)
+        self.spool.acknowledge(events[:])
         self.delivered += [event.data for event in events]
 
     @rule()
@@ -191,7 +191,7 @@ class NumberedDiskMachine(RuleBasedStateMachine):
             process.spool.drop(taken[:1], 'refused')
             taken = taken[1:]
         self.delivered += [event.data for event in taken]
-        process.spool.acknowledge(taken)
+        process.spool.acknowledge(taken[:])
         process.spool.tell()
 
     @rule(data=st.data())
@@ -231,7 +231,7 @@ class NumberedDiskMachine(RuleBasedStateMachine):
             heir.look()
             while events := heir.spool.take(10**9, 10**9):
                 self.delivered += [event.data for event in events]
-                heir.spool.acknowledge(events)
+                heir.spool.acknowledge(events[:])
                 heir.spool.tell()
                 heir.look()
             accounts = Accounts()

@@ -73,10 +73,10 @@ class SpoolMachine(RuleBasedStateMachine):
         events = [self.taken[index] for index in sorted(chosen)]
         self.taken = [event for index, event in enumerate(self.taken) if index not in chosen]
         if data.draw(st.booleans()):
-            self.spool.acknowledge(events)
+            self.spool.acknowledge(events[:])
             self.delivered += len(events)
         else:
-            self.spool.drop(events, 'refused')
+            self.spool.drop(events[:], 'refused')
             self.lose('refused', len(events))
 
     @rule()
@@ -86,7 +86,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.taken)
     @rule()
     def settle_all(self):
-        self.spool.acknowledge(self.taken)
+        self.spool.acknowledge(self.taken[:])
         self.delivered += len(self.taken)
         self.taken = []
 
@@ -127,8 +127,8 @@ class SpoolMachine(RuleBasedStateMachine):
         if not hasattr(self, 'spool'):
             return
         rest = self.spool.take(10**9, 10**9)
-        self.spool.acknowledge(rest)
-        self.spool.acknowledge(self.taken)
+        self.spool.acknowledge(rest[:])
+        self.spool.acknowledge(self.taken[:])
         assert self.spool.account().pending == 0
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Generic
 
@@ -46,23 +46,25 @@ class Batch(Generic[Event]):
         flushes: how many FLUSHes the source had seen when it was composed.
         started_at: when its request began.
         requester: the thread that makes the request.
+        sorted_out: once there is an answer, the events that are not dealt with yet: accepted, refused, to be sent again.
     """
 
-    events: list[Event]
-    size_bytes: int
+    events: list[Event] = field(default_factory=list)
+    size_bytes: int = 0
     retried: int = 0
     since: float = inf
     alone: bool = False
     flushes: int = 0
     started_at: float = 0.0
     requester: threading.Thread | None = None
+    sorted_out: tuple[list[Event], list[Event], list[Event]] | None = None
 
 
 @dataclass(frozen=True)
 class _Suspect(Generic[Event]):
-    """An event that was refused alone."""
+    """An event that was refused alone; the list is empty once it is given up."""
 
-    event: Event
+    event: list[Event]
     since: float
     reason: str
 
@@ -126,22 +128,20 @@ class Batches(Generic[Event]):
             since: the time since which what is in the source has been waiting.
         """
         if self._parts:
-            batch = self._parts.popleft()
-            self.on_way.append(batch)
-            return batch
+            # No call among these, as everywhere here where events change hands: an exception thrown into this thread
+            # (KeyboardInterrupt) must find each in one place.
+            self.on_way += [self._parts[0]]
+            del self._parts[0]
+            return self.on_way[-1]
         again, again_bytes = _fitting(self._returned, max_records, max_bytes)
-        batch = Batch([], again_bytes, again, self._returned_since if again else inf)
-        # Noted at once: an exception thrown into this thread (KeyboardInterrupt) must not lose what was taken. Nor have it
-        # twice: there is no call between these two stores.
+        batch: Batch[Event] = Batch(size_bytes=again_bytes, retried=again)
         self.on_way.append(batch)
-        batch.events, self._returned = self._returned[:again], self._returned[again:]
+        batch.events += self._returned[:again]
+        del self._returned[:again]
+        batch.since = self._returned_since if again else inf
         if not self._returned:
             self._returned_since = inf
-            fresh = self._fresh(max_records - again, max_bytes - again_bytes, first=not again)
-            if fresh:
-                batch.events += fresh
-                batch.size_bytes += _size(fresh)
-                batch.since = min(batch.since, since)
+            self._take(batch, max_records - again, max_bytes - again_bytes, since)
         if not batch.events:
             self.on_way.remove(batch)
             return None
@@ -155,73 +155,101 @@ class Batches(Generic[Event]):
         """
         if batch not in self.on_way:
             return False  # a child that was forked during the request: it is the parent's
-        self.on_way.remove(batch)
         if answer.cause is None:
-            accepted, refused = batch.events, []
+            batch.sorted_out = batch.events[:], [], []
         else:
             pairs = list(zip(batch.events, answer.outcomes, strict=True))
-            accepted = [event for event, outcome in pairs if outcome is Outcome.ACCEPTED]
-            refused = [event for event, outcome in pairs if outcome is Outcome.REFUSED]
-            self._take_back([event for event, outcome in pairs if outcome in _KEPT], batch.since)
-        if refused and not batch.alone:
-            self._accepted_since_refusal = False
-        if accepted:
-            self._source.acknowledge(accepted)
-            self._accepted_since_refusal = True
-        if refused:
-            self._doubt(refused, batch.since, answer.error or REFUSED)
-        if self._accepted_since_refusal:
-            self._condemn()
-        elif self._suspects and not self._parts:
-            # Nobody can tell a culprit from the others: all are innocent, and tried again together.
-            suspects, self._suspects = self._suspects, []
-            for suspect in suspects:
-                self._take_back([suspect.event], suspect.since)
-            return True
-        return False
+            batch.sorted_out = (
+                [event for event, outcome in pairs if outcome is Outcome.ACCEPTED],
+                [event for event, outcome in pairs if outcome is Outcome.REFUSED],
+                [event for event, outcome in pairs if outcome in _KEPT],
+            )
+        return self._deal_with(batch, Outcome.ACCEPTED in answer.outcomes, answer.error or REFUSED)
 
-    def interrupted(self, batch: Batch[Event]) -> None:
+    def take_back(self, batch: Batch[Event]) -> None:
         """Take a batch back whose request ended without an answer or an error that is one."""
         if batch in self.on_way:
+            self._returned_since = min(self._returned_since, batch.since)
+            self._returned += batch.events
+            del batch.events[:]
             self.on_way.remove(batch)
-            self._take_back(batch.events, batch.since)
+
+    def reclaim(self, batch: Batch[Event]) -> None:
+        """Go on with a batch whose thread was killed or interrupted before it had dealt with it."""
+        if batch.sorted_out is None:
+            self.take_back(batch)
+        else:
+            self._deal_with(batch, self._accepted_since_refusal, REFUSED)
 
     def hand_back(self) -> None:
         """END has come, and not everything could be delivered: let the source say what becomes of the rest."""
         events = [event for part in self._parts for event in part.events]
-        events += [suspect.event for suspect in self._suspects]
+        events += [event for suspect in self._suspects for event in suspect.event]
         self._parts.clear()
         self._suspects.clear()
         self._returned = self._source.give_up(self._returned + events)
 
-    def _fresh(self, max_records: int, max_bytes: int, *, first: bool) -> list[Event]:
-        fresh = self._source.take(max_records, max_bytes)
-        if first and not fresh:
+    def _take(self, batch: Batch[Event], max_records: int, max_bytes: int, since: float) -> None:
+        before = len(batch.events)
+        self._source.take(max_records, max_bytes, batch.events)
+        if not batch.events:
             # One always goes, alone: in the spool, escaped, it may be longer than a whole request is to be.
-            return self._source.take(1, MAX_REQUEST_BYTES)
-        return fresh
+            self._source.take(1, MAX_REQUEST_BYTES, batch.events)
+        fresh = batch.events[before:]
+        batch.size_bytes += _size(fresh)
+        if fresh:
+            batch.since = min(batch.since, since)
 
-    def _take_back(self, events: Sequence[Event], since: float) -> None:
-        if events:
-            self._returned += events
-            self._returned_since = min(self._returned_since, since)
+    def _deal_with(self, batch: Batch[Event], any_accepted: bool, reason: str) -> bool:
+        """Do what the outcomes of a batch ask for. May be done again where an exception has ended it."""
+        accepted, refused, kept = batch.sorted_out or ([], [], [])
+        if any_accepted or (refused and not batch.alone):
+            self._accepted_since_refusal = any_accepted
+        if accepted:
+            self._source.acknowledge(accepted)
+        if kept:
+            self._returned_since = min(self._returned_since, batch.since)
+            self._returned += kept
+            del kept[:]
+        if refused:
+            self._doubt(refused, batch.since, reason)
+        if batch in self.on_way:
+            self.on_way.remove(batch)
+        return self._judge()
 
     def _doubt(self, refused: list[Event], since: float, reason: str) -> None:
         """Find out which of the refused events is invalid."""
         if len(refused) == 1:
-            self._suspects.append(_Suspect(refused[0], since, reason))
+            suspects = [_Suspect(refused[:], since, reason)]
+            self._suspects += suspects
+            del refused[:]
             return
         middle = len(refused) // 2
-        for half in (refused[:middle], refused[middle:]):
-            self._parts.append(Batch(half, _size(half), len(half), since, alone=True))
+        halves = [
+            Batch(half, _size(half), len(half), since, alone=True)
+            for half in (refused[:middle], refused[middle:])
+        ]
+        self._parts += halves
+        del refused[:]
 
-    def _condemn(self) -> None:
-        """Give the suspects up: the stream takes others."""
-        while self._suspects:
-            suspect = self._suspects[0]
-            self._bury(suspect.event.data, suspect.reason)
-            self._source.drop([suspect.event], REFUSED)
-            del self._suspects[0]
+    def _judge(self) -> bool:
+        """Give the suspects up if the stream takes others; return whether it takes nothing at all."""
+        if self._accepted_since_refusal:
+            while self._suspects:
+                suspect = self._suspects[0]
+                if suspect.event:
+                    self._bury(suspect.event[0].data, suspect.reason)
+                    self._source.drop(suspect.event, REFUSED)
+                del self._suspects[0]
+        elif self._suspects and not self._parts:
+            # Nobody can tell a culprit from the others: all are innocent, and tried again together.
+            since = min(suspect.since for suspect in self._suspects)
+            events = [event for suspect in self._suspects for event in suspect.event]
+            self._returned_since = min(self._returned_since, since)
+            self._returned += events
+            self._suspects = []
+            return True
+        return False
 
 
 _KEPT = (Outcome.RETRY, Outcome.THROTTLED, Outcome.MISCONFIGURED)

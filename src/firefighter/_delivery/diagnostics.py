@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from time import monotonic
 
@@ -36,10 +37,12 @@ class Diagnostics:
         self._said[cause] = now
         again = self._unsaid.pop(cause, 0)
         suffix = f' ({again} more like this since the last line)' if again else ''
-        try:
-            # A program may have put a logger in stderr's place: what comes back from there is not an event.
-            with delivering():
-                sys.stderr.write(f'firefighter: {text}{suffix}\n')
-                sys.stderr.flush()
-        except Exception:
-            pass  # no stderr, or a broken one: the counters say the same
+        with suppress(Exception):  # no stderr, or a broken one: the counters say the same
+            _write(f'firefighter: {text}{suffix}\n')
+
+
+# A program may have put a logger in stderr's place: what comes back from there is not an event.
+@delivering
+def _write(line: str) -> None:
+    sys.stderr.write(line)
+    sys.stderr.flush()

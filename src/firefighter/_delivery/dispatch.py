@@ -187,7 +187,7 @@ class Dispatch(Generic[Event]):
         finally:
             with self.turn:
                 if answer is None:
-                    self.batches.interrupted(batch)
+                    self.batches.take_back(batch)
                 else:
                     self._settle(batch, answer)
                 self._date()
@@ -204,7 +204,7 @@ class Dispatch(Generic[Event]):
         for batch in self.batches.on_way[:]:
             requester = batch.requester
             if requester is None or requester is caller or not requester.is_alive():
-                self.batches.interrupted(batch)
+                self.batches.reclaim(batch)
 
     def _settle(self, batch: Batch[Event], answer: Answer) -> None:
         hopeless = self.batches.settle(batch, answer)

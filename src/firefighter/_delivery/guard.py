@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 __all__ = ['TOO_DEEP', 'ask', 'delivering', 'inside_delivery', 'reset']
 
@@ -22,6 +23,10 @@ _MOST_NESTED = 2
 
 TOO_DEEP = object()
 """Instead of an answer: the question is a consequence of itself."""
+
+
+_P = ParamSpec('_P')
+_T = TypeVar('_T')
 
 
 class _Inside(threading.local):
@@ -37,15 +42,23 @@ def reset() -> None:
     inside_delivery.delivery = False
 
 
-@contextmanager
-def delivering() -> Iterator[None]:
-    """Mark the calling thread as delivering, until the block ends."""
-    before = inside_delivery.delivery
-    inside_delivery.delivery = True
-    try:
-        yield
-    finally:
-        inside_delivery.delivery = before
+def delivering(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Mark the calling thread as delivering while the function runs.
+
+    No context manager: an exception thrown into the thread (KeyboardInterrupt) may end the entering or the leaving of one
+    half done, and a thread whose mark stays logs nothing any more. Here no call comes between the mark and its `try`.
+    """
+
+    @wraps(function)
+    def marked(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        before = inside_delivery.delivery
+        try:
+            inside_delivery.delivery = True
+            return function(*args, **kwargs)
+        finally:
+            inside_delivery.delivery = before
+
+    return marked
 
 
 def ask(question: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> object:

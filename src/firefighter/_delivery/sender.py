@@ -153,6 +153,7 @@ class Sender(Generic[Event]):
         self._dispatch.abandon()
         self._state = _State.IDLE
 
+    @delivering
     def run(self) -> None:
         """Deliver until END has been queued and what could be delivered is delivered."""
         with self._life:
@@ -162,12 +163,11 @@ class Sender(Generic[Event]):
             self._state = _State.RUNNING
         self._workers.engage()
         try:
-            with delivering():
-                while not self._ended():
-                    self._cycle()
-                with self._dispatch.turn:
-                    self._dispatch.batches.hand_back()
-                self.report(now_or_never=True)
+            while not self._ended():
+                self._cycle()
+            with self._dispatch.turn:
+                self._dispatch.batches.hand_back()
+            self.report(now_or_never=True)
         finally:
             self._state = _State.IDLE
             self._workers.dismiss()
@@ -184,6 +184,7 @@ class Sender(Generic[Event]):
         """Return whether a request since the given flush found that someone has to mend the configuration."""
         return self._dispatch.found_misconfigured(flushes)
 
+    @delivering
     def report(self, *, now_or_never: bool = False) -> None:
         """Tell the user's hooks what was dropped since the last time, outside every lock."""
         self._dead_letters.report()
@@ -196,46 +197,51 @@ class Sender(Generic[Event]):
         if wanted:
             self._workers.call()
 
+    @delivering
     def drain(self, done: Callable[[], bool], deadline: float) -> None:
         """Deliver in the calling thread until `done()`, the deadline, or a try that found a misconfiguration."""
-        with delivering():
-            tried = False
-            while not done() and self._clock() < deadline and not (tried and self._dispatch.misconfigured):
+        tried = False
+        while not done() and self._clock() < deadline and not (tried and self._dispatch.misconfigured):
+            try:
                 if not self._begin_attempt(deadline - self._clock()):
                     return
-                try:
-                    wait = self._attempt_when_due(at_once=not tried)
-                finally:
-                    self._attempt.release()
-                tried = True
-                if wait > 0.0 and not done():
-                    wait = min(wait, deadline - self._clock())
-                    self._source.wait(wait, more_bytes_than=sys.maxsize, events=sys.maxsize)
+                wait = self._attempt_when_due(at_once=not tried)
+            finally:
+                self._end_attempt()
+            tried = True
+            if wait > 0.0 and not done():
+                wait = min(wait, deadline - self._clock())
+                self._source.wait(wait, more_bytes_than=sys.maxsize, events=sys.maxsize)
 
+    @delivering
     def send_now(self, timeout_seconds: float) -> None:
         """Make one attempt for what waits, in the calling thread; what fails stays for the next one."""
         deadline = self._clock() + timeout_seconds
-        if not self._begin_attempt(timeout_seconds):
-            return
         try:
-            with delivering():
-                while True:
-                    with self._dispatch.turn:
-                        batch = self._dispatch.compose()
-                    if batch is None:
-                        return
-                    accepted = self._dispatch.request(batch)
-                    # Of a request that was refused the rest can still be delivered.
-                    if not (accepted or self._dispatch.batches.narrowing) or self._clock() >= deadline:
-                        return
+            if not self._begin_attempt(timeout_seconds):
+                return
+            while True:
+                with self._dispatch.turn:
+                    batch = self._dispatch.compose()
+                if batch is None:
+                    return
+                accepted = self._dispatch.request(batch)
+                # Of a request that was refused the rest can still be delivered.
+                if not (accepted or self._dispatch.batches.narrowing) or self._clock() >= deadline:
+                    return
         finally:
-            self._attempt.release()
+            self._end_attempt()
 
     def _begin_attempt(self, timeout_seconds: float) -> bool:
-        """Become the one who delivers; False after the time-out, or when this thread was interrupted delivering."""
-        if self._attempt._is_owned() or self._dispatch.turn._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+        """Become the one who delivers; False after the time-out, or when this thread was interrupted in its turn."""
+        if self._dispatch.turn._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
             return False
         return self._attempt.acquire(timeout=max(0.0, min(timeout_seconds, threading.TIMEOUT_MAX)))
+
+    def _end_attempt(self) -> None:
+        # As often as it was begun: an exception thrown into this thread may have come before it could be ended.
+        while self._attempt._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+            self._attempt.release()
 
     def _attempt_when_due(self, *, at_once: bool) -> float:
         """Make a request if it is time for one; return how long to wait for the next."""

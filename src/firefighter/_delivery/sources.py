@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MAX_WINDOW_BYTES
@@ -47,14 +47,14 @@ class Source(Protocol[Event]):
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and bytes, can be taken."""
 
-    def take(self, max_events: int, max_bytes: int) -> list[Event]:
-        """Return the oldest, and keep them until they are acknowledged or dropped."""
+    def take(self, max_events: int, max_bytes: int, into: list[Event]) -> None:
+        """Put the oldest into a list, behind what is there, and keep them until they are acknowledged or dropped."""
 
-    def acknowledge(self, events: Sequence[Event]) -> None:
-        """Count as delivered."""
+    def acknowledge(self, events: list[Event]) -> None:
+        """Count as delivered; the list is empty afterwards."""
 
-    def drop(self, events: Sequence[Event], reason: str) -> None:
-        """Count as dropped."""
+    def drop(self, events: list[Event], reason: str) -> None:
+        """Count as dropped; the list is empty afterwards."""
 
     def exhausted(self, *, all_settled: bool) -> bool:
         """Return whether nothing of its own is left to be delivered, given whether all that was taken is settled."""
@@ -113,15 +113,15 @@ class SpoolSource:
         """Return how many events, and bytes, are committed and not taken."""
         return self.spool.waiting()
 
-    def take(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
+    def take(self, max_events: int, max_bytes: int, into: list[SpooledEvent]) -> None:
         """Take events, but never so far past the head that a crash could repeat more than the window."""
-        return self.spool.take(max_events, min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes))
+        self.spool.take(max_events, min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes), into)
 
-    def acknowledge(self, events: Sequence[SpooledEvent]) -> None:
+    def acknowledge(self, events: list[SpooledEvent]) -> None:
         """Let go of delivered events."""
         self.spool.acknowledge(events)
 
-    def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
+    def drop(self, events: list[SpooledEvent], reason: str) -> None:
         """Let go of events that will not be delivered."""
         self.spool.drop(events, reason)
 
@@ -243,25 +243,26 @@ class QueueSource:
         """Return how many events, and bytes, have been got from the queue and not been taken."""
         return len(self._events), self._size_bytes
 
-    def take(self, max_events: int, max_bytes: int) -> list[QueuedEvent]:
+    def take(self, max_events: int, max_bytes: int, into: list[QueuedEvent]) -> None:
         """Take the oldest events."""
-        taken: list[QueuedEvent] = []
-        while self._events and len(taken) < max_events and len(self._events[0].data) <= max_bytes:
+        while self._events and max_events > 0 and len(self._events[0].data) <= max_bytes:
             event = self._events.popleft()
+            max_events -= 1
             max_bytes -= len(event.data)
             self._size_bytes -= len(event.data)
-            taken.append(event)
-        return taken
+            into.append(event)
 
-    def acknowledge(self, events: Sequence[QueuedEvent]) -> None:
+    def acknowledge(self, events: list[QueuedEvent]) -> None:
         """Count as delivered, and as done in the queue."""
         self._ledger.delivered(len(events))
         self._done(len(events))
+        events.clear()
 
-    def drop(self, events: Sequence[QueuedEvent], reason: str) -> None:
+    def drop(self, events: list[QueuedEvent], reason: str) -> None:
         """Count as dropped, and as done in the queue."""
         self._ledger.dropped(reason, len(events), sum(len(event.data) for event in events))
         self._done(len(events))
+        events.clear()
 
     def exhausted(self, *, all_settled: bool) -> bool:
         """Return whether nothing is left."""

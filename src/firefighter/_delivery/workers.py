@@ -90,14 +90,14 @@ class Workers:
             finally:
                 self._gone.leave(wakeup)
 
+    @delivering
     def _run(self) -> None:
         try:
-            with delivering():
-                while True:
-                    while self._work():
-                        pass
-                    if not self._called_again():
-                        return
+            while True:
+                while self._work():
+                    pass
+                if not self._called_again():
+                    return
         finally:
             self._leave()
 

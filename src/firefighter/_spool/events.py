@@ -8,7 +8,7 @@ from typing import NamedTuple
 from firefighter._escaping import restore
 from firefighter._spool.segment import Segment
 
-__all__ = ['SpooledEvent', 'read_on', 'stretches']
+__all__ = ['SpooledEvent', 'Stretch', 'read_on', 'stretches']
 
 
 class SpooledEvent(NamedTuple):
@@ -20,8 +20,12 @@ class SpooledEvent(NamedTuple):
     end: int
 
 
-def read_on(segment: Segment, max_events: int, max_bytes: int) -> tuple[list[SpooledEvent], int]:
-    """Read on in a segment, up to its next hole; return the events and their bytes."""
+Stretch = tuple[Segment, int, int, int]
+"""Events without a gap between them: their segment, start, end, and how many there are."""
+
+
+def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[SpooledEvent]) -> tuple[int, int]:
+    """Read on in a segment, up to its next hole; return how many events, and bytes, were put behind those in the list."""
     events: list[SpooledEvent] = []
     begin = start = segment.read_offset
     stop = segment.hole_start if segment.hole_start > start else segment.tail
@@ -39,15 +43,17 @@ def read_on(segment: Segment, max_events: int, max_bytes: int) -> tuple[list[Spo
             line = restore(line)
         note(new(SpooledEvent, (line, segment, start, end)))
         start = end
-    # At the end, so that an exception thrown into this thread on the way leaves all of them to be read again.
+    count = len(events)
+    # No call among these: an exception thrown into this thread finds all of them read, and in the list, or none.
+    into += events
     segment.read_offset = start
-    segment.read_events += len(events)
-    return events, start - begin
+    segment.read_events += count
+    return count, start - begin
 
 
-def stretches(events: Sequence[SpooledEvent]) -> list[tuple[Segment, int, int, int]]:
-    """Return where events lie, as stretches without a gap: segment, start, end, and how many there are in it."""
-    found: list[tuple[Segment, int, int, int]] = []
+def stretches(events: Sequence[SpooledEvent]) -> list[Stretch]:
+    """Return where events lie."""
+    found: list[Stretch] = []
     segment, start, end, count = None, 0, 0, 0
     for _, its_segment, its_start, its_end in events:
         if its_start != end or its_segment is not segment:

@@ -23,7 +23,7 @@ from typing import Protocol
 from firefighter._event_ids import Dropped
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
-__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Bookmark', 'Segment']
+__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
 
 
 class Origin(Protocol):
@@ -31,10 +31,6 @@ class Origin(Protocol):
 
     def discard(self, segment: Segment) -> None:
         """Let go of it and what is in it; a second time does nothing."""
-
-
-# What `bookmark` returns: for `turn_back` alone.
-Bookmark = tuple[int, int, int, list[tuple[int, int]]]
 
 
 class Segment:
@@ -150,14 +146,6 @@ class Segment:
         for start, end in holes:
             self.settle(start, end, 0)
 
-    def bookmark(self) -> Bookmark:
-        """Return how far delivery has read."""
-        return self.read_offset, self.read_events, self.hole_start, self._holes[:]
-
-    def turn_back(self, bookmark: Bookmark) -> None:
-        """Have delivery read again from there."""
-        self.read_offset, self.read_events, self.hole_start, self._holes = bookmark
-
     def skip_hole(self) -> None:
         """Go on reading behind the torn bytes at `hole_start`."""
         self.read_offset = self._holes.pop(0)[1]
@@ -169,6 +157,9 @@ class Segment:
         self._settled.sort()
         while self._settled:
             start, end, events = self._settled[0]
+            if start < self.words[HEAD]:  # noted a second time, since an exception came between
+                del self._settled[0]
+                continue
             if start != self.words[HEAD]:
                 break
             if self._erases:

@@ -11,13 +11,13 @@ So no event is both dropped and sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
-from firefighter._spool.events import SpooledEvent, read_on, stretches
+from firefighter._spool.events import SpooledEvent, Stretch, read_on, stretches
 from firefighter._spool.memory import MemoryStore
-from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Bookmark, Segment
+from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'SpooledEvent']
@@ -29,8 +29,19 @@ class Spool(AppendSide):
     Of what follows, one thread at a time may do anything.
     """
 
-    # Segments of dead producers, with events that were pending in them.
-    _adopted: tuple[Segment, ...] = ()
+    def __init__(
+        self,
+        max_bytes: int,
+        overflow: OverflowPolicy = 'drop_oldest',
+        block_timeout_seconds: float = 1.0,
+        wake: Callable[[], None] = lambda: None,
+        store: Store | None = None,
+    ) -> None:
+        super().__init__(max_bytes, overflow, block_timeout_seconds, wake, store)
+        # Segments of dead producers, with events that were pending in them.
+        self._adopted: tuple[Segment, ...] = ()
+        # Stretches whose events are counted already, and that the heads have still to move over.
+        self._to_settle: list[Stretch] = []
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and how many bytes, are committed and not taken yet."""
@@ -81,51 +92,60 @@ class Spool(AppendSide):
             self._alarm_committed = alarm_committed
             return True
 
-    def take(self, max_events: int, max_bytes: int) -> list[SpooledEvent]:
-        """Return the oldest events not taken yet, at most so many, of at most so many bytes together.
+    def take(
+        self, max_events: int, max_bytes: int, into: list[SpooledEvent] | None = None
+    ) -> list[SpooledEvent]:
+        """Take the oldest events not taken yet, at most so many, of at most so many bytes together.
 
         They stay in the spool until they are acknowledged or dropped.
-        """
-        bookmarks: list[tuple[Segment, Bookmark]] = []
-        try:
-            return self._take(max_events, max_bytes, bookmarks)
-        except BaseException:
-            # No memory for all of them, or this thread is killed: what was read already, nobody has.
-            for segment, bookmark in bookmarks:
-                segment.turn_back(bookmark)
-            raise
 
-    def _take(
-        self, max_events: int, max_bytes: int, bookmarks: list[tuple[Segment, Bookmark]]
-    ) -> list[SpooledEvent]:
-        taken: list[SpooledEvent] = []
+        Args:
+            max_events: how many.
+            max_bytes: of their lines.
+            into: where to put them, behind what is there: an event is there as soon as it counts as taken, so that an
+                exception thrown into this thread on the way loses none.
+
+        Returns:
+            That list, or a new one.
+        """
+        taken = [] if into is None else into
         for segment in (*self._segments, *self._adopted):
-            bookmarks.append((segment, segment.bookmark()))
             while segment.unread_bytes and self._claim(segment):
                 if segment.read_offset == segment.hole_start:
                     segment.skip_hole()
                     continue
-                events, size_bytes = read_on(segment, max_events - len(taken), max_bytes)
+                events, size_bytes = read_on(segment, max_events, max_bytes, taken)
                 if not events:
                     return taken
-                taken += events
+                max_events -= events
                 max_bytes -= size_bytes
         return taken
 
-    def acknowledge(self, events: Sequence[SpooledEvent]) -> None:
-        """Count events as delivered, and let go of them."""
-        delivered = len(events)
-        with self._lock:
-            self._tally.delivered += delivered
-        self._settle(events)
+    def acknowledge(self, events: list[SpooledEvent]) -> None:
+        """Count events as delivered, and let go of them.
 
-    def drop(self, events: Sequence[SpooledEvent], reason: str) -> None:
-        """Count events that were taken as dropped, and let go of them."""
-        dropped, size_bytes = len(events), sum(len(event.data) for event in events)
+        The list is empty afterwards. An exception thrown into this thread on the way (KeyboardInterrupt) leaves it either
+        full, and nothing done, or empty, and the rest is done by the next call or `tidy`.
+        """
+        delivered, where = len(events), stretches(events)
         with self._lock:
+            # No call among these, so that nothing can come between.
+            self._tally.delivered += delivered
+            self._to_settle += where
+            del events[:]
+        self.tidy()
+
+    def drop(self, events: list[SpooledEvent], reason: str) -> None:
+        """Count events that were taken as dropped, and let go of them; the list is as for `acknowledge`."""
+        dropped, where = len(events), stretches(events)
+        size_bytes = sum(len(event.data) for event in events)
+        with self._lock:
+            # As above.
             self._tally.dropped[reason] += dropped
             self._tally.dropped_bytes[reason] += size_bytes
-        self._settle(events)
+            self._to_settle += where
+            del events[:]
+        self.tidy()
 
     @property
     def has_adopted_waiting(self) -> bool:
@@ -156,6 +176,7 @@ class Spool(AppendSide):
         self._stock = Stock(self._store, MIN_SPOOL_BYTES)
         self._aside.clear()
         self._adopted = ()
+        self._to_settle.clear()
         self._live = live_of((full_segment(0),))
         self.disarm()
 
@@ -191,6 +212,7 @@ class Spool(AppendSide):
         """Let go of what is settled, and have the next segment ready when the one in use is half full."""
         if self._aside:
             self.append_set_aside()
+        self._move_heads()
         self._unblock()
         segments = self._segments
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
@@ -215,10 +237,11 @@ class Spool(AppendSide):
                 segment.claimed = segment in self._segments
         return segment.claimed
 
-    def _settle(self, events: Sequence[SpooledEvent]) -> None:
-        for segment, start, end, count in stretches(events):
-            segment.settle(start, end, count)
-        self.tidy()
+    def _move_heads(self) -> None:
+        while self._to_settle:
+            segment, start, end, events = self._to_settle[0]
+            segment.settle(start, end, events)
+            del self._to_settle[0]
 
     def _unblock(self) -> None:
         """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
