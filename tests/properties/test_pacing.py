@@ -172,12 +172,12 @@ def test_one_hiccup_leaves_no_limit():
 
 def test_what_was_on_its_way_is_not_heard_in_the_lesson():
     """Eight at once that are refused are one sign of throttling: they were started before there was a limit."""
-    pacer = Pacer(lambda: 0.5)
+    pacer, now = after([Step(0.05, 100, 20, 0.0)])
     for _ in range(8):
-        pacer.started(0.0, 100, 20_000)
+        pacer.started(now, 100, 20_000)
     for _ in range(8):
-        answer(pacer, 0.1, 100, 100)
-    now = 0.1
+        answer(pacer, now, 100, 100)
+    assert pacer._limits is not None
     for _ in range(60):
         now += max(0.1, pacer.seconds_until_allowed(now))
         pacer.started(now, 100, 20_000)
@@ -246,6 +246,14 @@ def test_a_stream_that_takes_nothing_teaches_nothing():
     """Hours of it are an outage, which the backoff is for; when it is over, what has queued is to be sent."""
     pacer, _ = throttled(refused_share=1.0, requests=2000)
     assert pacer._limits is None or pacer._limits[0] >= 500
+
+
+def test_when_a_stream_is_back_all_that_has_queued_may_be_sent():
+    """Whether it was down from the start, or while it was thought to be throttled."""
+    pacer, now = after([Step(0.1, 500, 200, 1.0)] * 10)
+    assert pacer.most(now) == UNLIMITED
+    pacer, _ = after([Step(0.1, 500, 200, share) for share in [0.0] + [1.0] * 3 + [0.0] * 60])
+    assert pacer._limits is None
 
 
 def test_an_outage_leaves_most_of_what_was_learnt():

@@ -6,7 +6,7 @@ producer keeps three limits of its own, allows itself a little more while nothin
 
 *No limit* holds until the first throttling, and again when five minutes have passed without any.
 
-*The first throttling begins a lesson*: producers go on as fast as they just were for as many requests as make up a few
+*The first throttling of a stream that has just taken something begins a lesson*: producers go on as fast as they just were for as many requests as make up a few
 seconds, and then keep to the share of it that was accepted. One answer would tell each something else, and they would
 start far apart. Where nothing more is refused, or nothing accepted, there is no limit. What is refused in part tells of records and bytes; what is
 refused whole, of requests as well.
@@ -114,6 +114,7 @@ class Pacer:
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = -inf
+        self._accepted_at = -inf
         self._quickens_at = -inf
         # What was started has used up the limits until then; the next start is later by a chance part.
         self._used_until = -inf
@@ -169,12 +170,14 @@ class Pacer:
         refused = max(throttled_records / records, throttled_bytes / max(1, size_bytes))
         limits = self._limits_at(now)
         if limits is None:
-            if refused:
+            if refused and (refused < 1.0 or now - self._accepted_at < _LESSON_SECONDS):
                 self._begin_lesson(now)
         else:
             self._learn(now, limits, _seconds_of(limits, records, size_bytes), refused)
         if refused:
             self._throttled_at = now
+        if refused < 1.0:
+            self._accepted_at = now
 
     def _limits_at(self, now: float) -> _Amounts | None:
         if self._limits is not None and now - self._throttled_at >= _FORGET_SECONDS:
@@ -257,6 +260,8 @@ class _Lesson:
 
     def hear(self, seconds: float, refused: float) -> None:
         if self.begun:
+            if refused < 1.0 and self._refused[0] == self._seconds:  # it was down until now
+                self._seconds, self._refused = 0.0, [0.0, 0.0, 0.0]
             self._seconds += seconds
             self._refused = [
                 before + seconds * share
