@@ -15,8 +15,9 @@ from typing import Generic
 from firefighter._delivery.batches import Batch, Batches
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
+from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
+from firefighter._delivery.pacing import Pacer
 from firefighter._delivery.retry import Retries
 from firefighter._delivery.sources import Event, Source
 from firefighter._delivery.transport import Transport
@@ -85,6 +86,7 @@ class Dispatch(Generic[Event]):
         self.progress = Broadcast()
         self.batches: Batches[Event] = Batches(source, self._bury)
         self._retries = Retries(jitter)
+        self._pacer = Pacer(jitter)
         self.flushes_served = 0
         self._flushes_tried = 0
         self.last_start = -inf
@@ -120,10 +122,11 @@ class Dispatch(Generic[Event]):
         return self._retries.misconfigured and self._flushes_tried >= flushes
 
     def seconds_until_allowed(self) -> float:
-        """Return how long failures keep the next request back. A new FLUSH is one more try."""
+        """Return how long failures and the stream's quota keep the next request back. A new FLUSH is one more try."""
         if self._source.flushes != self.flushes_served:
             return 0.0
-        return max(0.0, self._retries.allowed_at - self._clock())
+        now = self._clock()
+        return max(0.0, self._retries.allowed_at - now, self._pacer.seconds_until_allowed(now))
 
     def waiting(self) -> tuple[int, int, float]:
         """Return how many events, and bytes, wait in the source, and since when."""
@@ -172,6 +175,7 @@ class Dispatch(Generic[Event]):
             self._waiting_since = None
             self._empty_at = now
         self._date()
+        self._pacer.started(now, len(batch.events), batch.size_bytes)
         traffic = self._traffic
         traffic.requests += 1
         traffic.records += len(batch.events)
@@ -196,7 +200,8 @@ class Dispatch(Generic[Event]):
 
     def _most(self) -> tuple[int, int]:
         """Return how many records, and bytes of data, the next request may have."""
-        return MAX_RECORDS, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
+        records, size_bytes = self._pacer.most(self._clock())
+        return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
 
     def _reclaim(self) -> None:
         """Take back what was composed by a thread that was killed, or interrupted, before it began its request."""
@@ -207,6 +212,7 @@ class Dispatch(Generic[Event]):
                 self.batches.reclaim(batch)
 
     def _settle(self, batch: Batch[Event], answer: Answer) -> None:
+        self._pace(batch, answer)
         hopeless = self.batches.settle(batch, answer)
         self._flushes_tried = max(self._flushes_tried, batch.flushes)
         if answer.cause is None:
@@ -214,6 +220,20 @@ class Dispatch(Generic[Event]):
         else:
             self._note_failure(batch, answer, hopeless=hopeless)
             self._complain(batch, answer)
+
+    def _pace(self, batch: Batch[Event], answer: Answer) -> None:
+        """Tell the pacer of what the stream has taken, and what not; other failures say nothing of its quota."""
+        taken, taken_bytes, throttled, throttled_bytes = len(batch.events), batch.size_bytes, 0, 0
+        if answer.cause is not None:
+            taken, taken_bytes = _sum_of(Outcome.ACCEPTED, batch, answer)
+            throttled, throttled_bytes = _sum_of(Outcome.THROTTLED, batch, answer)
+        self._pacer.answered(
+            self._clock(),
+            taken + throttled,
+            taken_bytes + throttled_bytes,
+            throttled_records=throttled,
+            throttled_bytes=throttled_bytes,
+        )
 
     def _note_failure(self, batch: Batch[Event], answer: Answer, *, hopeless: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
@@ -254,3 +274,11 @@ class Dispatch(Generic[Event]):
         if waiting_since is None:
             waiting_since = self._empty_at if self._source.waiting()[0] else inf
         self.oldest_at = min(self.batches.since, waiting_since)
+
+
+def _sum_of(outcome: Outcome, batch: Batch[Event], answer: Answer) -> tuple[int, int]:
+    """Return how many of a batch's events have that outcome, and their size."""
+    sizes = [
+        len(event.data) for event, own in zip(batch.events, answer.outcomes, strict=True) if own is outcome
+    ]
+    return len(sizes), sum(sizes)
