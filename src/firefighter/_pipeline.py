@@ -195,6 +195,7 @@ class Pipeline:
             if not self.synchronous:
                 # A thread that was killed may not have said so: the next event starts another.
                 self.open_here[0] = 0
+        self.sender.hurry(deadline)
         through = self.source.flush()
         if self._must_not_wait():
             return self.spool.settled_through >= through

@@ -33,6 +33,8 @@ from scripted_client import MOODS, ScriptedClient
 
 pytestmark = pytest.mark.usefixtures('short_pauses')
 
+# A life whose stream throttles it waits for the Pacer, up to a second before the first lesson.
+EXAMPLES = 50
 SNAPSHOT_INTERVAL_SECONDS = 0.001
 # From many events in a segment to more than one segment of the smallest spool holds.
 SIZES = st.sampled_from([0, 0, 100, 900, 9_000, MIN_SPOOL_BYTES])
@@ -153,7 +155,7 @@ def compare(logged: list[str], arrived: Counter[str], stats: Stats) -> int:
     return copies + arrived_and_dropped
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(actions=st.lists(ACTIONS, max_size=25), options=OPTIONS)
 def test_in_memory_every_event_has_one_fate(actions, options):
     """Also at the bound, and with a handler that is closed and used again."""
@@ -161,7 +163,7 @@ def test_in_memory_every_event_has_one_fate(actions, options):
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='there is no spool on disk on Windows')
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(actions=st.lists(ACTIONS, max_size=25), options=OPTIONS)
 def test_on_disk_every_event_has_one_fate(actions, options):
     """As in memory; and in the end no file is left."""
@@ -171,7 +173,7 @@ def test_on_disk_every_event_has_one_fate(actions, options):
 
 
 @pytest.mark.parametrize('place', ['memory', 'disk'])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES // 2, deadline=None)
 @given(actions=st.lists(ACTIONS, max_size=25), options=OPTIONS)
 def test_numbered_no_gap_is_unexplained(place, actions, options):
     """What arrived proves it by itself: of each number there is the event, or a marker that says why not."""

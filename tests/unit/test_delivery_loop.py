@@ -243,6 +243,24 @@ def test_a_flush_tries_at_once_what_waits_for_its_retry(loop) -> None:
     assert len(loop.sent) == 2
 
 
+def test_while_somebody_waits_failures_are_repeated_within_a_second(loop) -> None:
+    """The pause that an outage has grown to would be longer than the wait."""
+    loop.append(b'one\n')
+    loop.source.flush()
+    loop.transport.script = [[RETRY]] * 100
+    for _ in range(300):
+        loop.step(1)
+    before = len(loop.sent)
+    loop.sender.hurry(loop.clock.now + 10.5)
+    loop.source.flush()
+    for _ in range(10):
+        loop.step(1)
+    assert len(loop.sent) - before == 10
+    for _ in range(60):
+        loop.step(1)
+    assert len(loop.sent) - before <= 13
+
+
 def test_what_the_service_refuses_is_dropped_counted_and_not_repeated(loop) -> None:
     """The same again would be refused again; the others are not lost for it."""
     loop.append(b'one\n', b'two\n')

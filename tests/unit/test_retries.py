@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION, Retries
+from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, HURRIED_SECONDS, MISCONFIGURATION, Retries
 
 
 @pytest.fixture
@@ -66,3 +66,21 @@ def test_when_all_was_refused_alone_no_more_refusals_are_free(retries):
     """Nobody can tell a culprit any more."""
     retries.note_refusal(10, started_at=9, hopeless=True)
     assert retries.misconfigured
+
+
+def test_while_somebody_waits_no_pause_is_long(retries):
+    """A flush of ten seconds after an outage of an hour tries ten times, not once."""
+    for now in range(10):
+        fail(retries, now, started_at=now)
+    assert retries.seconds_left(9) == FAILURE.cap_seconds
+    retries.hurry(15)
+    assert retries.seconds_left(9) == HURRIED_SECONDS
+    assert retries.seconds_left(9.5) == HURRIED_SECONDS - 0.5
+    assert retries.seconds_left(16) == 9 + FAILURE.cap_seconds - 16
+
+
+def test_nobody_hurries_what_someone_has_to_mend(retries):
+    """A flush returns after one try then."""
+    fail(retries, 10, started_at=9, misconfigured=True)
+    retries.hurry(1000)
+    assert retries.seconds_left(10) == MISCONFIGURATION.base_seconds

@@ -121,12 +121,16 @@ class Dispatch(Generic[Event]):
         """Return whether a request since the given flush found that someone has to mend the configuration."""
         return self._retries.misconfigured and self._flushes_tried >= flushes
 
+    def hurry(self, until: float) -> None:
+        """Make no long pauses after failures until then: somebody waits."""
+        self._retries.hurry(until)
+
     def seconds_until_allowed(self) -> float:
         """Return how long failures and the stream's quota keep the next request back. A new FLUSH is one more try."""
         if self._source.flushes != self.flushes_served:
             return 0.0
         now = self._clock()
-        return max(0.0, self._retries.allowed_at - now, self._pacer.seconds_until_allowed(now))
+        return max(self._retries.seconds_left(now), self._pacer.seconds_until_allowed(now))
 
     def waiting(self) -> tuple[int, int, float]:
         """Return how many events, and bytes, wait in the source, and since when."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ['FAILURE', 'FREE_REFUSALS', 'MISCONFIGURATION', 'Backoff', 'Retries']
+__all__ = ['FAILURE', 'FREE_REFUSALS', 'HURRIED_SECONDS', 'MISCONFIGURATION', 'Backoff', 'Retries']
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ FREE_REFUSALS = 20
 """Without a pause between them. Halving 500 records down to one invalid one takes 9 refusals, to two takes at most 18."""
 
 
+HURRIED_SECONDS = 1.0
+"""Where somebody waits for delivery (flush, close, the end of the process) no pause is longer than this: in the ten
+seconds that a program gives to its end, a pause of thirty would be the last."""
+
+
 class Retries:
     """When failures let the next request start. Knows no clock: each method is told the time.
 
@@ -68,8 +73,19 @@ class Retries:
         self.misconfigured = False
         self._jitter = jitter
         self._failures = 0
+        self._hurried_until = -inf
         self._refusals = 0
         self._noted_at = -inf
+
+    def hurry(self, until: float) -> None:
+        """Take note that somebody waits until then."""
+        self._hurried_until = max(self._hurried_until, until)
+
+    def seconds_left(self, now: float) -> float:
+        """Return how long until the next request may start."""
+        if now < self._hurried_until and not self.misconfigured:
+            return max(0.0, min(self.allowed_at, self._noted_at + HURRIED_SECONDS) - now)
+        return max(0.0, self.allowed_at - now)
 
     def note_success(self, *, started_at: float) -> None:
         """Take note of a request of which everything was accepted, or all but what exceeds the stream's quota."""

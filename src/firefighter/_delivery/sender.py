@@ -180,6 +180,10 @@ class Sender(Generic[Event]):
             self._ends_at = inf
             return self.running
 
+    def hurry(self, until: float) -> None:
+        """Make no long pauses after failures until then, by the clock: somebody waits for delivery."""
+        self._dispatch.hurry(until)
+
     def found_misconfigured(self, flushes: int) -> bool:
         """Return whether a request since the given flush found that someone has to mend the configuration."""
         return self._dispatch.found_misconfigured(flushes)
