@@ -12,7 +12,8 @@ prefix, then zeros), or zeros. So:
 * a line is good when it is whole and begins where lines begin: behind the header, or behind a newline that is there;
 * the first NUL ends what is good. After a stretch of zeros it is not known where in a line the bytes go on, so they are torn
   up to the next newline, and what follows that is good again;
-* torn bytes are all that is neither good nor zero. Lines settled before are among the good ones: at least once wins.
+* torn bytes are all that is neither good nor zero, but for a newline right behind a zero: whoever delivers after a reboot
+  overwrites what is settled with zeros, and leaves its last newline, so that the next line is still behind one. Lines settled before are among the good ones: at least once wins.
 
 A line of the spool never contains a NUL (`firefighter._escaping`), so zeros cannot hide in one. If pages are lost in the
 ways above, exactly those lines are good that are whole and behind the header or a surviving newline, and nothing else.
@@ -121,9 +122,8 @@ def _search(data: bytes | mmap.mmap) -> Recovery:
     torn: list[Torn] = []
     # Always the beginning of a line.
     position, end = HEADER_BYTES, len(data)
-    while position < end:
-        if len(torn) >= MOST_TORN:
-            torn.append(Torn(position, end))
+    for _ in range(MOST_TORN):
+        if position == end:
             break
         zero = _find(data, b'\0', position, end)
         behind_lines = max(position, data.rfind(b'\n', position, zero) + 1)
@@ -131,6 +131,8 @@ def _search(data: bytes | mmap.mmap) -> Recovery:
             good.append(Good(position, behind_lines, _lines(data, position, behind_lines)))
         position = min(_find(data, b'\n', zero, end) + 1, end)
         torn.extend(_torn(data, behind_lines, position))
+    if position < end:
+        torn.append(Torn(position, end))
     return Recovery(exact=False, good=tuple(good), torn=tuple(torn))
 
 
@@ -141,7 +143,8 @@ def _torn(data: bytes | mmap.mmap, position: int, end: int) -> Iterator[Torn]:
         if position == end:
             return
         zero = _find(data, b'\0', position, end)
-        yield Torn(position, zero)
+        if data[position:zero] != b'\n':
+            yield Torn(position, zero)
         position = zero
     yield Torn(position, end)
 

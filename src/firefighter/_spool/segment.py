@@ -134,7 +134,7 @@ class Segment:
             events: the lines in between.
             holes: stretches without whole lines in between, in order; they count as settled.
             exact: whether the next one to take it over would trust the head. Where not (it is from before a reboot), what
-                is settled is overwritten with zeros, so that our own death repeats no more than what was under way.
+                is settled is overwritten with zeros, but for its last newline, so that our own death repeats no more than what was under way.
         """
         self._reset(0, head)
         self.claimed = True
@@ -163,7 +163,8 @@ class Segment:
             if start != self.words[HEAD]:
                 break
             if self._erases:
-                self.mapping[start:end] = bytes(end - start)
+                # But for the newline: behind zeros alone, recovery could not tell that a line begins here.
+                self.mapping[start : end - 1] = bytes(end - 1 - start)
             # No call between these three: an exception thrown into this thread cannot part them.
             self.words[HEAD] = end
             self.head_events += events
