@@ -11,7 +11,7 @@ So no event is both dropped and sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
@@ -29,19 +29,10 @@ class Spool(AppendSide):
     Of what follows, one thread at a time may do anything.
     """
 
-    def __init__(
-        self,
-        max_bytes: int,
-        overflow: OverflowPolicy = 'drop_oldest',
-        block_timeout_seconds: float = 1.0,
-        wake: Callable[[], None] = lambda: None,
-        store: Store | None = None,
-    ) -> None:
-        super().__init__(max_bytes, overflow, block_timeout_seconds, wake, store)
-        # Segments of dead producers, with events that were pending in them.
-        self._adopted: tuple[Segment, ...] = ()
-        # Stretches whose events are counted already, and that the heads have still to move over.
-        self._to_settle: list[Stretch] = []
+    # Segments of dead producers, with events that were pending in them.
+    _adopted: tuple[Segment, ...] = ()
+    # Stretches whose events are counted already, and that the heads have still to move over.
+    _to_settle: tuple[Stretch, ...] = ()
 
     def waiting(self) -> tuple[int, int]:
         """Return how many events, and how many bytes, are committed and not taken yet."""
@@ -127,7 +118,7 @@ class Spool(AppendSide):
         The list is empty afterwards. An exception thrown into this thread on the way (KeyboardInterrupt) leaves it either
         full, and nothing done, or empty, and the rest is done by the next call or `tidy`.
         """
-        delivered, where = len(events), stretches(events)
+        delivered, where = len(events), tuple(stretches(events))
         with self._lock:
             # No call among these, so that nothing can come between.
             self._tally.delivered += delivered
@@ -137,7 +128,7 @@ class Spool(AppendSide):
 
     def drop(self, events: list[SpooledEvent], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them; the list is as for `acknowledge`."""
-        dropped, where = len(events), stretches(events)
+        dropped, where = len(events), tuple(stretches(events))
         size_bytes = sum(len(event.data) for event in events)
         with self._lock:
             # As above.
@@ -176,7 +167,7 @@ class Spool(AppendSide):
         self._stock = Stock(self._store, MIN_SPOOL_BYTES)
         self._aside.clear()
         self._adopted = ()
-        self._to_settle.clear()
+        self._to_settle = ()
         self._live = live_of((full_segment(0),))
         self.disarm()
 
@@ -241,7 +232,7 @@ class Spool(AppendSide):
         while self._to_settle:
             segment, start, end, events = self._to_settle[0]
             segment.settle(start, end, events)
-            del self._to_settle[0]
+            self._to_settle = self._to_settle[1:]
 
     def _unblock(self) -> None:
         """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
