@@ -29,6 +29,7 @@ def sessions(monkeypatch):
             return client
 
     monkeypatch.setattr(boto3.session, 'Session', NotedSession)
+    monkeypatch.setattr(boto3, 'DEFAULT_SESSION', None)
     return made
 
 

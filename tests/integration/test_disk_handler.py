@@ -603,7 +603,7 @@ def test_a_daemon_that_closes_all_descriptors_loses_nothing(run):
         CLOSE_ALL
         + """
 client = BlockingClient()
-made = handler(client, send_interval=0)
+made = handler(client, send_interval=0, max_in_flight=1)  # in their order
 for number in range(300):
     logger.info('%d%s', number, ' ' * 900)
 client.wait_for_requests(1)

@@ -192,7 +192,9 @@ def test_memory_is_bounded_while_the_destination_is_down(overflow, make_handler,
 def test_drop_oldest_keeps_the_newest(make_handler, make_logger) -> None:
     """The default: a stretch of the oldest that are not on their way gives way."""
     client = BlockingClient()
-    handler = make_handler('bar', send_interval=0, boto3_client=client, max_spool_bytes=SMALLEST_SPOOL)
+    handler = make_handler(
+        'bar', send_interval=0, boto3_client=client, max_spool_bytes=SMALLEST_SPOOL, max_in_flight=1
+    )
     make_logger(handler).info({'number': -1})
     client.wait_for_requests(1)
     fill(handler, make_logger)
@@ -207,7 +209,9 @@ def test_drop_oldest_keeps_the_newest(make_handler, make_logger) -> None:
 def test_drop_newest_keeps_the_oldest(make_handler, make_logger) -> None:
     """The new event gives way: what arrives is the beginning, without a gap."""
     client = BlockingClient()
-    handler = make_handler('bar', boto3_client=client, max_spool_bytes=SMALLEST_SPOOL, overflow='drop_newest')
+    handler = make_handler(
+        'bar', boto3_client=client, max_spool_bytes=SMALLEST_SPOOL, overflow='drop_newest', max_in_flight=1
+    )
     fill(handler, make_logger)
     client.release()
     assert handler.flush()
@@ -226,6 +230,7 @@ def test_block_waits_for_room_and_loses_nothing(make_handler, make_logger) -> No
         max_spool_bytes=SMALLEST_SPOOL,
         overflow='block',
         block_timeout_seconds=DEADLINE_SECONDS,
+        max_in_flight=1,
     )
     logging_thread = threading.Thread(target=fill, args=(handler, make_logger))
     logging_thread.start()
