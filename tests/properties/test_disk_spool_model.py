@@ -29,6 +29,9 @@ from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
 from firefighter._spool.header import HEADER_BYTES
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
+# Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
+pytestmark = pytest.mark.timeout(240)
+
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -16,6 +17,9 @@ from firefighter._spool.destination import Destination
 from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
+
+# Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
+pytestmark = pytest.mark.timeout(240)
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30
