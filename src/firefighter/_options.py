@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.drops import DropHook
 from firefighter._oversize import OversizePolicy
@@ -18,6 +19,7 @@ from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
 
 __all__ = [
     'DOCUMENTED_RECORD_SIZE',
+    'TARGET_BATCH_BYTES',
     'Options',
     'check_client_arguments',
     'check_flag',
@@ -29,6 +31,9 @@ __all__ = [
 
 DOCUMENTED_RECORD_SIZE = 1024
 """The documented value of FirehoseHandler.MAX_RECORD_SIZE, in bytes."""
+
+TARGET_BATCH_BYTES = 64 * 1024
+"""The default of `target_batch_bytes`: more than this waiting, and a batch of aggregates is due."""
 
 MEMORY_SPOOL_BYTES = 16 * 1024 * 1024
 DISK_SPOOL_BYTES = 64 * 1024 * 1024
@@ -54,6 +59,9 @@ class Options:
     on_drop: DropHook | None
     on_dead_letter: DeadLetterHook | None
     event_ids: bool
+    aggregate: bool
+    max_aggregated_events: int | None
+    target_batch_bytes: int
 
     def __post_init__(self) -> None:
         if self.max_spool_bytes is not None:
@@ -68,6 +76,18 @@ class Options:
         _check_callable('on_drop', self.on_drop)
         _check_callable('on_dead_letter', self.on_dead_letter)
         check_flag('event_ids', self.event_ids)
+        check_flag('aggregate', self.aggregate)
+        if self.max_aggregated_events is not None:
+            _check_integer('max_aggregated_events', self.max_aggregated_events, at_least=1)
+        _check_integer('target_batch_bytes', self.target_batch_bytes, at_least=0)
+        if not self.aggregate:
+            _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
+            _check_needs_aggregate('target_batch_bytes', given=self.target_batch_bytes != TARGET_BATCH_BYTES)
+
+    @property
+    def aggregation(self) -> Aggregation | None:
+        """How events become Firehose records; None: each is one."""
+        return Aggregation(self.max_aggregated_events) if self.aggregate else None
 
     @property
     def memory_bytes(self) -> int:
@@ -175,6 +195,11 @@ def _check_method(name: str, value: object, method: str) -> None:
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, not {value!r}')
+
+
+def _check_needs_aggregate(name: str, *, given: bool) -> None:
+    if given:
+        raise ValueError(f'{name} says nothing without aggregate=True: add that, or leave out {name}')
 
 
 def _check_callable(name: str, value: Callable[..., object] | None) -> None:

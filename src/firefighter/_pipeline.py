@@ -102,7 +102,7 @@ class Pipeline:
         self._drops = DropReports(options.on_drop, self._dropped)
         self._dead_letters = DeadLetters(options.on_dead_letter, self._keep_dead_letter, diagnostics)
         self._transport = BotoTransport(client)
-        self.source = SpoolSource(self.spool, wakeup, self._keep_house)
+        self.source = SpoolSource(self.spool, wakeup, self._keep_house, options.aggregation)
         self.sender = self.make_sender(self.source, stream, rules, max_in_flight=options.max_in_flight)
 
     def make_sender(

@@ -33,13 +33,19 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
 from firefighter._delivery.guard import TOO_DEEP, ask, inside_delivery
 from firefighter._delivery.guard import reset as reset_guard
-from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MIN_REQUEST_GAP_SECONDS
+from firefighter._delivery.limits import (
+    FULL_REQUEST_BYTES,
+    MAX_RECORD_BYTES,
+    MAX_RECORDS,
+    MIN_REQUEST_GAP_SECONDS,
+)
 from firefighter._delivery.sources import QueueSource, SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._escaping import escape
 from firefighter._numbering import NumberedFormatter
 from firefighter._options import (
     DOCUMENTED_RECORD_SIZE,
+    TARGET_BATCH_BYTES,
     Options,
     check_client_arguments,
     check_flag,
@@ -105,6 +111,14 @@ class FirehoseHandler(logging.Handler):
         event_ids: number the events: each ends with `"producer"`, this process's handler, and `"sequence"`, from 0 without
             a gap. What is dropped leaves a gap and a marker event that explains it. So a reader can remove duplicates and
             prove that nothing is missing (`firefighter audit`).
+        aggregate: put many events into one Firehose record, each ended by a newline. Firehose bills every record rounded up to
+            5,120 bytes, so an event of 250 bytes that is a record by itself is billed 20 times its size. For destinations
+            that take several lines in a record: S3, also with conversion to Parquet, Redshift, Splunk Raw; not OpenSearch,
+            Snowflake, Iceberg. Default False.
+        max_aggregated_events: the most events in one record, for streams that take records apart again: 500 where
+            dynamic partitioning does. Default None: as many as 1,024,000 bytes hold.
+        target_batch_bytes: with `aggregate`, stands in for MAX_BATCH_SIZE, unless a subclass or an instance sets that, and the
+            number of events makes no batch due. Default 65,536.
         on_drop: called with (reason, events, bytes) when events were dropped: coalesced, on the delivery thread, or, when
             there is none, in `flush` and `close`.
         on_dead_letter: called with (event, reason) for each event, as bytes, that Firehose refuses as invalid, at the same
@@ -155,6 +169,9 @@ class FirehoseHandler(logging.Handler):
         sync_timeout_seconds: float = 5,
         max_in_flight: int = 4,
         event_ids: bool = False,
+        aggregate: bool = False,
+        max_aggregated_events: int | None = None,
+        target_batch_bytes: int = TARGET_BATCH_BYTES,
         on_drop: DropHook | None = None,
         on_dead_letter: DeadLetterHook | None = None,
         **unknown: NoReturn,
@@ -177,6 +194,9 @@ class FirehoseHandler(logging.Handler):
             on_drop=on_drop,
             on_dead_letter=on_dead_letter,
             event_ids=event_ids,
+            aggregate=aggregate,
+            max_aggregated_events=max_aggregated_events,
+            target_batch_bytes=target_batch_bytes,
         )
         check_send_interval(send_interval)
         check_flag('use_queues', use_queues)
@@ -335,8 +355,9 @@ class FirehoseHandler(logging.Handler):
             flush=self.FLUSH,
             prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
             ledger=pipeline.ledger,
+            aggregation=self._options.aggregation,
         )
-        pipeline.make_sender(source, delivery_stream_name, partial(self._rules, send_interval, 0.0)).run()
+        pipeline.make_sender(source, delivery_stream_name, partial(self._queue_rules, send_interval)).run()
 
     # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
 
@@ -374,7 +395,7 @@ class FirehoseHandler(logging.Handler):
             self.delivery_stream_name or '',
             self._options,
             self._client,
-            rules=lambda: self._rules(self.send_interval, MIN_REQUEST_GAP_SECONDS),
+            rules=self._spool_rules,
             diagnostics=self._diagnostics,
         )
 
@@ -419,10 +440,28 @@ class FirehoseHandler(logging.Handler):
         if not pipeline.open_here[0] and not pipeline.spool.account().pending:
             _lifecycle.let_go(self)
 
-    def _rules(self, send_interval: float, min_gap_seconds: float) -> Rules:
+    def _queue_rules(self, send_interval: float) -> Rules:
+        """Return the documented rules, to the letter."""
+        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0, self._full_bytes)
+
+    def _spool_rules(self) -> Rules:
+        """Return the rules for the handler's own spool."""
+        size_bytes, records = self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT
+        if self._options.aggregate:
+            records = MAX_RECORDS
+            if not self._sets_batch_size():
+                size_bytes = self._options.target_batch_bytes
+        return Rules(size_bytes, records, self.send_interval, MIN_REQUEST_GAP_SECONDS, self._full_bytes)
+
+    @property
+    def _full_bytes(self) -> int:
         # A small spool is short of room long before a request is full.
-        full_bytes = min(FULL_REQUEST_BYTES, self._options.memory_bytes // 4)
-        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, min_gap_seconds, full_bytes)
+        return min(FULL_REQUEST_BYTES, self._options.memory_bytes // 4)
+
+    def _sets_batch_size(self) -> bool:
+        """Return whether a subclass or this instance sets MAX_BATCH_SIZE."""
+        owner = next(owner for owner in type(self).__mro__ if 'MAX_BATCH_SIZE' in vars(owner))
+        return owner is not FirehoseHandler or 'MAX_BATCH_SIZE' in vars(self)
 
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""

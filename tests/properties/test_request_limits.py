@@ -72,15 +72,29 @@ def wire(client):
 
 
 @settings(max_examples=25, deadline=None)
-@given(large=FEW, small=MANY, small_first=st.booleans(), max_in_flight=st.sampled_from([1, 4]))
-@example(large=[('x', MAX_REQUEST_BYTES // 8)] * 14, small=0, small_first=False, max_in_flight=1)
-def test_no_request_is_refused_for_its_size(endpoint, client, wire, large, small, small_first, max_in_flight):
+@given(
+    large=FEW,
+    small=MANY,
+    small_first=st.booleans(),
+    max_in_flight=st.sampled_from([1, 4]),
+    aggregate=st.booleans(),
+)
+@example(
+    large=[('x', MAX_REQUEST_BYTES // 8)] * 14, small=0, small_first=False, max_in_flight=1, aggregate=False
+)
+def test_no_request_is_refused_for_its_size(
+    endpoint, client, wire, large, small, small_first, max_in_flight, aggregate
+):
     """At most 500 records, 1,024,000 bytes in a record, 4 MiB less 16 KiB in a request; and everything arrives."""
     wire.requests.clear()
     wire.go.clear()
     before = endpoint.account('bar')
     handler = FirehoseHandler(
-        'bar', boto3_client=client, max_in_flight=max_in_flight, max_spool_bytes=64 * 2**20
+        'bar',
+        boto3_client=client,
+        max_in_flight=max_in_flight,
+        aggregate=aggregate,
+        max_spool_bytes=64 * 2**20,
     )
     handler.setFormatter(logging.Formatter('%(message)s'))
     logger = logging.Logger('foo')
@@ -100,6 +114,8 @@ def test_no_request_is_refused_for_its_size(endpoint, client, wire, large, small
     assert (stats.delivered, stats.dropped, stats.retried) == (len(texts), {}, 0)
     assert stats.last_error is None
     assert stats.requests == len(wire.requests) == after.requests - before.requests
-    assert after.records - before.records == len(texts)
+    assert after.records - before.records == stats.records == sum(map(len, wire.requests))
+    assert (stats.records < len(texts)) if aggregate and small > 1 else (stats.records <= len(texts))
+    assert aggregate or stats.records == len(texts)
     assert stats.truncated == sum(len(text) + (not text.endswith('\n')) > MAX_RECORD_BYTES for text in texts)
     assert after.bytes - before.bytes == sum(map(sum, wire.requests)) == stats.sent_bytes

@@ -10,6 +10,8 @@ are sent by themselves, and so on until records stand alone. But a stream that t
 Kinesis stream feeds, for example) refuses with the same codes. So a record is given up only when it was refused alone, and
 Firehose has accepted another one since its batch was refused. Until then it is a suspect: it stays pending.
 
+An aggregate that was refused alone is halved in the same way, down to its events.
+
 Breadth first: both halves are tried before a quarter is. One culprit among 500 records costs 17 requests, and the second of
 them shows that the stream takes the others.
 """
@@ -40,6 +42,7 @@ class Batch(Generic[Event]):
     Attributes:
         events: in their order.
         size_bytes: of their data, before base64.
+        fresh_bytes: of those that were not taken before.
         retried: how many of them, the first, are sent again.
         since: the time since which the oldest of them has been waiting, or any time before that.
         alone: whether it is a part of a batch that was refused.
@@ -51,6 +54,7 @@ class Batch(Generic[Event]):
 
     events: list[Event] = field(default_factory=list)
     size_bytes: int = 0
+    fresh_bytes: int = 0
     retried: int = 0
     since: float = inf
     alone: bool = False
@@ -119,13 +123,16 @@ class Batches(Generic[Event]):
         """How many events wait to be sent again, and the bytes of them."""
         return len(self._returned), _size(self._returned)
 
-    def compose(self, max_records: int, max_bytes: int, since: float) -> Batch[Event] | None:
+    def compose(
+        self, max_records: int, max_bytes: int, since: float, *, everything: bool = True
+    ) -> Batch[Event] | None:
         """Take the next batch; return None when nothing can be taken.
 
         Args:
             max_records: the most records in it.
             max_bytes: the most bytes of data in it; a single event may have more.
             since: the time since which what is in the source has been waiting.
+            everything: whether all that waits is to go; otherwise the end of it may wait for company.
         """
         if self._parts:
             # No call among these, as everywhere here where events change hands: an exception thrown into this thread
@@ -141,7 +148,7 @@ class Batches(Generic[Event]):
         batch.since = self._returned_since if again else inf
         if not self._returned:
             self._returned_since = inf
-            self._take(batch, max_records - again, max_bytes - again_bytes, since)
+            self._take(batch, max_records - again, max_bytes - again_bytes, since, everything=everything)
         if not batch.events:
             self.on_way.remove(batch)
             return None
@@ -189,14 +196,17 @@ class Batches(Generic[Event]):
         self._suspects.clear()
         self._returned = self._source.give_up(self._returned + events)
 
-    def _take(self, batch: Batch[Event], max_records: int, max_bytes: int, since: float) -> None:
+    def _take(
+        self, batch: Batch[Event], max_records: int, max_bytes: int, since: float, *, everything: bool
+    ) -> None:
         before = len(batch.events)
-        self._source.take(max_records, max_bytes, batch.events)
+        self._source.take(max_records, max_bytes, batch.events, everything=everything)
         if not batch.events:
             # One always goes, alone: in the spool, escaped, it may be longer than a whole request is to be.
             self._source.take(1, MAX_REQUEST_BYTES, batch.events)
         fresh = batch.events[before:]
-        batch.size_bytes += _size(fresh)
+        batch.fresh_bytes = _size(fresh)
+        batch.size_bytes += batch.fresh_bytes
         if fresh:
             batch.since = min(batch.since, since)
 
@@ -219,15 +229,16 @@ class Batches(Generic[Event]):
 
     def _doubt(self, refused: list[Event], since: float, reason: str) -> None:
         """Find out which of the refused events is invalid."""
-        if len(refused) == 1:
+        pieces = refused if len(refused) > 1 else self._source.split(refused[0])
+        if len(pieces) == 1:
             suspects = [_Suspect(refused[:], since, reason)]
             self._suspects += suspects
             del refused[:]
             return
-        middle = len(refused) // 2
+        middle = len(pieces) // 2
         halves = [
-            Batch(half, _size(half), len(half), since, alone=True)
-            for half in (refused[:middle], refused[middle:])
+            Batch(half, _size(half), retried=len(half), since=since, alone=True)
+            for half in (pieces[:middle], pieces[middle:])
         ]
         self._parts += halves
         del refused[:]

@@ -7,7 +7,7 @@ from math import inf
 
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
 
-__all__ = ['Rules', 'Waiting', 'alarm_after', 'seconds_until_due']
+__all__ = ['Rules', 'Waiting', 'alarm_after', 'all_goes', 'seconds_until_due']
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Waiting:
     """What has queued and is not on its way.
 
     Attributes:
-        events: how many.
+        events: how many; where they are aggregated, how many Firehose records they need at least.
         size_bytes: their size together.
         since: the time when the oldest of them was queued, or any time before that.
     """
@@ -65,6 +65,11 @@ def seconds_until_due(
     if waiting.size_bytes > rules.max_batch_bytes or waiting.events >= rules.max_batch_events:
         left = min(left, last_start + rules.min_gap_seconds - now)
     return max(0.0, left)
+
+
+def all_goes(waiting: Waiting, rules: Rules, *, now: float, marked: bool) -> bool:
+    """Return whether a batch is to take all that waits; one that is due for its size may leave an end for company."""
+    return marked or now >= waiting.since + rules.send_interval_seconds
 
 
 def alarm_after(waiting: Waiting, rules: Rules, *, now: float, last_start: float) -> tuple[int, int]:

@@ -93,6 +93,9 @@ class Dispatch(Generic[Event]):
         # When the source was last seen empty, and since when it is not.
         self._empty_at = clock()
         self._waiting_since: float | None = None
+        # What was left in the source when the last batch was composed, and when that was.
+        self._left_bytes = 0
+        self._left_at = self._empty_at
         self.oldest_at = inf
 
     def abandon(self) -> None:
@@ -164,20 +167,22 @@ class Dispatch(Generic[Event]):
 
     # Requests.
 
-    def compose(self) -> Batch[Event] | None:
-        """Return the next batch, which counts as under way; None when there is nothing to send. In one's turn."""
+    def compose(self, *, everything: bool = True) -> Batch[Event] | None:
+        """Return the next batch, which counts as under way; None when there is nothing to send. In one's turn.
+
+        Args:
+            everything: whether all that waits is to go; otherwise the end of it may wait for company.
+        """
         self._reclaim()
         now = self._clock()
-        batch = self.batches.compose(*self._most(), self.waiting()[2])
+        batch = self.batches.compose(*self._most(), self.waiting()[2], everything=everything)
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
         batch.requester = threading.current_thread()
         batch.started_at = self.last_start = now
         batch.flushes = self.flushes_served
-        if not self._source.waiting()[0]:
-            self._waiting_since = None
-            self._empty_at = now
+        self._note_left(now, batch.fresh_bytes)
         self._date()
         self._pacer.started(now, len(batch.events), batch.size_bytes)
         traffic = self._traffic
@@ -206,6 +211,17 @@ class Dispatch(Generic[Event]):
         """Return how many records, and bytes of data, the next request may have."""
         records, size_bytes = self._pacer.most(self._clock())
         return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
+
+    def _note_left(self, now: float, fresh_bytes: int) -> None:
+        """Take note of since when that is waiting which was not taken."""
+        left_bytes = self._source.waiting()[1]
+        if not left_bytes:
+            self._waiting_since = None
+            self._empty_at = now
+        elif fresh_bytes >= self._left_bytes and not self._source.marked:
+            # All that was left the last time has gone now: the rest has come since.
+            self._waiting_since = self._left_at
+        self._left_bytes, self._left_at = left_bytes, now
 
     def _reclaim(self) -> None:
         """Take back what was composed by a thread that was killed, or interrupted, before it began its request."""

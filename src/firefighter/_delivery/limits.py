@@ -7,6 +7,7 @@ model in botocore (firehose/2015-08-04/service-2.json); they cannot be raised.
 from __future__ import annotations
 
 __all__ = [
+    'BILLED_BYTES',
     'FULL_REQUEST_BYTES',
     'MAX_RECORDS',
     'MAX_RECORD_BYTES',
@@ -14,6 +15,9 @@ __all__ = [
     'MAX_WINDOW_BYTES',
     'MIN_REQUEST_GAP_SECONDS',
 ]
+
+BILLED_BYTES = 5 * 1024
+"""Each record is billed as a multiple of this, rounded up ("5 KB (5120 bytes)", the same page of quotas)."""
 
 MAX_RECORDS = 500
 """Records in one PutRecordBatch (model: `PutRecordBatchRequestEntryList`, max 500)."""

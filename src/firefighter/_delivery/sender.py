@@ -19,7 +19,7 @@ from math import inf
 from time import monotonic
 from typing import Generic
 
-from firefighter._delivery.batching import Rules, Waiting, alarm_after, seconds_until_due
+from firefighter._delivery.batching import Rules, Waiting, alarm_after, all_goes, seconds_until_due
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Dispatch, Traffic
@@ -269,7 +269,7 @@ class Sender(Generic[Event]):
                 dispatch.look()
                 wait = self._seconds_until_due()
                 if wait == 0.0:
-                    batch = dispatch.compose()
+                    batch = dispatch.compose(everything=self._all_goes())
             if batch is None:
                 self._wait(wait or inf)
             else:
@@ -283,7 +283,8 @@ class Sender(Generic[Event]):
         """Make one more request, in a worker, if there is a full one to make; return whether there was."""
         try:
             with self._dispatch.turn:
-                batch = self._dispatch.compose() if self._full_waits() else None
+                full = self._full_waits()
+                batch = self._dispatch.compose(everything=self._all_goes()) if full else None
             if batch is None:
                 return False
             self.call_for_help()
@@ -335,6 +336,10 @@ class Sender(Generic[Event]):
                 marked=self._source.marked,
             )
         return max(due, dispatch.seconds_until_allowed())
+
+    def _all_goes(self) -> bool:
+        waiting = Waiting(*self._dispatch.waiting())
+        return all_goes(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
 
     def _wait(self, seconds: float) -> None:
         """Wait so long, or until the source has what makes a batch due sooner."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MAX_WINDOW_BYTES
+from firefighter._delivery.aggregation import Aggregation, halves
+from firefighter._delivery.limits import (
+    MAX_RECORD_BYTES,
+    MAX_RECORDS,
+    MAX_REQUEST_BYTES,
+    MAX_WINDOW_BYTES,
+)
+from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Account, Spool, SpooledEvent
 from firefighter._wakeup import Wakeup
 from firefighter.stats import DropReason
@@ -22,6 +29,10 @@ class HasData(Protocol):
     @property
     def data(self) -> bytes:
         """The bytes to send, its newline included."""
+
+    @property
+    def events(self) -> int:
+        """How many events these are; more than one in an aggregate."""
 
 
 Event = TypeVar('Event', bound=HasData)
@@ -45,10 +56,16 @@ class Source(Protocol[Event]):
         """How many marks there have been: a new one asks for a try at once."""
 
     def waiting(self) -> tuple[int, int]:
-        """Return how many events, and bytes, can be taken."""
+        """Return how many Firehose records at least, and how many bytes, can be taken."""
 
-    def take(self, max_events: int, max_bytes: int, into: list[Event]) -> None:
-        """Put the oldest into a list, behind what is there, and keep them until they are acknowledged or dropped."""
+    def take(self, max_records: int, max_bytes: int, into: list[Event], *, everything: bool = True) -> None:
+        """Put the oldest into a list, behind what is there, and keep them until they are acknowledged or dropped.
+
+        Unless it is to be everything, the end of them may wait for company.
+        """
+
+    def split(self, record: Event) -> list[Event]:
+        """Return the two halves of an aggregate, or a single event alone."""
 
     def acknowledge(self, events: list[Event]) -> None:
         """Count as delivered; the list is empty afterwards."""
@@ -79,10 +96,18 @@ class SpoolSource:
         spool: the spool.
         wakeup: ends the wait of whoever delivers.
         housekeeping: what else is to be done between two requests.
+        aggregation: how events become Firehose records; None: each is one.
     """
 
-    def __init__(self, spool: Spool, wakeup: Wakeup, housekeeping: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        wakeup: Wakeup,
+        housekeeping: Callable[[], None] = lambda: None,
+        aggregation: Aggregation | None = None,
+    ) -> None:
         self.spool = spool
+        self._aggregation = aggregation
         self._housekeeping = housekeeping
         self.flushes = 0
         self.ended = False
@@ -110,12 +135,31 @@ class SpoolSource:
         return self.spool.taken_through < self._flush_through or self.spool.has_adopted_waiting
 
     def waiting(self) -> tuple[int, int]:
-        """Return how many events, and bytes, are committed and not taken."""
-        return self.spool.waiting()
+        """Return how many Firehose records at least, and how many bytes, are committed and not taken."""
+        events, size_bytes = self.spool.waiting()
+        return (self._aggregation.records_of(events) if self._aggregation else events), size_bytes
 
-    def take(self, max_events: int, max_bytes: int, into: list[SpooledEvent]) -> None:
+    def take(
+        self, max_records: int, max_bytes: int, into: list[SpooledEvent], *, everything: bool = True
+    ) -> None:
         """Take events, but never so far past the head that a crash could repeat more than the window."""
-        self.spool.take(max_events, min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes), into)
+        max_bytes = min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes)
+        aggregation = self._aggregation
+        if aggregation is None:
+            self.spool.take(max_records, max_bytes, into)
+            return
+        growing = None if everything else self.spool.newest
+
+        def read(
+            segment: Segment, max_records: int, max_bytes: int, into: list[SpooledEvent]
+        ) -> tuple[int, int]:
+            return aggregation.read(segment, max_records, max_bytes, into, everything=segment is not growing)
+
+        self.spool.take(max_records, max_bytes, into, read)
+
+    def split(self, record: SpooledEvent) -> list[SpooledEvent]:
+        """Return the two halves of an aggregate, or a single event alone."""
+        return halves(record)
 
     def acknowledge(self, events: list[SpooledEvent]) -> None:
         """Let go of delivered events."""
@@ -144,6 +188,8 @@ class SpoolSource:
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
         """Wait until the spool's alarm, or a mark."""
+        if self._aggregation:
+            events = self._aggregation.events_of(events)
         if not self.spool.arm(more_bytes_than=more_bytes_than, events=events):
             return True
         try:
@@ -157,9 +203,15 @@ class SpoolSource:
 
 
 class QueuedEvent(NamedTuple):
-    """An event from a plain queue."""
+    """An event from a plain queue, or an aggregate of several."""
 
     data: bytes
+    parts: tuple[bytes, ...] = ()
+
+    @property
+    def events(self) -> int:
+        """How many events these are."""
+        return len(self.parts) or 1
 
 
 class QueueLedger:
@@ -211,6 +263,7 @@ class QueueSource:
         prepare: makes an event of an item: ends it with a newline, applies the policy for oversize ones; None when
             that policy, or the item's type, leaves nothing.
         ledger: where to count.
+        aggregation: how events become Firehose records; None: each is one.
     """
 
     def __init__(
@@ -221,7 +274,9 @@ class QueueSource:
         flush: object,
         prepare: Callable[[object], tuple[bytes | None, DropReason]],
         ledger: QueueLedger,
+        aggregation: Aggregation | None = None,
     ) -> None:
+        self._aggregation = aggregation
         self.flushes = 0
         self.ended = False
         self._queue = batch_queue
@@ -243,25 +298,39 @@ class QueueSource:
         """Return how many events, and bytes, have been got from the queue and not been taken."""
         return len(self._events), self._size_bytes
 
-    def take(self, max_events: int, max_bytes: int, into: list[QueuedEvent]) -> None:
-        """Take the oldest events."""
-        while self._events and max_events > 0 and len(self._events[0].data) <= max_bytes:
-            event = self._events.popleft()
-            max_events -= 1
-            max_bytes -= len(event.data)
-            self._size_bytes -= len(event.data)
-            into.append(event)
+    def take(
+        self,
+        max_records: int,
+        max_bytes: int,
+        into: list[QueuedEvent],
+        *,
+        everything: bool = True,  # noqa: ARG002
+    ) -> None:
+        """Take the oldest events, all that fit: the documented numbers hold for a plain queue to the event."""
+        while self._events and max_records > 0 and len(self._events[0].data) <= max_bytes:
+            record = self._next(max_bytes)
+            max_records -= 1
+            max_bytes -= len(record.data)
+            self._size_bytes -= len(record.data)
+            into.append(record)
+
+    def split(self, record: QueuedEvent) -> list[QueuedEvent]:
+        """Return the two halves of an aggregate, or a single event alone."""
+        middle = len(record.parts) // 2
+        return [_joined(record.parts[:middle]), _joined(record.parts[middle:])] if middle else [record]
 
     def acknowledge(self, events: list[QueuedEvent]) -> None:
         """Count as delivered, and as done in the queue."""
-        self._ledger.delivered(len(events))
-        self._done(len(events))
+        delivered = sum(event.events for event in events)
+        self._ledger.delivered(delivered)
+        self._done(delivered)
         events.clear()
 
     def drop(self, events: list[QueuedEvent], reason: str) -> None:
         """Count as dropped, and as done in the queue."""
-        self._ledger.dropped(reason, len(events), sum(len(event.data) for event in events))
-        self._done(len(events))
+        dropped = sum(event.events for event in events)
+        self._ledger.dropped(reason, dropped, sum(len(event.data) for event in events))
+        self._done(dropped)
         events.clear()
 
     def exhausted(self, *, all_settled: bool) -> bool:
@@ -301,6 +370,19 @@ class QueueSource:
     def wake(self) -> None:
         """Do nothing: only items of the queue end a wait, and one thread makes all requests."""
 
+    def _next(self, max_bytes: int) -> QueuedEvent:
+        """Take the next Firehose record out, whose first event fits."""
+        event = self._events.popleft()
+        if self._aggregation is None:
+            return event
+        parts, left = [event.data], min(max_bytes, MAX_RECORD_BYTES) - len(event.data)
+        while (
+            self._events and len(parts) < self._aggregation.most_events and len(self._events[0].data) <= left
+        ):
+            parts.append(self._events.popleft().data)
+            left -= len(parts[-1])
+        return _joined(parts)
+
     @staticmethod
     def _is(item: object, mark: object) -> bool:
         """Compare like with like: Python can be told (-bb) to raise when bytes are compared with text."""
@@ -323,3 +405,7 @@ class QueueSource:
     def _done(self, items: int) -> None:
         for _ in range(items):
             self._queue.task_done()
+
+
+def _joined(parts: Sequence[bytes]) -> QueuedEvent:
+    return QueuedEvent(b''.join(parts), tuple(parts))

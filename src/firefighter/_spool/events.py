@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from firefighter._escaping import restore
 from firefighter._spool.segment import Segment
 
-__all__ = ['SpooledEvent', 'Stretch', 'read_on', 'stretches']
+__all__ = ['Read', 'SpooledEvent', 'Stretch', 'read_on', 'stretches']
 
 
 class SpooledEvent(NamedTuple):
-    """One event on its way to Firehose, and where its line lies."""
+    """What is on its way to Firehose as one record, and where its lines lie: one event, or an aggregate of several."""
 
     data: bytes
     segment: Segment
     start: int
     end: int
+    events: int
 
 
 Stretch = tuple[Segment, int, int, int]
 """Events without a gap between them: their segment, start, end, and how many there are."""
+
+Read = Callable[[Segment, int, int, list[SpooledEvent]], tuple[int, int]]
+"""What reads on in a segment, as `read_on` does."""
 
 
 def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[SpooledEvent]) -> tuple[int, int]:
@@ -41,7 +45,7 @@ def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[Spoole
         line = mapping[start:end]
         if b'\x1a' in line:
             line = restore(line)
-        note(new(SpooledEvent, (line, segment, start, end)))
+        note(new(SpooledEvent, (line, segment, start, end, 1)))
         start = end
     count = len(events)
     # No call among these: an exception thrown into this thread finds all of them read, and in the list, or none.
@@ -55,13 +59,13 @@ def stretches(events: Sequence[SpooledEvent]) -> list[Stretch]:
     """Return where events lie."""
     found: list[Stretch] = []
     segment, start, end, count = None, 0, 0, 0
-    for _, its_segment, its_start, its_end in events:
+    for _, its_segment, its_start, its_end, its_count in events:
         if its_start != end or its_segment is not segment:
             if segment is not None:
                 found.append((segment, start, end, count))
             segment, start, count = its_segment, its_start, 0
         end = its_end
-        count += 1
+        count += its_count
     if segment is not None:
         found.append((segment, start, end, count))
     return found

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
-from firefighter._spool.events import SpooledEvent, Stretch, read_on, stretches
+from firefighter._spool.events import Read, SpooledEvent, Stretch, read_on, stretches
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
@@ -39,6 +39,11 @@ class Spool(AppendSide):
         segments = (*self._segments, *self._adopted)
         events = sum(segment.events - segment.read_events for segment in segments)
         return events, sum(segment.unread_bytes for segment in segments)
+
+    @property
+    def newest(self) -> Segment:
+        """The segment that is appended to; no other grows any more."""
+        return self._segments[-1]
 
     @property
     def window_bytes(self) -> int:
@@ -84,7 +89,11 @@ class Spool(AppendSide):
             return True
 
     def take(
-        self, max_events: int, max_bytes: int, into: list[SpooledEvent] | None = None
+        self,
+        max_events: int,
+        max_bytes: int,
+        into: list[SpooledEvent] | None = None,
+        read: Read = read_on,
     ) -> list[SpooledEvent]:
         """Take the oldest events not taken yet, at most so many, of at most so many bytes together.
 
@@ -95,6 +104,7 @@ class Spool(AppendSide):
             max_bytes: of their lines.
             into: where to put them, behind what is there: an event is there as soon as it counts as taken, so that an
                 exception thrown into this thread on the way loses none.
+            read: what reads them: each by itself, or several together, of which `max_events` bounds the number then.
 
         Returns:
             That list, or a new one.
@@ -105,7 +115,7 @@ class Spool(AppendSide):
                 if segment.read_offset == segment.hole_start:
                     segment.skip_hole()
                     continue
-                events, size_bytes = read_on(segment, max_events, max_bytes, taken)
+                events, size_bytes = read(segment, max_events, max_bytes, taken)
                 if not events:
                     return taken
                 max_events -= events
@@ -118,7 +128,8 @@ class Spool(AppendSide):
         The list is empty afterwards. An exception thrown into this thread on the way (KeyboardInterrupt) leaves it either
         full, and nothing done, or empty, and the rest is done by the next call or `tidy`.
         """
-        delivered, where = len(events), tuple(stretches(events))
+        where = tuple(stretches(events))
+        delivered = sum(count for _, _, _, count in where)
         with self._lock:
             # No call among these, so that nothing can come between.
             self._tally.delivered += delivered
@@ -128,7 +139,8 @@ class Spool(AppendSide):
 
     def drop(self, events: list[SpooledEvent], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them; the list is as for `acknowledge`."""
-        dropped, where = len(events), tuple(stretches(events))
+        where = tuple(stretches(events))
+        dropped = sum(count for _, _, _, count in where)
         size_bytes = sum(len(event.data) for event in events)
         with self._lock:
             # As above.

@@ -1,0 +1,115 @@
+"""How are records cut? Nothing lost, order kept, limits kept, and no more wasted than the next event would have filled."""
+
+from __future__ import annotations
+
+import sys
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from firefighter._delivery.aggregation import Aggregation, cut, halves
+from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES, MAX_REQUEST_BYTES
+from firefighter._delivery.sources import SpoolSource
+from firefighter._escaping import escape
+from firefighter._spool.spool import Spool
+from firefighter._wakeup import Wakeup
+
+# Of an event without its newline: usual ones, and those about one, two and four billing units.
+SIZES = st.one_of(st.integers(0, 900), st.integers(5_110, 5_130), st.integers(10_200, 20_500))
+EVENTS = st.lists(SIZES, min_size=1, max_size=120).map(lambda sizes: [b'x' * size + b'\n' for size in sizes])
+MOST = st.one_of(st.just(sys.maxsize), st.integers(1, 40))
+
+
+def billed(size_bytes: int) -> int:
+    return -(-size_bytes // BILLED_BYTES) * BILLED_BYTES
+
+
+@given(EVENTS, MOST, st.sampled_from([20_600, 51_200, MAX_RECORD_BYTES]), st.booleans())
+@example([b'x' * 5_499 + b'\n', b'y' * 499 + b'\n'], sys.maxsize, MAX_RECORD_BYTES, False)
+def test_a_record_wastes_less_than_the_next_event_would_have_filled(events, most, limit, everything):
+    """The law of the bill. Only what ends the waiting for company may waste more, and what has too few bytes to choose."""
+    lines = b''.join(events)
+    start, records = 0, []
+    while start < len(lines):
+        end = cut(lines, start, len(lines), max_bytes=limit, max_events=most, everything=everything)
+        record = lines[start:end]
+        assert record.endswith(b'\n')
+        assert len(record) <= limit
+        assert record.count(b'\n') <= most
+        following = lines.find(b'\n', end) + 1 - end
+        last, full = end == len(lines), record.count(b'\n') == most
+        if not last and not full and start + BILLED_BYTES <= len(lines):
+            assert billed(len(record)) - len(record) < following
+        records.append(record)
+        start = end
+    assert b''.join(records) == lines
+
+
+@given(EVENTS)
+def test_what_is_due_for_its_size_ends_within_a_billing_unit(events):
+    """Of small events none is wasted on: what is over a multiple of 5,120 bytes is left to wait."""
+    lines = b''.join(event for event in events if len(event) < 1_000) * 20
+    if len(lines) >= BILLED_BYTES:
+        end = cut(lines, 0, len(lines), max_bytes=MAX_RECORD_BYTES, max_events=sys.maxsize, everything=False)
+        units = min(len(lines), MAX_RECORD_BYTES) // BILLED_BYTES
+        assert billed(end) == units * BILLED_BYTES
+
+
+def test_what_is_due_for_its_age_goes_whole() -> None:
+    """Whatever is billed for it."""
+    lines = b'x\n' * 3_000
+    assert cut(lines, 0, 6_000, max_bytes=10_000, max_events=sys.maxsize, everything=True) == 6_000
+    assert cut(lines, 0, 6_000, max_bytes=10_000, max_events=sys.maxsize, everything=False) == BILLED_BYTES
+
+
+@given(
+    st.lists(st.text('x\n\0\x1a', max_size=40).map(str.encode), min_size=1, max_size=60),
+    st.integers(1, 200),
+    st.one_of(st.none(), st.integers(1, 50)),
+    st.data(),
+)
+def test_every_event_leaves_the_spool_once_and_in_order(texts, times, max_events, data):
+    """Over many segments, with escaped events among them, whether all goes or not, and whatever fits in a request."""
+    spool = Spool(16 * 1024 * 1024)
+    source = SpoolSource(spool, Wakeup(), aggregation=Aggregation(max_events))
+    for _ in range(times):
+        for text in texts:
+            spool.append(escape(text))
+    events = times * len(texts)
+    sent, delivered = [], 0
+    while spool.account().pending:
+        everything = data.draw(st.booleans())
+        most_bytes = data.draw(st.sampled_from([6_000, 20_480, MAX_REQUEST_BYTES]))
+        most_records = data.draw(st.integers(1, 500))
+        taken: list = []
+        source.take(most_records, most_bytes, taken, everything=everything)
+        assert 0 < len(taken) <= most_records
+        assert sum(len(record.data) for record in taken) <= most_bytes
+        assert all(record.events <= (max_events or events) for record in taken)
+        sent += [record.data for record in taken]
+        delivered += sum(record.events for record in taken)
+        source.acknowledge(taken)
+    assert b''.join(sent) == b''.join(text.removesuffix(b'\n') + b'\n' for text in texts) * times
+    assert delivered == events == spool.account().delivered
+    assert spool.settled_through == events
+
+
+@given(EVENTS)
+def test_an_aggregate_falls_apart_into_its_events(events):
+    """Halved again and again, as one that Firehose refuses is."""
+    spool = Spool(16 * 1024 * 1024)
+    for event in events:
+        spool.append(event)
+    source = SpoolSource(spool, Wakeup(), aggregation=Aggregation())
+    whole: list = []
+    source.take(500, MAX_REQUEST_BYTES, whole)
+    parts: list = []
+    while whole:
+        record = whole.pop(0)
+        pieces = halves(record)
+        if len(pieces) == 1:
+            parts += pieces
+        else:
+            assert sum(piece.events for piece in pieces) == record.events
+            whole[:0] = pieces
+    assert [part.data for part in parts] == events
