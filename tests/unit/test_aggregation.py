@@ -109,7 +109,7 @@ def test_an_event_of_several_lines_stays_one(make_handler, make_logger) -> None:
 def test_a_large_event_is_a_record_of_its_own(make_handler, make_logger) -> None:
     """Escaped it is longer than a record may be; restored it never is."""
     client = AcceptingClient()
-    handler = make_handler('bar', boto3_client=client, aggregate=True)
+    handler = make_handler('bar', boto3_client=client, aggregate=True, max_in_flight=1)
     handler.setFormatter(logging.Formatter('%(message)s'))
     logger = make_logger(handler)
     large = '\n' * (MAX_RECORD_BYTES - 1) + 'x'

@@ -260,7 +260,7 @@ def test_no_event_gives_way_for_a_spare_segment(overflow, delivery, lines):
 
 
 @pytest.mark.parametrize('error', [MemoryError, SystemExit])
-def test_what_was_read_when_taking_failed_is_in_the_callers_list(error, monkeypatch):
+def test_what_was_read_when_taking_failed_is_in_the_callers_list(error):
     """No memory for all of it, or the thread was killed: what counts as taken, somebody has; the rest is taken next."""
     spool = Spool(16 * 1024 * 1024)
     lines = [b'%d %s\n' % (number, b'x' * 100_000) for number in range(8)]
@@ -274,10 +274,9 @@ def test_what_was_read_when_taking_failed_is_in_the_callers_list(error, monkeypa
             raise error
         return read_on(segment, max_events, max_bytes, into)
 
-    monkeypatch.setattr('firefighter._spool.spool.read_on', fail_at_the_third)
     taken = []
     with pytest.raises(error):
-        spool.take(500, 2**20, taken)
+        spool.take(500, 2**20, taken, fail_at_the_third)
     assert len(set(reads)) == 3
     assert len(taken) + spool.waiting()[0] == 8
     assert spool.window_bytes == sum(len(event.data) for event in taken)
