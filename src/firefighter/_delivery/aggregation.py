@@ -26,8 +26,8 @@ def cut(
 ) -> int:
     """Return where the next record ends.
 
-    Where more follows, in these lines or in time, no later event would fit in the units that are billed for it: what it
-    wastes is less than the next event's size.
+    Where more follows, in these lines or in time, the next event would not fit in the units that are billed for it, or not
+    in `max_bytes`: what it wastes of them is less than that event's size.
 
     Args:
         lines: whole lines, each an event.
@@ -53,18 +53,27 @@ def cut(
             return start
         units = -(-(first - start) // BILLED_BYTES)
         end = _last_line(lines, start, start + min(room, units * BILLED_BYTES))
-    # An event has a byte at least: where that many would be too few, nothing has to be counted.
-    if max_events < end - start and max_events < lines[start:end].count(b'\n'):
-        end = start
-        for _ in range(max_events):
-            end = lines.find(b'\n', end, stop) + 1
-        return cut(lines, start, end, max_bytes=max_bytes, max_events=sys.maxsize, everything=False)
+    most = _behind(lines, start, end, max_events)
+    if most < end:
+        return cut(lines, start, most, max_bytes=max_bytes, max_events=sys.maxsize, everything=False)
     return end
 
 
 def _last_line(lines: bytes | mmap.mmap, start: int, stop: int) -> int:
     """Return the end of the last whole line; `start` without any."""
     return max(start, lines.rfind(b'\n', start, stop) + 1)
+
+
+def _behind(lines: bytes | mmap.mmap, start: int, stop: int, events: int) -> int:
+    """Return the end of so many lines; `stop` where there are no more."""
+    if events >= stop - start:  # each has a byte at least: nothing has to be looked for
+        return stop
+    end = start
+    for _ in range(events):
+        end = lines.find(b'\n', end, stop) + 1
+        if not end:
+            return stop
+    return end
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,11 @@ class Aggregation:
         """Read on in a segment, up to its next hole, like `read_on`; return how many records, and bytes of it, that were."""
         records: list[SpooledEvent] = []
         begin = start = segment.read_offset
-        stop = segment.hole_start if segment.hole_start > start else segment.tail
+        stop = segment.read_limit
         mapping, read_events = segment.mapping, segment.read_events
         while start < stop and len(records) < max_records:
             left = max_bytes - (start - begin)
+            # Behind other records, what fills no unit waits for company, or for more room in the next request.
             unit = min(BILLED_BYTES, stop - start) if everything else BILLED_BYTES
             if (into or records) and min(left, stop - start) < unit:
                 break

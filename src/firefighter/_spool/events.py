@@ -32,7 +32,7 @@ def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[Spoole
     """Read on in a segment, up to its next hole; return how many events, and bytes, were put behind those in the list."""
     events: list[SpooledEvent] = []
     begin = start = segment.read_offset
-    stop = segment.hole_start if segment.hole_start > start else segment.tail
+    stop = segment.read_limit
     last_end = start + max_bytes
     mapping = segment.mapping
     # It goes on while the application waits for the interpreter: names looked up once, and a tuple made by C (a

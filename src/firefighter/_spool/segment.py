@@ -119,6 +119,11 @@ class Segment:
         return self.tail - self.read_offset
 
     @property
+    def read_limit(self) -> int:
+        """How far delivery can read on: up to the next torn bytes, or the tail."""
+        return self.hole_start if self.hole_start > self.read_offset else self.tail
+
+    @property
     def droppable(self) -> bool:
         """Whether dropping it loses nothing that delivery has begun with."""
         return not self.claimed or self.head == self.tail
