@@ -20,8 +20,9 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
 from firefighter._delivery.guard import inside_delivery
 from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.plain_queue import QueueLedger
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import Event, QueueLedger, Source, SpoolSource
+from firefighter._delivery.sources import Event, Source, SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._delivery.workers import MakeThread
 from firefighter._event_ids import PRODUCER_BYTES

@@ -39,7 +39,8 @@ from firefighter._delivery.limits import (
     MAX_RECORDS,
     MIN_REQUEST_GAP_SECONDS,
 )
-from firefighter._delivery.sources import QueueSource, SpoolSource
+from firefighter._delivery.plain_queue import QueueSource
+from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._escaping import escape
 from firefighter._numbering import NumberedFormatter
