@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable, Sequence
 
 import pytest
 
 from doubles import Drops, ManualClock
+from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
+from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
@@ -57,7 +60,7 @@ class Loop:
     The source's wait returns at once, and notes how long it was to be.
     """
 
-    def __init__(self, rules: Rules, jitter: float = 1.0) -> None:
+    def __init__(self, rules: Rules, jitter: float = 1.0, aggregation: Aggregation | None = None) -> None:
         self.clock = ManualClock()
         self.transport = ScriptedTransport(self.clock)
         self.traffic = Traffic()
@@ -65,7 +68,7 @@ class Loop:
         self.spool = Spool(16 * 1024 * 1024)
         self.waits: list[float] = []
         self.letters = Letters()
-        self.source = SpoolSource(self.spool, Wakeup())
+        self.source = SpoolSource(self.spool, Wakeup(), aggregation=aggregation)
         self.source.wait = self._note_wait
         self.sender = Sender(
             self.source,
@@ -103,6 +106,63 @@ class Loop:
 def loop() -> Loop:
     """A loop under the documented rules."""
     return Loop(Rules(5120, 500, 60.0, 1.0))
+
+
+@pytest.fixture
+def aggregating() -> Loop:
+    """A loop under the rules for aggregates."""
+    return Loop(Rules(64 * 1024, 500, 60.0, 1.0), aggregation=Aggregation())
+
+
+def billed(loop: Loop) -> int:
+    """Return the bytes that are billed for what a loop has sent."""
+    return sum(-(-len(record) // BILLED_BYTES) * BILLED_BYTES for data in loop.sent for record in data)
+
+
+def test_what_is_over_a_billing_unit_waits_for_company_in_its_own_time(aggregating) -> None:
+    """Since the last batch, that is, and not since the first event that the spool ever waited with."""
+    loop = aggregating
+    event = b'x' * 255 + b'\n'
+    loop.append(*[event] * 230)
+    loop.step()
+    loop.append(*[event] * 35)
+    loop.step(50)
+    assert [[len(record) for record in data] for data in loop.sent] == [[13 * BILLED_BYTES]]
+    loop.append(*[event] * 256)
+    loop.step(2)
+    assert [len(record) for record in loop.sent[1]] == [13 * BILLED_BYTES]
+    loop.step(57)
+    assert len(loop.sent) == 2
+    loop.step(1)
+    assert [len(record) for record in loop.sent[2]] == [len(event)]
+
+
+def test_somebody_who_waits_has_all_of_it_sent(aggregating) -> None:
+    """A flush leaves nothing behind for company."""
+    loop = aggregating
+    loop.append(*[b'x' * 99 + b'\n'] * 1_000)
+    loop.source.flush()
+    loop.step()
+    assert [[len(record) for record in data] for data in loop.sent] == [[100_000]]
+
+
+@pytest.mark.parametrize(
+    ('events_a_second', 'most'), [(10, 1.1), (100, 1.05), (1_000, 1.02), (20_000, 1.005)]
+)
+def test_little_more_is_billed_than_is_sent_at_any_rate(aggregating, events_a_second, most) -> None:
+    """Events of 80 to 400 bytes for ten minutes, `send_interval` 60; at the highest rate a minute, which is many segments."""
+    loop = aggregating
+    sizes = random.Random(7)
+    for _ in range(600 if events_a_second <= 1_000 else 60):
+        loop.append(*[b'x' * sizes.randint(80, 400) + b'\n' for _ in range(events_a_second)])
+        while loop.spool.waiting()[1] >= 64 * 1024:
+            before = len(loop.sent)
+            loop.step()
+            if len(loop.sent) == before:
+                break
+        loop.step(1.0)
+    sent_bytes = sum(len(record) for data in loop.sent for record in data)
+    assert billed(loop) <= most * sent_bytes
 
 
 def test_an_event_waits_for_company_until_the_interval(loop) -> None:
