@@ -35,7 +35,7 @@ def log(logger: logging.Logger, numbers: range) -> None:
 
 
 def test_many_events_are_one_record_and_arrive_line_by_line(make_handler, make_logger, tmp_path) -> None:
-    """On a real endpoint: the same lines, in their order, for a fraction of the bill."""
+    """On a real endpoint: the same events, for a fraction of the bill."""
     with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
         session = boto3.session.Session(
             region_name='us-east-1', aws_access_key_id='local', aws_secret_access_key='local'
