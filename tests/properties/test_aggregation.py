@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firefighter._delivery.aggregation import Aggregation, cut, halves
+from firefighter._delivery.aggregation import Aggregation, cut
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES, MAX_REQUEST_BYTES
 from firefighter._delivery.sources import SpoolSource
 from firefighter._escaping import escape
+from firefighter._spool.lines import Lines
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 
 # Of an event without its newline: usual ones, and those about one, two and four billing units.
 SIZES = st.one_of(st.integers(0, 900), st.integers(5_110, 5_130), st.integers(10_200, 20_500))
+CUTS = st.lists(st.floats(0, 1), max_size=5)
 EVENTS = st.lists(SIZES, min_size=1, max_size=120).map(lambda sizes: [b'x' * size + b'\n' for size in sizes])
 MOST = st.one_of(st.just(sys.maxsize), st.integers(1, 40))
+
+
+class Memory(NamedTuple):
+    """What is looked for of a segment."""
+
+    mapping: bytes
+
+
+def pieces(events: list[bytes], cuts: Sequence[float] = ()) -> Lines:
+    """Return events as lines that lie in several segments, parted at such shares of their number."""
+    ends = sorted({0, len(events), *(int(cut * len(events)) for cut in cuts)})
+    stored = [b'?\n' + b''.join(events[begin:end]) + b'?' for begin, end in pairwise(ends)]
+    return Lines([(Memory(text), 2, len(text) - 1) for text in stored])  # type: ignore[misc]
 
 
 def billed(size_bytes: int) -> int:
     return -(-size_bytes // BILLED_BYTES) * BILLED_BYTES
 
 
-@given(EVENTS, MOST, st.sampled_from([20_600, 51_200, MAX_RECORD_BYTES]), st.booleans())
-@example([b'x' * 5_499 + b'\n', b'y' * 499 + b'\n'], sys.maxsize, MAX_RECORD_BYTES, False)
-@example([b'x' * 20_480 + b'\n', b'y' * 119 + b'\n'], sys.maxsize, 20_600, False)
-def test_a_record_wastes_less_than_the_next_event_would_have_filled(events, most, limit, everything):
+@given(EVENTS, CUTS, MOST, st.sampled_from([20_600, 51_200, MAX_RECORD_BYTES]), st.booleans())
+@example([b'x' * 5_499 + b'\n', b'y' * 499 + b'\n'], [], sys.maxsize, MAX_RECORD_BYTES, False)
+@example([b'x' * 20_480 + b'\n', b'y' * 119 + b'\n'], [], sys.maxsize, 20_600, False)
+def test_a_record_wastes_less_than_the_next_event_would_have_filled(events, cuts, most, limit, everything):
     """The law of the bill. Only what ends the waiting for company may waste more, and what has too few bytes to choose."""
-    lines = b''.join(events)
+    lines, parted = b''.join(events), pieces(events, cuts)
     start, records = 0, []
     while start < len(lines):
-        end = cut(lines, start, len(lines), max_bytes=limit, max_events=most, everything=everything)
+        end = cut(parted, start, len(lines), max_bytes=limit, max_events=most, everything=everything)
         record = lines[start:end]
         assert record.endswith(b'\n')
         assert len(record) <= limit
@@ -51,14 +69,15 @@ def test_what_is_due_for_its_size_ends_within_a_billing_unit(events):
     """Of small events none is wasted on: what is over a multiple of 5,120 bytes is left to wait."""
     lines = b''.join(event for event in events if len(event) < 1_000) * 20
     if len(lines) >= BILLED_BYTES:
-        end = cut(lines, 0, len(lines), max_bytes=MAX_RECORD_BYTES, max_events=sys.maxsize, everything=False)
+        parted = pieces([lines])
+        end = cut(parted, 0, len(lines), max_bytes=MAX_RECORD_BYTES, max_events=sys.maxsize, everything=False)
         units = min(len(lines), MAX_RECORD_BYTES) // BILLED_BYTES
         assert billed(end) == units * BILLED_BYTES
 
 
 def test_what_is_due_for_its_age_goes_whole() -> None:
     """Whatever is billed for it."""
-    lines = b'x\n' * 3_000
+    lines = pieces([b'x\n'] * 3_000, [0.5])
     assert cut(lines, 0, 6_000, max_bytes=10_000, max_events=sys.maxsize, everything=True) == 6_000
     assert cut(lines, 0, 6_000, max_bytes=10_000, max_events=sys.maxsize, everything=False) == BILLED_BYTES
 
@@ -107,10 +126,45 @@ def test_an_aggregate_falls_apart_into_its_events(events):
     parts: list = []
     while whole:
         record = whole.pop(0)
-        pieces = halves(record)
-        if len(pieces) == 1:
-            parts += pieces
+        halves = source.split(record)
+        if len(halves) == 1:
+            parts += halves
         else:
-            assert sum(piece.events for piece in pieces) == record.events
-            whole[:0] = pieces
+            assert sum(half.events for half in halves) == record.events
+            whole[:0] = halves
     assert [part.data for part in parts] == events
+
+
+@given(EVENTS, CUTS, st.data())
+def test_lines_are_found_the_same_wherever_segments_part_them(events, cuts, data):
+    """One text in several pieces answers as one in one piece."""
+    text, parted = b''.join(events), pieces(events, cuts)
+    ends = [0]
+    for event in events:
+        ends.append(ends[-1] + len(event))
+    start = data.draw(st.sampled_from(ends[:-1]))
+    stop = data.draw(st.integers(start, len(text)))
+    count = data.draw(st.integers(1, len(events) + 1))
+    ends_within = [end for end in ends if start < end <= stop]
+    assert parted.end_within(start, stop) == max(ends_within, default=start)
+    assert parted.end_of_line(start, stop) == min(ends_within, default=start)
+    last = max(ends_within, default=start)
+    assert parted.behind(start, last, count) == ([start, *ends_within, *[last] * count])[count]
+    read = list(parted.read(start, last, data.draw(st.sampled_from([100, 6_000, 2**20]))))
+    assert b''.join(lines for lines, _ in read) == text[start:last]
+    assert sum(where[3] for _, where in read) == len(ends_within)
+    assert all(segment.mapping[begin:end] == lines for lines, (segment, begin, end, _) in read)
+
+
+def test_a_record_goes_on_in_the_next_segment() -> None:
+    """Where a segment ends, no billing unit is given away."""
+    spool = Spool(16 * 1024 * 1024)
+    for number in range(20_000):
+        spool.append(b'%099d\n' % number)
+    assert len(spool._segments) > 2
+    taken: list = []
+    SpoolSource(spool, Wakeup(), aggregation=Aggregation()).take(500, 3 * 2**20, taken, everything=False)
+    assert max(len(record.stretches) for record in taken) > 1
+    assert {-len(record.data) % BILLED_BYTES < 100 for record in taken} == {True}
+    spool.acknowledge(taken)
+    assert spool.settled_through == 20_000 - spool.waiting()[0]

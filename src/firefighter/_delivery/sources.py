@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from firefighter._delivery.aggregation import Aggregation, halves
+from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
-from firefighter._spool.segment import Segment
-from firefighter._spool.spool import Spool, SpooledEvent
+from firefighter._spool.events import Aggregate
+from firefighter._spool.lines import Lines
+from firefighter._spool.spool import Spool, Spooled
 from firefighter._wakeup import Wakeup
 
 __all__ = ['Source', 'SpoolSource']
@@ -130,33 +131,35 @@ class SpoolSource:
         events, size_bytes = self.spool.waiting()
         return (self._aggregation.records_of(events) if self._aggregation else events), size_bytes
 
-    def take(
-        self, max_records: int, max_bytes: int, into: list[SpooledEvent], *, everything: bool = True
-    ) -> None:
+    def take(self, max_records: int, max_bytes: int, into: list[Spooled], *, everything: bool = True) -> None:
         """Take events, but never so far past the head that a crash could repeat more than the window."""
         max_bytes = min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes)
         aggregation = self._aggregation
         if aggregation is None:
             self.spool.take(max_records, max_bytes, into)
             return
-        growing = None if everything else self.spool.newest
+        first = not into
 
-        def read(
-            segment: Segment, max_records: int, max_bytes: int, into: list[SpooledEvent]
-        ) -> tuple[int, int]:
-            return aggregation.read(segment, max_records, max_bytes, into, everything=segment is not growing)
+        def records(lines: Lines) -> list[Aggregate]:
+            return aggregation.records(
+                lines, max_records=max_records, max_bytes=max_bytes, everything=everything, first=first
+            )
 
-        self.spool.take(max_records, max_bytes, into, read)
+        self.spool.take_aggregates(max_bytes, into, records)
 
-    def split(self, record: SpooledEvent) -> list[SpooledEvent]:
+    def split(self, record: Spooled) -> list[Spooled]:
         """Return the two halves of an aggregate, or a single event alone."""
-        return halves(record)
+        return (
+            [*self._aggregation.halves(record)]
+            if self._aggregation and isinstance(record, Aggregate)
+            else [record]
+        )
 
-    def acknowledge(self, events: list[SpooledEvent]) -> None:
+    def acknowledge(self, events: list[Spooled]) -> None:
         """Let go of delivered events."""
         self.spool.acknowledge(events)
 
-    def drop(self, events: list[SpooledEvent], reason: str) -> None:
+    def drop(self, events: list[Spooled], reason: str) -> None:
         """Let go of events that will not be delivered."""
         self.spool.drop(events, reason)
 
@@ -167,7 +170,7 @@ class SpoolSource:
         self._flush_through = self.spool.appended
         return self.spool.settled_through >= self.spool.appended
 
-    def give_up(self, unsettled: list[SpooledEvent]) -> list[SpooledEvent]:
+    def give_up(self, unsettled: list[Spooled]) -> list[Spooled]:
         """Keep everything: a handler that is used again goes on with it."""
         return unsettled
 

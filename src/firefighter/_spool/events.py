@@ -1,38 +1,53 @@
-"""Events as delivery holds them: lines read from a segment, and where they lie."""
+"""What delivery holds: events, and aggregates of them, read from segments, and where they lie."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from firefighter._escaping import restore
 from firefighter._spool.segment import Segment
 
-__all__ = ['Read', 'SpooledEvent', 'Stretch', 'read_on', 'stretches']
+__all__ = ['Aggregate', 'Read', 'Spooled', 'SpooledEvent', 'Stretch', 'merged', 'read_on', 'stretches']
+
+Stretch = tuple[Segment, int, int, int]
+"""Events without a gap between them: their segment, start, end, and how many there are."""
 
 
 class SpooledEvent(NamedTuple):
-    """What is on its way to Firehose as one record, and where its lines lie: one event, or an aggregate of several."""
+    """An event that is a Firehose record by itself. Behind its data, it is the stretch in which it lies."""
 
     data: bytes
     segment: Segment
     start: int
     end: int
-    events: int
+    events: int = 1
 
 
-Stretch = tuple[Segment, int, int, int]
-"""Events without a gap between them: their segment, start, end, and how many there are."""
+class Aggregate(NamedTuple):
+    """Events that are one Firehose record together, in one segment or in several that follow each other."""
 
-Read = Callable[[Segment, int, int, list[SpooledEvent]], tuple[int, int]]
+    data: bytes
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def events(self) -> int:
+        """How many events these are."""
+        return sum(count for _, _, _, count in self.stretches)
+
+
+Spooled = SpooledEvent | Aggregate
+"""What is on its way to Firehose as one record."""
+
+Read = Callable[[Segment, int, int, list[Spooled]], tuple[int, int]]
 """What reads on in a segment, as `read_on` does."""
 
 
-def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[SpooledEvent]) -> tuple[int, int]:
+def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[Spooled]) -> tuple[int, int]:
     """Read on in a segment, up to its next hole; return how many events, and bytes, were put behind those in the list."""
     events: list[SpooledEvent] = []
     begin = start = segment.read_offset
-    stop = segment.read_limit
+    stop = segment.hole_start if segment.hole_start > begin else segment.tail
     last_end = start + max_bytes
     mapping = segment.mapping
     # It goes on while the application waits for the interpreter: names looked up once, and a tuple made by C (a
@@ -55,11 +70,22 @@ def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[Spoole
     return count, start - begin
 
 
-def stretches(events: Sequence[SpooledEvent]) -> list[Stretch]:
-    """Return where events lie."""
+def stretches(records: Sequence[Spooled]) -> list[Stretch]:
+    """Return where records lie."""
+    found: list[Stretch] = []
+    for record in records:
+        if isinstance(record, Aggregate):
+            found += record.stretches
+        else:
+            found.append(record[1:])
+    return merged(found)
+
+
+def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return stretches with those made one that follow each other without a gap."""
     found: list[Stretch] = []
     segment, start, end, count = None, 0, 0, 0
-    for _, its_segment, its_start, its_end, its_count in events:
+    for its_segment, its_start, its_end, its_count in stretches:
         if its_start != end or its_segment is not segment:
             if segment is not None:
                 found.append((segment, start, end, count))

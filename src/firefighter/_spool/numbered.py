@@ -21,7 +21,7 @@ from time import time
 
 from firefighter._event_ids import PLACE, id_format
 from firefighter._spool.appending import OverflowPolicy
-from firefighter._spool.events import SpooledEvent
+from firefighter._spool.events import Spooled
 from firefighter._spool.markers import (
     Ranges,
     added,
@@ -117,7 +117,7 @@ class NumberedSpool(Spool):
             with self._lock:
                 self._make_room(0, may_drop=False)
 
-    def drop(self, events: list[SpooledEvent], reason: str) -> None:
+    def drop(self, events: list[Spooled], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them."""
         dropped = [told for event in events for told in dropped_event(event.data, reason)]
         with self._lock:

@@ -119,11 +119,6 @@ class Segment:
         return self.tail - self.read_offset
 
     @property
-    def read_limit(self) -> int:
-        """How far delivery can read on: up to the next torn bytes, or the tail."""
-        return self.hole_start if self.hole_start > self.read_offset else self.tail
-
-    @property
     def droppable(self) -> bool:
         """Whether dropping it loses nothing that delivery has begun with."""
         return not self.claimed or self.head == self.tail
@@ -150,6 +145,25 @@ class Segment:
         self.words[COMMITTED] = events * ONE_EVENT + tail
         for start, end in holes:
             self.settle(start, end, 0)
+
+    def unread(self) -> list[tuple[int, int]]:
+        """Return where lines lie that delivery has not read: what is between the torn bytes."""
+        found, start = [], self.read_offset
+        for hole_start, hole_end in self._holes:
+            found.append((start, hole_start))
+            start = hole_end
+        found.append((start, self.tail))
+        return [(start, stop) for start, stop in found if start < stop]
+
+    def note_read(self, start: int, end: int, events: int) -> None:
+        """Take note that delivery has read the lines in `[start, end)`, of those that are not read the first."""
+        if start < self.read_offset:  # noted a second time, since an exception came between
+            return
+        while 0 <= self.hole_start < end:
+            self.skip_hole()
+        # No call between these two, as below.
+        self.read_offset = end
+        self.read_events += events
 
     def skip_hole(self) -> None:
         """Go on reading behind the torn bytes at `hole_start`."""

@@ -11,16 +11,17 @@ So no event is both dropped and sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
-from firefighter._spool.events import Read, SpooledEvent, Stretch, read_on, stretches
+from firefighter._spool.events import Aggregate, Read, Spooled, Stretch, read_on, stretches
+from firefighter._spool.lines import Lines, Piece
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
 
-__all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'SpooledEvent']
+__all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'Spooled']
 
 
 class Spool(AppendSide):
@@ -31,6 +32,8 @@ class Spool(AppendSide):
 
     # Segments of dead producers, with events that were pending in them.
     _adopted: tuple[Segment, ...] = ()
+    # Stretches that somebody has already, and that have still to be noted as read.
+    _to_note: tuple[Stretch, ...] = ()
     # Stretches whose events are counted already, and that the heads have still to move over.
     _to_settle: tuple[Stretch, ...] = ()
 
@@ -39,11 +42,6 @@ class Spool(AppendSide):
         segments = (*self._segments, *self._adopted)
         events = sum(segment.events - segment.read_events for segment in segments)
         return events, sum(segment.unread_bytes for segment in segments)
-
-    @property
-    def newest(self) -> Segment:
-        """The segment that is appended to; no other grows any more."""
-        return self._segments[-1]
 
     @property
     def window_bytes(self) -> int:
@@ -92,9 +90,9 @@ class Spool(AppendSide):
         self,
         max_events: int,
         max_bytes: int,
-        into: list[SpooledEvent] | None = None,
+        into: list[Spooled] | None = None,
         read: Read = read_on,
-    ) -> list[SpooledEvent]:
+    ) -> list[Spooled]:
         """Take the oldest events not taken yet, at most so many, of at most so many bytes together.
 
         They stay in the spool until they are acknowledged or dropped.
@@ -104,11 +102,12 @@ class Spool(AppendSide):
             max_bytes: of their lines.
             into: where to put them, behind what is there: an event is there as soon as it counts as taken, so that an
                 exception thrown into this thread on the way loses none.
-            read: what reads them: each by itself, or several together, of which `max_events` bounds the number then.
+            read: what reads them.
 
         Returns:
             That list, or a new one.
         """
+        self._note_read()
         taken = [] if into is None else into
         for segment in (*self._segments, *self._adopted):
             while segment.unread_bytes and self._claim(segment):
@@ -122,7 +121,25 @@ class Spool(AppendSide):
                 max_bytes -= size_bytes
         return taken
 
-    def acknowledge(self, events: list[SpooledEvent]) -> None:
+    def take_aggregates(
+        self, max_bytes: int, into: list[Spooled], aggregate: Callable[[Lines], Sequence[Aggregate]]
+    ) -> None:
+        """Take the oldest events not taken yet, several together.
+
+        Args:
+            max_bytes: of their lines, at most.
+            into: where to put them, as for `take`.
+            aggregate: makes aggregates of as many of the lines, from the first on, as it wants.
+        """
+        self._note_read()
+        records = aggregate(self._unread(max_bytes))
+        where = tuple(stretches(records))
+        # No call between these two, so that nothing can come between.
+        self._to_note += where
+        into += records
+        self._note_read()
+
+    def acknowledge(self, events: list[Spooled]) -> None:
         """Count events as delivered, and let go of them.
 
         The list is empty afterwards. An exception thrown into this thread on the way (KeyboardInterrupt) leaves it either
@@ -137,11 +154,11 @@ class Spool(AppendSide):
             del events[:]
         self.tidy()
 
-    def drop(self, events: list[SpooledEvent], reason: str) -> None:
+    def drop(self, events: list[Spooled], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them; the list is as for `acknowledge`."""
         where = tuple(stretches(events))
         dropped = sum(count for _, _, _, count in where)
-        size_bytes = sum(len(event.data) for event in events)
+        size_bytes = sum(end - start for _, start, end, _ in where)
         with self._lock:
             # As above.
             self._tally.dropped[reason] += dropped
@@ -179,6 +196,7 @@ class Spool(AppendSide):
         self._stock = Stock(self._store, MIN_SPOOL_BYTES)
         self._aside.clear()
         self._adopted = ()
+        self._to_note = ()
         self._to_settle = ()
         self._live = live_of((full_segment(0),))
         self.disarm()
@@ -215,6 +233,7 @@ class Spool(AppendSide):
         """Let go of what is settled, and have the next segment ready when the one in use is half full."""
         if self._aside:
             self.append_set_aside()
+        self._note_read()
         self._move_heads()
         self._unblock()
         segments = self._segments
@@ -239,6 +258,26 @@ class Spool(AppendSide):
             with self._lock:
                 segment.claimed = segment in self._segments
         return segment.claimed
+
+    def _unread(self, max_bytes: int) -> Lines:
+        """Claim what is not read yet, the oldest so many bytes of it, and return its whole lines."""
+        pieces: list[Piece] = []
+        size_bytes = 0
+        for segment in (*self._segments, *self._adopted):
+            if size_bytes >= max_bytes:
+                break
+            if segment.unread_bytes and self._claim(segment):
+                if segment.read_offset == segment.hole_start:
+                    segment.skip_hole()
+                pieces += ((segment, start, stop) for start, stop in segment.unread())
+                size_bytes = sum(stop - start for _, start, stop in pieces)
+        return Lines(pieces, max_bytes)
+
+    def _note_read(self) -> None:
+        while self._to_note:
+            segment, start, end, events = self._to_note[0]
+            segment.note_read(start, end, events)
+            self._to_note = self._to_note[1:]
 
     def _move_heads(self) -> None:
         while self._to_settle:

@@ -1,0 +1,101 @@
+"""Whole lines that lie in one segment or in several, seen as one text: what records are cut from."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from firefighter._escaping import restore
+from firefighter._spool.events import Stretch
+from firefighter._spool.segment import Segment
+
+__all__ = ['Lines', 'Piece', 'lines_of']
+
+Piece = tuple[Segment, int, int]
+"""Whole lines in a segment: where they begin and where they end."""
+
+
+class Lines:
+    """Pieces of segments, one behind the other. Every offset is one in the whole text, as it lies in the spool.
+
+    Nothing is copied before it is read.
+
+    Args:
+        pieces: whole lines each, in their order; none is empty.
+        most_bytes: of them; what lies behind the last whole line within that is left out.
+
+    Attributes:
+        size_bytes: of all of it.
+    """
+
+    def __init__(self, pieces: Sequence[Piece], most_bytes: int = sys.maxsize) -> None:
+        self._pieces = pieces
+        # Where each piece begins, and the end of the last.
+        self._begins = [0, *accumulate(stop - start for _, start, stop in pieces)]
+        self.size_bytes = self._begins[-1]
+        self.size_bytes = self.end_within(0, most_bytes)
+
+    def end_within(self, start: int, stop: int) -> int:
+        """Return the end of the last line that ends by `stop`; `start`, where a line begins, without any."""
+        if stop >= self.size_bytes:
+            return self.size_bytes
+        index = self._index(stop)
+        segment, offset, _ = self._pieces[index]
+        begin = self._begins[index]
+        # Every piece begins with a line, so without a newline in it what ends by then ends before it.
+        found = segment.mapping.rfind(b'\n', offset, offset + stop - begin) + 1
+        return max(start, begin + found - offset if found else begin)
+
+    def end_of_line(self, start: int, stop: int) -> int:
+        """Return the end of the line that begins at `start`; `start` where it does not end by `stop`."""
+        segment, offset, end = self._from(start)
+        found = segment.mapping.find(b'\n', offset, min(end, offset + stop - start)) + 1
+        return start + found - offset if found else start
+
+    def behind(self, start: int, stop: int, events: int) -> int:
+        """Return the end of so many lines; `stop`, where a line ends, where there are no more before it."""
+        if events >= stop - start:  # each has a byte at least: nothing has to be looked for
+            return stop
+        for _ in range(events):
+            start = self.end_of_line(start, stop)
+            if start == stop:
+                break
+        return start
+
+    def read(self, start: int, stop: int, most_bytes: int = sys.maxsize) -> Iterator[tuple[bytes, Stretch]]:
+        """Give the lines between two ends of lines, restored, in pieces.
+
+        Args:
+            start: where a line begins.
+            stop: where a line ends.
+            most_bytes: in a piece, where the lines in it are not longer: so long a copy holds the interpreter lock.
+
+        Yields:
+            The lines of a piece, and where they lie.
+        """
+        while start < stop:
+            segment, offset, end = self._from(start)
+            end = min(end, offset + stop - start)
+            if end - offset > most_bytes:
+                end = self.end_within(start, start + most_bytes) - start + offset
+                if end == offset:
+                    end = self.end_of_line(start, stop) - start + offset
+            lines = segment.mapping[offset:end]
+            yield restore(lines), (segment, offset, end, lines.count(b'\n'))
+            start += end - offset
+
+    def _index(self, offset: int) -> int:
+        return bisect_right(self._begins, offset) - 1
+
+    def _from(self, offset: int) -> Piece:
+        """Return what is left, behind an offset, of the piece that it lies in."""
+        index = self._index(offset)
+        segment, start, stop = self._pieces[index]
+        return segment, start + offset - self._begins[index], stop
+
+
+def lines_of(stretches: Iterable[Stretch]) -> Lines:
+    """Return the lines of what was read once more."""
+    return Lines([(segment, start, end) for segment, start, end, _ in stretches])
