@@ -58,6 +58,15 @@ def after(history, jitter=0.5):
     return pacer, now
 
 
+def go_on(pacer, now, *, requests, refused):
+    """Make so many more requests of 100 events; return the time."""
+    for _ in range(requests):
+        now += pacer.seconds_until_allowed(now)
+        pacer.started(now, 100, 20_000)
+        answer(pacer, now, 100, refused)
+    return now
+
+
 def throttled(*, refused_share=0.5, requests=60):
     """Return a Pacer of which ten requests a second, of 100 events each, were accepted and then throttled; and the time."""
     return after([Step(0.05, 100, 200, share) for share in [0.0] * 30 + [refused_share] * requests])
@@ -162,6 +171,22 @@ def test_throttling_limits_to_what_was_accepted():
     records, size_bytes, _ = pacer._limits
     assert records == pytest.approx(250, rel=0.1)
     assert size_bytes == pytest.approx(200 * records)
+
+
+def test_an_exception_before_the_conclusion_of_the_lesson_leaves_limits_that_are_numbers(monkeypatch):
+    """Ctrl-C may end a delivery anywhere: what is allowed stays finite, and delivery goes on."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pacer, '_conclude', interrupted)
+        pacer, now = after([Step(0.05, 100, 200, share) for share in [0.0] * 30 + [0.5] * 30])
+        with pytest.raises(KeyboardInterrupt):
+            go_on(pacer, now, requests=60, refused=50)
+    now = go_on(pacer, now, requests=5, refused=0)
+    assert max(pacer.most(now)) <= MAX_REQUEST_BYTES
+    assert max(pacer._limits) < 2**30
 
 
 def test_one_hiccup_leaves_no_limit():

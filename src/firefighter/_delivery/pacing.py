@@ -191,6 +191,8 @@ class Pacer:
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = now
+        # An exception thrown into this thread may leave the lesson heard and without its conclusion.
+        self._quickens_at = now
         # Those who are throttled together go on at different times.
         self._used_until = now
         self._delay_seconds = self._jitter()
