@@ -183,6 +183,10 @@ PAINS: Mapping[int, Pain] = {
                 'test_on_disk_the_next_start_delivers_what_an_end_without_python_left',
             ),
             'faults/test_unusual_callers.py': ('test_a_sigterm_that_ends_like_sys_exit_loses_nothing',),
+            'integration/test_uwsgi.py': (
+                'test_a_worker_in_the_middle_of_a_request_delivers_before_it_ends',
+                'test_of_a_worker_that_is_killed_in_the_middle_of_a_request_a_directory_keeps_all',
+            ),
             'crash/test_killed_processes.py': ('test_no_event_is_lost_whose_logging_call_had_returned',),
         },
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import textwrap
@@ -14,6 +13,7 @@ import pytest
 
 from firefighter._spool.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehose
+from programs import without_waiting
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
 ENOUGH_SECONDS = 45
@@ -73,8 +73,7 @@ def run(endpoint):
             timeout=ENOUGH_SECONDS,
             check=False,
         )
-        # On a busy machine the exit may take longer than a person would wait in silence; that it says so is right.
-        ended.stderr = re.sub(r'firefighter: .*: the process ends; still delivering.*\n', '', ended.stderr)
+        ended.stderr = without_waiting(ended.stderr)
         return ended
 
     return run_program
