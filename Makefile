@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test interruption-test lint format bench bench-tail bench-throttling docs clean constraints
+.PHONY: demo test crash-test fault-test interruption-test lint format guard baseline bench bench-tail bench-throttling docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -47,6 +47,18 @@ interruption-test:
 		for place in memory disk; do for source in signal thread; do for ids in '' --event-ids; do \
 			$$python tests/faults/interruptions.py --on $$place --by $$source $$ids -n $(INTERRUPTIONS) || exit 1; \
 		done; done; done; \
+	done
+
+# Count the instructions of a logging call under valgrind, and fail if it costs 5 % more than the baseline: 15 seconds.
+guard: $(VENV)/.test
+	$(BIN)/python -m benchmarks.guard
+
+# Count them on every supported Python that is here, and write the baseline: some three minutes.
+baseline:
+	for version in 3.10 3.11 3.12 3.13; do \
+		python=$$(.ci/find-python $$version) || continue; \
+		$(MAKE) .venv-$$version/.demo PYTHON=$$python VENV=.venv-$$version || exit 1; \
+		.venv-$$version/bin/python -m benchmarks.guard --renew || exit 1; \
 	done
 
 bench: $(VENV)/.test
