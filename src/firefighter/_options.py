@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 from firefighter._delivery.aggregation import Aggregation
+from firefighter._delivery.batching import Rules
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.drops import DropHook
+from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS, MIN_REQUEST_GAP_SECONDS
 from firefighter._oversize import OversizePolicy
 from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
 
 __all__ = [
+    'DOCUMENTED_BATCH_COUNT',
+    'DOCUMENTED_BATCH_SIZE',
     'DOCUMENTED_RECORD_SIZE',
     'TARGET_BATCH_BYTES',
     'Options',
@@ -28,6 +32,12 @@ __all__ = [
     'check_stream_name',
     'raise_unknown',
 ]
+
+DOCUMENTED_BATCH_SIZE = 5 * 1024
+"""The documented value of FirehoseHandler.MAX_BATCH_SIZE, in bytes."""
+
+DOCUMENTED_BATCH_COUNT = 500
+"""The documented value of FirehoseHandler.MAX_BATCH_COUNT."""
 
 DOCUMENTED_RECORD_SIZE = 1024
 """The documented value of FirehoseHandler.MAX_RECORD_SIZE, in bytes."""
@@ -88,6 +98,33 @@ class Options:
     def aggregation(self) -> Aggregation | None:
         """How events become Firehose records; None: each is one."""
         return Aggregation(self.max_aggregated_events) if self.aggregate else None
+
+    def spool_rules(
+        self,
+        send_interval: float,
+        *,
+        max_batch_bytes: int | None = None,
+        max_batch_events: int = DOCUMENTED_BATCH_COUNT,
+    ) -> Rules:
+        """Return what makes a batch of the handler's own spool due.
+
+        Args:
+            send_interval: the most seconds that an event waits for company.
+            max_batch_bytes: MAX_BATCH_SIZE where a subclass or an instance sets it; None: the default.
+            max_batch_events: MAX_BATCH_COUNT.
+        """
+        if max_batch_bytes is None:
+            max_batch_bytes = self.target_batch_bytes if self.aggregate else DOCUMENTED_BATCH_SIZE
+        if self.aggregate:
+            max_batch_events = MAX_RECORDS
+        return Rules(
+            max_batch_bytes, max_batch_events, send_interval, MIN_REQUEST_GAP_SECONDS, self.full_bytes
+        )
+
+    @property
+    def full_bytes(self) -> int:
+        """What makes a request full: a small spool is short of room long before one is as large as the service allows."""
+        return min(FULL_REQUEST_BYTES, self.memory_bytes // 4)
 
     @property
     def memory_bytes(self) -> int:

@@ -33,18 +33,15 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
 from firefighter._delivery.guard import TOO_DEEP, ask, inside_delivery
 from firefighter._delivery.guard import reset as reset_guard
-from firefighter._delivery.limits import (
-    FULL_REQUEST_BYTES,
-    MAX_RECORD_BYTES,
-    MAX_RECORDS,
-    MIN_REQUEST_GAP_SECONDS,
-)
+from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._escaping import escape
 from firefighter._numbering import NumberedFormatter
 from firefighter._options import (
+    DOCUMENTED_BATCH_COUNT,
+    DOCUMENTED_BATCH_SIZE,
     DOCUMENTED_RECORD_SIZE,
     TARGET_BATCH_BYTES,
     Options,
@@ -138,9 +135,9 @@ class FirehoseHandler(logging.Handler):
     FLUSH: object = 2
     """The mark that makes `batch_sender` submit at once what is queued before it."""
 
-    MAX_BATCH_SIZE: int = 5 * 1024
+    MAX_BATCH_SIZE: int = DOCUMENTED_BATCH_SIZE
     """Bytes. More than this waiting: the batch is due. 5,120 bytes are one unit of Firehose's bill."""
-    MAX_BATCH_COUNT: int = 500
+    MAX_BATCH_COUNT: int = DOCUMENTED_BATCH_COUNT
     """Events. This many waiting: the batch is due."""
     MAX_RECORD_SIZE: int = DOCUMENTED_RECORD_SIZE
     """Bytes, the newline included. An event above it is oversize."""
@@ -443,21 +440,14 @@ class FirehoseHandler(logging.Handler):
 
     def _queue_rules(self, send_interval: float) -> Rules:
         """Return the documented rules, to the letter."""
-        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0, self._full_bytes)
+        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0, self._options.full_bytes)
 
     def _spool_rules(self) -> Rules:
         """Return the rules for the handler's own spool."""
-        size_bytes, records = self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT
-        if self._options.aggregate:
-            records = MAX_RECORDS
-            if not self._sets_batch_size():
-                size_bytes = self._options.target_batch_bytes
-        return Rules(size_bytes, records, self.send_interval, MIN_REQUEST_GAP_SECONDS, self._full_bytes)
-
-    @property
-    def _full_bytes(self) -> int:
-        # A small spool is short of room long before a request is full.
-        return min(FULL_REQUEST_BYTES, self._options.memory_bytes // 4)
+        size_bytes = self.MAX_BATCH_SIZE if self._sets_batch_size() else None
+        return self._options.spool_rules(
+            self.send_interval, max_batch_bytes=size_bytes, max_batch_events=self.MAX_BATCH_COUNT
+        )
 
     def _sets_batch_size(self) -> bool:
         """Return whether a subclass or this instance sets MAX_BATCH_SIZE."""
