@@ -13,6 +13,7 @@ import firefighter
 # A table, not a search, so that `--help` imports none of them.
 COMMANDS = {
     'audit': 'read what was delivered, and say whether anything is missing',
+    'cost': 'take a log, and say what it costs at Firehose, and what it would cost aggregated',
     'demo': 'put a small web service under load, and account for every event that it logs',
     'local': 'run an embedded Firehose endpoint that delivers into a folder',
     'spool': 'look into a spool directory: what waits, from whom, since when',

@@ -1,0 +1,92 @@
+"""A log that is there already, as the events that the handler would have made of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+import orjson
+
+from firefighter._audit.decoding import CHUNK_BYTES, lines
+from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._options import DOCUMENTED_RECORD_SIZE
+from firefighter._oversize import Oversize
+from firefighter.formatting import JSONFormatter
+
+__all__ = ['Encoder', 'Entry', 'entries']
+
+Entry = bytes | str
+"""An event as it is, a line of JSON with its newline; or the message of one that has still to be encoded."""
+
+
+def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = None) -> Iterator[Entry]:
+    """Yield the entries of a log.
+
+    A line that is a JSON object is an event as it is. Any other is the message of one. Empty lines are none.
+
+    Args:
+        files: plain, gzip or zstd, one behind the other.
+        entry_begins: what the first line of an entry matches, where some have several (tracebacks): a line that does not
+            match belongs to the entry before. None: each line is an entry.
+
+    Raises:
+        DamagedError: what is compressed cannot be read to its end.
+        NeedsZstdError: it is zstd, and nothing is installed that reads it.
+        OSError: a file cannot be read.
+    """
+    for file in files:
+        parts: list[bytes] = []
+        for line in lines(iter(lambda file=file: file.read(CHUNK_BYTES), b'')):  # type: ignore[misc]
+            if entry_begins is None or entry_begins.search(line):
+                yield from _entry(parts)
+                parts = []
+            parts.append(line)
+        yield from _entry(parts)
+
+
+def _entry(parts: list[bytes]) -> Iterator[Entry]:
+    """Yield the entry that these lines are, unless they are empty."""
+    text = b'\n'.join(part.removesuffix(b'\r') for part in parts).strip(b'\n')
+    if _is_event(text):
+        yield text + b'\n'
+    elif text:
+        yield text.decode('utf-8', 'backslashreplace')
+
+
+def _is_event(text: bytes) -> bool:
+    if not text.startswith(b'{') or b'\n' in text:
+        return False
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+class Encoder:
+    """Makes events of entries as the handler does, with a time that is handed in."""
+
+    def __init__(self) -> None:
+        self._formatter = JSONFormatter()
+        # One for all: the formatter keeps nothing of it.
+        self._record = logging.LogRecord('app', logging.INFO, '', 0, '', None, None)
+        oversize = Oversize(None, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES)
+        self._fit: Callable[[bytes, int], bytes | None] = oversize.fit
+
+    def encode(self, entry: Entry, created: float) -> bytes:
+        """Return the event of an entry.
+
+        Args:
+            entry: one of `entries`.
+            created: when it is logged, in seconds since 1970.
+        """
+        if isinstance(entry, str):
+            self._record.msg = entry
+            self._record.created = created
+            event = self._formatter.encode(self._record)
+        else:
+            event = entry
+        if len(event) <= MAX_RECORD_BYTES:
+            return event
+        return self._fit(event, DOCUMENTED_RECORD_SIZE) or b''

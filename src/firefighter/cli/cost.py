@@ -1,0 +1,195 @@
+"""`firefighter cost`: what a log costs at Amazon Data Firehose, and what it would cost sent another way."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from firefighter._audit.decoding import DamagedError, NeedsZstdError
+from firefighter._cost.bill import Bill, Fleet, bills
+from firefighter._cost.plot import NoPlotError, check, draw, sweep
+from firefighter._cost.prices import NoPriceError, flat, tiers_of
+from firefighter._cost.quotas import quota_of
+from firefighter._cost.reading import Entry, entries
+from firefighter._cost.report import heading, rows, titles, verdict
+from firefighter._cost.workload import Workload, collect, workload
+from firefighter.cli.progress import progress
+from firefighter.cli.tables import print_table
+
+EPILOG = """\
+FILE is a log, plain, gzip or zstd; "-" is standard input. A line that is a JSON object is taken as an event as it is. Any
+other line is taken as the message of an event, as the handler would write it.
+
+  firefighter cost app.log                               each GB of such events
+  firefighter cost app.log --events-per-second 100       a month of one process that logs so much
+  zcat old/*.gz | firefighter cost - --events-per-second 100 --instances 40 --region ap-northeast-1
+  firefighter cost app.log --entry-begins '^[0-9]{4}-'   tracebacks: lines that do not match belong to the one before
+  firefighter cost app.log --plot bill.svg               the bill against the rate
+
+The handler's own code cuts and sends the events, into nothing and in simulated time, and what it sends is counted: each
+record is billed with its size rounded up to 5,120 bytes. A short log is played over and over, of a long one the
+beginning, up to 64 MiB. DELAY is the median from the logging call to the request, without the way to AWS. What Firehose
+bills besides (format conversion, dynamic partitioning, VPC) is not in here, nor what the destination costs.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument(
+        'files', nargs='*', default=['-'], metavar='FILE', help='a log; default: standard input'
+    )
+    parser.add_argument(
+        '--events-per-second',
+        type=_positive,
+        metavar='N',
+        help='of one instance; default: as fast as possible',
+    )
+    parser.add_argument(
+        '--instances', type=_count, default=1, metavar='N', help='processes that log so (default: 1)'
+    )
+    parser.add_argument('--region', default='us-east-1', help="the stream's (default: us-east-1)")
+    parser.add_argument('--price', type=_positive, metavar='DOLLARS', help="a GB's, instead of the region's")
+    parser.add_argument(
+        '--send-interval', type=_seconds, default=60.0, metavar='SECONDS', help="the handler's (default: 60)"
+    )
+    parser.add_argument(
+        '--entry-begins',
+        type=_pattern,
+        metavar='REGEX',
+        help='what the first line of an event matches; default: each does',
+    )
+    parser.add_argument('--json', action='store_true', help='a line of JSON for each way')
+    parser.add_argument(
+        '--plot', type=Path, metavar='FILE', help='draw the bill against the rate: .png or .svg'
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play, print, and return the exit status: 2 when that could not be done."""
+    try:
+        return _cost(arguments)
+    except BrokenPipeError:
+        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (NoPriceError, NoPlotError, _NoLogError, DamagedError, NeedsZstdError, OSError) as error:
+        print(f'firefighter cost: {_reason(error)}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130  # as shells count it
+
+
+class _NoLogError(Exception):
+    """There is nothing to play."""
+
+
+def _cost(arguments: argparse.Namespace) -> int:
+    fleet = Fleet(
+        arguments.instances,
+        arguments.send_interval,
+        tiers_of(arguments.region) if arguments.price is None else flat(arguments.price),
+        quota_of(arguments.region),
+    )
+    if arguments.plot:
+        check(arguments.plot)
+    log, whole = _read(arguments)
+    played = workload(log, arguments.events_per_second, fleet.send_interval)
+    found = bills(played, fleet)
+    if arguments.json:
+        _print_json(found, played, arguments)
+    else:
+        print(heading(played, fleet, whole=whole), end='\n\n')
+        print_table(titles(played), rows(found))
+        print(f'\n{verdict(found, played)}')
+    if arguments.plot:
+        _plot(log, fleet, arguments)
+    return 0
+
+
+def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:
+    """Return the entries of the log, and whether these are all."""
+    if '-' in arguments.files and sys.stdin.isatty():
+        raise _NoLogError('name a FILE, or pipe a log in')
+    log, whole = collect(entries(_opened(arguments.files), arguments.entry_begins))
+    if not log:
+        raise _NoLogError(f'{", ".join(arguments.files)}: no events')
+    return log, whole
+
+
+def _opened(names: Sequence[str]) -> Iterator[BinaryIO]:
+    for name in names:
+        if name == '-':
+            yield sys.stdin.buffer
+        else:
+            with Path(name).open('rb') as file:
+                yield file
+
+
+def _plot(log: Sequence[Entry], fleet: Fleet, arguments: argparse.Namespace) -> None:
+    with progress('playing') as bar:
+        found = sweep(log, fleet, bar.update)
+    instances = 'one instance' if fleet.instances == 1 else f'{fleet.instances:,} instances'
+    where = arguments.region if arguments.price is None else f'at ${arguments.price:g} a GB'
+    draw(found, arguments.plot, f'Firehose, {where}, {instances}, send_interval={fleet.send_interval:g}')
+    if not arguments.json:
+        print(f'Drawn: {arguments.plot}')
+
+
+def _print_json(found: Sequence[Bill], played: Workload, arguments: argparse.Namespace) -> None:
+    """Print a line for each way: what was asked, what was played, what it comes to."""
+    asked = {
+        name: getattr(arguments, name)
+        for name in ('events_per_second', 'instances', 'region', 'price', 'send_interval')
+    }
+    per = '2^30 bytes of events' if played.events_per_second is None else '30 days of all instances'
+    for bill in found:
+        values = {name: value for name, value in vars(bill).items() if name not in {'way', 'played'}}
+        row = {'way': bill.way.name, 'keywords': dict(bill.way.keywords), **asked}
+        print(json.dumps(row | {'played': asdict(bill.played), 'per': per, **values}))
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float('inf'):
+        raise argparse.ArgumentTypeError(f'must be a number above 0, not {text}')
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float('inf'):
+        raise argparse.ArgumentTypeError(f'must be 0 or more, not {text}')
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'must be 1 or more, not {text}')
+    return number
+
+
+def _pattern(text: str) -> re.Pattern[bytes]:
+    try:
+        return re.compile(text.encode())
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f'is no regular expression: {error}') from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, NeedsZstdError):
+        return 'some of it is zstd: pip install zstandard'
+    if isinstance(error, DamagedError):
+        return f'the log cannot be read: {error}'
+    if isinstance(error, OSError):
+        return f'{error.filename or "the log"}: {error.strerror}'
+    return str(error)

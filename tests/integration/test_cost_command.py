@@ -1,0 +1,210 @@
+"""Does `firefighter cost` say what a log costs, for people and for scripts?"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firefighter._cost import plot
+from firefighter._cost.ways import WAYS
+from firefighter.cli.main import main
+
+RUN = [
+    sys.executable,
+    '-W',
+    'error',
+    '-c',
+    'import sys; from firefighter.cli.main import main; sys.exit(main())',
+    'cost',
+]
+LINES = [
+    json.dumps({'message': 'x' * (number % 90), 'number': number}, separators=(',', ':'))
+    for number in range(5_000)
+]
+SIZE = sum(len(line) + 1 for line in LINES)
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / 'app.log'
+    path.write_text('\n'.join(LINES) + '\n')
+    return path
+
+
+@pytest.fixture
+def cost(capsys):
+    """Run the command with --json; return each way's row."""
+
+    def cost(*words):
+        status = main(['cost', *map(str, words), '--json'])
+        assert status == 0
+        return {row['way']: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+
+    return cost
+
+
+def test_every_way_has_a_row(cost, log):
+    """With the keywords to write for it."""
+    rows = cost(log)
+    assert list(rows) == [way.name for way in WAYS]
+    assert rows['aggregated']['keywords'] == {'aggregate': True}
+    assert all(row['played']['events'] == 5_000 for row in rows.values())
+
+
+def test_without_a_rate_the_bill_is_for_a_gb_of_events(cost, log):
+    """5,120 bytes are billed for each event: by its size, a GB is so many times dearer."""
+    row = cost(log)['one per record']
+    assert row['per'] == '2^30 bytes of events'
+    assert row['played']['event_bytes'] == SIZE
+    assert row['times_logged'] == pytest.approx(5_000 * 5_120 / SIZE)
+    assert row['dollars'] == pytest.approx(0.029 * 5_000 * 5_120 / SIZE)
+    assert row['quota_share'] is None
+
+
+def test_at_a_rate_it_is_for_a_month_of_all_instances(cost, log):
+    """By hand: 10 events a second, each billed with 5,120 bytes, 30 days, 3 instances, $0.029 for 2^30 bytes."""
+    row = cost(log, '--events-per-second', 10, '--instances', 3)['one per record']
+    events = 3 * 10 * 30 * 86_400
+    assert row['records'] == pytest.approx(events)
+    assert row['dollars'] == pytest.approx(events * 5_120 / 2**30 * 0.029)
+    assert row['per'] == '30 days of all instances'
+
+
+def test_the_share_of_the_quota_is_that_of_the_region(cost, log):
+    """1,000 events a second are a hundredth of the records that most regions take; us-east-1 takes five times as many bytes."""
+    rate = ('--events-per-second', 1_000, '--send-interval', 1)
+    near, far = (
+        cost(log, *rate, '--region', region)['one per record'] for region in ('us-east-1', 'ap-northeast-1')
+    )
+    assert far['quota_limit'] == 'bytes'
+    assert far['quota_share'] == pytest.approx(5 * near['quota_share'])
+    assert far['dollars'] == pytest.approx(near['dollars'] * 36 / 29)
+
+
+def test_a_region_without_a_known_price_needs_one(cost, log, capsys):
+    """The error says so, and with --price it works."""
+    assert main(['cost', str(log), '--region', 'eu-west-1']) == 2
+    assert '--price' in capsys.readouterr().err
+    row = cost(log, '--region', 'eu-west-1', '--price', '0.0305')['one per record']
+    assert row['dollars'] == pytest.approx(0.0305 * row['times_logged'])
+
+
+def test_the_longer_the_interval_the_fewer_requests(cost, log):
+    """`send_interval` is the handler's."""
+    rows = [cost(log, '--events-per-second', 1, '--send-interval', seconds) for seconds in (10, 60)]
+    quick, slow = (row['aggregated'] for row in rows)
+    assert slow['requests'] < quick['requests'] / 4
+    assert quick['played']['max_delay_seconds'] == pytest.approx(10)
+    assert slow['played']['max_delay_seconds'] == pytest.approx(60)
+
+
+def test_for_people_there_is_what_was_played_a_table_and_a_verdict(log, capsys):
+    """Which says what to write."""
+    assert main(['cost', str(log), '--events-per-second', '10']) == 0
+    out = capsys.readouterr().out
+    assert 'Played: 18,000 events' in out
+    assert '3.6 times over' in out
+    assert '30 minutes of one instance' in out
+    titles = next(line for line in out.splitlines() if line.startswith('WAY'))
+    for title in ('RECORDS', 'BILLED', 'REQUESTS', 'DOLLARS', 'QUOTA', 'DELAY'):
+        assert title in titles
+    for way in WAYS:
+        assert f'\n{way.name} ' in out
+    assert 'times less. Write FirehoseHandler(..., ' in out.splitlines()[-1]
+
+
+def test_it_reads_pipes_gzip_and_several_files(log, tmp_path):
+    """In a process of its own, without a warning."""
+    packed = tmp_path / 'old.gz'
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    done = subprocess.run(
+        [*RUN, str(packed), '-', str(log), '--json'],
+        input=log.read_bytes(),
+        capture_output=True,
+        check=True,
+        timeout=50,
+    )
+    assert done.stderr == b''
+    row = json.loads(done.stdout.splitlines()[0])
+    assert row['played']['events'] == 15_000
+
+
+def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp_path):
+    """Otherwise each of their lines is billed."""
+    log = tmp_path / 'java.log'
+    log.write_text('2026 ERROR\n\tat a\n\tat b\n' * 100)
+    assert cost(log)['one per record']['played']['events'] == 300
+    assert cost(log, '--entry-begins', '^2026')['one per record']['played']['events'] == 100
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['missing.log'], 'missing.log: No such file'),
+        (['--plot', 'bill.gif', 'app.log'], '.png or .svg'),
+        (['empty.log'], 'empty.log: no events'),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeypatch):
+    """With status 2, and before any work."""
+    monkeypatch.chdir(log.parent)
+    Path('empty.log').touch()
+    assert main(['cost', *words]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ''
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['--events-per-second', '0'],
+        ['--events-per-second', 'nan'],
+        ['--instances', '0'],
+        ['--price', '-1'],
+        ['--send-interval', '-1'],
+        ['--entry-begins', '('],
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(log, words, capsys):
+    """By argparse, as a wrong option is."""
+    with pytest.raises(SystemExit, match='2'):
+        main(['cost', str(log), *words])
+    assert words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('name', 'begins'), [('bill.svg', b'<?xml'), ('bill.png', b'\x89PNG')])
+def test_the_picture_is_drawn(log, tmp_path, name, begins, capsys, monkeypatch):
+    """Each way is a line in it."""
+    monkeypatch.setattr(plot, 'RATES', (0.1, 1.0, 10.0))
+    log.write_text('\n'.join(LINES[:200]))
+    picture = tmp_path / name
+    assert main(['cost', str(log), '--plot', str(picture)]) == 0
+    drawn = picture.read_bytes()
+    assert drawn.startswith(begins)
+    if name.endswith('svg'):
+        for way in WAYS:
+            assert way.name.encode() in drawn
+    assert f'Drawn: {picture}' in capsys.readouterr().out
+
+
+def test_without_matplotlib_it_says_what_to_install(log, capsys, monkeypatch):
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
+    assert main(['cost', str(log), '--plot', 'bill.svg']) == 2
+    assert "pip install 'firefighter[plot]'" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(log):
+    """`firefighter cost ... | head -1`."""
+    process = subprocess.Popen([*RUN, str(log), '--json'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    with process.stderr as stderr:
+        assert stderr.read() == b''
+    assert process.wait(50) == 0

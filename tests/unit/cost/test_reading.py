@@ -1,0 +1,91 @@
+"""Which events would the handler have made of a log?"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+
+import pytest
+
+from firefighter._audit.decoding import DamagedError
+from firefighter._cost.reading import Encoder, entries
+
+NOON = 1_767_268_800.25
+
+
+def read(*files, entry_begins=None):
+    return list(entries(map(io.BytesIO, files), entry_begins))
+
+
+def test_a_plain_line_is_the_message_of_an_event():
+    """As our own formatter writes it, at the time that is handed in."""
+    (entry,) = read(b'GET /items 200\n')
+    event = Encoder().encode(entry, NOON)
+    assert json.loads(event) == {
+        'timestamp': '2026-01-01T12:00:00.250000Z',
+        'level': 'INFO',
+        'logger': 'app',
+        'message': 'GET /items 200',
+    }
+    assert event.endswith(b'}\n')
+
+
+def test_a_json_object_is_an_event_as_it_is():
+    """Byte for byte, spaces too."""
+    (entry,) = read(b'{"a": 1,  "b": []}\n')
+    assert Encoder().encode(entry, NOON) == b'{"a": 1,  "b": []}\n'
+
+
+@pytest.mark.parametrize('line', [b'[1]', b'7', b'{"torn":', b'{a}', b'"text"'])
+def test_other_json_and_what_only_looks_like_it_is_a_message(line):
+    """An event is an object."""
+    (entry,) = read(line + b'\n')
+    assert json.loads(Encoder().encode(entry, NOON))['message'] == line.decode()
+
+
+def test_empty_lines_are_no_events_and_the_last_needs_no_newline():
+    """Files have both."""
+    assert read(b'one\n\n\r\ntwo') == ['one', 'two']
+
+
+def test_lines_of_windows_end_before_their_carriage_return():
+    """It is no part of the message."""
+    assert read(b'one\r\n{"a":1}\r\n') == ['one', b'{"a":1}\n']
+
+
+def test_bytes_that_are_no_text_are_kept_readable():
+    """A log in another encoding is counted all the same."""
+    assert read(b'caf\xe9\n') == ['caf\\xe9']
+
+
+def test_compressed_files_are_read_as_if_they_were_not():
+    """Among plain ones, and of several members."""
+    packed = gzip.compress(b'two\n') + gzip.compress(b'three\n')
+    assert read(b'one\n', packed, b'four\n') == ['one', 'two', 'three', 'four']
+
+
+def test_a_file_that_ends_too_soon_is_said_to_be_damaged():
+    """Not counted as the log that it is not."""
+    with pytest.raises(DamagedError):
+        read(gzip.compress(b'one\n' * 1000)[:-12])
+
+
+def test_lines_that_begin_no_entry_belong_to_the_one_before():
+    """A traceback is one event; where a file begins, one begins in any case."""
+    log = b'\tat the.end(Of.java:1)\n2026-01-01 ERROR\n\tat a.b(C.java:7)\nCaused by: x\n2026-01-02 INFO\n'
+    assert read(log, b'rest\n', entry_begins=re.compile(rb'^\d{4}-')) == [
+        '\tat the.end(Of.java:1)',
+        '2026-01-01 ERROR\n\tat a.b(C.java:7)\nCaused by: x',
+        '2026-01-02 INFO',
+        'rest',
+    ]
+
+
+def test_what_no_record_could_hold_is_truncated_as_the_handler_does():
+    """1,024,000 bytes; it stays JSON."""
+    for entry in ('x' * 2_000_000, b'{"message":"' + b'x' * 2_000_000 + b'"}\n'):
+        event = Encoder().encode(entry, NOON)
+        assert 1_000_000 < len(event) <= 1_024_000
+        assert json.loads(event)['message'].startswith('xxx')
