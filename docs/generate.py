@@ -103,11 +103,18 @@ def example(name: str) -> Callable[[], str]:
     return block
 
 
+def printed_by_doctor() -> str:
+    """Return what `firefighter doctor` prints of a stream to S3, as the tests hold it."""
+    text = (HERE.parent / 'tests' / 'fixtures' / 'doctor' / 's3.txt').read_text(encoding='utf-8')
+    return f'```\n$ firefighter doctor bar\n{text}```'
+
+
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
     ('metrics.md', 'metrics'): metrics,
+    ('doctor.md', 'printed'): printed_by_doctor,
     ('configuration.md', 'dictconfig'): example('dictconfig.py'),
     ('configuration.md', 'yaml'): example('yaml_config.yaml'),
     ('configuration.md', 'django'): example('django_settings.py'),

@@ -365,6 +365,20 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_name_that_no_server_knows_is_said_with_where_to_look',
             ),
             'unit/test_transport.py': ('test_what_is_misconfigured_is_said_with_its_cure',),
+            'integration/test_doctor_command.py': (
+                'test_credentials_that_are_refused_are_what_is_wrong',
+                'test_a_stream_that_is_not_there_is_status_1',
+                'test_without_a_region_it_says_where_to_set_one',
+            ),
+        },
+    ),
+    35: Pain(
+        'A stream that writes newlines between compressed records is recognised, and compression never advised for it',
+        {
+            'unit/doctor/test_rules.py': (
+                'test_what_would_destroy_events_is_found',
+                'test_what_is_advised_is_never_warned_of',
+            ),
         },
     ),
     36: Pain(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ['STALE_CREDENTIALS', 'Answer', 'Outcome', 'from_exception', 'from_response']
+__all__ = ['STALE_CREDENTIALS', 'Answer', 'Outcome', 'cure_for', 'from_exception', 'from_response']
 
 
 class Outcome(enum.Enum):
@@ -124,6 +124,11 @@ _THROTTLED = frozenset(
 # Said before anything was stored, or before anything was sent.
 _CERTAIN = _THROTTLED | {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError'}
 _SERVER_ERROR = 500
+
+
+def cure_for(cause: str | None) -> str:
+    """Return what to do about a cause, or where to look first; an empty text where nothing is known."""
+    return _CURES.get(cause or '') or _HINTS.get(cause or '') or ''
 
 
 def from_response(response: Mapping[str, Any], records: int) -> Answer:

@@ -15,6 +15,7 @@ COMMANDS = {
     'audit': 'read what was delivered, and say whether anything is missing',
     'cost': 'take a log, and say what it costs at Firehose, and what it would cost aggregated',
     'demo': 'put a small web service under load, and account for every event that it logs',
+    'doctor': 'examine what delivery to a stream depends on, and say which options fit its destination',
     'local': 'run an embedded Firehose endpoint that delivers into a folder',
     'spool': 'look into a spool directory: what waits, from whom, since when',
 }

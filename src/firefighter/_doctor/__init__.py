@@ -1,0 +1,1 @@
+"""What `firefighter doctor` does: look at everything that delivery to a stream depends on, and say what to do."""

@@ -1,0 +1,156 @@
+"""`firefighter doctor`: look at everything that delivery to a stream depends on, and say what to do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from firefighter._advice.advice import Advice
+from firefighter._delivery.transport import ClientOptions
+from firefighter._doctor.connection import Boto
+from firefighter._doctor.examination import examine
+from firefighter._doctor.report import Report
+from firefighter._doctor.writing import handler_call, update_command
+from firefighter._options import check_client_arguments, check_stream_name
+from firefighter.cli.tables import print_table
+
+Client = Mapping[str, str | None]
+
+EPILOG = """\
+It looks at the credentials, the region, the endpoint, this machine's clock, the permission, the stream, its source and its
+destination, and says which of the handler's options fit that destination, and why.
+
+It makes one DescribeDeliveryStream request, of which AWS takes five a second for an account. Delivery itself needs no
+permission for that: without it the doctor names the arguments that are safe with any destination. --send puts one
+record, an event of some 150 bytes, into the stream, which then arrives where all others do.
+
+The exit status is 0 when all is well, 1 when something is wrong or could not be seen, and 2 for arguments that cannot be.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument('stream', metavar='STREAM', help="the delivery stream's name")
+    parser.add_argument('--region', help="the stream's region, as region_name= of the handler")
+    parser.add_argument('--profile', help='the profile with the credentials, as boto3_profile_name=')
+    parser.add_argument('--endpoint-url', help='of Firehose, when it is not AWS, as endpoint_url=')
+    parser.add_argument('--send', action='store_true', help='put a test record into the stream')
+    parser.add_argument('--json', action='store_true', help='one line of JSON with all that was found')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Examine, print, and return the exit status."""
+    client = {
+        'region_name': arguments.region,
+        'boto3_profile_name': arguments.profile,
+        'endpoint_url': arguments.endpoint_url,
+    }
+    try:
+        check_stream_name(arguments.stream)
+        check_client_arguments(boto3_client=None, boto3_session=None, **client)
+    except ValueError as error:
+        print(f'firefighter doctor: {error}', file=sys.stderr)
+        return 2
+    options = ClientOptions(None, arguments.profile, arguments.region, arguments.endpoint_url)
+    try:
+        with closing(Boto(options)) as connection:
+            report = examine(
+                arguments.stream,
+                connection,
+                region_given=arguments.region is not None,
+                send=arguments.send,
+            )
+        show(report, client, as_json=arguments.json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130  # as shells count it
+    return int(not report.well)
+
+
+def show(report: Report, client: Client, *, as_json: bool) -> None:
+    """Print what was found.
+
+    Args:
+        report: that.
+        client: the handler's arguments for its client.
+        as_json: in one line, for scripts.
+    """
+    if as_json:
+        print(json.dumps(_as_json(report, client)))
+        return
+    print_table(
+        ('CHECK', 'STATE', 'FOUND'),
+        [(check.name, check.state.value, check.found) for check in report.checks],
+    )
+    cures = [check for check in report.checks if check.cure]
+    if cures:
+        print('\nTo do:\n')
+        for check in cures:
+            print(f'  {check.name}: {check.cure[0].upper()}{check.cure[1:]}.')
+    if report.advice is not None:
+        _show_advice(report, report.advice, client)
+
+
+def _show_advice(report: Report, advice: Advice, client: Client) -> None:
+    print()
+    print_table(
+        ('OPTION', 'GIVE', 'WHY'),
+        [(verdict.option, _given(verdict.value), verdict.why) for verdict in advice.verdicts],
+    )
+    print(f'\nWrite:\n\n  {handler_call(report.stream, client, advice.options)}')
+    if advice.better:
+        print(
+            '\nFor the smallest bill, if all that writes to the stream will compress: have its files named for it,\n'
+        )
+        print(f'  {_update(report, advice, client)}')
+        print(f'\nand then write:\n\n  {handler_call(report.stream, client, advice.better)}')
+
+
+def _given(value: bool | int | str | None) -> str:
+    return '-' if value is None else str(value)
+
+
+def _update(report: Report, advice: Advice, client: Client) -> str:
+    names = {
+        'region': client['region_name'],
+        'profile': client['boto3_profile_name'],
+        'endpoint-url': client['endpoint_url'],
+    }
+    return update_command(report.description or {}, advice.file_extension or '', names)
+
+
+def _as_json(report: Report, client: Client) -> dict[str, Any]:
+    checks = [{**asdict(check), 'state': check.state.value} for check in report.checks]
+    advice = report.advice and _advice_as_json(report, report.advice, client)
+    return {'stream': report.stream, 'well': report.well, 'checks': checks, 'advice': advice}
+
+
+def _advice_as_json(report: Report, advice: Advice, client: Client) -> dict[str, Any]:
+    return {
+        'options': advice.options,
+        'handler': handler_call(report.stream, client, advice.options),
+        'why': {verdict.option: verdict.why for verdict in advice.verdicts},
+        'hazards': [str(hazard) for hazard in advice.hazards],
+        'better': _better_as_json(report, advice, client) if advice.better else None,
+    }
+
+
+def _better_as_json(report: Report, advice: Advice, client: Client) -> dict[str, Any]:
+    return {
+        'file_extension': advice.file_extension,
+        'command': _update(report, advice, client),
+        'options': advice.better,
+        'handler': handler_call(report.stream, client, advice.better),
+    }

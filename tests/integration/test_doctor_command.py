@@ -1,0 +1,255 @@
+"""Does `firefighter doctor` say of a real endpoint what is right, what is wrong, and what to do?"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from firefighter._delivery.transport import ClientOptions
+from firefighter._doctor.connection import Boto
+from firefighter._doctor.examination import examine
+from firefighter.cli.main import main
+from firefighter.local import LocalFirehose
+
+RUN = [
+    sys.executable,
+    '-W',
+    'error',
+    '-c',
+    'import sys; from firefighter.cli.main import main; sys.exit(main())',
+    'doctor',
+]
+
+
+@pytest.fixture
+def endpoint(tmp_path, monkeypatch):
+    with LocalFirehose(tmp_path / 'delivered', streams=['bar']) as endpoint:
+        monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', endpoint.url)
+        yield endpoint
+
+
+@pytest.fixture
+def doctor(capsys):
+    """Run the command; return its status, each check, and the advice."""
+
+    def doctor(*words):
+        status = main(['doctor', *words, '--json'])
+        told = json.loads(capsys.readouterr().out)
+        assert told['well'] == (status == 0)
+        return status, {check['name']: check for check in told['checks']}, told['advice']
+
+    return doctor
+
+
+def wrong(checks):
+    return {name for name, check in checks.items() if check['state'] in {'wrong', 'unknown'}}
+
+
+def test_a_healthy_stream_is_status_0_and_its_arguments_are_printed(endpoint):
+    """For people, in a process of its own as they run it."""
+    command = [*RUN, 'bar', '--region', 'eu-west-1']
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr) == (0, '')
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ['CHECK', 'STATE', 'FOUND']
+    assert [line.split()[1] for line in lines[1:10]] == ['ok'] * 8 + ['not']
+    assert f'endpoint     ok         {endpoint.url}' in lines
+    assert 'region       ok         eu-west-1, from --region' in lines
+    assert "  FirehoseHandler(delivery_stream_name='bar', region_name='eu-west-1', aggregate=True)" in lines
+    assert endpoint.account('bar').requests == 0
+
+
+def test_with_send_a_record_arrives_where_all_others_do(endpoint, doctor):
+    """By the handler's own way, and with the mark by which it can be found."""
+    status, checks, _ = doctor('bar', '--send')
+    assert (status, checks['put']['state']) == (0, 'ok')
+    event = json.loads(endpoint.delivered())
+    assert event['logger'] == 'firefighter.doctor'
+    assert event['mark'] in checks['put']['found']
+
+
+def test_a_stream_that_is_not_there_is_status_1(endpoint, doctor):
+    """Nothing else is wrong, and nothing is sent."""
+    status, checks, advice = doctor('baz', '--send')
+    assert (status, wrong(checks), advice) == (1, {'stream'}, None)
+    assert 'Firehose baz under account' in checks['stream']['found']
+    assert checks['put']['state'] == 'not tried'
+
+
+@pytest.mark.parametrize('fault', ['unrecognized-client', 'expired-token', 'invalid-signature'])
+def test_credentials_that_are_refused_are_what_is_wrong(endpoint, doctor, fault):
+    """With what AWS says of them."""
+    endpoint.inject(fault, operations='all')
+    status, checks, _ = doctor('bar')
+    assert (status, wrong(checks)) == (1, {'credentials'})
+    assert checks['credentials']['found'].startswith('****MPLE, from env: ')
+    assert checks['credentials']['cure']
+    assert checks['endpoint']['state'] == checks['clock']['state'] == 'ok'
+
+
+def test_without_the_permission_to_describe_it_says_what_is_safe(endpoint, doctor):
+    """And whether a put is allowed, when it may try."""
+    endpoint.inject('access-denied', operations='DescribeDeliveryStream')
+    status, checks, advice = doctor('bar', '--send')
+    assert (status, wrong(checks), checks['put']['state']) == (1, {'permission'}, 'ok')
+    assert advice['handler'] == "FirehoseHandler(delivery_stream_name='bar')"
+
+
+def test_without_the_permission_to_put_it_says_so(endpoint, doctor):
+    """What can be described need not be writable."""
+    endpoint.inject('access-denied')
+    status, checks, _ = doctor('bar', '--send')
+    assert (status, wrong(checks)) == (1, {'put'})
+    assert checks['put']['cure'] == 'allow firehose:PutRecordBatch on the stream'
+
+
+def test_a_record_that_is_throttled_is_no_success(endpoint, doctor):
+    """An answer of 200 may have accepted nothing."""
+    endpoint.inject('partial', share=1)
+    status, checks, _ = doctor('bar', '--send')
+    assert (status, wrong(checks)) == (1, {'put'})
+    assert 'Slow down.' in checks['put']['found']
+
+
+def test_without_a_region_it_says_where_to_set_one(endpoint, doctor, monkeypatch):
+    """Before it asks anything."""
+    monkeypatch.delenv('AWS_DEFAULT_REGION')
+    status, checks, _ = doctor('bar')
+    assert (status, wrong(checks)) == (1, {'region'})
+
+
+def test_without_credentials_it_says_where_to_put_some(endpoint, doctor, monkeypatch):
+    """As above."""
+    monkeypatch.delenv('AWS_ACCESS_KEY_ID')
+    monkeypatch.delenv('AWS_SECRET_ACCESS_KEY')
+    status, checks, _ = doctor('bar')
+    assert (status, wrong(checks)) == (1, {'credentials'})
+    assert checks['credentials']['found'] == 'none'
+
+
+def test_half_of_the_credentials_is_said_to_be_half(endpoint, doctor, monkeypatch):
+    """boto3 raises for it."""
+    monkeypatch.delenv('AWS_SECRET_ACCESS_KEY')
+    status, checks, _ = doctor('bar')
+    assert (status, wrong(checks)) == (1, {'credentials'})
+    assert checks['credentials']['cure'] == 'set the access key and the secret key both'
+
+
+def test_a_profile_that_is_not_there_is_said(endpoint, doctor):
+    """The environment lacks it; the words were right."""
+    status, checks, _ = doctor('bar', '--profile', 'nobody')
+    assert (status, wrong(checks)) == (1, {'credentials'})
+    assert 'nobody' in checks['credentials']['found']
+
+
+def test_a_region_that_cannot_be_is_said(doctor):
+    """boto3 makes no client for it."""
+    status, checks, _ = doctor('bar', '--region', 'eu west 1')
+    assert (status, wrong(checks)) == (1, {'endpoint'})
+    assert checks['endpoint']['cure'] == 'correct the region'
+
+
+@pytest.mark.parametrize('hours', [-1, 1])
+def test_a_clock_that_is_wrong_is_told_by_the_answer(endpoint, hours):
+    """By the date that any answer has."""
+    options = ClientOptions(endpoint_url=endpoint.url)
+    connection = Boto(options, clock=lambda: time.time() + hours * 3600)
+    report = examine('bar', connection, region_given=False, send=False)
+    connection.close()
+    (clock,) = [check for check in report.checks if check.name == 'clock']
+    assert (clock.state.value, report.well) == ('wrong', False)
+    assert clock.found.endswith(('fast' if hours > 0 else 'slow') + ', by the date of the answer')
+    assert '3,600 s' in clock.found or '3,601 s' in clock.found or '3,599 s' in clock.found
+
+
+def test_an_endpoint_that_is_not_there_is_said(doctor):
+    """With its address, and where to look."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        url = f'http://127.0.0.1:{free.getsockname()[1]}'
+        status, checks, _ = doctor('bar', '--endpoint-url', url)
+    assert (status, wrong(checks)) == (1, {'endpoint'})
+    assert checks['endpoint']['found'].startswith(f'{url}: EndpointConnectionError')
+
+
+def test_a_page_that_is_no_answer_of_firehose_is_said_to_be_none(endpoint, doctor):
+    """A proxy that wants a login: botocore takes its page for an answer."""
+    endpoint.inject('not-json', operations='all')
+    status, checks, _ = doctor('bar')
+    assert (status, wrong(checks)) == (1, {'endpoint'})
+    assert checks['endpoint']['found'] == f'{endpoint.url}: what answers there is not Firehose'
+
+
+def test_a_failure_inside_of_aws_is_to_be_tried_again(endpoint, doctor):
+    """It says nothing about the stream, so what is safe is said."""
+    endpoint.inject('internal-failure', operations='all')
+    status, checks, advice = doctor('bar')
+    assert (status, wrong(checks), advice['options']) == (1, {'permission'}, {})
+    assert checks['permission']['cure'] == 'try again in a while'
+
+
+@pytest.mark.parametrize(
+    ('processors', 'options'),
+    [
+        ([], {'compression': 'gzip'}),
+        ([{'Type': 'AppendDelimiterToRecord'}], {'aggregate': True}),
+    ],
+)
+def test_the_advice_follows_the_stream_as_it_is(endpoint, doctor, processors, options):
+    """Made by CreateDeliveryStream, described by DescribeDeliveryStream."""
+    endpoint.create_stream(
+        'other',
+        ExtendedS3DestinationConfiguration={
+            'RoleARN': 'arn:aws:iam::123456789012:role/firehose',
+            'BucketARN': 'arn:aws:s3:::logs',
+            'FileExtension': '.json.gz',
+            'ProcessingConfiguration': {'Enabled': True, 'Processors': processors},
+        },
+    )
+    _, _, advice = doctor('other')
+    assert advice['options'] == options
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['arn:aws:firehose:eu-west-1:123456789012:deliverystream/bar'],
+        ['a b'],
+        ['bar', '--endpoint-url', 'localhost:4573'],
+    ],
+)
+def test_arguments_that_cannot_be_are_status_2(capsys, words):
+    """In one line, which says what to write."""
+    assert main(['doctor', *words]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    assert printed.err.startswith('firefighter doctor: ')
+    assert printed.err.count('\n') == 1
+
+
+def test_without_a_stream_it_is_status_2(capsys):
+    """As argparse has it."""
+    with pytest.raises(SystemExit) as ended:
+        main(['doctor'])
+    assert ended.value.code == 2
+    capsys.readouterr()
+
+
+def test_help_says_what_the_exit_status_means(capsys):
+    """For whoever writes the script."""
+    with pytest.raises(SystemExit):
+        main(['doctor', '--help'])
+    assert 'The exit status is 0 when all is well' in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(endpoint):
+    """`firefighter doctor bar | head -1`."""
+    with subprocess.Popen([*RUN, 'bar'], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b''
+        assert process.wait(50) == 0
