@@ -21,7 +21,8 @@ from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
-from firefighter._spool.spool import Spool, SpooledEvent
+from firefighter._spool.events import Spooled
+from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 
 __all__ = ['Played', 'play']
@@ -147,7 +148,7 @@ class _Source(SpoolSource):
         self.events = 0
         self.delays = array('d')
 
-    def acknowledge(self, events: list[SpooledEvent]) -> None:
+    def acknowledge(self, events: list[Spooled]) -> None:
         """Let go of delivered events."""
         count = sum(event.events for event in events)
         self.events += count
