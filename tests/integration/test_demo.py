@@ -65,6 +65,7 @@ def test_the_demo_accounts_for_every_event(tmp_path):
     assert row(finished.stdout, 'bytes billed') >= 5120 * len(events)
     assert row(finished.stdout, 'bytes billed') % 5120 == 0
     assert 'Nothing is missing' in finished.stdout
+    assert re.search(r'times less\. Write FirehoseHandler\(.*\n$', finished.stdout)
     # A pipe gets no progress.
     assert '\x1b' not in finished.stdout
 

@@ -9,7 +9,7 @@ from firefighter._cost.prices import GIB
 from firefighter._cost.ways import ONE_PER_RECORD
 from firefighter._cost.workload import Workload
 
-__all__ = ['heading', 'money', 'rows', 'titles', 'verdict']
+__all__ = ['heading', 'money', 'rows', 'titles', 'verdict', 'written']
 
 _A_LOT = 100
 
@@ -60,17 +60,17 @@ def rows(bills: Sequence[Bill]) -> list[tuple[str | int, ...]]:
     return list(zip(*map(_lined_up, columns), strict=True))
 
 
-def verdict(bills: Sequence[Bill], workload: Workload) -> str:
+def verdict(bills: Sequence[Bill]) -> str:
     """Return the table in one sentence."""
     dearest = next(bill for bill in bills if bill.way == ONE_PER_RECORD)
     cheapest = min(bills, key=lambda bill: bill.dollars)
-    of = 'a GB' if workload.events_per_second is None else 'a month'
+    of = 'a GB' if dearest.quota_share is None else 'a month'
     if cheapest is dearest:
         return f'Nothing is cheaper here than one event per record: {money(dearest.dollars)} {of}.'
     factor = dearest.dollars / cheapest.dollars
     return (
         f'{cheapest.way.name}: {money(cheapest.dollars)} {of} instead of {money(dearest.dollars)} for one event per record, '
-        f'{_rounded(factor)} times less. Write {_written(cheapest)}.'
+        f'{_rounded(factor)} times less. Write FirehoseHandler(..., {written(cheapest)}), where the destination takes it.'
     )
 
 
@@ -79,6 +79,11 @@ def money(dollars: float) -> str:
     if dollars >= _A_LOT:
         return f'${dollars:,.0f}'
     return f'${dollars:,.2f}' if dollars >= 1 or not dollars else f'${dollars:.4f}'
+
+
+def written(bill: Bill) -> str:
+    """Return the handler's keywords for a way, as they are written."""
+    return ', '.join(f'{name}={value!r}' for name, value in bill.way.keywords.items())
 
 
 def _part(workload: Workload, *, whole: bool) -> str:
@@ -131,8 +136,3 @@ def _duration(seconds: float) -> str:
 
 def _rounded(factor: float) -> str:
     return f'{factor:,.0f}' if factor >= _A_LOT / 10 else f'{factor:.1f}'
-
-
-def _written(bill: Bill) -> str:
-    keywords = ', '.join(f'{name}={value!r}' for name, value in bill.way.keywords.items())
-    return f'FirehoseHandler(..., {keywords}), where the destination takes it'

@@ -1,19 +1,40 @@
-"""What Firehose would charge."""
+"""What Firehose would charge for the demo's events, and what it would for the same events sent another way."""
 
 from __future__ import annotations
 
-# The price of a put to Firehose in us-east-1, for each of the first 500 TB a month, whose GB is 2^30 bytes: from the
-# AWS price list of November 2026. https://aws.amazon.com/firehose/pricing/
-DOLLARS_PER_GIB = 0.029
-GIB = 2**30
-MONTH_SECONDS = 30 * 24 * 60 * 60
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from firefighter._cost.bill import Bill, Fleet, bills
+from firefighter._cost.prices import tiers_of
+from firefighter._cost.quotas import quota_of
+from firefighter._cost.reading import entries
+from firefighter._cost.workload import collect, workload
+
+REGION = 'us-east-1'
+SEND_INTERVAL_SECONDS = 60.0
+
+# A second or two of a person's time.
+_MOST_BYTES = 8 * 1024 * 1024
 
 
-def monthly_dollars(billed_bytes: int, seconds: float) -> float:
-    """Return what a month would cost that went on like this.
+def read_bills(files: Iterable[pathlib.Path], workers: int, seconds: float) -> Sequence[Bill]:
+    """Return what a month would cost that went on like this, each way of sending; none where there are no events.
 
     Args:
-        billed_bytes: with each record rounded up to 5,120 bytes.
-        seconds: in how many seconds they were logged.
+        files: the delivered files.
+        workers: how many processes have logged what is in them.
+        seconds: in how many seconds.
     """
-    return billed_bytes / seconds * MONTH_SECONDS / GIB * DOLLARS_PER_GIB
+    log, _ = collect(entries(_opened(files)))
+    if not log:
+        return ()
+    played = workload(log, len(log) / seconds / workers, SEND_INTERVAL_SECONDS, _MOST_BYTES)
+    return bills(played, Fleet(workers, SEND_INTERVAL_SECONDS, tiers_of(REGION), quota_of(REGION)))
+
+
+def _opened(files: Iterable[pathlib.Path]) -> Iterator[BinaryIO]:
+    for path in files:
+        with path.open('rb') as file:
+            yield file

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 from firefighter._demo.account import Killed, Report, settle
+from firefighter._demo.bill import read_bills
 from firefighter._demo.complaints import complaints
 from firefighter._demo.delivered import read_delivered
 from firefighter._demo.left_behind import left_behind
@@ -82,7 +83,8 @@ async def perform(scenario: Scenario, screen: Screen) -> bool:
     killed = Killed(victim.number, progress.logged[victim.number], left) if victim else None
     account = settle(reports, delivered, killed)
     wrong = complaints(account)
-    screen.show(Result(scenario, progress, account, wrong, endpoint_account, delivered))
+    bills = read_bills(delivered.files, scenario.workers, progress.elapsed_seconds)
+    screen.show(Result(scenario, progress, account, wrong, endpoint_account, delivered, bills))
     return not wrong
 
 

@@ -16,6 +16,8 @@ from typing import IO
 from rich.console import Console
 from rich.live import Live
 
+from firefighter._cost.bill import Bill
+from firefighter._cost.report import verdict
 from firefighter._demo import tables
 from firefighter._demo.account import Account, KilledAccount
 from firefighter._demo.delivered import Delivered
@@ -35,6 +37,7 @@ class Result:
         complaints: what is not as it should be.
         endpoint: what the local endpoint took and delivered.
         delivered: the files.
+        bills: what a month like this would cost, each way of sending; none where nothing was delivered.
     """
 
     scenario: Scenario
@@ -43,6 +46,7 @@ class Result:
     complaints: Sequence[str]
     endpoint: EndpointAccount
     delivered: Delivered
+    bills: Sequence[Bill] = ()
 
 
 class _Console(Console):
@@ -129,11 +133,12 @@ class Screen:
         """Show what became of the events."""
         self._console.print(tables.events(result.account))
         self.say()
-        self._console.print(tables.costs(result.progress, result.endpoint))
+        self._console.print(tables.costs(result.endpoint))
         self.say()
         self._say_verdict(result)
         self.say()
         self._say_where(result.scenario, result.delivered.files)
+        self._say_bill(result.bills)
 
     def say(self, text: str = '', style: str | None = None) -> None:
         """Write something, its lines as long as they are: it may be one to copy."""
@@ -174,6 +179,12 @@ class Screen:
             self.say(f"""\
 {count(account.repeated, 'event')} of them arrived twice: on their way at the kill, with nobody left to hear
 whether they had arrived. The id in each event tells a reader which.""")
+
+    def _say_bill(self, bills: Sequence[Bill]) -> None:
+        if bills:
+            self.say()
+            self._console.print(tables.bill(bills))
+            self.say(verdict(bills))
 
     def _say_where(self, scenario: Scenario, files: tuple[pathlib.Path, ...]) -> None:
         folder = scenario.folder

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from firefighter._cost.bill import Bill
+from firefighter._cost.report import money, written
+from firefighter._cost.ways import ONE_PER_RECORD
 from firefighter._demo.account import Account
-from firefighter._demo.bill import DOLLARS_PER_GIB, monthly_dollars
+from firefighter._demo.bill import REGION
 from firefighter._demo.scenario import Progress
 from firefighter.local import Account as EndpointAccount
 
@@ -49,15 +54,22 @@ def events(account: Account) -> Table:
     return table
 
 
-def costs(progress: Progress, endpoint: EndpointAccount) -> Table:
-    """Return what it took to deliver them, and what Amazon would charge."""
+def costs(endpoint: EndpointAccount) -> Table:
+    """Return what it took to deliver them."""
     table = _table('What that took')
     table.add_row('requests', f'{endpoint.requests:,}', 'to Firehose, each with many records')
     table.add_row('records', f'{endpoint.records:,}', 'one for each event')
     table.add_row('bytes', f'{endpoint.bytes:,}', 'in the records')
     table.add_row('bytes billed', f'{endpoint.billed_bytes:,}', 'Firehose rounds each record up to 5,120')
-    dollars = monthly_dollars(endpoint.billed_bytes, progress.elapsed_seconds)
-    table.add_row('per month', f'${dollars:,.0f}', f'at this rate, in us-east-1 at ${DOLLARS_PER_GIB} a GiB')
+    return table
+
+
+def bill(bills: Sequence[Bill]) -> Table:
+    """Return what Amazon would charge for a month like this, as it was sent and otherwise."""
+    table = _table(f'What a month at this rate would cost in {REGION}')
+    for each in bills:
+        sent = 'as here' if each.way == ONE_PER_RECORD else f'with {written(each)}'
+        table.add_row(each.way.name, money(each.dollars), sent)
     return table
 
 

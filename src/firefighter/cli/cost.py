@@ -109,7 +109,7 @@ def _cost(arguments: argparse.Namespace) -> int:
     else:
         print(heading(played, fleet, whole=whole), end='\n\n')
         print_table(titles(played), rows(found))
-        print(f'\n{verdict(found, played)}')
+        print(f'\n{verdict(found)}')
     if arguments.plot:
         _plot(log, fleet, arguments)
     return 0

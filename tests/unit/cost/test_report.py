@@ -66,7 +66,7 @@ def test_the_verdict_says_by_how_much_the_cheapest_way_is_cheaper():
     played = workload(LOG)
     found = bills(played, FLEET, [ONE_PER_RECORD, AGGREGATED])
     factor = found[0].dollars / found[1].dollars
-    assert verdict(found, played) == (
+    assert verdict(found) == (
         f'aggregated: {money(found[1].dollars)} a GB instead of {money(found[0].dollars)} for one event per record, '
         f'{factor:.0f} times less. Write FirehoseHandler(..., aggregate=True), where the destination takes it.'
     )
@@ -78,7 +78,7 @@ def test_where_nothing_is_cheaper_the_verdict_says_so():
     played = workload([event] * 50)
     found = bills(played, FLEET, [ONE_PER_RECORD, AGGREGATED])
     assert found[0].times_logged == found[1].times_logged == 1.0
-    assert verdict(found, played) == 'Nothing is cheaper here than one event per record: $0.0290 a GB.'
+    assert verdict(found) == 'Nothing is cheaper here than one event per record: $0.0290 a GB.'
 
 
 @pytest.mark.parametrize(

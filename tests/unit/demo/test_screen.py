@@ -5,6 +5,12 @@ import pathlib
 
 import pytest
 
+from firefighter._cost.bill import Fleet, bills
+from firefighter._cost.prices import tiers_of
+from firefighter._cost.quotas import quota_of
+from firefighter._cost.report import money
+from firefighter._cost.ways import WAYS
+from firefighter._cost.workload import workload
 from firefighter._demo.account import Account, Killed, KilledAccount, Report, WorkerAccount
 from firefighter._demo.delivered import Delivered
 from firefighter._demo.scenario import Progress, Scenario
@@ -45,10 +51,10 @@ def account(missing=(), killed=None):
     return Account((worker,), strangers=0, killed=killed)
 
 
-def result(complaints=(), **kwargs):
+def result(complaints=(), bills=(), **kwargs):
     files = (HERE / 'logs' / 'demo-1', HERE / 'logs' / 'demo-2')
     progress = Progress(answered=500, elapsed_seconds=10)
-    return Result(SCENARIO, progress, account(**kwargs), complaints, ENDPOINT, Delivered(files, {}, 0))
+    return Result(SCENARIO, progress, account(**kwargs), complaints, ENDPOINT, Delivered(files, {}, 0), bills)
 
 
 def written(act):
@@ -70,12 +76,25 @@ def test_all_sums_are_shown():
         'records 1,000 ',
         'bytes 70,000 ',
         'bytes billed 5,120,000 ',
-        # 5,120,000 bytes in 10 s: 1,236 GiB in 30 days.
-        'per month $36 ',
     ):
         assert [line for line in lines if line.startswith(beginning)], beginning
     assert 'Nothing is missing: 1,000 events in 2 files.' in lines
     assert "Look at one event: head -1 '/tmp/somewhere quiet/logs/demo-1'" in lines
+
+
+def test_the_last_lines_are_the_bill_before_and_after():
+    """As the demo has sent, and what else could be written; the last line says by how much that is cheaper."""
+    played = workload([f'message {number}' for number in range(1_000)], 20.0)
+    before, after = found = bills(
+        played, Fleet(2, 60.0, tiers_of('us-east-1'), quota_of('us-east-1')), WAYS[:2]
+    )
+    lines = written(lambda screen: screen.show(result(bills=found)))
+
+    *_, title, one, other, last = lines
+    assert title == 'What a month at this rate would cost in us-east-1'
+    assert one == f'one per record {money(before.dollars)} as here'
+    assert other == f'aggregated {money(after.dollars)} with aggregate=True'
+    assert last.startswith(f'aggregated: {money(after.dollars)} a month instead of {money(before.dollars)}')
 
 
 def test_what_is_wrong_is_said():
