@@ -93,7 +93,7 @@ $(VENV)/.demo: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml requirements/constraints.txt requirements/test.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[local,demo,plot,prometheus,opentelemetry]' --requirement requirements/test.txt
+	$(PIP) --editable '.[local,demo,fast,plot,zstd,prometheus,opentelemetry]' --requirement requirements/test.txt
 	touch $@
 
 $(VENV)/.lint: requirements/lint.txt $(VENV)/.test

@@ -32,7 +32,7 @@ def resolve(python: str) -> dict[str, str]:
         subprocess.run([python, '-m', 'venv', folder], check=True)
         pip = [f'{folder}/bin/python', '-m', 'pip', '--disable-pip-version-check', '--quiet']
         requirements = [f'--requirement={HERE / name}' for name in ('test.txt', 'lint.txt')]
-        package = f'{HERE.parent}[local,demo,plot,prometheus,opentelemetry]'
+        package = f'{HERE.parent}[local,demo,fast,plot,zstd,prometheus,opentelemetry]'
         subprocess.run([*pip, 'install', *requirements, package], check=True)
         frozen = subprocess.run(
             [*pip, 'freeze', '--exclude', 'firefighter'], check=True, capture_output=True, text=True

@@ -13,9 +13,16 @@ from typing import Any, get_args
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batching import Rules
+from firefighter._delivery.codecs import COMPRESSIONS, Codec, codec_of
+from firefighter._delivery.compression import Compression
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.drops import DropHook
-from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS, MIN_REQUEST_GAP_SECONDS
+from firefighter._delivery.limits import (
+    FULL_REQUEST_BYTES,
+    MAX_RECORDS,
+    MAX_WINDOW_BYTES,
+    MIN_REQUEST_GAP_SECONDS,
+)
 from firefighter._oversize import OversizePolicy
 from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
 
@@ -72,6 +79,7 @@ class Options:
     aggregate: bool
     max_aggregated_events: int | None
     target_batch_bytes: int
+    compression: Codec | None
 
     def __post_init__(self) -> None:
         if self.max_spool_bytes is not None:
@@ -90,18 +98,28 @@ class Options:
         if self.max_aggregated_events is not None:
             _check_integer('max_aggregated_events', self.max_aggregated_events, at_least=1)
         _check_integer('target_batch_bytes', self.target_batch_bytes, at_least=0)
-        if not self.aggregate:
+        _check_choice('compression', self.compression, (None, *COMPRESSIONS))
+        if self.compression:
+            codec_of(self.compression)
+        if not self.aggregates:
             _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
             _check_needs_aggregate('target_batch_bytes', given=self.target_batch_bytes != TARGET_BATCH_BYTES)
 
     @property
-    def aggregation(self) -> Aggregation | None:
-        """How events become Firehose records; None: each is one."""
+    def aggregates(self) -> bool:
+        """Whether a Firehose record may have many events."""
+        return self.aggregate or self.compression is not None
+
+    def make_aggregation(self) -> Aggregation | None:
+        """Return what makes Firehose records of the events of one source; None: each is one."""
+        if self.compression:
+            return Compression(codec_of(self.compression), self.max_aggregated_events)
         return Aggregation(self.max_aggregated_events) if self.aggregate else None
 
     def spool_rules(
         self,
         send_interval: float,
+        sent_bytes: Callable[[int], int],
         *,
         max_batch_bytes: int | None = None,
         max_batch_events: int = DOCUMENTED_BATCH_COUNT,
@@ -110,21 +128,17 @@ class Options:
 
         Args:
             send_interval: the most seconds that an event waits for company.
+            sent_bytes: says what so many bytes of the spool will be when they are sent.
             max_batch_bytes: MAX_BATCH_SIZE where a subclass or an instance sets it; None: the default.
             max_batch_events: MAX_BATCH_COUNT.
         """
         if max_batch_bytes is None:
-            max_batch_bytes = self.target_batch_bytes if self.aggregate else DOCUMENTED_BATCH_SIZE
-        if self.aggregate:
+            max_batch_bytes = self.target_batch_bytes if self.aggregates else DOCUMENTED_BATCH_SIZE
+        if self.aggregates:
             max_batch_events = MAX_RECORDS
-        return Rules(
-            max_batch_bytes, max_batch_events, send_interval, MIN_REQUEST_GAP_SECONDS, self.full_bytes
-        )
-
-    @property
-    def full_bytes(self) -> int:
-        """What makes a request full: a small spool is short of room long before one is as large as the service allows."""
-        return min(FULL_REQUEST_BYTES, self.memory_bytes // 4)
+        # A small spool is short of room, and compressed a large one of what may be under way, long before a request is full.
+        full_bytes = min(FULL_REQUEST_BYTES, sent_bytes(min(self.memory_bytes // 4, MAX_WINDOW_BYTES // 2)))
+        return Rules(max_batch_bytes, max_batch_events, send_interval, MIN_REQUEST_GAP_SECONDS, full_bytes)
 
     @property
     def memory_bytes(self) -> int:
@@ -236,7 +250,9 @@ def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None
 
 def _check_needs_aggregate(name: str, *, given: bool) -> None:
     if given:
-        raise ValueError(f'{name} says nothing without aggregate=True: add that, or leave out {name}')
+        raise ValueError(
+            f'{name} says nothing without aggregate=True or compression=: add one of them, or leave out {name}'
+        )
 
 
 def _check_callable(name: str, value: Callable[..., object] | None) -> None:

@@ -103,7 +103,8 @@ class Pipeline:
         self._drops = DropReports(options.on_drop, self._dropped)
         self._dead_letters = DeadLetters(options.on_dead_letter, self._keep_dead_letter, diagnostics)
         self._transport = BotoTransport(client)
-        self.source = SpoolSource(self.spool, wakeup, self._keep_house, options.aggregation)
+        self._aggregation = options.make_aggregation()
+        self.source = SpoolSource(self.spool, wakeup, self._keep_house, self._aggregation)
         self.sender = self.make_sender(self.source, stream, rules, max_in_flight=options.max_in_flight)
 
     def make_sender(
@@ -410,7 +411,7 @@ class Pipeline:
             backing='disk' if self._disk else 'memory',
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,
-            truncated=self._oversize.truncated,
+            truncated=self._oversize.truncated + (self._aggregation.truncated if self._aggregation else 0),
             suppressed=self._suppressed,
             dead_letters=self._dead_letters.events,
             queue_age_seconds=self.sender.oldest_seconds,

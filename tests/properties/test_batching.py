@@ -15,13 +15,13 @@ times = st.floats(0, 1e6)
 rules_strategy = st.builds(
     Rules,
     max_batch_bytes=st.integers(0, 2**40),
-    max_batch_events=st.integers(0, 2**40),
+    max_batch_records=st.integers(0, 2**40),
     send_interval_seconds=st.floats(0, 1e5),
     min_gap_seconds=st.sampled_from([0.0, 1.0]),
     full_bytes=st.integers(1, FULL_REQUEST_BYTES),
 )
 waiting_strategy = st.builds(
-    Waiting, events=st.integers(0, 2000), size_bytes=st.integers(0, 4 * FULL_REQUEST_BYTES), since=times
+    Waiting, records=st.integers(0, 2000), size_bytes=st.integers(0, 4 * FULL_REQUEST_BYTES), since=times
 )
 DEFAULT = Rules(5120, 500, 60.0, 1.0)
 
@@ -39,7 +39,7 @@ def test_nothing_waiting_is_never_due(rules, now, last_start, marked):
 @given(waiting_strategy, rules_strategy, times, times)
 def test_an_event_never_waits_beyond_the_send_interval(waiting, rules, now, last_start):
     """`send_interval`: the most seconds that an event waits for company."""
-    assume(waiting.events and waiting.since <= now)
+    assume(waiting.records and waiting.since <= now)
     left = due(waiting, rules, now=now, last_start=last_start)
     assert left <= max(0.0, waiting.since + rules.send_interval_seconds - now)
 
@@ -47,21 +47,21 @@ def test_an_event_never_waits_beyond_the_send_interval(waiting, rules, now, last
 @given(waiting_strategy, rules_strategy, times, times)
 def test_a_mark_is_served_at_once(waiting, rules, now, last_start):
     """END and FLUSH submit what is queued."""
-    assume(waiting.events)
+    assume(waiting.records)
     assert due(waiting, rules, now=now, last_start=last_start, marked=True) == 0.0
 
 
 @given(waiting_strategy, rules_strategy, times, times)
 def test_a_full_request_starts_at_once(waiting, rules, now, last_start):
     """However short ago the last one was."""
-    assume(waiting.events >= MAX_RECORDS or (waiting.events and waiting.size_bytes >= rules.full_bytes))
+    assume(waiting.records >= MAX_RECORDS or (waiting.records and waiting.size_bytes >= rules.full_bytes))
     assert due(waiting, rules, now=now, last_start=last_start) == 0.0
 
 
 @given(waiting_strategy, rules_strategy, times, times)
 def test_what_is_due_by_size_or_count_keeps_the_gap(waiting, rules, now, last_start):
     """1,600 processes make at most 1,600 requests a second."""
-    full = waiting.events >= MAX_RECORDS or waiting.size_bytes >= rules.full_bytes
+    full = waiting.records >= MAX_RECORDS or waiting.size_bytes >= rules.full_bytes
     old = waiting.since + rules.send_interval_seconds <= now
     if due(waiting, rules, now=now, last_start=last_start) == 0.0 and not full and not old:
         assert last_start + rules.min_gap_seconds - now <= 0
@@ -72,15 +72,15 @@ def test_nothing_becomes_due_without_the_alarm(waiting, rules, now, last_start, 
     """What the sender arms covers all that can make the batch due sooner, so that it may sleep."""
     more_bytes += more_events  # an event has a byte at least: its newline
     more_bytes_than, events = alarm_after(waiting, rules, now=now, last_start=last_start)
-    later = Waiting(waiting.events + more_events, waiting.size_bytes + more_bytes, waiting.since)
+    later = Waiting(waiting.records + more_events, waiting.size_bytes + more_bytes, waiting.since)
     silent = later.size_bytes <= more_bytes_than and later.events < events
-    if silent and waiting.events:
+    if silent and waiting.records:
         # At the end of the gap the sender looks again by itself.
         gap_left = last_start + rules.min_gap_seconds - now
         sooner = due(later, rules, now=now, last_start=last_start)
         before = due(waiting, rules, now=now, last_start=last_start)
         assert sooner >= (min(before, gap_left) if gap_left > 0 else before)
-    assert not silent or waiting.events, 'the first event always raises the alarm'
+    assert not silent or waiting.records, 'the first event always raises the alarm'
 
 
 def test_the_documented_numbers_make_a_batch_due():

@@ -70,7 +70,7 @@ def test_the_number_of_events_makes_no_batch_due(make_handler, make_logger) -> N
     handler = make_handler('bar', boto3_client=client, aggregate=True, send_interval=10_000)
     log(make_logger(handler), range(600))
     assert handler._spool_rules().max_batch_events == 500
-    assert handler._pipeline.source.waiting()[0] == 1
+    assert handler._pipeline.source.waiting().records == 1
     assert client.requests == []
     deliver_everything(handler)
     assert len(client.requests) == 1

@@ -143,7 +143,7 @@ class _Source(SpoolSource):
     """
 
     def __init__(self, spool: Spool, program: _Program, way: Way) -> None:
-        super().__init__(spool, program, aggregation=way.options.aggregation)
+        super().__init__(spool, program, aggregation=way.options.make_aggregation())
         self._program = program
         self.events = 0
         self.delays = array('d')
@@ -174,12 +174,11 @@ class _Simulation:
         self._traffic = Traffic()
         clock = lambda: program.now  # noqa: E731
         diagnostics = Diagnostics(clock)
-        rules = options.spool_rules(send_interval)
         self._sender = Sender(
             self._source,
             self._firehose,
             'cost',
-            rules=lambda: rules,
+            rules=lambda: options.spool_rules(send_interval, self._source.sent_bytes),
             linger_seconds=0.0,
             traffic=self._traffic,
             drops=DropReports(None, lambda: ({}, {})),

@@ -7,7 +7,6 @@ that, and what is left over waits for company. Only when it has waited long enou
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._spool.events import Aggregate, merged
@@ -52,20 +51,20 @@ def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int,
     return end
 
 
-@dataclass(frozen=True)
 class Aggregation:
     """How events become Firehose records.
 
-    Attributes:
+    Args:
         max_events: the most in one record; None: as many as its bytes allow.
+
+    Attributes:
+        most_events: the same, as a number.
+        truncated: events that were cut because nothing else made a record of them.
     """
 
-    max_events: int | None = None
-
-    @property
-    def most_events(self) -> int:
-        """The most events in one record, as a number."""
-        return self.max_events or sys.maxsize
+    def __init__(self, max_events: int | None = None) -> None:
+        self.most_events = max_events or sys.maxsize
+        self.truncated = 0
 
     def records_of(self, events: int) -> int:
         """Return how many records so many events need at least."""
@@ -74,6 +73,18 @@ class Aggregation:
     def events_of(self, records: int) -> int:
         """Return how many events need so many records at least."""
         return (records - 1) * self.most_events + 1
+
+    def sent_bytes(self, spooled_bytes: int) -> int:
+        """Return what so many bytes of the spool will be when they are sent."""
+        return spooled_bytes
+
+    def spooled_bytes(self, sent_bytes: int) -> int:
+        """Return of how many bytes of the spool so many are made."""
+        return sent_bytes
+
+    def view_bytes(self, sent_bytes: int) -> int:
+        """Return how many bytes of the spool to look at for a request of that size."""
+        return sent_bytes
 
     def records(
         self, lines: Lines, *, max_records: int, max_bytes: int, everything: bool, first: bool
@@ -89,6 +100,7 @@ class Aggregation:
         """
         records: list[Aggregate] = []
         start, stop = 0, lines.size_bytes
+        everything = everything and not lines.cut_short
         while start < stop and len(records) < max_records:
             left = max_bytes - start
             # Behind other records, what fills no unit waits for company, or for more room in the next request.
@@ -108,25 +120,24 @@ class Aggregation:
                 end = lines.end_of_line(start, start + left)
                 if end == start:
                     break
-            records.append(_record(lines, start, end))
+            records.append(self._record(lines, start, end))
             start = end
         return records
 
-    @staticmethod
-    def halves(record: Aggregate) -> list[Aggregate]:
+    def halves(self, record: Aggregate) -> list[Aggregate]:
         """Return the two halves of a record; one of a single event alone."""
-        lines = lines_of(record.stretches)
-        parting = middle_of(lines)
+        lines = lines_of(record)
         stop = lines.size_bytes
-        return [_record(lines, 0, parting), _record(lines, parting, stop)] if parting < stop else [record]
+        parting = lines.end_within(0, stop // 2) or lines.end_of_line(0, stop)
+        if parting == stop:
+            return [record]
+        return [self._record(lines, 0, parting), self._record(lines, parting, stop)]
 
+    def pack(self, events: bytes) -> bytes:
+        """Return the data of a record with these events, whose size is at most a record's."""
+        return events
 
-def middle_of(lines: Lines) -> int:
-    """Return where to part lines in two halves; their end where they are one line."""
-    return lines.end_within(0, lines.size_bytes // 2) or lines.end_of_line(0, lines.size_bytes)
-
-
-def _record(lines: Lines, start: int, end: int) -> Aggregate:
-    pieces = list(lines.read(start, end))
-    # To join one piece alone copies nothing.
-    return Aggregate(b''.join(data for data, _ in pieces), tuple(merged(where for _, where in pieces)))
+    def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
+        pieces = list(lines.read(start, end))
+        # To join one piece alone copies nothing.
+        return Aggregate(b''.join(data for data, _ in pieces), tuple(merged(where for _, where in pieces)))

@@ -42,7 +42,7 @@ class Batch(Generic[Event]):
     Attributes:
         events: in their order.
         size_bytes: of their data, before base64.
-        fresh_bytes: of those that were not taken before.
+        fresh_events: how many events were not taken before.
         retried: how many of them, the first, are sent again.
         since: the time since which the oldest of them has been waiting, or any time before that.
         alone: whether it is a part of a batch that was refused.
@@ -54,7 +54,7 @@ class Batch(Generic[Event]):
 
     events: list[Event] = field(default_factory=list)
     size_bytes: int = 0
-    fresh_bytes: int = 0
+    fresh_events: int = 0
     retried: int = 0
     since: float = inf
     alone: bool = False
@@ -78,7 +78,7 @@ class Batches(Generic[Event]):
 
     Args:
         source: where events come from and are settled.
-        bury: called with the data of an event that Firehose will never take, and the reason in words, before it is
+        bury: called with the text of an event that Firehose will never take, and the reason in words, before it is
             dropped.
 
     Attributes:
@@ -205,8 +205,8 @@ class Batches(Generic[Event]):
             # One always goes, alone: in the spool, escaped, it may be longer than a whole request is to be.
             self._source.take(1, MAX_REQUEST_BYTES, batch.events)
         fresh = batch.events[before:]
-        batch.fresh_bytes = _size(fresh)
-        batch.size_bytes += batch.fresh_bytes
+        batch.fresh_events = sum(record.events for record in fresh)
+        batch.size_bytes += _size(fresh)
         if fresh:
             batch.since = min(batch.since, since)
 
@@ -249,7 +249,7 @@ class Batches(Generic[Event]):
             while self._suspects:
                 suspect = self._suspects[0]
                 if suspect.event:
-                    self._bury(suspect.event[0].data, suspect.reason)
+                    self._bury(self._source.text_of(suspect.event[0]), suspect.reason)
                     self._source.drop(suspect.event, REFUSED)
                 del self._suspects[0]
         elif self._suspects and not self._parts:

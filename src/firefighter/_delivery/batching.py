@@ -16,7 +16,7 @@ class Rules:
 
     Attributes:
         max_batch_bytes: more bytes than this waiting.
-        max_batch_events: so many events waiting.
+        max_batch_events: so many waiting; where events are aggregated, so many records.
         send_interval_seconds: the oldest event has waited this long.
         min_gap_seconds: a batch that is due by size or count waits until so long after the start of the request before,
             unless it is full.
@@ -35,12 +35,12 @@ class Waiting:
     """What has queued and is not on its way.
 
     Attributes:
-        events: how many; where they are aggregated, how many Firehose records they need at least.
-        size_bytes: their size together.
+        records: how many Firehose records that is, at least.
+        size_bytes: their size together, as they will be sent.
         since: the time when the oldest of them was queued, or any time before that.
     """
 
-    events: int
+    records: int
     size_bytes: int
     since: float
 
@@ -57,12 +57,12 @@ def seconds_until_due(
         last_start: when the last request was started, by the same clock.
         marked: whether END or FLUSH has been queued.
     """
-    if waiting.events == 0:
+    if waiting.records == 0:
         return inf
     if marked or _is_full(waiting, rules):
         return 0.0
     left = waiting.since + rules.send_interval_seconds - now
-    if waiting.size_bytes > rules.max_batch_bytes or waiting.events >= rules.max_batch_events:
+    if waiting.size_bytes > rules.max_batch_bytes or waiting.records >= rules.max_batch_events:
         left = min(left, last_start + rules.min_gap_seconds - now)
     return max(0.0, left)
 
@@ -74,7 +74,7 @@ def all_goes(waiting: Waiting, rules: Rules, *, now: float, marked: bool) -> boo
 
 def alarm_after(waiting: Waiting, rules: Rules, *, now: float, last_start: float) -> tuple[int, int]:
     """Return what has to wait for a batch to become due sooner: more than so many bytes, or so many events."""
-    if waiting.events == 0:
+    if waiting.records == 0:
         return 0, 1
     if last_start + rules.min_gap_seconds > now:
         return rules.full_bytes - 1, MAX_RECORDS
@@ -82,4 +82,4 @@ def alarm_after(waiting: Waiting, rules: Rules, *, now: float, last_start: float
 
 
 def _is_full(waiting: Waiting, rules: Rules) -> bool:
-    return waiting.events >= MAX_RECORDS or waiting.size_bytes >= rules.full_bytes
+    return waiting.records >= MAX_RECORDS or waiting.size_bytes >= rules.full_bytes

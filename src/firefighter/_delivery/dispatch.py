@@ -13,6 +13,7 @@ from math import inf
 from typing import Generic
 
 from firefighter._delivery.batches import Batch, Batches
+from firefighter._delivery.batching import Waiting
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_REQUEST_BYTES
@@ -94,7 +95,7 @@ class Dispatch(Generic[Event]):
         self._empty_at = clock()
         self._waiting_since: float | None = None
         # What was left in the source when the last batch was composed, and when that was.
-        self._left_bytes = 0
+        self._left_events = 0
         self._left_at = self._empty_at
         self.oldest_at = inf
 
@@ -135,25 +136,26 @@ class Dispatch(Generic[Event]):
         now = self._clock()
         return max(self._retries.seconds_left(now), self._pacer.seconds_until_allowed(now))
 
-    def waiting(self) -> tuple[int, int, float]:
-        """Return how many events, and bytes, wait in the source, and since when."""
-        events, size_bytes = self._source.waiting()
-        return events, size_bytes, self._empty_at if self._waiting_since is None else self._waiting_since
+    def waiting(self) -> Waiting:
+        """Return what waits in the source, and since when."""
+        _, records, size_bytes = self._source.waiting()
+        since = self._empty_at if self._waiting_since is None else self._waiting_since
+        return Waiting(records, size_bytes, since)
 
     def full_waits(self, full_bytes: int) -> bool:
         """Return whether another request may start now, and would be full."""
         if not self.may_start or self.seconds_until_allowed() > 0.0:
             return False
-        events, size_bytes = self._source.waiting()
+        _, records, size_bytes = self._source.waiting()
         again, again_bytes = self.batches.returned
         most_records, most_bytes = self._most()
-        return events + again >= most_records or size_bytes + again_bytes >= min(full_bytes, most_bytes)
+        return records + again >= most_records or size_bytes + again_bytes >= min(full_bytes, most_bytes)
 
     def look(self) -> None:
         """Take note of when the source is empty."""
         self._reclaim()
         now = self._clock()
-        if not self._source.waiting()[0]:
+        if not self._source.waiting().events:
             self._empty_at = now
             self._waiting_since = None
         elif self._waiting_since is None:
@@ -175,14 +177,14 @@ class Dispatch(Generic[Event]):
         """
         self._reclaim()
         now = self._clock()
-        batch = self.batches.compose(*self._most(), self.waiting()[2], everything=everything)
+        batch = self.batches.compose(*self._most(), self.waiting().since, everything=everything)
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
         batch.requester = threading.current_thread()
         batch.started_at = self.last_start = now
         batch.flushes = self.flushes_served
-        self._note_left(now, batch.fresh_bytes)
+        self._note_left(now, batch.fresh_events)
         self._date()
         self._pacer.started(now, len(batch.events), batch.size_bytes)
         traffic = self._traffic
@@ -212,16 +214,16 @@ class Dispatch(Generic[Event]):
         records, size_bytes = self._pacer.most(self._clock())
         return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
 
-    def _note_left(self, now: float, fresh_bytes: int) -> None:
+    def _note_left(self, now: float, fresh_events: int) -> None:
         """Take note of since when that is waiting which was not taken."""
-        left_bytes = self._source.waiting()[1]
-        if not left_bytes:
+        left = self._source.waiting().events
+        if not left:
             self._waiting_since = None
             self._empty_at = now
-        elif fresh_bytes >= self._left_bytes and not self._source.marked:
+        elif fresh_events >= self._left_events and not self._source.marked:
             # All that was left the last time has gone now: the rest has come since.
             self._waiting_since = self._left_at
-        self._left_bytes, self._left_at = left_bytes, now
+        self._left_events, self._left_at = left, now
 
     def _reclaim(self) -> None:
         """Take back what was composed by a thread that was killed, or interrupted, before it began its request."""
@@ -292,7 +294,7 @@ class Dispatch(Generic[Event]):
     def _date(self) -> None:
         waiting_since = self._waiting_since
         if waiting_since is None:
-            waiting_since = self._empty_at if self._source.waiting()[0] else inf
+            waiting_since = self._empty_at if self._source.waiting().events else inf
         self.oldest_at = min(self.batches.since, waiting_since)
 
 

@@ -6,10 +6,12 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
+from firefighter._delivery.sources import Queued
 from firefighter._spool.spool import Account
 from firefighter._wakeup import Wakeup
 from firefighter.stats import DropReason
@@ -18,15 +20,20 @@ __all__ = ['QueueLedger', 'QueueSource', 'QueuedEvent']
 
 
 class QueuedEvent(NamedTuple):
-    """An event from a plain queue, or an aggregate of several."""
+    """An event from a plain queue, or an aggregate of several: what is sent, and the events as they were queued."""
 
     data: bytes
-    parts: tuple[bytes, ...] = ()
+    parts: tuple[bytes, ...]
 
     @property
     def events(self) -> int:
         """How many events these are."""
-        return len(self.parts) or 1
+        return len(self.parts)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the events as they were queued."""
+        return sum(map(len, self.parts))
 
 
 class QueueLedger:
@@ -99,7 +106,7 @@ class QueueSource:
         self._flush = flush
         self._prepare = prepare
         self._ledger = ledger
-        self._events: deque[QueuedEvent] = deque()
+        self._events: deque[bytes] = deque()
         self._size_bytes = 0
         self._marks = 0
         self._never = Wakeup()
@@ -109,9 +116,9 @@ class QueueSource:
         """Whether something that was queued before a mark has not been taken yet."""
         return self._marks > 0
 
-    def waiting(self) -> tuple[int, int]:
-        """Return how many events, and bytes, have been got from the queue and not been taken."""
-        return len(self._events), self._size_bytes
+    def waiting(self) -> Queued:
+        """Return what has been got from the queue and not been taken, to the event and the byte, as the documented rules have it."""
+        return Queued(len(self._events), len(self._events), self._size_bytes)
 
     def take(
         self,
@@ -122,17 +129,24 @@ class QueueSource:
         everything: bool = True,  # noqa: ARG002
     ) -> None:
         """Take the oldest events, all that fit: the documented numbers hold for a plain queue to the event."""
-        while self._events and max_records > 0 and len(self._events[0].data) <= max_bytes:
+        while self._events and max_records > 0 and len(self._events[0]) <= max_bytes:
             record = self._next(max_bytes)
             max_records -= 1
             max_bytes -= len(record.data)
-            self._size_bytes -= len(record.data)
+            for _ in record.parts:
+                self._size_bytes -= len(self._events.popleft())
             into.append(record)
+
+    def text_of(self, record: QueuedEvent) -> bytes:
+        """Return the events of a record as they were queued."""
+        return b''.join(record.parts)
 
     def split(self, record: QueuedEvent) -> list[QueuedEvent]:
         """Return the two halves of an aggregate, or a single event alone."""
         middle = len(record.parts) // 2
-        return [_joined(record.parts[:middle]), _joined(record.parts[middle:])] if middle else [record]
+        return (
+            [self._record(record.parts[:middle]), self._record(record.parts[middle:])] if middle else [record]
+        )
 
     def acknowledge(self, events: list[QueuedEvent]) -> None:
         """Count as delivered, and as done in the queue."""
@@ -144,7 +158,7 @@ class QueueSource:
     def drop(self, events: list[QueuedEvent], reason: str) -> None:
         """Count as dropped, and as done in the queue."""
         dropped = sum(event.events for event in events)
-        self._ledger.dropped(reason, dropped, sum(len(event.data) for event in events))
+        self._ledger.dropped(reason, dropped, sum(event.size_bytes for event in events))
         self._done(dropped)
         events.clear()
 
@@ -154,7 +168,10 @@ class QueueSource:
 
     def give_up(self, unsettled: list[QueuedEvent]) -> list[QueuedEvent]:
         """Drop everything: nobody else will send what has been got from the queue."""
-        self.drop([*unsettled, *self._events], DropReason.UNDELIVERED.value)
+        self.drop(
+            [*unsettled, *(QueuedEvent(event, (event,)) for event in self._events)],
+            DropReason.UNDELIVERED.value,
+        )
         self._events.clear()
         self._size_bytes = 0
         self.tidy()
@@ -186,17 +203,26 @@ class QueueSource:
         """Do nothing: only items of the queue end a wait, and one thread makes all requests."""
 
     def _next(self, max_bytes: int) -> QueuedEvent:
-        """Take the next Firehose record out, whose first event fits."""
-        event = self._events.popleft()
-        if self._aggregation is None:
-            return event
-        parts, left = [event.data], min(max_bytes, MAX_RECORD_BYTES) - len(event.data)
-        while (
-            self._events and len(parts) < self._aggregation.most_events and len(self._events[0].data) <= left
-        ):
-            parts.append(self._events.popleft().data)
-            left -= len(parts[-1])
-        return _joined(parts)
+        """Return the next Firehose record, whose first event fits; its events are still in line."""
+        most, left = (
+            self._aggregation.most_events if self._aggregation else 1,
+            min(max_bytes, MAX_RECORD_BYTES),
+        )
+        parts = []
+        for event in islice(self._events, most):
+            left -= len(event)
+            if left < 0:
+                break
+            parts.append(event)
+        record = self._record(parts)
+        while len(record.data) > MAX_RECORD_BYTES and len(parts) > 1:  # what cannot be compressed grows
+            parts = parts[: len(parts) // 2]
+            record = self._record(parts)
+        return record
+
+    def _record(self, parts: Sequence[bytes]) -> QueuedEvent:
+        data = b''.join(parts)
+        return QueuedEvent(self._aggregation.pack(data) if self._aggregation else data, tuple(parts))
 
     @staticmethod
     def _is(item: object, mark: object) -> bool:
@@ -214,13 +240,9 @@ class QueueSource:
             self._ledger.dropped(reason.value, 1, 0)
             self._done(1)
             return
-        self._events.append(QueuedEvent(data))
+        self._events.append(data)
         self._size_bytes += len(data)
 
     def _done(self, items: int) -> None:
         for _ in range(items):
             self._queue.task_done()
-
-
-def _joined(parts: Sequence[bytes]) -> QueuedEvent:
-    return QueuedEvent(b''.join(parts), tuple(parts))

@@ -19,7 +19,7 @@ from math import inf
 from time import monotonic
 from typing import Generic
 
-from firefighter._delivery.batching import Rules, Waiting, alarm_after, all_goes, seconds_until_due
+from firefighter._delivery.batching import Rules, alarm_after, all_goes, seconds_until_due
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Dispatch, Traffic
@@ -329,7 +329,7 @@ class Sender(Generic[Event]):
         due = 0.0
         if not dispatch.batches.has_returned:
             due = seconds_until_due(
-                Waiting(*dispatch.waiting()),
+                dispatch.waiting(),
                 self._rules(),
                 now=self._clock(),
                 last_start=dispatch.last_start,
@@ -338,7 +338,7 @@ class Sender(Generic[Event]):
         return max(due, dispatch.seconds_until_allowed())
 
     def _all_goes(self) -> bool:
-        waiting = Waiting(*self._dispatch.waiting())
+        waiting = self._dispatch.waiting()
         return all_goes(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
 
     def _wait(self, seconds: float) -> None:
@@ -363,10 +363,10 @@ class Sender(Generic[Event]):
         held_back = dispatch.seconds_until_allowed()
         if held_back > 0.0:
             return min(seconds, held_back), sys.maxsize, sys.maxsize
-        waiting = Waiting(*dispatch.waiting())
-        if seconds == inf and waiting.events:
+        waiting = dispatch.waiting()
+        if seconds == inf and waiting.records:
             return never  # it is due, and the window is full
         gap_left = dispatch.last_start + rules.min_gap_seconds - now
-        if waiting.events and gap_left > 0.0:
+        if waiting.records and gap_left > 0.0:
             seconds = min(seconds, gap_left)
         return (seconds, *alarm_after(waiting, rules, now=now, last_start=dispatch.last_start))

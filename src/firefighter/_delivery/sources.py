@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
 from firefighter._spool.events import Aggregate
-from firefighter._spool.lines import Lines
+from firefighter._spool.lines import Lines, text_of
 from firefighter._spool.spool import Spool, Spooled
 from firefighter._wakeup import Wakeup
 
-__all__ = ['Source', 'SpoolSource']
+__all__ = ['Queued', 'Source', 'SpoolSource']
+
+
+class Queued(NamedTuple):
+    """What can be taken.
+
+    Attributes:
+        events: how many.
+        records: how many Firehose records they need at least.
+        size_bytes: of these, as they will be sent.
+    """
+
+    events: int
+    records: int
+    size_bytes: int
 
 
 class HasData(Protocol):
@@ -47,14 +61,17 @@ class Source(Protocol[Event]):
     def flushes(self) -> int:
         """How many marks there have been: a new one asks for a try at once."""
 
-    def waiting(self) -> tuple[int, int]:
-        """Return how many Firehose records at least, and how many bytes, can be taken."""
+    def waiting(self) -> Queued:
+        """Return what can be taken."""
 
     def take(self, max_records: int, max_bytes: int, into: list[Event], *, everything: bool = True) -> None:
         """Put the oldest into a list, behind what is there, and keep them until they are acknowledged or dropped.
 
         Unless it is to be everything, the end of them may wait for company.
         """
+
+    def text_of(self, record: Event) -> bytes:
+        """Return the events of a record as they were logged."""
 
     def split(self, record: Event) -> list[Event]:
         """Return the two halves of an aggregate, or a single event alone."""
@@ -126,17 +143,23 @@ class SpoolSource:
         """Whether something that was queued before a mark has not been taken yet; what is adopted is late already."""
         return self.spool.taken_through < self._flush_through or self.spool.has_adopted_waiting
 
-    def waiting(self) -> tuple[int, int]:
-        """Return how many Firehose records at least, and how many bytes, are committed and not taken."""
+    def waiting(self) -> Queued:
+        """Return what is committed and not taken."""
         events, size_bytes = self.spool.waiting()
-        return (self._aggregation.records_of(events) if self._aggregation else events), size_bytes
+        if self._aggregation:
+            return Queued(events, self._aggregation.records_of(events), self.sent_bytes(size_bytes))
+        return Queued(events, events, size_bytes)
+
+    def sent_bytes(self, spooled_bytes: int) -> int:
+        """Return what so many bytes of the spool will be when they are sent."""
+        return self._aggregation.sent_bytes(spooled_bytes) if self._aggregation else spooled_bytes
 
     def take(self, max_records: int, max_bytes: int, into: list[Spooled], *, everything: bool = True) -> None:
         """Take events, but never so far past the head that a crash could repeat more than the window."""
-        max_bytes = min(max_bytes, MAX_WINDOW_BYTES - self.spool.window_bytes)
+        room = MAX_WINDOW_BYTES - self.spool.window_bytes
         aggregation = self._aggregation
         if aggregation is None:
-            self.spool.take(max_records, max_bytes, into)
+            self.spool.take(max_records, min(max_bytes, room), into)
             return
         first = not into
 
@@ -145,7 +168,11 @@ class SpoolSource:
                 lines, max_records=max_records, max_bytes=max_bytes, everything=everything, first=first
             )
 
-        self.spool.take_aggregates(max_bytes, into, records)
+        self.spool.take_aggregates(min(aggregation.view_bytes(max_bytes), room), into, records)
+
+    def text_of(self, record: Spooled) -> bytes:
+        """Return the events of a record as they were logged."""
+        return text_of(record)
 
     def split(self, record: Spooled) -> list[Spooled]:
         """Return the two halves of an aggregate, or a single event alone."""
@@ -183,6 +210,7 @@ class SpoolSource:
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
         """Wait until the spool's alarm, or a mark."""
         if self._aggregation:
+            more_bytes_than = self._aggregation.spooled_bytes(more_bytes_than)
             events = self._aggregation.events_of(events)
         if not self.spool.arm(more_bytes_than=more_bytes_than, events=events):
             return True

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from firefighter._escaping import restore
-from firefighter._spool.events import Stretch
+from firefighter._spool.events import Aggregate, Spooled, Stretch
 from firefighter._spool.segment import Segment
 
-__all__ = ['Lines', 'Piece', 'lines_of']
+__all__ = ['Lines', 'Piece', 'lines_of', 'text_of']
 
 Piece = tuple[Segment, int, int]
 """Whole lines in a segment: where they begin and where they end."""
@@ -28,6 +28,7 @@ class Lines:
 
     Attributes:
         size_bytes: of all of it.
+        cut_short: whether something was left out.
     """
 
     def __init__(self, pieces: Sequence[Piece], most_bytes: int = sys.maxsize) -> None:
@@ -36,6 +37,7 @@ class Lines:
         self._begins = [0, *accumulate(stop - start for _, start, stop in pieces)]
         self.size_bytes = self._begins[-1]
         self.size_bytes = self.end_within(0, most_bytes)
+        self.cut_short = self.size_bytes < self._begins[-1]
 
     def end_within(self, start: int, stop: int) -> int:
         """Return the end of the last line that ends by `stop`; `start`, where a line begins, without any."""
@@ -96,6 +98,14 @@ class Lines:
         return segment, start + offset - self._begins[index], stop
 
 
-def lines_of(stretches: Iterable[Stretch]) -> Lines:
-    """Return the lines of what was read once more."""
-    return Lines([(segment, start, end) for segment, start, end, _ in stretches])
+def lines_of(record: Aggregate) -> Lines:
+    """Return the lines that an aggregate was made of."""
+    return Lines([(segment, start, end) for segment, start, end, _ in record.stretches])
+
+
+def text_of(record: Spooled) -> bytes:
+    """Return the events of a record as they were logged, whatever has become of them on their way."""
+    if isinstance(record, Aggregate):
+        lines = lines_of(record)
+        return b''.join(data for data, _ in lines.read(0, lines.size_bytes))
+    return record.data

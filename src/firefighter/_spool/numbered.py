@@ -22,6 +22,7 @@ from time import time
 from firefighter._event_ids import PLACE, id_format
 from firefighter._spool.appending import OverflowPolicy
 from firefighter._spool.events import Spooled
+from firefighter._spool.lines import text_of
 from firefighter._spool.markers import (
     Ranges,
     added,
@@ -119,7 +120,7 @@ class NumberedSpool(Spool):
 
     def drop(self, events: list[Spooled], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them."""
-        dropped = [told for event in events for told in dropped_event(event.data, reason)]
+        dropped = [told for event in events for told in dropped_event(text_of(event), reason)]
         with self._lock:
             self._news = joined((*self._news, *dropped))
         super().drop(events, reason)

@@ -1,0 +1,191 @@
+"""Aggregates compressed: each record one whole gzip member or zstd frame, sized so that what is billed for it is filled.
+
+How large a record comes out is known only when it is compressed. So its input is chosen by the ratio seen so far, and
+chosen again, by the ratio seen then, where too much of the last unit of 5,120 bytes is left empty. In a large record that is
+never too much: the last unit of one of 1,000 KiB is half a percent. Small ones, which are compressed twice or three times for
+it, come once a second at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from firefighter._delivery.aggregation import Aggregation
+from firefighter._delivery.codecs import Compressor
+from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
+from firefighter._spool.events import Aggregate, Stretch, merged
+from firefighter._spool.lines import Lines, text_of
+from firefighter._truncation import truncate
+
+__all__ = ['Compression']
+
+_PIECE_BYTES = 256 * 1024
+"""Copied at once, with the interpreter lock: 0.1 ms."""
+
+_TRUSTED_BYTES = 64 * 1024
+"""An input of this size tells the ratio; a smaller one a part of it, since small ones compress badly."""
+
+_MOST_WASTE = 0.01
+"""As much of a record may be billed for nothing. To hit the end of a unit better, the ratio varies too much."""
+
+_MARGIN = 0.004
+"""By so much less than would fill the unit is tried, lest a little too much begins another unit."""
+
+_TRIES = 3
+"""For one record. The third hardly ever finds better than the second."""
+
+_VIEWED = 1.25
+"""How much of what a request may take at the ratio seen so far is looked at: it may come out smaller."""
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A record, and where it ends."""
+
+    record: Aggregate
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.record.data)
+
+    @property
+    def empty_bytes(self) -> int:
+        """What is billed and not filled."""
+        return -self.size_bytes % BILLED_BYTES
+
+    @property
+    def waste(self) -> float:
+        return self.empty_bytes / self.size_bytes
+
+
+class Compression(Aggregation):
+    """How events become compressed Firehose records.
+
+    Args:
+        compress: the codec.
+        max_events: the most in one record; None: as many as its bytes allow.
+    """
+
+    def __init__(self, compress: Compressor, max_events: int | None = None) -> None:
+        super().__init__(max_events)
+        self._compress = compress
+        # What is sent of a byte of the spool. Until it is known, batches are due too soon rather than too late.
+        self._ratio = 1.0
+
+    def sent_bytes(self, spooled_bytes: int) -> int:
+        """Return what so many bytes of the spool will be when they are sent, by the ratio seen so far."""
+        return round(spooled_bytes * self._ratio)
+
+    def spooled_bytes(self, sent_bytes: int) -> int:
+        """Return of how many bytes of the spool so many are made, by the ratio seen so far."""
+        return round(sent_bytes / self._ratio)
+
+    def view_bytes(self, sent_bytes: int) -> int:
+        """Return how many bytes of the spool to look at for a request of that size."""
+        return self.spooled_bytes(round(sent_bytes * _VIEWED))
+
+    def records(
+        self, lines: Lines, *, max_records: int, max_bytes: int, everything: bool, first: bool
+    ) -> list[Aggregate]:
+        """Return the next records, as `Aggregation.records` does."""
+        records: list[Aggregate] = []
+        start, stop = 0, lines.size_bytes
+        everything = everything and not lines.cut_short
+        while start < stop and len(records) < max_records:
+            limit = min(max_bytes, MAX_RECORD_BYTES)
+            waiting = self.sent_bytes(stop - start)
+            # Behind other records, what fills no unit waits for company, or for more room in the next request.
+            unit = min(BILLED_BYTES, waiting) if everything else BILLED_BYTES
+            if (records or not first) and min(limit, waiting) < unit:
+                break
+            found = self._next(lines, start, limit, everything=everything)
+            if found is None:
+                break
+            records.append(found.record)
+            start = found.end
+            max_bytes -= found.size_bytes
+        return records
+
+    def pack(self, events: bytes) -> bytes:
+        """Return the data of a record with these events; a single one that is too large even so is cut as oversize ones are."""
+        data, room = self._compress([events]), MAX_RECORD_BYTES
+        self.truncated += len(data) > MAX_RECORD_BYTES
+        while len(data) > MAX_RECORD_BYTES:
+            room -= len(data) - MAX_RECORD_BYTES
+            data = self._compress([truncate(events, room)])
+        return data
+
+    def _next(self, lines: Lines, start: int, limit: int, *, everything: bool) -> _Try | None:
+        """Return the best record found that begins there; None where not even one event fits."""
+        stop = lines.behind(start, lines.size_bytes, self.most_events)
+        everything = everything or stop < lines.size_bytes
+        whole = self.sent_bytes(stop - start)
+        if whole <= limit and (everything or whole <= BILLED_BYTES):
+            end = stop
+        else:
+            end = self._end(lines, start, stop, _units(min(whole, limit)), self._ratio)
+        best: _Try | None = None
+        for _ in range(_TRIES):
+            tried = self._try(lines, start, end)
+            ratio = tried.size_bytes / (end - start)
+            if tried.size_bytes > limit:
+                target = _units(limit)
+            else:
+                if best is None or tried.waste < best.waste:
+                    best = tried
+                if tried.waste <= _MOST_WASTE or (
+                    end == stop and (everything or tried.size_bytes <= BILLED_BYTES)
+                ):
+                    return tried
+                target = tried.size_bytes + tried.empty_bytes
+                if target > limit or target > (stop - start) * ratio:
+                    target = _units(tried.size_bytes)
+            end = self._end(lines, start, stop, target, ratio)
+            if end == tried.end:
+                break
+        return best or self._smaller(lines, start, end, limit)
+
+    def _smaller(self, lines: Lines, start: int, end: int, limit: int) -> _Try | None:
+        """Return a record that fits, where those that were chosen by the ratio did not."""
+        while True:
+            tried = self._try(lines, start, end)
+            if tried.size_bytes <= limit:
+                return tried
+            one = lines.end_of_line(start, end)
+            if one == end:
+                if limit < MAX_RECORD_BYTES:
+                    return None
+                return _Try(tried.record._replace(data=self.pack(text_of(tried.record))), one)
+            end = max(one, lines.end_within(start, start + (end - start) // 2))
+
+    def _end(self, lines: Lines, start: int, stop: int, target: int, ratio: float) -> int:
+        """Return where a record is to end for so many bytes to come of it."""
+        wanted = target / ratio
+        if wanted >= stop - start:
+            return stop
+        end = lines.end_within(start, start + int(wanted * (1.0 - _MARGIN)))
+        return end if end > start else lines.end_of_line(start, stop)
+
+    def _try(self, lines: Lines, start: int, end: int) -> _Try:
+        tried = _Try(self._record(lines, start, end), end)
+        share = min(1.0, (end - start) / _TRUSTED_BYTES)
+        self._ratio += share * (tried.size_bytes / (end - start) - self._ratio)
+        return tried
+
+    def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
+        where: list[Stretch] = []
+        pieces = _noting(lines.read(start, end, _PIECE_BYTES), where)
+        return Aggregate(self._compress(pieces), tuple(merged(where)))
+
+
+def _noting(pieces: Iterable[tuple[bytes, Stretch]], where: list[Stretch]) -> Iterator[bytes]:
+    for data, stretch in pieces:
+        where.append(stretch)
+        yield data
+
+
+def _units(size_bytes: int) -> int:
+    """Return the most whole units in so many bytes; the bytes where there is none."""
+    return size_bytes // BILLED_BYTES * BILLED_BYTES or size_bytes
