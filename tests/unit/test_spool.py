@@ -54,6 +54,18 @@ def test_what_was_set_aside_is_counted_when_there_is_no_room():
     assert spool.account().accepted == before.accepted + 1
 
 
+def test_all_of_the_bound_is_there_before_delivery_has_looked_at_it():
+    """Or events would be dropped for a moment, and later ones kept."""
+    spool = Spool(MIN_SPOOL_BYTES, 'drop_newest')
+    while not spool.account().dropped:
+        spool.append(b'x' * 999 + b'\n')
+    pending = spool.account().pending
+    assert spool.allocated_bytes == MIN_SPOOL_BYTES
+    spool.tidy()
+    spool.append(b'x' * 999 + b'\n')
+    assert spool.account().pending == pending
+
+
 @pytest.mark.parametrize('threads', [8])
 def test_from_many_threads_each_event_is_there_once_and_in_its_threads_order(threads):
     """While delivery takes and acknowledges beside them."""

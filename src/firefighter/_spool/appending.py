@@ -184,6 +184,11 @@ class AppendSide:
     def _segments(self) -> tuple[Segment, ...]:
         return self._live[3]
 
+    @property
+    def _in_use(self) -> tuple[Segment, ...]:
+        """The segments that have room for events: a mere header, with which a spool begins, must not keep a real one out."""
+        return tuple(segment for segment in self._segments if segment.size_bytes > HEADER_BYTES)
+
     def _append_rolling_over(self, line: bytes) -> None:
         size = len(line)
         deadline = monotonic() + self._block_timeout_seconds
@@ -237,7 +242,7 @@ class AppendSide:
             return True
         if sum(segment.head != segment.tail for segment in segments) > 1:
             self._stock.grow()  # a backlog, not just the end of a segment
-        segment = self._stock.draw(size, segments)
+        segment = self._stock.draw(size, self._in_use)
         if (
             segment is None
             and may_drop
@@ -245,12 +250,12 @@ class AppendSide:
             and self._dropping_would_help(size)
         ):
             while segment is None and self._drop_oldest():
-                segment = self._stock.draw(size, self._segments)
+                segment = self._stock.draw(size, self._in_use)
         if segment is None:
             return False
         # An exception that comes here leaves a segment behind, which `tidy` finds.
         self._store.begin(segment, self.appended)
-        self._live = live_of((*self._segments, segment))
+        self._live = live_of((*self._in_use, segment))
         return True
 
     def _dropping_would_help(self, size: int) -> bool:
