@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test interruption-test lint format guard baseline bench bench-tail bench-throttling docs clean constraints
+.PHONY: demo test crash-test fault-test limits-test interruption-test lint format guard baseline bench bench-tail bench-throttling docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -25,6 +25,10 @@ crash-test: $(VENV)/.test
 # `make fault-test N=1000 SEED=7` lets so many faults strike handlers at random, and shows what became of their events.
 fault-test: $(VENV)/.test
 	$(BIN)/python tests/faults/report.py $(N) $(SEED)
+
+# `make limits-test N=10000` generates so many cases of what is logged and how, and checks every request against the limits.
+limits-test: $(VENV)/.test
+	CASES=$(N) $(BIN)/python -m pytest tests/properties/test_generated_requests.py --timeout 0
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

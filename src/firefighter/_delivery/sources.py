@@ -161,6 +161,9 @@ class SpoolSource:
         if aggregation is None:
             self.spool.take(max_records, min(max_bytes, room), into)
             return
+        view_bytes = min(aggregation.view_bytes(max_bytes), room)
+        if view_bytes <= 0:
+            return
         first = not into
 
         def records(lines: Lines) -> list[Aggregate]:
@@ -168,7 +171,7 @@ class SpoolSource:
                 lines, max_records=max_records, max_bytes=max_bytes, everything=everything, first=first
             )
 
-        self.spool.take_aggregates(min(aggregation.view_bytes(max_bytes), room), into, records)
+        self.spool.take_aggregates(view_bytes, into, records)
 
     def text_of(self, record: Spooled) -> bytes:
         """Return the events of a record as they were logged."""
