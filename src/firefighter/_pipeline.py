@@ -23,6 +23,7 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueLedger
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import Event, Source, SpoolSource
+from firefighter._delivery.suitability import Suitability
 from firefighter._delivery.transport import BotoTransport
 from firefighter._delivery.workers import MakeThread
 from firefighter._event_ids import PRODUCER_BYTES
@@ -105,10 +106,22 @@ class Pipeline:
         self._transport = BotoTransport(client)
         self._aggregation = options.make_aggregation()
         self.source = SpoolSource(self.spool, wakeup, self._keep_house, self._aggregation)
-        self.sender = self.make_sender(self.source, stream, rules, max_in_flight=options.max_in_flight)
+        self.sender = self.make_sender(
+            self.source,
+            stream,
+            rules,
+            max_in_flight=options.max_in_flight,
+            at_leisure=self._make_suitability(),
+        )
 
     def make_sender(
-        self, source: Source[Event], stream: str, rules: Callable[[], Rules], *, max_in_flight: int = 1
+        self,
+        source: Source[Event],
+        stream: str,
+        rules: Callable[[], Rules],
+        *,
+        max_in_flight: int = 1,
+        at_leisure: Callable[[], None] | None = None,
     ) -> Sender[Event]:
         """Return a sender that takes from this source, and counts and reports here."""
         return Sender(
@@ -122,6 +135,7 @@ class Pipeline:
             dead_letters=self._dead_letters,
             diagnostics=self._diagnostics,
             max_in_flight=max_in_flight,
+            at_leisure=at_leisure,
         )
 
     # Opening and closing.
@@ -267,6 +281,25 @@ class Pipeline:
             options.disk_bytes,
             options.max_directory_bytes,
             self._producer_id,
+        )
+
+    def _make_suitability(self) -> Suitability | None:
+        options = self._options
+        if not options.aggregates:
+            return None  # one event in a record is safe anywhere
+        return Suitability(
+            lambda: self._transport.describe(self._stream),
+            self._warn_of_the_stream,
+            aggregate=options.aggregates,
+            max_aggregated_events=options.max_aggregated_events,
+            compression=options.compression,
+        )
+
+    def _warn_of_the_stream(self, trouble: str) -> None:
+        self._traffic.last_error = trouble
+        self._diagnostics.say(
+            'suitability',
+            f'stream {self._stream!r}: {trouble} (firefighter doctor {self._stream} says more)',
         )
 
     def _keep_house(self) -> None:

@@ -70,6 +70,7 @@ class Loop:
         self.spool = Spool(16 * 1024 * 1024)
         self.waits: list[float] = []
         self.letters = Letters()
+        self.leisure: list[float] = []
         self.source = SpoolSource(self.spool, Wakeup(), aggregation=aggregation)
         self.source.wait = self._note_wait
         self.sender = Sender(
@@ -82,6 +83,7 @@ class Loop:
             drops=DropReports(Drops(), lambda: ({}, {}), self.clock),
             dead_letters=DeadLetters(self.letters, None, Diagnostics(self.clock)),
             diagnostics=Diagnostics(self.clock),
+            at_leisure=lambda: self.leisure.append(self.clock.now),
             clock=self.clock,
             jitter=lambda: jitter,
         )
@@ -191,6 +193,42 @@ def run(loop: Loop, events_a_second: int, event: Callable[[], bytes]) -> None:
 
 def sent_bytes(loop: Loop) -> int:
     return sum(len(record) for data in loop.sent for record in data)
+
+
+def test_there_is_leisure_once_when_something_was_accepted_and_nothing_is_due(loop) -> None:
+    """Not before the first request, whose client may not even be made, nor a moment before the next."""
+    loop.step()
+    loop.append(b'one\n')
+    loop.step()
+    loop.step(59.9)
+    assert loop.leisure == []
+    loop.step(0.1)
+    assert (len(loop.sent), loop.leisure) == (1, [])
+    loop.append(b'two\n')
+    loop.step(59.8)
+    assert loop.leisure == []
+    loop.step(0.2)
+    for _ in range(3):
+        loop.step()
+    assert (len(loop.sent), len(loop.leisure)) == (2, 1)
+
+
+def test_there_is_no_leisure_while_something_is_to_be_sent_again(loop) -> None:
+    """An endpoint that fails may leave the question without an answer, and the events would wait for it."""
+    loop.transport.script = [[ACCEPTED], [RETRY], [RETRY], [RETRY]]
+    loop.transport.during = lambda: loop.append(b'two\n') if len(loop.sent) == 1 else None
+    loop.append(b'one\n')
+    loop.source.flush()
+    loop.step()
+    loop.source.flush()
+    while len(loop.sent) < 4:
+        loop.step(0.1)
+    loop.step()
+    assert loop.leisure == []
+    assert loop.waits[-1] >= 0.5
+    loop.step(60)
+    loop.step()
+    assert (len(loop.sent), len(loop.leisure)) == (5, 1)
 
 
 def test_an_event_waits_for_company_until_the_interval(loop) -> None:

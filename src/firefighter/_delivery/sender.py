@@ -34,6 +34,8 @@ __all__ = ['Sender', 'Traffic']
 
 # Where the loop itself fails (a bug, or no memory), it goes on after this pause.
 _PAUSE_AFTER_BUG_SECONDS = 1.0
+# With this long until the next request is due there is time for a question; AWS answers one in some tenth of it.
+_LEISURE_SECONDS = 0.5
 
 
 class _State(enum.Enum):
@@ -56,6 +58,7 @@ class Sender(Generic[Event]):
         dead_letters: where events go that Firehose will never take.
         diagnostics: where to say what is wrong.
         max_in_flight: how many requests may be under way at once.
+        at_leisure: called once by the delivery thread, when something has been accepted and nothing is due.
         clock: gives the time in seconds; must not jump.
         jitter: gives a number in [0, 1).
     """
@@ -73,6 +76,7 @@ class Sender(Generic[Event]):
         dead_letters: DeadLetters,
         diagnostics: Diagnostics,
         max_in_flight: int = 1,
+        at_leisure: Callable[[], None] | None = None,
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -83,6 +87,8 @@ class Sender(Generic[Event]):
         self._drops = drops
         self._dead_letters = dead_letters
         self._diagnostics = diagnostics
+        self._at_leisure = at_leisure
+        self._any_accepted = False
         self._clock = clock
         self._dispatch = Dispatch(
             source,
@@ -270,14 +276,24 @@ class Sender(Generic[Event]):
                 wait = self._seconds_until_due()
                 if wait == 0.0:
                     batch = dispatch.compose(everything=self._all_goes())
-            if batch is None:
-                self._wait(wait or inf)
-            else:
+            if batch is not None:
                 self.call_for_help()
-                dispatch.request(batch)
+                self._any_accepted |= dispatch.request(batch)
+            elif not self._use_leisure(wait):
+                self._wait(wait or inf)
         except Exception as error:  # the thread must not die: logging would be off for good
             self._stumbled(error)
             Wakeup().wait(_PAUSE_AFTER_BUG_SECONDS)
+
+    def _use_leisure(self, seconds: float) -> bool:
+        """Do what may be done once, when all goes well and nothing is due for so long; return whether it was done."""
+        do = self._at_leisure
+        at_leisure = self._any_accepted and seconds >= _LEISURE_SECONDS and self._dispatch.batches.empty
+        if do is None or not at_leisure:
+            return False
+        self._at_leisure = None
+        do()
+        return True
 
     def _help(self) -> bool:
         """Make one more request, in a worker, if there is a full one to make; return whether there was."""

@@ -139,6 +139,14 @@ class BotoTransport:
                 self._forget_credentials()
             return answer
 
+    def describe(self, stream: str) -> object:
+        """Return what the service says of a stream.
+
+        Raises whatever the client raises; also where there is none yet, or one that cannot ask.
+        """
+        client: Any = self._client
+        return client.describe_delivery_stream(DeliveryStreamName=stream)['DeliveryStreamDescription']
+
     def _forget_credentials(self) -> None:
         """Have them read anew, now and then: a client keeps for ever those that it found, or that it found none."""
         now = self._clock()
