@@ -373,11 +373,11 @@ PAINS: Mapping[int, Pain] = {
         },
     ),
     35: Pain(
-        'A stream that writes newlines between compressed records is recognised, and compression never advised for it',
+        'Compressed records follow each other without a newline; where the stream writes one between them, somebody is told',
         {
-            'unit/test_suitability.py': (
-                'test_what_the_destination_will_not_have_is_said_once_and_is_in_the_statistics',
-            ),
+            'properties/test_compression.py': ('test_records_of_one_object_are_one_valid_file',),
+            'unit/test_compression.py': ('test_what_lies_in_the_bucket_is_one_valid_file',),
+            'unit/test_suitability.py': ('test_a_newline_between_compressed_records_is_said',),
             'unit/doctor/test_rules.py': (
                 'test_what_would_destroy_events_is_found',
                 'test_what_is_advised_is_never_warned_of',

@@ -87,7 +87,7 @@ def test_credentials_that_are_refused_are_what_is_wrong(endpoint, doctor, fault)
     endpoint.inject(fault, operations='all')
     status, checks, _ = doctor('bar')
     assert (status, wrong(checks)) == (1, {'credentials'})
-    assert checks['credentials']['found'].startswith('****MPLE, from env: ')
+    assert checks['credentials']['found'].startswith('****MPLE, from the environment: ')
     assert checks['credentials']['cure']
     assert checks['endpoint']['state'] == checks['clock']['state'] == 'ok'
 
@@ -165,6 +165,18 @@ def test_a_clock_that_is_wrong_is_told_by_the_answer(endpoint, hours):
     assert (clock.state.value, report.well) == ('wrong', False)
     assert clock.found.endswith(('fast' if hours > 0 else 'slow') + ', by the date of the answer')
     assert '3,600 s' in clock.found or '3,601 s' in clock.found or '3,599 s' in clock.found
+
+
+def test_what_to_do_is_a_sentence_each(endpoint, capsys):
+    """Also where it is a question."""
+    endpoint.inject('access-denied')
+    assert main(['doctor', 'bar', '--send']) == 1
+    assert '\n  put: Allow firehose:PutRecordBatch on the stream.\n' in capsys.readouterr().out
+    endpoint.stop()
+    assert main(['doctor', 'bar']) == 1
+    assert capsys.readouterr().out.endswith(
+        '\n  endpoint: Is the network up, and are region and endpoint_url right?\n'
+    )
 
 
 def test_an_endpoint_that_is_not_there_is_said(doctor):

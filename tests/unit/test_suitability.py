@@ -48,7 +48,7 @@ def deliver(make_handler, make_logger):
         logger = make_logger(handler)
         logger.info('Ahoy')
         assert handler.flush()
-        if 'aggregate' in options and hasattr(client, 'was_asked'):
+        if options and hasattr(client, 'was_asked'):
             assert client.was_asked.wait(DEADLINE_SECONDS)
         logger.info('Ahoy again')
         assert handler.flush()
@@ -82,11 +82,30 @@ def test_a_bound_that_is_too_high_is_said_with_the_right_one(deliver, capsys):
     assert 'write max_aggregated_events=500 (firefighter doctor' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('name', ['s3', 'redshift', 'splunk-raw', 's3-with-conversion'])
-def test_where_it_fits_nothing_is_said(deliver, capsys, name):
+@pytest.mark.parametrize('codec', ['gzip', 'zstd'])
+def test_a_newline_between_compressed_records_is_said(deliver, capsys, codec):
+    """Of the object most readers would see the first record."""
+    deliver(Describing(DESCRIPTIONS['s3-with-delimiter']), compression=codec)
+    told = capsys.readouterr().err
+    assert told.count('\n') == 1
+    assert f"stream 'bar': compression='{codec}' does not fit the stream: AppendDelimiterToRecord" in told
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('s3', {'aggregate': True}),
+        ('s3', {'compression': 'gzip'}),
+        ('redshift', {'aggregate': True}),
+        ('splunk-raw', {'aggregate': True}),
+        ('s3-with-conversion', {'aggregate': True}),
+        ('s3-with-delimiter', {'aggregate': True}),
+    ],
+)
+def test_where_it_fits_nothing_is_said(deliver, capsys, name, options):
     """The question itself leaves no trace."""
     client = Describing(DESCRIPTIONS[name])
-    handler = deliver(client, aggregate=True)
+    handler = deliver(client, **options)
     assert client.asked == ['bar']
     assert handler.stats().last_error is None
     assert capsys.readouterr().err == ''

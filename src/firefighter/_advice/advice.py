@@ -70,13 +70,18 @@ def advise(stream: Stream) -> Advice:
     )
 
 
-def _cautious() -> Advice:
-    why = 'one event in a record is safe anywhere'
-    unknown = ('aggregate', 'max_aggregated_events', 'compression')
-    return Advice(tuple(Verdict(option, None, why) for option in unknown), {})
-
-
-CAUTIOUS = _cautious()
+CAUTIOUS = Advice(
+    (
+        Verdict(
+            'aggregate',
+            None,
+            'nothing is known of the destination, and one event in a record is safe anywhere',
+        ),
+        Verdict('max_aggregated_events', None, 'says nothing without aggregate'),
+        Verdict('compression', None, 'nothing is known of the destination'),
+    ),
+    {},
+)
 """The advice where nothing is known of the stream."""
 
 
@@ -110,7 +115,8 @@ def _why_compression(fits: Fit, used: str | None) -> str:
         return '; '.join(obstacle.why for obstacle in fits.obstacles)
     if used is None:
         return f'{_PREFERRED} fits as soon as FileExtension is {_PREFERRED_EXTENSION}: readers go by the name'
-    return f'nothing on the way looks into the records, and FileExtension says {used} to readers'
+    extra = '; it needs the extra zstd' if used == 'zstd' else ''
+    return f'nothing on the way looks into the records, and FileExtension says {used} to readers{extra}'
 
 
 def _of_extension(stream: Stream, *, compressible: bool, codec: str | None) -> Iterator[Verdict]:

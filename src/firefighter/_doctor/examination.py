@@ -92,8 +92,9 @@ class _Examination:
         if found is None:
             cure = 'Give the process AWS credentials: a role, a profile (--profile), or the environment'
             raise self._stop('credentials', 'none', cure)
+        source = 'the environment' if found.method == 'env' else found.method
         # As the AWS command line shows it.
-        self._note(Check('credentials', State.OK, f'****{found.key_id[-4:]}, from {found.method}'))
+        self._note(Check('credentials', State.OK, f'****{found.key_id[-4:]}, from {source}'))
 
     def _look_at_region(self, region: str | None) -> None:
         if region is None:

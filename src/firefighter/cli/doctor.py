@@ -98,9 +98,13 @@ def show(report: Report, client: Client, *, as_json: bool) -> None:
     if cures:
         print('\nTo do:\n')
         for check in cures:
-            print(f'  {check.name}: {check.cure[0].upper()}{check.cure[1:]}.')
+            print(f'  {check.name}: {_sentence(check.cure)}')
     if report.advice is not None:
         _show_advice(report, report.advice, client)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + '.' * (not text.endswith('?'))
 
 
 def _show_advice(report: Report, advice: Advice, client: Client) -> None:

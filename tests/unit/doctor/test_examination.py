@@ -93,7 +93,7 @@ def test_who_is_not_known_has_wrong_credentials(code):
     report, checks = look(HealthyConnection(described=nobody), send=True)
     assert checks['endpoint'].state is checks['clock'].state is State.OK
     assert checks['credentials'].state is State.WRONG
-    assert checks['credentials'].found == f'****MPLE, from env: {code}: no'
+    assert checks['credentials'].found == f'****MPLE, from the environment: {code}: no'
     assert checks['credentials'].cure
     assert report.advice is None
 
