@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test limits-test interruption-test lint format guard baseline bench bench-tail bench-throttling docs clean constraints
+.PHONY: demo test crash-test fault-test limits-test readers-test interruption-test lint format guard baseline bench bench-tail bench-throttling docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -25,6 +25,10 @@ crash-test: $(VENV)/.test
 # `make fault-test N=1000 SEED=7` lets so many faults strike handlers at random, and shows what became of their events.
 fault-test: $(VENV)/.test
 	$(BIN)/python tests/faults/report.py $(N) $(SEED)
+
+# Compressed objects, read back by everything that can be installed: pandas, pyarrow, polars, duckdb, and Java if it is there.
+readers-test: $(VENV)/.readers
+	$(BIN)/python -m pytest tests/integration/test_readers.py
 
 # `make limits-test N=10000` generates so many cases of what is logged and how, and checks every request against the limits.
 limits-test: $(VENV)/.test
@@ -102,4 +106,8 @@ $(VENV)/.test: pyproject.toml requirements/constraints.txt requirements/test.txt
 
 $(VENV)/.lint: requirements/lint.txt $(VENV)/.test
 	$(PIP) --requirement requirements/lint.txt
+	touch $@
+
+$(VENV)/.readers: requirements/readers.txt $(VENV)/.test
+	$(PIP) --requirement requirements/readers.txt
 	touch $@

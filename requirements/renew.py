@@ -31,7 +31,7 @@ def resolve(python: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, '-m', 'venv', folder], check=True)
         pip = [f'{folder}/bin/python', '-m', 'pip', '--disable-pip-version-check', '--quiet']
-        requirements = [f'--requirement={HERE / name}' for name in ('test.txt', 'lint.txt')]
+        requirements = [f'--requirement={HERE / name}' for name in ('test.txt', 'lint.txt', 'readers.txt')]
         package = f'{HERE.parent}[local,demo,fast,plot,zstd,prometheus,opentelemetry]'
         subprocess.run([*pip, 'install', *requirements, package], check=True)
         frozen = subprocess.run(
