@@ -9,6 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firefighter._advice.advice import advise
+from firefighter._advice.stream import read
+
 KEY = r'\d{4}/\d\d/\d\d/\d\d/%s-1-\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
 
@@ -156,3 +159,30 @@ def test_whatever_is_put_arrives(endpoint, records):
 
     assert len(body(endpoint)) - before == sum(map(len, records))
     assert not any(records) or any(b''.join(records) in stored for stored in endpoint.objects().values())
+
+
+@pytest.mark.parametrize(
+    ('settings', 'options'),
+    [
+        ({}, {'aggregate': True}),
+        ({'CompressionFormat': 'GZIP'}, {'aggregate': True}),
+        ({'FileExtension': '.json.gz'}, {'compression': 'gzip'}),
+        (
+            {
+                'FileExtension': '.json.gz',
+                'ProcessingConfiguration': {
+                    'Enabled': True,
+                    'Processors': [{'Type': 'AppendDelimiterToRecord', 'Parameters': []}],
+                },
+            },
+            {'aggregate': True},
+        ),
+    ],
+)
+def test_the_same_options_are_advised_of_either_description(endpoint, settings, options):
+    """The rules read what Firehose says, not what our endpoint says."""
+    endpoint.create(**settings)
+    described = endpoint.client.describe_delivery_stream(DeliveryStreamName=endpoint.stream)
+    stream = read(described['DeliveryStreamDescription'])
+    assert stream.takes_puts
+    assert advise(stream).options == options
