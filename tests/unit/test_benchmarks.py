@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
     [
         ('call', ['--rounds=1', '--calls=200'], ['NullHandler', 'firefighter, disk, delivering']),
         ('delivery', ['--rounds=1', '--requests=1'], ['take', 'put, with botocore', 'acknowledge']),
+        ('ways', ['--rounds=1'], ['one per record', 'gzip, standard library', 'zstd']),
         ('throttling', ['--seconds=2', '--no-picture'], ['bytes, 1 producer', 'requests, 16 producers']),
         (
             'interpreter_lock',

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-__all__ = ['COMPRESSIONS', 'Codec', 'Compressor', 'codec_of']
+__all__ = ['COMPRESSIONS', 'Codec', 'Compressor', 'codec_of', 'gzip_by_zlib']
 
 Codec = Literal['gzip', 'zstd']
 COMPRESSIONS: tuple[Codec, ...] = ('gzip', 'zstd')
@@ -47,8 +47,13 @@ def _gzip() -> Compressor:
     try:
         from isal.isal_zlib import compressobj  # noqa: PLC0415  # only where it is used, and installed
     except ModuleNotFoundError:
-        return _compressor(lambda: zlib.compressobj(_ZLIB_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
+        return gzip_by_zlib()
     return _compressor(lambda: compressobj(_ISAL_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
+
+
+def gzip_by_zlib() -> Compressor:
+    """Return what compresses with the standard library alone."""
+    return _compressor(lambda: zlib.compressobj(_ZLIB_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
 
 
 def _zstd() -> Compressor:

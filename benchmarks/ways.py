@@ -1,0 +1,105 @@
+"""What delivery costs for each event, by the way it is sent: CPU time of the thread, from the spool to the network and back.
+
+Events that are a record each, aggregated, and compressed, each on a spool in memory of its own; a client of boto3's makes
+whole requests of them, and a canned answer comes back. The rounds are interleaved. `gzip` is what is installed: isal, with
+the extra `fast`.
+
+    python -m benchmarks.ways [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchmarks.contestants import machine
+from benchmarks.delivery import client_without_network, line
+
+from firefighter._delivery.aggregation import Aggregation
+from firefighter._delivery.codecs import codec_of, gzip_by_zlib
+from firefighter._delivery.compression import Compression
+from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
+from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.transport import BotoTransport
+from firefighter._spool.spool import Spool
+from firefighter._wakeup import Wakeup
+
+EVENTS = 20_000
+ONE_PER_RECORD = 'one per record'
+WAYS: dict[str, Callable[[], Aggregation | None]] = {
+    ONE_PER_RECORD: lambda: None,
+    'aggregated': Aggregation,
+    'gzip': lambda: Compression(codec_of('gzip')),
+    'gzip, standard library': lambda: Compression(gzip_by_zlib()),
+    'zstd': lambda: Compression(codec_of('zstd')),
+}
+
+
+class Way:
+    """A spool in memory, and all of delivery behind it but its waiting.
+
+    Args:
+        name: one of `WAYS`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._spool = Spool(32 * 2**20)
+        self._source = SpoolSource(self._spool, Wakeup(), aggregation=WAYS[name]())
+        client = client_without_network()
+        self._transport = BotoTransport(lambda: client)
+        event = json.loads(line())
+        self._lines = [
+            json.dumps(event | {'user': number * 7919 % 100_003, 'took_ms': number * 31 % 997 / 10}).encode()
+            + b'\n'
+            for number in range(EVENTS)
+        ]
+
+    def measure(self) -> float:
+        """Deliver so many events; return the microseconds of CPU time for one."""
+        for event in self._lines:
+            self._spool.append(event)
+        begin = time.thread_time()
+        while True:
+            records: list[Any] = []
+            self._source.take(MAX_RECORDS, FULL_REQUEST_BYTES, records)
+            if not records:
+                break
+            self._transport.put('bench', [record.data for record in records])
+            self._source.acknowledge(records)
+        return 1e6 * (time.thread_time() - begin) / EVENTS
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Return the microseconds an event of each way, by rounds; one round more warms up."""
+    ways = {name: Way(name) for name in WAYS}
+    measured = [{name: way.measure() for name, way in ways.items()} for _ in range(rounds + 1)][1:]
+    return {name: [one[name] for one in measured] for name in WAYS}
+
+
+def report(measured: Mapping[str, list[float]]) -> None:
+    """Print the table, in Markdown."""
+    print('| all of delivery | CPU us an event | lowest to highest | x one per record |\n|---|---|---|---|')
+    for name, values in measured.items():
+        ratio = statistics.median(
+            own / single for own, single in zip(values, measured[ONE_PER_RECORD], strict=True)
+        )
+        print(
+            f'| {name} | {statistics.median(values):.2f} | {min(values):.2f} to {max(values):.2f} | {ratio:.2f} |'
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--rounds', type=int, default=15)
+    arguments = parser.parse_args()
+    print(f'{machine()}\n{arguments.rounds} rounds of {EVENTS:,} events, medians\n')
+    report(measure(arguments.rounds))
+
+
+if __name__ == '__main__':
+    main()
