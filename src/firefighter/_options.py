@@ -14,7 +14,7 @@ from typing import Any, get_args
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.codecs import COMPRESSIONS, Codec, codec_of
-from firefighter._delivery.compression import Compression
+from firefighter._delivery.compression import aggregation_of
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.drops import DropHook
 from firefighter._delivery.limits import (
@@ -112,9 +112,11 @@ class Options:
 
     def make_aggregation(self) -> Aggregation | None:
         """Return what makes Firehose records of the events of one source; None: each is one."""
-        if self.compression:
-            return Compression(codec_of(self.compression), self.max_aggregated_events)
-        return Aggregation(self.max_aggregated_events) if self.aggregate else None
+        return aggregation_of(
+            aggregate=self.aggregate,
+            max_events=self.max_aggregated_events,
+            compression=self.compression,
+        )
 
     def spool_rules(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -89,3 +90,38 @@ def test_a_folder_that_is_no_spool_directory_is_said(tmp_path):
     assert failed.returncode == 1
     assert 'Traceback' not in failed.stderr
     assert 'nothing' in failed.stderr
+
+
+def test_what_was_logged_for_compressed_objects_is_delivered_compressed(tmp_path, endpoint):
+    """Else plain lines would lie between gzip members, and no reader would get behind them."""
+    die(tmp_path / 'spool', 'http://127.0.0.1:9')
+    done = replay(
+        tmp_path / 'spool',
+        '--endpoint-url',
+        endpoint.url,
+        '--yes',
+        '--compression',
+        'gzip',
+        '--max-aggregated-events=400',
+    )
+    assert done.returncode == 0, done.stderr
+    endpoint.flush()
+    lines = gzip.decompress(endpoint.delivered()).splitlines()
+    assert sorted(json.loads(line)['number'] for line in lines) == list(range(1000))
+    assert endpoint.account('bar').records == 3
+
+
+def test_aggregates_are_made_where_it_is_asked_for(tmp_path, endpoint):
+    """The bill of a replay is no larger than the handler's would have been."""
+    die(tmp_path / 'spool', 'http://127.0.0.1:9')
+    done = replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, '--yes', '--aggregate')
+    assert done.returncode == 0, done.stderr
+    assert numbers(endpoint) == list(range(1000))
+    assert endpoint.account('bar').records == 1
+
+
+def test_an_option_that_would_say_nothing_is_refused(tmp_path):
+    """Rather than accepted and ignored."""
+    refused = replay(tmp_path / 'spool', '--max-aggregated-events', '500')
+    assert refused.returncode == 2
+    assert 'says nothing without --aggregate or --compression' in refused.stderr

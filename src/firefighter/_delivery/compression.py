@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import Compressor
+from firefighter._delivery.codecs import Codec, Compressor, codec_of
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._spool.events import Aggregate, Stretch, merged
 from firefighter._spool.lines import Lines, text_of
 from firefighter._truncation import truncate
 
-__all__ = ['Compression']
+__all__ = ['Compression', 'aggregation_of']
 
 _PIECE_BYTES = 256 * 1024
 """Copied at once, with the interpreter lock: 0.1 ms."""
@@ -178,6 +178,19 @@ class Compression(Aggregation):
         where: list[Stretch] = []
         pieces = _noting(lines.read(start, end, _PIECE_BYTES), where)
         return Aggregate(self._compress(pieces), tuple(merged(where)))
+
+
+def aggregation_of(
+    *, aggregate: bool, max_events: int | None, compression: Codec | None
+) -> Aggregation | None:
+    """Return what makes Firehose records of events, as a handler's options have it; None: each is one.
+
+    Raises:
+        ValueError: the package for this compression is not installed.
+    """
+    if compression:
+        return Compression(codec_of(compression), max_events)
+    return Aggregation(max_events) if aggregate else None
 
 
 def _noting(pieces: Iterable[tuple[bytes, Stretch]], where: list[Stretch]) -> Iterator[bytes]:

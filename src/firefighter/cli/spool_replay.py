@@ -9,8 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 
+from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.codecs import COMPRESSIONS
+from firefighter._delivery.compression import aggregation_of
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
@@ -38,6 +41,22 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--region', help='instead of the region that the events were logged for')
     parser.add_argument('--endpoint-url', help='instead of the endpoint that they were logged for')
     parser.add_argument('--profile', help='instead of the profile that they were logged for')
+    parser.add_argument(
+        '--aggregate',
+        action='store_true',
+        help="many events in one Firehose record, as the handler's aggregate=True",
+    )
+    parser.add_argument(
+        '--max-aggregated-events',
+        type=_at_least_one,
+        metavar='N',
+        help='the most events in one record, with --aggregate or --compression',
+    )
+    parser.add_argument(
+        '--compression',
+        choices=COMPRESSIONS,
+        help='as the handler that logged them: objects of compressed records must not get others, nor the other way round',
+    )
     parser.add_argument('--yes', action='store_true', help='do not ask when the destination differs')
     parser.add_argument(
         '--patience',
@@ -51,6 +70,12 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
 def replay(arguments: argparse.Namespace) -> int:
     """Deliver the events of all dead producers, destination by destination; return 1 when some are left."""
     spool_dir = arguments.directory.resolve()
+    if arguments.max_aggregated_events and not (arguments.aggregate or arguments.compression):
+        return _useless('--max-aggregated-events says nothing without --aggregate or --compression')
+    try:
+        _aggregation(arguments)
+    except ValueError as error:
+        return _useless(str(error))
     try:
         found = producers(spool_dir)
     except SpoolUnusable as error:
@@ -76,7 +101,7 @@ def _replay(spool_dir: Path, destination: Destination, arguments: argparse.Names
     now = client.destination(destination.stream)
     if now != destination and not arguments.yes and not _agreed(destination, now):
         return True
-    delivery = _Delivery(spool_dir, destination, BotoTransport(client))
+    delivery = _Delivery(spool_dir, destination, BotoTransport(client), _aggregation(arguments))
     delivered, left, error = delivery.run(arguments.patience)
     outcome = f'{destination.stream}: {delivered:,} events delivered'
     if left:
@@ -85,10 +110,37 @@ def _replay(spool_dir: Path, destination: Destination, arguments: argparse.Names
     return bool(left)
 
 
+def _aggregation(arguments: argparse.Namespace) -> Aggregation | None:
+    return aggregation_of(
+        aggregate=arguments.aggregate,
+        max_events=arguments.max_aggregated_events,
+        compression=arguments.compression,
+    )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _useless(complaint: str) -> int:
+    """Say what is wrong with the arguments; return the status for that, argparse's."""
+    print(f'firefighter spool: {complaint}', file=sys.stderr)
+    return 2
+
+
 class _Delivery:
     """Adopts and delivers, in this thread, until nothing is left or nothing works any more."""
 
-    def __init__(self, spool_dir: Path, destination: Destination, transport: Transport) -> None:
+    def __init__(
+        self,
+        spool_dir: Path,
+        destination: Destination,
+        transport: Transport,
+        aggregation: Aggregation | None,
+    ) -> None:
         self._spool = Spool(MIN_SPOOL_BYTES)
         self._adoption = Adoption(spool_dir, destination, quarantine_of(spool_dir, destination))
         self._traffic = Traffic()
@@ -96,7 +148,7 @@ class _Delivery:
         diagnostics = Diagnostics()
         dead_letters = DeadLetters(None, dead_letters_of(spool_dir, destination).put, diagnostics)
         self._sender = Sender(
-            SpoolSource(self._spool, Wakeup()),
+            SpoolSource(self._spool, Wakeup(), aggregation=aggregation),
             self._shown,
             destination.stream,
             rules=lambda: Rules(0, 1, 0.0, 0.0),
