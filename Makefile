@@ -11,7 +11,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test limits-test readers-test interruption-test lint format guard baseline bench bench-tail bench-throttling docs clean constraints
+.PHONY: demo test crash-test fault-test limits-test readers-test interruption-test lint format guard baseline bench bench-tail bench-throttling cost-report docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -80,6 +80,10 @@ bench-tail: $(VENV)/.test
 bench-throttling: $(VENV)/.test
 	$(PIP) --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.throttling $(OPTIONS)
+
+# What five logs of 50 MiB cost, each way: the tables of docs/cost.md, and docs/bill.svg. Ten minutes; `OPTIONS=--mib=5`: one.
+cost-report: $(VENV)/.test
+	$(BIN)/python -m benchmarks.bill --write $(OPTIONS)
 
 # Write the parts of the docs that come from the code.
 docs: $(VENV)/.test

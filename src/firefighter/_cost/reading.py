@@ -59,9 +59,10 @@ def _is_event(text: bytes) -> bool:
     if not text.startswith(b'{') or b'\n' in text:
         return False
     try:
-        return isinstance(orjson.loads(text), dict)
+        orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
+    return True
 
 
 class Encoder:

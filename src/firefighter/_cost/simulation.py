@@ -39,8 +39,8 @@ class Played:
         sent_bytes: of these.
         billed_bytes: with each record rounded up to 5,120.
         requests: made.
-        median_delay_seconds: from the logging call to the request, of the events that went while the program went on
-            logging; None where they come as fast as they can be taken.
+        median_delay_seconds: from the logging call to the request, of all events; None where they come as fast as they
+            can be taken.
         max_delay_seconds: the same of the one that waited longest.
     """
 
@@ -76,14 +76,12 @@ class _Program(Wakeup):
     Attributes:
         now: the time, in seconds from the start.
         append: takes an event.
-        end: called when the last one was logged, and, at a rate, has been delivered.
-        pending: returns how many are not.
+        end: called when the last one was logged.
         waiting_since: of each event that is not delivered, when it was logged.
     """
 
     append: Callable[[bytes], object]
     end: Callable[[], object]
-    pending: Callable[[], int]
 
     def __init__(self, workload: Workload) -> None:
         super().__init__()
@@ -93,11 +91,6 @@ class _Program(Wakeup):
         self._arrivals = iter(workload.arrivals)
         self._next = next(self._arrivals, None)
         self._is_set = False
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether there is more to log."""
-        return self._next is not None
 
     def set(self) -> None:
         """End the present wait, or the next one."""
@@ -113,7 +106,7 @@ class _Program(Wakeup):
                 self.now = max(self.now, at_seconds)
                 self.waiting_since.append(self.now)
             self.append(event)
-        if self._next is None and not (self._at_a_rate and self.pending()):
+        if self._next is None:
             self.end()
         woken, self._is_set = self._is_set, False
         if not woken:
@@ -153,10 +146,7 @@ class _Source(SpoolSource):
         count = sum(event.events for event in events)
         self.events += count
         now, waiting_since = self._program.now, self._program.waiting_since
-        delays = [now - waiting_since.popleft() for _ in range(min(count, len(waiting_since)))]
-        # What is left at the end has no company to wait for, as it would have had.
-        if self._program.goes_on or not self.delays:
-            self.delays.extend(delays)
+        self.delays.extend(now - waiting_since.popleft() for _ in range(min(count, len(waiting_since))))
         super().acknowledge(events)
 
 
@@ -169,7 +159,6 @@ class _Simulation:
         self._source = _Source(spool, program, way)
         program.append = spool.append
         program.end = self._source.end
-        program.pending = lambda: spool.account().pending
         self._firehose = _Firehose()
         self._traffic = Traffic()
         clock = lambda: program.now  # noqa: E731

@@ -1,0 +1,51 @@
+"""P8, the smallest bill: of five logs, how much more is billed than is sent? A small version of `python -m benchmarks.bill`."""
+
+from __future__ import annotations
+
+import pytest
+from benchmarks.bill import MOST_WASTE, bill_table, measure, waste_table
+from benchmarks.logs import KINDS
+
+from firefighter._cost.ways import ONE_PER_RECORD, WAYS
+
+SIZE_BYTES = 6 * 1024 * 1024
+
+
+@pytest.fixture(scope='module', params=KINDS.values(), ids=KINDS)
+def measured(request):
+    """A log of some MiB, played each way at each rate: some seconds."""
+    return measure(request.param, SIZE_BYTES, 3 * SIZE_BYTES)
+
+
+@pytest.mark.timeout(240)
+def test_no_more_is_wasted_than_was_promised(measured):
+    """Of 50 MiB the benchmark says the same; what a log begins and ends with weighs more in a short one."""
+    assert list(measured.broken()) == []
+
+
+@pytest.mark.timeout(240)
+def test_aggregated_is_billed_a_tenth_and_compressed_less(measured):
+    """The order of the ways, and that a byte that is logged is not billed twice."""
+    billed = [measured.played[way.name, None].billed_bytes for way in WAYS]
+    assert billed[0] > 9 * billed[1]
+    assert all(compressed * 3 < billed[1] for compressed in billed[2:])
+    assert billed[1] < 1.02 * measured.event_bytes
+
+
+@pytest.mark.timeout(240)
+def test_a_broken_promise_is_named(measured, monkeypatch):
+    """With the log, the way, the rate and both figures."""
+    monkeypatch.setitem(MOST_WASTE, (ONE_PER_RECORD.name, 10.0), 1.0)
+    (said,) = measured.broken()
+    assert said.startswith(f'{measured.kind.title}, one per record, 10/s: ')
+    assert said.endswith(' is more than 1.0')
+
+
+@pytest.mark.timeout(240)
+def test_the_tables_have_a_cell_for_each_figure(measured):
+    """So that a way that is added is in the docs too."""
+    for table in (bill_table([measured]), waste_table([measured])):
+        title, rule, row = table
+        assert title.count('|') == rule.count('|') == row.count('|')
+        assert measured.kind.title in row
+        assert all(way.name in title for way in WAYS[1:])
