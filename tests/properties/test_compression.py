@@ -177,3 +177,15 @@ def test_a_lower_ratio_than_expected_breaks_no_limit():
         sent += [zlib.decompress(record.data, 31) for record in taken]
         source.acknowledge(taken)
     assert b''.join(sent).endswith(b''.join(noise))
+
+
+@given(
+    ratio=st.floats(0.001, 2.0),
+    sent_bytes=st.integers(0, MAX_REQUEST_BYTES),
+    more=st.integers(1, 1_000),
+)
+def test_more_in_the_spool_than_was_asked_for_is_more_to_send(ratio, sent_bytes, more):
+    """The alarm is set in bytes of the spool. Were a batch not due when it rings, the delivery thread would spin."""
+    compression = Compression(codec_of('gzip'))
+    compression._ratio = ratio
+    assert compression.sent_bytes(compression.spooled_bytes(sent_bytes) + more) > sent_bytes

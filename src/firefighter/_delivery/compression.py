@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.codecs import Codec, Compressor, codec_of
@@ -76,11 +77,15 @@ class Compression(Aggregation):
 
     def sent_bytes(self, spooled_bytes: int) -> int:
         """Return what so many bytes of the spool will be when they are sent, by the ratio seen so far."""
-        return round(spooled_bytes * self._ratio)
+        return ceil(spooled_bytes * self._ratio)
 
     def spooled_bytes(self, sent_bytes: int) -> int:
-        """Return of how many bytes of the spool so many are made, by the ratio seen so far."""
-        return round(sent_bytes / self._ratio)
+        """Return of how many bytes of the spool so many are made, by the ratio seen so far.
+
+        One byte more in the spool will be more than that. So whoever was woken for it finds the batch due: were it not, the
+        delivery thread would ask again and again until the next event.
+        """
+        return ceil(sent_bytes / self._ratio)
 
     def view_bytes(self, sent_bytes: int) -> int:
         """Return how many bytes of the spool to look at for a request of that size."""
