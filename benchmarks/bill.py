@@ -37,6 +37,9 @@ RATES = (None, 1_000.0, 100.0, 10.0)
 MOST_WASTE: dict[tuple[str, float | None], float] = {
     ('aggregated', None): 1.005,
     ('aggregated', 10.0): 1.1,
+    ('gzip', None): 1.02,
+    ('gzip', 1_000.0): 1.05,
+    ('gzip', 100.0): 1.10,
 }
 """The promise: so many bytes are billed at most for each that is sent, by way and rate."""
 

@@ -201,6 +201,17 @@ def test_without_matplotlib_it_says_what_to_install(log, capsys, monkeypatch):
     assert "pip install 'firefighter[plot]'" in capsys.readouterr().err
 
 
+def test_what_is_not_installed_is_left_out_and_said(cost, log, capsys, monkeypatch):
+    """Zstd needs a package; the others are shown all the same."""
+    monkeypatch.setitem(sys.modules, 'zstandard', None)
+    assert list(cost(log)) == ['one per record', 'aggregated', 'gzip']
+    assert main(['cost', str(log)]) == 0
+    assert (
+        "zstd is left out, since its package is missing: pip install 'firefighter[zstd]'"
+        in capsys.readouterr().out
+    )
+
+
 def test_a_reader_who_has_seen_enough_is_no_error(log):
     """`firefighter cost ... | head -1`."""
     process = subprocess.Popen([*RUN, str(log), '--json'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

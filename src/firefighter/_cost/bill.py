@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from firefighter._cost.prices import GIB, MONTH_SECONDS, Tier, dollars
 from firefighter._cost.quotas import Quota
 from firefighter._cost.simulation import Played, play
-from firefighter._cost.ways import WAYS, Way
+from firefighter._cost.ways import Way, usable_ways
 from firefighter._cost.workload import Workload
 
 __all__ = ['Bill', 'Fleet', 'bills']
@@ -58,14 +58,15 @@ class Bill:
     quota_limit: str | None
 
 
-def bills(workload: Workload, fleet: Fleet, ways: Sequence[Way] = WAYS) -> list[Bill]:
+def bills(workload: Workload, fleet: Fleet, ways: Sequence[Way] | None = None) -> list[Bill]:
     """Return what each way comes to.
 
     Args:
         workload: what one instance logs.
         fleet: who logs, and where to.
-        ways: to send.
+        ways: to send; None: all for which what they need is installed.
     """
+    ways = usable_ways() if ways is None else ways
     return [_bill(way, play(workload, way, fleet.send_interval), workload, fleet) for way in ways]
 
 

@@ -8,10 +8,11 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from firefighter._delivery.codecs import codec_of
 from firefighter._options import Options
 from firefighter.logging import FirehoseHandler
 
-__all__ = ['ONE_PER_RECORD', 'WAYS', 'Way']
+__all__ = ['ONE_PER_RECORD', 'WAYS', 'Way', 'usable_ways']
 
 
 class Way(NamedTuple):
@@ -32,10 +33,26 @@ class Way(NamedTuple):
         defaults = {field.name: parameters[field.name].default for field in fields(Options)}
         return Options(**defaults | dict(self.keywords))
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether what it needs is installed."""
+        try:
+            codec = self.keywords.get('compression')
+            return codec is None or bool(codec_of(codec))
+        except ValueError:
+            return False
+
 
 ONE_PER_RECORD = Way('one per record', MappingProxyType({}))
 
 WAYS = (
     ONE_PER_RECORD,
     Way('aggregated', MappingProxyType({'aggregate': True})),
+    Way('gzip', MappingProxyType({'compression': 'gzip'})),
+    Way('zstd', MappingProxyType({'compression': 'zstd'})),
 )
+
+
+def usable_ways() -> list[Way]:
+    """Return those of WAYS for which what they need is installed."""
+    return [way for way in WAYS if way.is_usable]

@@ -19,6 +19,7 @@ from firefighter._cost.prices import NoPriceError, flat, tiers_of
 from firefighter._cost.quotas import quota_of
 from firefighter._cost.reading import Entry, entries
 from firefighter._cost.report import heading, rows, titles, verdict
+from firefighter._cost.ways import WAYS
 from firefighter._cost.workload import Workload, collect, workload
 from firefighter.cli.progress import progress
 from firefighter.cli.tables import print_table
@@ -110,6 +111,11 @@ def _cost(arguments: argparse.Namespace) -> int:
         print(heading(played, fleet, whole=whole), end='\n\n')
         print_table(titles(played), rows(found))
         print(f'\n{verdict(found)}')
+        for way in WAYS:
+            if not way.is_usable:
+                print(
+                    f"{way.name} is left out, since its package is missing: pip install 'firefighter[{way.name}]'"
+                )
     if arguments.plot:
         _plot(log, fleet, arguments)
     return 0
