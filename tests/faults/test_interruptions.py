@@ -1,4 +1,7 @@
-"""Is anything lost, doubled or left locked when exceptions come at any moment of `append`?"""
+"""Is anything lost, doubled or left locked when exceptions come at any moment of `append`?
+
+On the Python at hand: the interpreter decides where they can come. `make interruption-test` takes all of them, and more.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name('interruptions.py')
 # By a signal, and by another thread, whose exceptions take a switch of threads each.
 INTERRUPTIONS = {'signal': 2000, 'thread': 400}
@@ -19,23 +21,12 @@ if sys.platform != 'linux':
     pytest.skip('interval timers and /dev/shm', allow_module_level=True)
 
 
-def find_python(version):
-    """Return the command of a Python of that version, or skip."""
-    found = subprocess.run(
-        [ROOT / '.ci' / 'find-python', version], capture_output=True, text=True, check=False
-    )
-    if found.returncode:
-        pytest.skip(f'Python {version} is not on this machine')
-    return found.stdout.strip()
-
-
-@pytest.mark.parametrize('version', ['3.10', '3.11', '3.12', '3.13'])
 @pytest.mark.parametrize('place', ['memory', 'disk'])
 @pytest.mark.parametrize('source', ['signal', 'thread'])
-def test_an_exception_at_any_moment_of_append_loses_nothing_whose_call_returned(version, place, source):
+def test_an_exception_at_any_moment_of_append_loses_nothing_whose_call_returned(place, source):
     """Nothing twice, nothing torn, each thread in order; the lock is free, the account adds up, no file is left."""
     interruptions = INTERRUPTIONS[source]
-    ended = run(find_python(version), '--on', place, '--by', source, '-n', str(interruptions))
+    ended = run(sys.executable, '--on', place, '--by', source, '-n', str(interruptions))
     assert ended['interruptions'] == interruptions
     assert ended['inside'] > interruptions / 10
     assert ended['dropped'] == 0
@@ -49,13 +40,12 @@ def test_what_gives_way_under_exceptions_is_counted(overflow, place):
     assert ended['interruptions'] == INTERRUPTIONS['signal']
 
 
-@pytest.mark.parametrize('version', ['3.10', '3.11', '3.12', '3.13'])
 @pytest.mark.parametrize('overflow', ['block', 'drop_oldest', 'drop_newest'])
-def test_numbers_and_markers_are_right_under_exceptions(version, overflow):
+def test_numbers_and_markers_are_right_under_exceptions(overflow):
     """In the order of the lines, none twice; what is missing is what was dropped, and is told of."""
     place = 'memory' if overflow == 'drop_newest' else 'disk'
     ended = run(
-        find_python(version),
+        sys.executable,
         '--event-ids',
         '--on',
         place,
@@ -77,10 +67,9 @@ def run(python, *arguments):
     return json.loads(ended.stdout)
 
 
-@pytest.mark.parametrize('version', ['3.10', '3.11', '3.12', '3.13'])
-def test_a_reentrant_lock_tells_whether_it_is_the_calling_threads(version):
+def test_a_reentrant_lock_tells_whether_it_is_the_calling_threads():
     """`RLock._is_owned` and `_at_fork_reinit` are private: they exist, and mean what append takes them to mean."""
-    subprocess.run([find_python(version), '-c', LOCK_PROGRAM], check=True, timeout=50)
+    subprocess.run([sys.executable, '-c', LOCK_PROGRAM], check=True, timeout=50)
 
 
 LOCK_PROGRAM = """

@@ -15,7 +15,7 @@ times = st.floats(0, 1e6)
 rules_strategy = st.builds(
     Rules,
     max_batch_bytes=st.integers(0, 2**40),
-    max_batch_records=st.integers(0, 2**40),
+    max_batch_events=st.integers(0, 2**40),
     send_interval_seconds=st.floats(0, 1e5),
     min_gap_seconds=st.sampled_from([0.0, 1.0]),
     full_bytes=st.integers(1, FULL_REQUEST_BYTES),
@@ -73,7 +73,7 @@ def test_nothing_becomes_due_without_the_alarm(waiting, rules, now, last_start, 
     more_bytes += more_events  # an event has a byte at least: its newline
     more_bytes_than, events = alarm_after(waiting, rules, now=now, last_start=last_start)
     later = Waiting(waiting.records + more_events, waiting.size_bytes + more_bytes, waiting.since)
-    silent = later.size_bytes <= more_bytes_than and later.events < events
+    silent = later.size_bytes <= more_bytes_than and later.records < events
     if silent and waiting.records:
         # At the end of the gap the sender looks again by itself.
         gap_left = last_start + rules.min_gap_seconds - now
