@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firefighter._delivery.aggregation import Aggregation, cut
+from firefighter._delivery.codecs import gzip_by_zlib
+from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES, MAX_REQUEST_BYTES
 from firefighter._delivery.sources import SpoolSource
 from firefighter._escaping import escape
@@ -168,3 +171,16 @@ def test_a_record_goes_on_in_the_next_segment() -> None:
     assert {-len(record.data) % BILLED_BYTES < 100 for record in taken} == {True}
     spool.acknowledge(taken)
     assert spool.settled_through == 20_000 - spool.waiting()[0]
+
+
+@pytest.mark.parametrize('kind', [Aggregation, lambda most: Compression(gzip_by_zlib(), most)])
+@pytest.mark.parametrize('most', [1, 7])
+def test_as_many_events_as_a_record_may_have_do_not_wait_for_company(kind, most):
+    """Nothing that comes would be in the same record. One record a request they were, 3,000 events in 2,500 requests."""
+    spool = Spool(16 * 1024 * 1024)
+    for _ in range(400 * most):
+        spool.append(b'x\n')
+    taken: list = []
+    SpoolSource(spool, Wakeup(), aggregation=kind(most)).take(500, MAX_REQUEST_BYTES, taken, everything=False)
+    assert len(taken) >= 399
+    assert {record.events for record in taken} == {most}

@@ -103,9 +103,7 @@ class Aggregation:
         everything = everything and not lines.cut_short
         while start < stop and len(records) < max_records:
             left = max_bytes - start
-            # Behind other records, what fills no unit waits for company, or for more room in the next request.
-            unit = min(BILLED_BYTES, stop - start) if everything else BILLED_BYTES
-            if (records or not first) and min(left, stop - start) < unit:
+            if (records or not first) and self._waits(lines, start, stop - start, left, everything=everything):
                 break
             end = cut(
                 lines,
@@ -136,6 +134,21 @@ class Aggregation:
     def pack(self, events: bytes) -> bytes:
         """Return the data of a record with these events, whose size is at most a record's."""
         return events
+
+    def _waits(self, lines: Lines, start: int, sent_bytes: int, room: int, *, everything: bool) -> bool:
+        """Return whether what is left is to wait, behind other records, for company or for more room in the next request.
+
+        Args:
+            lines: what was taken from.
+            start: where the rest begins.
+            sent_bytes: what it will be when it is sent.
+            room: how many bytes the request has left.
+            everything: whether what waits is to go.
+        """
+        unit = min(BILLED_BYTES, sent_bytes) if everything else BILLED_BYTES
+        # It fills no unit. What is more than a record may have will not either, whatever comes.
+        alone = sent_bytes < unit and lines.behind(start, lines.size_bytes, self.most_events) == lines.size_bytes
+        return room < unit or alone
 
     def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
         pieces = list(lines.read(start, end))

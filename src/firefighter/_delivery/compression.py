@@ -101,9 +101,7 @@ class Compression(Aggregation):
         while start < stop and len(records) < max_records:
             limit = min(max_bytes, MAX_RECORD_BYTES)
             waiting = self.sent_bytes(stop - start)
-            # Behind other records, what fills no unit waits for company, or for more room in the next request.
-            unit = min(BILLED_BYTES, waiting) if everything else BILLED_BYTES
-            if (records or not first) and min(limit, waiting) < unit:
+            if (records or not first) and self._waits(lines, start, waiting, limit, everything=everything):
                 break
             found = self._next(lines, start, limit, everything=everything)
             if found is None:
