@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
+from firefighter._delivery.codecs import COMPRESSIONS, codec_of
+from firefighter._delivery.compression import Compression
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sources import SpoolSource
 from firefighter._spool.spool import Spool
@@ -14,6 +18,9 @@ from firefighter._wakeup import Wakeup
 
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 AGGREGATIONS = st.one_of(st.none(), st.builds(Aggregation, st.one_of(st.none(), st.integers(1, 50))))
+ANY_WAY = st.one_of(
+    AGGREGATIONS, st.builds(lambda name: Compression(codec_of(name)), st.sampled_from(COMPRESSIONS))
+)
 KEPT = [RETRY, THROTTLED, MISCONFIGURED]
 
 
@@ -21,7 +28,7 @@ class Stage:
     """A spool with numbered events, and the batches over it."""
 
     def __init__(self, events: int, aggregation: Aggregation | None = None) -> None:
-        self.spool = Spool(1024 * 1024)
+        self.spool = Spool(4 * 1024 * 1024)
         for number in range(events):
             self.spool.append(b'%d\n' % number)
         self.buried: list[tuple[bytes, str]] = []
@@ -132,3 +139,18 @@ def test_what_came_back_goes_first_and_in_batches_of_the_size_that_is_allowed(ba
         sent += numbers(batch)
     assert sent == list(range(back + fresh))
     assert sum(batch.retried for batch in stage.batches.on_way) == back
+
+
+@given(st.integers(1, 20_000), st.integers(1, 3_000), ANY_WAY)
+def test_a_request_that_must_be_larger_than_is_allowed_is_little_larger(
+    allowed_bytes, event_bytes, aggregation
+):
+    """Where the pace leaves less than an event, that event goes; not a record of 1,000 KiB with all that waits."""
+    stage = Stage(0, aggregation)
+    dice = random.Random(allowed_bytes)
+    for _ in range(300):
+        stage.spool.append(dice.randbytes(event_bytes).hex().encode() + b'\n')
+    while (batch := stage.batches.compose(500, allowed_bytes, 0.0)) is not None:
+        assert batch.size_bytes <= max(allowed_bytes, 2 * (2 * event_bytes + 30))
+        stage.batches.settle(batch, alike(ACCEPTED, batch))
+    assert stage.spool.account().pending == 0

@@ -103,7 +103,9 @@ class Aggregation:
         everything = everything and not lines.cut_short
         while start < stop and len(records) < max_records:
             left = max_bytes - start
-            if (records or not first) and self._waits(lines, start, stop - start, left, everything=everything):
+            if (records or not first) and self._waits(
+                lines, start, stop - start, left, everything=everything
+            ):
                 break
             end = cut(
                 lines,
@@ -147,7 +149,9 @@ class Aggregation:
         """
         unit = min(BILLED_BYTES, sent_bytes) if everything else BILLED_BYTES
         # It fills no unit. What is more than a record may have will not either, whatever comes.
-        alone = sent_bytes < unit and lines.behind(start, lines.size_bytes, self.most_events) == lines.size_bytes
+        alone = (
+            sent_bytes < unit and lines.behind(start, lines.size_bytes, self.most_events) == lines.size_bytes
+        )
         return room < unit or alone
 
     def _record(self, lines: Lines, start: int, end: int) -> Aggregate:

@@ -201,9 +201,10 @@ class Batches(Generic[Event]):
     ) -> None:
         before = len(batch.events)
         self._source.take(max_records, max_bytes, batch.events, everything=everything)
-        if not batch.events:
-            # One always goes, alone: in the spool, escaped, it may be longer than a whole request is to be.
-            self._source.take(1, MAX_REQUEST_BYTES, batch.events)
+        while not batch.events and max_bytes < MAX_REQUEST_BYTES:
+            # One always goes, alone, and little more than is to: in the spool, escaped, it may be longer than a request.
+            max_bytes = min(2 * max_bytes, MAX_REQUEST_BYTES)
+            self._source.take(1, max_bytes, batch.events)
         fresh = batch.events[before:]
         batch.fresh_events = sum(record.events for record in fresh)
         batch.size_bytes += _size(fresh)
