@@ -16,9 +16,12 @@ import zstandard
 from arrivals import adds_up, deliver_everything
 from doubles import AcceptingClient, EntryFailingClient, RefusingClient
 from firefighter._delivery import codecs
+from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.plain_queue import QueueLedger, QueueSource
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
+from firefighter.stats import DropReason
 
 CODECS = ['gzip', 'zstd']
 
@@ -137,6 +140,32 @@ def test_what_nothing_compresses_breaks_no_limit_on_a_plain_queue(make_handler) 
     assert max(map(len, records)) <= MAX_RECORD_BYTES
     assert [gzip.decompress(record) for record in records[:2]] == halves
     assert gzip.decompress(records[2]).endswith(b' [truncated from 1024000 bytes]\n')
+
+
+@pytest.mark.parametrize('codec', CODECS)
+@pytest.mark.parametrize('events', [1, 2])
+def test_a_request_from_a_plain_queue_has_room_for_what_grows(codec, events) -> None:
+    """What just fits it before it is compressed waits for the next one."""
+    dice = random.Random(events)
+    texts = [dice.randbytes(5_000 // events) + b'\n' for _ in range(events)]
+    batch_queue: queue.Queue = queue.Queue()
+    source = QueueSource(
+        batch_queue,
+        end=None,
+        flush=None,
+        prepare=lambda event: (event, DropReason.FAILED),
+        ledger=QueueLedger(),
+        aggregation=Compression(codecs.codec_of(codec)),
+    )
+    for text in texts:
+        batch_queue.put(text)
+        source.wait(1, more_bytes_than=0, events=1)
+    size_bytes = source.waiting().size_bytes
+    taken: list = []
+    source.take(500, size_bytes, taken)
+    assert sum(len(record.data) for record in taken) <= size_bytes
+    source.take(500, 2 * size_bytes, taken)
+    assert b''.join(decompressed(record.data, codec) for record in taken) == b''.join(texts)
 
 
 def test_what_nothing_compresses_is_counted_as_truncated(make_handler, make_logger) -> None:

@@ -131,6 +131,8 @@ class QueueSource:
         """Take the oldest events, all that fit: the documented numbers hold for a plain queue to the event."""
         while self._events and max_records > 0 and len(self._events[0]) <= max_bytes:
             record = self._next(max_bytes)
+            if len(record.data) > max_bytes:  # an event alone that cannot be compressed grows
+                break
             max_records -= 1
             max_bytes -= len(record.data)
             for _ in record.parts:
@@ -204,10 +206,8 @@ class QueueSource:
 
     def _next(self, max_bytes: int) -> QueuedEvent:
         """Return the next Firehose record, whose first event fits; its events are still in line."""
-        most, left = (
-            self._aggregation.most_events if self._aggregation else 1,
-            min(max_bytes, MAX_RECORD_BYTES),
-        )
+        most = self._aggregation.most_events if self._aggregation else 1
+        left = max_bytes = min(max_bytes, MAX_RECORD_BYTES)
         parts = []
         for event in islice(self._events, most):
             left -= len(event)
@@ -215,7 +215,7 @@ class QueueSource:
                 break
             parts.append(event)
         record = self._record(parts)
-        while len(record.data) > MAX_RECORD_BYTES and len(parts) > 1:  # what cannot be compressed grows
+        while len(record.data) > max_bytes and len(parts) > 1:  # what cannot be compressed grows
             parts = parts[: len(parts) // 2]
             record = self._record(parts)
         return record
