@@ -151,6 +151,18 @@ def test_what_delivery_has_begun_with_is_not_dropped():
     assert spool.account().delivered == 1
 
 
+def test_a_sealed_spool_drops_the_oldest_that_can_be_dropped():
+    """The mere header that seals it takes no room from what is logged next: the new event stays, and what is older goes."""
+    spool = Spool(MIN_SPOOL_BYTES, 'drop_oldest')
+    while len(spool._in_use) < 4:
+        spool.append(LINE)
+    spool.take(spool.appended - 2, MIN_SPOOL_BYTES)
+    spool.seal()
+    spool.append(b'new\n')
+    assert spool.account().dropped == {'overflow': 1}
+    assert [event.data for event in spool.take(10, 1_000)] == [LINE, b'new\n']
+
+
 def test_foreign_bytes_come_out_as_they_went_in():
     """Newline, NUL and the escape character itself."""
     spool = Spool(MIN_SPOOL_BYTES)

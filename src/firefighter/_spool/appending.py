@@ -260,10 +260,9 @@ class AppendSide:
 
     def _dropping_would_help(self, size: int) -> bool:
         """Return whether a line would fit if all was dropped that can be: else nothing should be."""
-        *sealed, newest = self._segments
-        return self._stock.would_fit(
-            size, [newest, *(segment for segment in sealed if not segment.droppable)]
-        )
+        newest = self._segments[-1]
+        kept = (segment for segment in self._in_use if segment is newest or not segment.droppable)
+        return self._stock.would_fit(size, kept)
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
