@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+BENCH ?= .venv-bench
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
 # `make test TESTS="tests/unit -k spool"` runs a part.
@@ -11,7 +12,7 @@ TESTS ?= tests
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test limits-test readers-test interruption-test lint format guard baseline bench bench-tail bench-throttling cost-report docs clean constraints
+.PHONY: demo test crash-test fault-test limits-test readers-test interruption-test lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -69,17 +70,21 @@ baseline:
 		.venv-$$version/bin/python -m benchmarks.guard --renew || exit 1; \
 	done
 
-bench: $(VENV)/.test
-	$(BIN)/python -m benchmarks.call
+# Everything, beside all peers: some five minutes; writes docs/benchmarks.json and the charts in docs.
+bench: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks --json docs/benchmarks.json --charts docs
+
+# The same with counts too small for good figures: a minute; writes into bench-output.
+bench-quick: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks --quick --json bench-output/benchmarks.json --charts bench-output
 
 # The worst calls, while the disk is busy and a thread computes: some two minutes. `OPTIONS=--quick`: some 20 seconds.
 bench-tail: $(VENV)/.test
 	$(BIN)/python -m benchmarks.tail $(OPTIONS)
 
 # A throttled fleet in simulated time, and docs/throttling.svg: half a minute.
-bench-throttling: $(VENV)/.test
-	$(PIP) --requirement benchmarks/requirements.txt
-	$(BIN)/python -m benchmarks.throttling $(OPTIONS)
+bench-throttling: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks.throttling $(OPTIONS)
 
 # What five logs of 50 MiB cost, each way: the tables of docs/cost.md, and docs/bill.svg. Ten minutes; `OPTIONS=--mib=5`: one.
 cost-report: $(VENV)/.test
@@ -94,7 +99,7 @@ constraints:
 	$(PYTHON) requirements/renew.py
 
 clean:
-	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output bench-output
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "firefighter needs Python 3.10 or newer: make PYTHON=python3.12 ...")'
@@ -106,6 +111,16 @@ $(VENV)/.demo: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml requirements/constraints.txt requirements/test.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[local,demo,fast,plot,zstd,prometheus,opentelemetry]' --requirement requirements/test.txt
+	touch $@
+
+# A place of its own, so that what we are measured against stays out of the tests.
+$(BENCH)/.bench: pyproject.toml requirements/constraints.txt benchmarks/requirements.txt benchmarks/ancestor.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt \
+		--editable '.[local,fast,zstd]' --requirement benchmarks/requirements.txt
+	rm -rf $(BENCH)/ancestor
+	$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+		--target $(BENCH)/ancestor --requirement benchmarks/ancestor.txt
 	touch $@
 
 $(VENV)/.lint: requirements/lint.txt $(VENV)/.test

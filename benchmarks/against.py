@@ -10,74 +10,44 @@ rounds' ratios. All figures are the CPU time of the measuring thread, in microse
 from __future__ import annotations
 
 import argparse
-import json
-import os
+import atexit
 import statistics
-import subprocess
-import sys
-from pathlib import Path
-from typing import IO, Any, cast
+from collections.abc import Callable, Mapping
 
-from benchmarks.contestants import Places, firehose, machine, null, queue_handler, quiet_logger
+from benchmarks.contestant import Places, machine, program
+from benchmarks.contestants import firehose
+from benchmarks.peers.standard import null, queue_handler
+from benchmarks.turns import ROOT, Side, serve
 
-ROOT = Path(__file__).parents[1]
 CALLS = 1_000
 
 
-class Side:
-    """A process that measures one of the two."""
-
-    def __init__(self, source: str, disk: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'benchmarks.against', source, '--measure', '--disk', disk],
-            cwd=ROOT,
-            env=os.environ | {'PYTHONPATH': f'{Path(source).resolve()}{os.pathsep}{ROOT}'},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def round(self) -> dict[str, float]:
-        """Return what the next round has measured."""
-        print(file=self._pipe(self._process.stdin), flush=True)
-        return cast('dict[str, float]', json.loads(self._pipe(self._process.stdout).readline()))
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-    @staticmethod
-    def _pipe(pipe: IO[str] | None) -> IO[str]:
-        return cast('IO[str]', pipe)
-
-
-def serve(disk: str) -> None:
-    """Measure a round for each line of stdin."""
-    # Behind the choice of the side: they import firefighter.
+def measuring(disk: str) -> Callable[[], Mapping[str, float]]:
+    """Return what measures a round."""
+    # Behind the choice of the side: it imports firefighter.
     from benchmarks.call import mean_of_calls  # noqa: PLC0415
     from benchmarks.delivery import Delivery  # noqa: PLC0415
 
     places = Places(None, disk)
-    contestants = {
-        'NullHandler': null(),
-        'QueueHandler': queue_handler(),
-        'call, memory': firehose(),
-        'call, disk': firehose(places.disk),
+    atexit.register(places.remove)
+    programs = {
+        'NullHandler': program(null()),
+        'QueueHandler': program(queue_handler()),
+        'call, memory': program(firehose()),
+        'call, disk': program(firehose(places.disk)),
     }
-    loggers = {name: quiet_logger(contestant.handler) for name, contestant in contestants.items()}
     delivery = Delivery()
-    for _ in sys.stdin:
-        result: dict[str, Any] = {}
-        for name, contestant in contestants.items():
-            result[name] = mean_of_calls(loggers[name], CALLS)[0]
+
+    def one_round() -> Mapping[str, float]:
+        result: dict[str, float] = {}
+        for name, contestant in programs.items():
+            result[name] = mean_of_calls(contestant, CALLS)[0]
             contestant.after_round()
         for name in ('call, memory', 'call, disk'):
             result[f'{name}, above NullHandler'] = result[name] - result['NullHandler']
-        result |= delivery.measure(requests=2)
-        print(json.dumps(result), flush=True)
-    for contestant in contestants.values():
-        contestant.close()
-    places.remove()
+        return result | delivery.measure(requests=2)
+
+    return one_round
 
 
 def main() -> None:
@@ -90,13 +60,16 @@ def main() -> None:
     parser.add_argument('--measure', action='store_true', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        serve(arguments.disk)
+        serve(measuring(arguments.disk))
         return
     rounds = []
     for _ in range(arguments.starts):
         # Started anew several times: where a process happens to lie in memory makes it some percent faster or slower.
-        sides = [Side(source, arguments.disk) for source in (arguments.before, str(ROOT / 'src'))]
-        rounds += [[side.round() for side in sides] for _ in range(arguments.rounds + 5)][5:]
+        sides = [
+            Side('benchmarks.against', source, '--measure', '--disk', arguments.disk, before=source)
+            for source in (arguments.before, str(ROOT / 'src'))
+        ]
+        rounds += [[side.ask() for side in sides] for _ in range(arguments.rounds + 5)][5:]
         for side in sides:
             side.end()
     print(f'{machine()}\n{len(rounds)} rounds, medians\n')

@@ -19,7 +19,9 @@ from itertools import pairwise
 from os import getpid
 from typing import Any
 
-from benchmarks.contestants import firehose, log, machine, null, quiet_logger
+from benchmarks.contestant import log, machine, quiet_logger
+from benchmarks.contestants import firehose
+from benchmarks.peers.standard import null
 
 from firefighter._delivery.guard import inside_delivery
 from firefighter._delivery.limits import MAX_RECORD_BYTES

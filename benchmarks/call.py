@@ -1,122 +1,189 @@
-"""What a logging call costs: `logger.info` with arguments and extras, against what the standard library offers.
+"""What a logging call costs: `logger.info` with arguments and extras, beside all that a user would pick instead.
 
-Every round measures each handler once, in turn, so that a drift of the machine's speed hits all of them; a ratio is
-the median of the rounds' ratios. "CPU" is the time that the calling thread itself computed (page faults and system calls
-included), which other processes on the machine cannot prolong; "wall" is what went by, waiting included, both
-from a loop without a clock in it. The percentiles are wall time too, from another pass, which looks at the clock
-before and after each call. "Delivering" and "listening" say that another thread takes the events away meanwhile; for
-our other rows it waits until the round is over.
+Every contestant has a process of its own; they take turns, so that a drift of the machine's speed hits all of them, and a
+ratio is the median of the rounds' ratios. "CPU" is the time that the calling thread itself computed (page faults and
+system calls included), which other processes on the machine cannot prolong; "wall" is what went by, waiting included, both
+from a loop without a clock in it. The ratio to NullHandler is to one in the same process, just before. The
+percentiles are wall time, from another pass, which looks at the clock before and after each call; and of another from eight
+threads at once. "Delivering" and "listening" say that another thread takes the events away meanwhile, as it does for all
+peers from elsewhere; for our other rows it waits until the round is over.
 
-    python -m benchmarks.call [--rounds N] [--calls N] [--tmpfs DIR] [--disk DIR]
+    python -m benchmarks.call [--rounds N] [--calls N] [--only NAME ...] [--tmpfs DIR] [--disk DIR]
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import logging
-import statistics
+import threading
 import time
-from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from benchmarks.contestants import Contestant, Places, all_contestants, log, machine, quiet_logger
+from benchmarks.contestant import Places, Program, machine
+from benchmarks.registry import CALLS, FLOOR, LISTENING, QUEUE, present
+from benchmarks.turns import Side, Spread, ratios, serve
 
-PEER, LISTENING = 'QueueHandler', 'QueueHandler, listening'
-THOUSANDTH = 0.999
+THREADS = 8
+PERCENTILES = {'p50': 0.5, 'p99': 0.99, 'p99.9': 0.999, 'worst': 1.0}
 
-
-class Round(NamedTuple):
-    """What one round has measured of one handler, in microseconds."""
-
-    cpu: float
-    wall: float
-    median: float
-    thousandth: float
+Rounds = Sequence[Mapping[str, float]]
 
 
-def mean_of_calls(logger: logging.Logger, calls: int) -> tuple[float, float]:
+def mean_of_calls(contestant: Program, calls: int) -> tuple[float, float]:
     """Return the microseconds of one call, by the thread's CPU time and by the wall clock."""
     cpu, wall = time.thread_time(), time.perf_counter()
-    # Not `log` from the module beside: the call of a function would be measured with it.
-    for number in range(calls):
-        logger.info(
-            'order %d shipped to %s', number, 'Oslo', extra={'user': 42, 'path': '/orders', 'took_ms': 3.2}
-        )
+    contestant.calls(calls)
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
     return 1e6 * cpu / calls, 1e6 * wall / calls
 
 
-def each_call(logger: logging.Logger, calls: int) -> list[float]:
-    """Return the microseconds of every call, sorted."""
-    clock = time.perf_counter
+def each_call(contestant: Program, calls: int) -> list[float]:
+    """Return the microseconds of every call."""
+    clock, call = time.perf_counter, contestant.call
     taken = [0.0] * calls
     for number in range(calls):
         begin = clock()
-        log(logger, number)
+        call(number)
         taken[number] = 1e6 * (clock() - begin)
-    return sorted(taken)
+    return taken
 
 
-def measure(contestant: Contestant, logger: logging.Logger, calls: int) -> Round:
-    """Measure one handler once, both ways."""
-    gc.collect()
-    cpu, wall = mean_of_calls(logger, calls)
-    contestant.after_round()
-    gc.collect()
-    taken = each_call(logger, calls)
-    contestant.after_round()
-    return Round(cpu, wall, taken[calls // 2], taken[int(calls * THOUSANDTH)])
+def each_call_of_threads(contestant: Program, calls: int) -> list[float]:
+    """Return the microseconds of every call, made by eight threads at once."""
+    together = threading.Barrier(THREADS)
+    taken: list[float] = []
+
+    def some() -> None:
+        together.wait()
+        taken.extend(each_call(contestant, calls // THREADS))
+
+    threads = [threading.Thread(target=some) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return taken
 
 
-def ratio(own: Sequence[Round], other: Sequence[Round], pick: Callable[[Round], float]) -> float:
-    """Return the median of the ratios, round by round."""
-    return statistics.median(pick(mine) / pick(its) for mine, its in zip(own, other, strict=True))
+def percentiles(taken: list[float], title: str = '') -> dict[str, float]:
+    """Return the columns that the distribution has in the table."""
+    taken.sort()
+    return {
+        title + name: taken[min(int(len(taken) * share), len(taken) - 1)]
+        for name, share in PERCENTILES.items()
+    }
 
 
-def middle(rounds: Sequence[Round], pick: Callable[[Round], float]) -> float:
-    """Return the median of one column."""
-    return statistics.median(map(pick, rounds))
+class Measuring:
+    """One contestant, in its process."""
+
+    def __init__(self, name: str, places: Places) -> None:
+        self.program = CALLS[name].make(places)
+        self._floor = CALLS[FLOOR].make(places)
+
+    def one_round(self, calls: int) -> Mapping[str, float]:
+        """Measure once, all ways."""
+        gc.collect()
+        floor, _ = mean_of_calls(self._floor, calls)
+        cpu, wall = mean_of_calls(self.program, calls)
+        self.program.after_round()
+        gc.collect()
+        alone = percentiles(each_call(self.program, calls))
+        self.program.after_round()
+        gc.collect()
+        together = percentiles(each_call_of_threads(self.program, calls), f'{THREADS} threads, ')
+        self.program.after_round()
+        return {'floor': floor, 'CPU': cpu, 'wall': wall, **alone, **together}
 
 
-def report(results: dict[str, list[Round]]) -> None:
-    """Print the table, in Markdown."""
-    cpu, wall, median, thousandth = map(attrgetter, Round._fields)
-    print('| | CPU us | x NullHandler | x QueueHandler | wall us | p50 | p99.9 | x QueueHandler, listening |')
-    print('|---|---|---|---|---|---|---|---|')
-    floor = next(iter(results.values()))
+def measure(names: Sequence[str], rounds: int, calls: int, where: Sequence[str]) -> dict[str, Rounds]:
+    """Let the contestants take turns; return what each round has measured of each."""
+    sides = {
+        name: Side('benchmarks.call', '--measure', name, *where, before=CALLS[name].path) for name in names
+    }
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for round_ in range(-1, rounds):
+        for name, side in sides.items():
+            measured = side.ask(calls=calls)
+            if round_ >= 0:  # the first is for warming up
+                results[name].append(measured)
+    for side in sides.values():
+        side.end()
+    return dict(results)
+
+
+def column(rounds: Rounds, name: str) -> list[float]:
+    """Return one figure of every round."""
+    return [one[name] for one in rounds]
+
+
+def summary(results: Mapping[str, Rounds]) -> dict[str, dict[str, Any]]:
+    """Return the figures of each contestant; a ratio is missing where its peer is."""
+    rows = {}
     for name, own in results.items():
+        row = {
+            f'{figure}, us': max(column(own, figure)) if 'worst' in figure else Spread.of(column(own, figure))
+            for figure in own[0]
+            if figure != 'floor'
+        }
+        row['x NullHandler'] = ratios(column(own, 'CPU'), column(own, 'floor'))
+        for peer, figure in ((QUEUE, 'CPU'), (LISTENING, 'p99.9'), (LISTENING, f'{THREADS} threads, p99.9')):
+            if peer in results:
+                row[f'{figure} x {peer}'] = ratios(column(own, figure), column(results[peer], figure))
+        rows[name] = row
+    return rows
+
+
+def report(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the tables, in Markdown."""
+    print('| one thread | CPU us | x NullHandler | x QueueHandler | wall us | p50 | p99 | p99.9 | worst |')
+    print('|---|---|---|---|---|---|---|---|---|')
+    for name, row in rows.items():
+        ratio = row.get(f'CPU x {QUEUE}')
         print(
-            f'| {name} | {middle(own, cpu):.2f} | {ratio(own, floor, cpu):.2f} | {ratio(own, results[PEER], cpu):.2f} '
-            f'| {middle(own, wall):.2f} | {middle(own, median):.2f} | {middle(own, thousandth):.0f} '
-            f'| {ratio(own, results[LISTENING], thousandth):.2f} |'
+            f'| {name} | {row["CPU, us"].median:.2f} | {row["x NullHandler"]:.2f} '
+            f'| {"" if ratio is None else format(ratio, ".2f")} | {row["wall, us"].median:.2f} '
+            f'| {row["p50, us"].median:.2f} | {row["p99, us"].median:.0f} | {row["p99.9, us"].median:.0f} '
+            f'| {row["worst, us"]:,.0f} |'
         )
-    spread = sorted(map(wall, floor))
-    print(f'\nHow quiet the machine was: NullHandler took {spread[0]:.2f} to {spread[-1]:.2f} us wall.')
+    print(
+        f'\n| {THREADS} threads | p50 | p99 | p99.9 | worst | p99.9 x {LISTENING} |\n|---|---|---|---|---|---|'
+    )
+    for name, row in rows.items():
+        p50, p99, thousandth = (
+            row[f'{THREADS} threads, {name}, us'].median for name in ('p50', 'p99', 'p99.9')
+        )
+        ratio = row.get(f'{THREADS} threads, p99.9 x {LISTENING}')
+        print(
+            f'| {name} | {p50:.2f} | {p99:,.0f} | {thousandth:,.0f} '
+            f'| {row[f"{THREADS} threads, worst, us"]:,.0f} | {"" if ratio is None else format(ratio, ".2f")} |'
+        )
+    quiet = rows.get(FLOOR)
+    if quiet is not None:
+        print(f'\nHow quiet the machine was: NullHandler took {quiet["wall, us"]:.2f} us wall.')
 
 
 def main() -> None:
-    """Measure all and print the table."""
+    """Measure all and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--calls', type=int, default=10_000, help='in a round, for each handler and pass')
+    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--calls', type=int, default=10_000, help='in a round, for each contestant and pass')
+    parser.add_argument('--only', nargs='+', default=list(CALLS), metavar='NAME', help='of the rows')
+    parser.add_argument('--measure', help=argparse.SUPPRESS)
     Places.add_options(parser)
     arguments = parser.parse_args()
     places = Places(arguments.tmpfs, arguments.disk)
     try:
-        contestants = {name: make() for name, make in all_contestants(places).items()}
-        loggers = {name: quiet_logger(contestant.handler) for name, contestant in contestants.items()}
-        results: dict[str, list[Round]] = {name: [] for name in contestants}
-        for round_ in range(-1, arguments.rounds):
-            for name, contestant in contestants.items():
-                measured = measure(contestant, loggers[name], arguments.calls)
-                if round_ >= 0:  # the first is for warming up
-                    results[name].append(measured)
+        if arguments.measure is not None:
+            measuring = Measuring(arguments.measure, places)
+            serve(measuring.one_round)
+            measuring.program.close()
+            return
+        names = [name for name in present(CALLS, places) if name in arguments.only]
+        results = measure(names, arguments.rounds, arguments.calls, Places.options(arguments))
         print(f'{machine()}\n{arguments.rounds} rounds of {arguments.calls:,} calls, medians\n')
-        report(results)
-        for contestant in contestants.values():
-            contestant.close()
+        report(summary(results))
     finally:
         places.remove()
 

@@ -18,7 +18,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import machine
+from benchmarks.contestant import machine
 
 INPUT_BYTES = (64 * 1024, 512 * 1024, 8 * 1024 * 1024)
 PIECE_BYTES = 256 * 1024

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import statistics
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import boto3.session
-from benchmarks.contestants import AcceptingClient, machine
+from benchmarks.contestant import AcceptingClient, machine
+from benchmarks.turns import Spread
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
@@ -106,19 +107,28 @@ class Delivery:
         return {name: 1e6 * seconds / requests / MAX_RECORDS for name, seconds in spent.items()}
 
 
+def summary(rounds: int, requests: int) -> dict[str, Spread]:
+    """Return the figures of each stage."""
+    delivery = Delivery()
+    measured = [delivery.measure(requests) for _ in range(rounds + 1)][1:]
+    return {name: Spread.of(one[name] for one in measured) for name in measured[0]}
+
+
+def report(stages: Mapping[str, Spread]) -> None:
+    """Print the table, in Markdown."""
+    print('| stage | CPU us an event | 10 % to 90 % |\n|---|---|---|')
+    for name, (median, low, high) in stages.items():
+        print(f'| {name} | {median:.3f} | {low:.3f} to {high:.3f} |')
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--rounds', type=int, default=15)
     parser.add_argument('--requests', type=int, default=20, help='in a round')
     arguments = parser.parse_args()
-    delivery = Delivery()
-    rounds = [delivery.measure(arguments.requests) for _ in range(arguments.rounds + 1)][1:]
     print(f'{machine()}\n{arguments.rounds} rounds of {arguments.requests} requests, medians\n')
-    print('| stage | CPU us an event | lowest to highest |\n|---|---|---|')
-    for name in rounds[0]:
-        values = [one[name] for one in rounds]
-        print(f'| {name} | {statistics.median(values):.3f} | {min(values):.3f} to {max(values):.3f} |')
+    report(summary(arguments.rounds, arguments.requests))
 
 
 if __name__ == '__main__':

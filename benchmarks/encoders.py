@@ -1,6 +1,6 @@
 """Which JSON encoder: orjson or msgspec, by speed and by what each does with values that JSON does not have.
 
-Run as `python -m benchmarks.encoders` after `pip install -r benchmarks/requirements.txt`.
+Run as `make .venv-bench/.bench && .venv-bench/bin/python -m benchmarks.encoders`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.contestants import AcceptingClient, log, null, quiet_logger
+from benchmarks.contestant import AcceptingClient, log, quiet_logger
+from benchmarks.peers.standard import null
 
 from firefighter.logging import FirehoseHandler
 

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import boto3.session
 import pybase64
-from benchmarks.contestants import machine
+from benchmarks.contestant import machine
 from botocore.config import Config
 
 from firefighter._delivery import shortcut

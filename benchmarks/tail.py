@@ -32,16 +32,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.contestants import (
-    Contestant,
-    Places,
-    file_handler,
-    firehose,
-    log,
-    machine,
-    null,
-    quiet_logger,
-)
+from benchmarks.contestant import Contestant, Places, log, machine, quiet_logger
+from benchmarks.contestants import file_handler, firehose
+from benchmarks.peers.standard import null
 
 EVENTS_A_SECOND = 2_000
 EVENTS_AT_ONCE = 20

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks.contestants import machine
+from benchmarks.contestant import machine
 from benchmarks.delivery import client_without_network, line
+from benchmarks.turns import Spread, ratios
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.codecs import codec_of, gzip_by_zlib
@@ -80,16 +80,19 @@ def measure(rounds: int) -> dict[str, list[float]]:
     return {name: [one[name] for one in measured] for name in WAYS}
 
 
-def report(measured: Mapping[str, list[float]]) -> None:
+def summary(measured: Mapping[str, list[float]]) -> dict[str, dict[str, Spread]]:
+    """Return the figures of each way."""
+    return {
+        name: {'CPU, us': Spread.of(values), f'x {ONE_PER_RECORD}': ratios(values, measured[ONE_PER_RECORD])}
+        for name, values in measured.items()
+    }
+
+
+def report(rows: Mapping[str, Mapping[str, Spread]]) -> None:
     """Print the table, in Markdown."""
-    print('| all of delivery | CPU us an event | lowest to highest | x one per record |\n|---|---|---|---|')
-    for name, values in measured.items():
-        ratio = statistics.median(
-            own / single for own, single in zip(values, measured[ONE_PER_RECORD], strict=True)
-        )
-        print(
-            f'| {name} | {statistics.median(values):.2f} | {min(values):.2f} to {max(values):.2f} | {ratio:.2f} |'
-        )
+    print('| all of delivery | CPU us an event | x one per record |\n|---|---|---|')
+    for name, row in rows.items():
+        print(f'| {name} | {row["CPU, us"]:.2f} | {row[f"x {ONE_PER_RECORD}"]:.2f} |')
 
 
 def main() -> None:
@@ -98,7 +101,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=15)
     arguments = parser.parse_args()
     print(f'{machine()}\n{arguments.rounds} rounds of {EVENTS:,} events, medians\n')
-    report(measure(arguments.rounds))
+    report(summary(measure(arguments.rounds)))
 
 
 if __name__ == '__main__':

@@ -31,7 +31,9 @@ def resolve(python: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, '-m', 'venv', folder], check=True)
         pip = [f'{folder}/bin/python', '-m', 'pip', '--disable-pip-version-check', '--quiet']
-        requirements = [f'--requirement={HERE / name}' for name in ('test.txt', 'lint.txt', 'readers.txt')]
+        files = [HERE / name for name in ('test.txt', 'lint.txt', 'readers.txt')]
+        files.append(HERE.parent / 'benchmarks' / 'requirements.txt')
+        requirements = [f'--requirement={file}' for file in files]
         package = f'{HERE.parent}[local,demo,fast,plot,zstd,prometheus,opentelemetry]'
         subprocess.run([*pip, 'install', *requirements, package], check=True)
         frozen = subprocess.run(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from benchmarks.guard import BASELINE, ROWS, dearer
+from benchmarks.shows import Wanted
+from benchmarks.turns import Spread, ratios
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ('module', 'options', 'rows'),
     [
-        ('call', ['--rounds=1', '--calls=200'], ['NullHandler', 'firefighter, disk, delivering']),
+        (
+            'call',
+            ['--rounds=1', '--calls=200', '--only', 'NullHandler', 'firefighter, disk, delivering'],
+            ['NullHandler', 'firefighter, disk, delivering'],
+        ),
         ('delivery', ['--rounds=1', '--requests=1'], ['take', 'put, with botocore', 'acknowledge']),
         ('ways', ['--rounds=1'], ['one per record', 'gzip, standard library', 'zstd']),
         ('throttling', ['--seconds=2', '--no-picture'], ['bytes, 1 producer', 'requests, 16 producers']),
@@ -25,11 +31,17 @@ ROOT = Path(__file__).parents[2]
             ['no requests', 'boto3, 4 x 1000 KiB, 4 at once'],
         ),
         ('tail', ['--turns=1', '--seconds=0.1'], ['no logging', 'FileHandler, JSON', 'disk']),
+        ('whole_way', ['--events=300', '--only', 'gzip'], ['0 ms | gzip', '50 ms | gzip']),
+        ('slope', ['--events=300'], ['300']),
+        ('start', ['--rounds=1'], ['firefighter, memory', 'firefighter, disk']),
+        ('outage', ['--rounds=1', '--calls=100'], ['memory, outage', 'disk, outage']),
+        ('twenty', ['--rounds=1'], ['firefighter, answers after 50 ms']),
     ],
 )
 def test_benchmark_runs(module: str, options: list[str], rows: list[str], tmp_path: Path) -> None:
     """Each prints its table, and leaves nothing behind."""
-    places = [f'--disk={tmp_path}', f'--tmpfs={tmp_path}'] if module in {'call', 'tail'} else []
+    fileless = module in {'delivery', 'ways', 'throttling', 'interpreter_lock'}
+    places = [] if fileless else [f'--disk={tmp_path}', f'--tmpfs={tmp_path}']
     done = subprocess.run(
         [sys.executable, '-m', f'benchmarks.{module}', *options, *places],
         cwd=ROOT,
@@ -41,7 +53,7 @@ def test_benchmark_runs(module: str, options: list[str], rows: list[str], tmp_pa
     )
     assert done.returncode == 0, done.stderr
     for row in rows:
-        assert f'| {row} |' in done.stdout
+        assert f'| {row} ' in done.stdout
     assert not list(tmp_path.iterdir())
 
 
@@ -62,3 +74,20 @@ def test_each_supported_python_has_a_baseline_for_every_row(version: str) -> Non
     """Otherwise the guard would be left out there."""
     figures = json.loads(BASELINE.read_text(encoding='utf-8'))[version]
     assert all(figures[row] > 0 for row in ROWS)
+
+
+@pytest.mark.parametrize(('measured', 'verdict'), [(1.65, 'met'), (1.66, 'not met'), (None, 'not measured')])
+def test_a_wanted_figure_is_met_up_to_its_limit(measured: float | None, verdict: str) -> None:
+    """What a missing peer leaves open is not called met."""
+    assert Wanted('call', 1.65, measured).verdict == verdict
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    """The machine slows down between two rounds: the ratio does not."""
+    assert ratios([2, 4, 40], [1, 2, 20]) == Spread(2, 2, 2)
+
+
+def test_a_spread_stays_within_what_was_measured() -> None:
+    """Few rounds are not extrapolated."""
+    assert Spread.of([3, 1, 2]) == Spread(2, pytest.approx(1.2), pytest.approx(2.8))
+    assert Spread.of([5]) == Spread(5, 5, 5)

@@ -1,0 +1,1 @@
+"""What a user would pick instead of us, each as its documentation recommends, with what it needs to deliver to."""
