@@ -1,7 +1,7 @@
 """Many producers on one stream with a quota: how near to it they settle, what is refused meanwhile, how they share it.
 
 In simulated time, with the handler's own decisions and the local endpoint's quota (`benchmarks/fleet.py`), beside
-the same with the backoff alone. Prints a table and draws a picture.
+the same with the backoff alone; and how long producers are slow after an episode. Prints two tables and draws a picture.
 
     python -m benchmarks.throttling [--seconds N] [--picture FILE | --no-picture]
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,9 @@ PICTURE = Path(__file__).parents[1] / 'docs' / 'throttling.svg'
 _PRODUCERS = 16
 _HALF_MINUTE = 30.0
 _BIN_SECONDS = 5.0
+_EPISODES = [(0.2, 3.0), (0.5, 10.0), (0.2, 10.0), (0.05, 10.0), (0.2, 60.0)]
+_EPISODE_AT_SECONDS, _LOOK_SECONDS = 20.0, 2.0
+_LONGEST_SECONDS = 120.0
 _COLOURS = {True: '#0b6e99', False: '#c0562f'}
 _NAMES = {True: 'paced', False: 'backoff alone'}
 
@@ -108,6 +112,39 @@ def table(seconds: float) -> None:
         )
 
 
+def seconds_until_as_before(
+    producers: int, left_share: float, lasted_seconds: float, seconds: float
+) -> float:
+    """Return how long after an episode all that is logged passes again; inf where so many seconds are not enough.
+
+    Before and after it the stream takes twice what is logged.
+    """
+    end = _EPISODE_AT_SECONDS + lasted_seconds
+    quotas = [
+        Quota(2 * MIB),
+        Quota(left_share * MIB, from_seconds=_EPISODE_AT_SECONDS),
+        Quota(2 * MIB, from_seconds=end),
+    ]
+    fleet = Fleet(alike(producers, MIB), *quotas, seed=1).run(end + seconds)
+    after = _LOOK_SECONDS
+    while fleet.account(end + after - _LOOK_SECONDS, end + after).accepted_bytes < 0.95 * MIB:
+        after += _LOOK_SECONDS
+        if after > seconds:
+            return inf
+    return after
+
+
+def table_of_episodes(seconds: float) -> None:
+    """Print how long after an episode producers are as fast as before."""
+    print('\n| the stream takes | for | 1 producer | 16 producers | 100 producers |\n|---|---|---|---|---|')
+    for left_share, lasted_seconds in _EPISODES:
+        times = [
+            seconds_until_as_before(count, left_share, lasted_seconds, seconds) for count in (1, 16, 100)
+        ]
+        cells = ' | '.join(f'{one:.0f} s' for one in times)
+        print(f'| {left_share:.0%} of what is logged | {lasted_seconds:.0f} s | {cells} |')
+
+
 def draw(path: Path, seconds: float) -> None:
     """Draw 16 producers over time, with the Pacer and without; the quota doubles at half-time."""
     pyplot: Any = importlib.import_module('matplotlib.pyplot')
@@ -156,13 +193,14 @@ def draw(path: Path, seconds: float) -> None:
 
 
 def main() -> None:
-    """Print the table, and draw the picture."""
+    """Print the tables, and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--seconds', type=float, default=240.0, help='of simulated time (default: 240)')
     parser.add_argument('--picture', type=Path, default=PICTURE, help='where to draw it: .svg or .png')
     parser.add_argument('--no-picture', action='store_true')
     arguments = parser.parse_args()
     table(arguments.seconds)
+    table_of_episodes(min(_LONGEST_SECONDS, arguments.seconds))
     if not arguments.no_picture:
         draw(arguments.picture, arguments.seconds)
 

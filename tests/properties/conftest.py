@@ -6,12 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from firefighter._delivery.pacing import Pacer
 from firefighter._delivery.retry import Backoff
+
+PAUSE_SECONDS = 0.001
 
 
 @pytest.fixture(scope='module')
 def short_pauses() -> Iterator[None]:
-    """Try again after a moment: how long a pause is has its own tests."""
+    """Try again after a moment, also where the stream throttles: how long a pause is has its own tests."""
+    allowed = Pacer.seconds_until_allowed
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Backoff, 'seconds', lambda self, failures, random: 0.001)
+        patch.setattr(Backoff, 'seconds', lambda self, failures, random: PAUSE_SECONDS)
+        patch.setattr(
+            Pacer, 'seconds_until_allowed', lambda self, now: min(PAUSE_SECONDS, allowed(self, now))
+        )
         yield

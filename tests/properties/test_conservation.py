@@ -34,7 +34,6 @@ from scripted_client import MOODS, ScriptedClient
 # Many lives in one test, each with its pauses; on a busy machine they add up to more than the suite's minute.
 pytestmark = [pytest.mark.usefixtures('short_pauses'), pytest.mark.timeout(240)]
 
-# A life whose stream throttles it waits for the Pacer, up to a second before the first lesson.
 EXAMPLES = 30
 SNAPSHOT_INTERVAL_SECONDS = 0.001
 # From many events in a segment to more than one segment of the smallest spool holds.

@@ -87,6 +87,17 @@ def test_a_quota_that_is_halved_is_kept():
     assert account.fairness >= 0.85
 
 
+@pytest.mark.parametrize('producers', [1, 4, 16, 100])
+@pytest.mark.parametrize('seed', range(2))
+def test_after_a_short_episode_no_producer_crawls(producers, seed):
+    """For ten seconds the stream takes a fifth of what they log. 40 seconds later all of it passes, and what has queued."""
+    quotas = Quota(2 * MIB), Quota(0.2 * MIB, from_seconds=20.0), Quota(2 * MIB, from_seconds=30.0)
+    account = settled(fleet(producers, MIB), *quotas, seed=seed, begin_seconds=70.0, seconds=90.0)
+    assert account.accepted_bytes >= 0.95 * MIB
+    assert account.refused_share < 0.02
+    assert account.fairness >= 0.75
+
+
 def test_producers_that_come_later_get_their_share():
     """Eight have settled; eight more come, as a deployment that scales out."""
     demand = MIB / 4 / 200

@@ -6,10 +6,10 @@ producer keeps three limits of its own, allows itself a little more while nothin
 
 *No limit* holds until the first throttling, and again when five minutes have passed without any.
 
-*The first throttling of a stream that has just taken something begins a lesson*: producers go on as fast as they just were for as many requests as make up a few
-seconds, and then keep to the share of it that was accepted. One answer would tell each something else, and they would
-start far apart. Where nothing more is refused, or nothing accepted, there is no limit. What is refused in part tells of records and bytes; what is
-refused whole, of requests as well.
+*The first throttling of a stream that has just taken something begins a lesson* (`lesson.py`): producers go on as fast as they just were
+for as many requests as make up a few seconds, and then keep to the share of it that was accepted. One answer would tell each something
+else, and they would start far apart. Where nothing more is refused towards its end, or nothing accepted, there is no limit. What is
+refused in part tells of records and bytes; what is refused whole, of requests as well.
 
 *Less, in proportion to what was refused*, as in DCTCP (RFC 8257). Where halving at each sign would leave much of the quota
 unused and producers far apart, a few percent refused take off a few percent. While much is refused the cuts are larger.
@@ -17,7 +17,8 @@ unused and producers far apart, a few percent refused take off a few percent. Wh
 *More, by the square root*: what is added to a limit in a second grows with the limit's square root. Adding the same to
 all (AIMD) would make the small and the large even soonest, and for a small share be a storm, for a large one nothing;
 adding in proportion would never make them even. What the search for more costs is refusals, growth divided by `_CUT`: half a
-percent to two. After half a minute without any, growth quickens: Firehose raises quotas by itself. So it does after the lesson.
+percent to two. When it has been calm for as long as throttling has lasted, growth quickens (`calm.py`): an episode is over
+then, or Firehose has raised the quota by itself.
 
 *A quarter of a second a request*: a request may carry what the limits allow in that time (or in the time until the limit
 of requests allows the next). So a quota that a full request would never fit into is met by small ones, and a refusal is
@@ -37,26 +38,19 @@ import random
 from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
+from firefighter._delivery.calm import Calm
+from firefighter._delivery.lesson import LESSON_SECONDS, Amounts, Lesson, Tried, shares_told
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
 
 __all__ = ['Pacer']
 
-_Amounts = tuple[float, float, float]
-"""Records, bytes and requests."""
-
-_USUAL: _Amounts = (100.0, 10_000.0, 1.0)
+_USUAL: Amounts = (100.0, 10_000.0, 1.0)
 """A second's share of a producer in a large fleet: a hundredth to a thousandth of the quotas that AWS gives."""
 
-_LOWEST: _Amounts = (1.0, 100.0, 0.1)
+_LOWEST: Amounts = (1.0, 100.0, 0.1)
 """No limit falls below this, whatever is refused: after an outage the way up must not begin at nothing."""
 
-_WINDOW_SECONDS = 4.0
-"""Over how long, at most, it is known how fast requests were started."""
-
-_LESSON_SECONDS = 4.0
-"""For how long, of what the limits allow, the first throttling is looked at."""
-
-_LEAST_TRIED: _Amounts = (500.0, 100_000.0, 4.0)
+_LEAST_TRIED: Amounts = (500.0, 100_000.0, 4.0)
 """What a lesson begins with at least: a process that has just started may have a backlog, and has tried nothing yet."""
 
 _LEAST_SHARE = 0.02
@@ -68,11 +62,8 @@ _GROWTH = 0.003
 _LEAST_GROWTH, _MOST_GROWTH = 0.001, 0.006
 """The same for large and for small limits, where the square root would make it too little or too much."""
 
-_PATIENCE_SECONDS = 30.0
-"""So long after throttling growth begins to quicken."""
-
-_QUICKENING_SECONDS = 5.0
-"""From then on it gains its own size again in each of these."""
+_MOST_QUICKENED_GROWTH = 0.25
+"""The same when it has been calm for long."""
 
 _CUT = 0.4
 """How much of what was refused is taken off a limit, while little is refused. The more, the further are producers apart."""
@@ -108,14 +99,14 @@ class Pacer:
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
-        self._limits: _Amounts | None = None
-        self._tried = _Window()
-        self._lesson = _Lesson()
+        self._limits: Amounts | None = None
+        self._tried = Tried()
+        self._lesson = Lesson()
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = -inf
         self._accepted_at = -inf
-        self._quickens_at = -inf
+        self._calm = Calm()
         # What was started has used up the limits until then; the next start is later by a chance part.
         self._used_until = -inf
         self._delay_seconds = 0.0
@@ -170,7 +161,7 @@ class Pacer:
         refused = max(throttled_records / records, throttled_bytes / max(1, size_bytes))
         limits = self._limits_at(now)
         if limits is None:
-            if refused and (refused < 1.0 or now - self._accepted_at < _LESSON_SECONDS):
+            if refused and (refused < 1.0 or now - self._accepted_at < LESSON_SECONDS):
                 self._begin_lesson(now)
         else:
             self._learn(now, limits, _seconds_of(limits, records, size_bytes), refused)
@@ -179,58 +170,60 @@ class Pacer:
         if refused < 1.0:
             self._accepted_at = now
 
-    def _limits_at(self, now: float) -> _Amounts | None:
+    def _limits_at(self, now: float) -> Amounts | None:
         if self._limits is not None and now - self._throttled_at >= _FORGET_SECONDS:
             self._limits = None
         return self._limits
 
     def _begin_lesson(self, now: float) -> None:
+        self._calm.begin(now)
         records, size_bytes, requests = map(max, self._tried.rates(), _LEAST_TRIED)
         self._limits = records, size_bytes, requests
-        self._lesson = _Lesson()
+        self._lesson = Lesson()
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = now
-        # An exception thrown into this thread may leave the lesson heard and without its conclusion.
-        self._quickens_at = now
         # Those who are throttled together go on at different times.
         self._used_until = now
         self._delay_seconds = self._jitter()
 
-    def _learn(self, now: float, limits: _Amounts, used: _Amounts, refused: float) -> None:
-        lesson = self._lesson
-        if not lesson.over:
-            lesson.hear(max(used), refused)
-            if lesson.over:
-                self._conclude(now, limits)
+    def _learn(self, now: float, limits: Amounts, used: Amounts, refused: float) -> None:
+        if not self._lesson.over:
+            self._hear(now, limits, max(used), refused)
             return
         self._refused_lately += (refused - self._refused_lately) * min(1.0, max(used) / _MEMORY_SECONDS)
         self._refusals = self._refusals + 1 if refused == 1.0 else 0
         if self._refusals > _MOST_REFUSALS:
             return
         if refused:
-            self._quickens_at = now + _PATIENCE_SECONDS
+            limits = self._calm.end(now, limits)
             cut = max(_CUT, self._refused_lately)
             factors = [
                 1.0 - cut * share * min(_REQUEST_SECONDS, seconds)
-                for share, seconds in zip(_shares(refused), used, strict=True)
+                for share, seconds in zip(shares_told(refused), used, strict=True)
             ]
         else:
-            quick = max(0.0, now - self._quickens_at) / _QUICKENING_SECONDS
+            quickness = self._calm.quickness(now, limits)
             factors = [
-                1.0 + _growth(limit, usual) * (1.0 + quick) * min(_LONGEST_WAIT_SECONDS, seconds)
+                1.0 + _growth(limit, usual, quickness) * min(_LONGEST_WAIT_SECONDS, seconds)
                 for limit, usual, seconds in zip(limits, _USUAL, used, strict=True)
             ]
         self._set(limits, factors)
 
-    def _conclude(self, now: float, limits: _Amounts) -> None:
+    def _hear(self, now: float, limits: Amounts, seconds: float, refused: float) -> None:
+        self._lesson.hear(seconds, refused)
+        if refused:
+            self._calm.end(now, limits)
+        if self._lesson.over:
+            self._conclude(limits)
+
+    def _conclude(self, limits: Amounts) -> None:
         if self._lesson.teaches:
-            self._quickens_at = now
             self._set(limits, [max(_LEAST_SHARE, share) for share in self._lesson.accepted_shares])
         else:
             self._limits = None
 
-    def _set(self, limits: _Amounts, factors: Sequence[float]) -> None:
+    def _set(self, limits: Amounts, factors: Sequence[float]) -> None:
         records, size_bytes, requests = (
             max(limit * factor, lowest)
             for limit, factor, lowest in zip(limits, factors, _LOWEST, strict=True)
@@ -238,72 +231,11 @@ class Pacer:
         self._limits = records, size_bytes, requests
 
 
-class _Lesson:
-    """How much is refused of what is tried from now on, in seconds of it."""
-
-    def __init__(self) -> None:
-        # What is answered before one more request is started was tried before.
-        self.begun = False
-        self._seconds = 0.0
-        self._refused = [0.0, 0.0, 0.0]
-
-    @property
-    def over(self) -> bool:
-        return self._seconds >= _LESSON_SECONDS
-
-    @property
-    def teaches(self) -> bool:
-        """Whether something was refused and something accepted; a stream that takes nothing is down rather than busy."""
-        return 0.0 < self._refused[0] < self._seconds
-
-    @property
-    def accepted_shares(self) -> list[float]:
-        return [1.0 - refused / self._seconds for refused in self._refused]
-
-    def hear(self, seconds: float, refused: float) -> None:
-        if self.begun:
-            if refused < 1.0 and self._refused[0] == self._seconds:  # it was down until now
-                self._seconds, self._refused = 0.0, [0.0, 0.0, 0.0]
-            self._seconds += seconds
-            self._refused = [
-                before + seconds * share
-                for before, share in zip(self._refused, _shares(refused), strict=True)
-            ]
-
-
-class _Window:
-    """What was started in the last two to four seconds; after a pause of two, what has been since."""
-
-    def __init__(self) -> None:
-        self._since = self._newest = -inf
-        self._sums: _Amounts = (0.0, 0.0, 0.0)
-
-    def add(self, now: float, records: int, size_bytes: int) -> None:
-        if now - self._newest > _WINDOW_SECONDS / 2:
-            self._since, self._sums = now, (0.0, 0.0, 0.0)
-        left = 1.0
-        if now - self._since > _WINDOW_SECONDS:
-            self._since, left = (self._since + now) / 2, 0.5
-        old_records, old_bytes, old_requests = self._sums
-        self._sums = old_records * left + records, old_bytes * left + size_bytes, old_requests * left + 1.0
-        self._newest = now
-
-    def rates(self) -> _Amounts:
-        """Return how much a second that is, at least for one: so many starts have one pause fewer between them."""
-        records, size_bytes, requests = self._sums
-        seconds = max(1.0, (self._newest - self._since) * requests / max(1.0, requests - 1.0))
-        return records / seconds, size_bytes / seconds, requests / seconds
-
-
-def _seconds_of(limits: _Amounts, records: int, size_bytes: int) -> _Amounts:
+def _seconds_of(limits: Amounts, records: int, size_bytes: int) -> Amounts:
     """Return for how long a request uses up each of the limits."""
     return records / limits[0], size_bytes / limits[1], 1.0 / limits[2]
 
 
-def _shares(refused: float) -> _Amounts:
-    """Return how much that tells of each limit: a quota of requests refuses them whole."""
-    return refused, refused, float(refused == 1.0)
-
-
-def _growth(limit: float, usual: float) -> float:
-    return max(_LEAST_GROWTH, min(_MOST_GROWTH, _GROWTH * sqrt(usual / limit)))
+def _growth(limit: float, usual: float, quickness: float) -> float:
+    usually = max(_LEAST_GROWTH, min(_MOST_GROWTH, _GROWTH * sqrt(usual / limit)))
+    return min(_MOST_QUICKENED_GROWTH, usually * quickness)

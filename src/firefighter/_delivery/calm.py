@@ -1,0 +1,75 @@
+"""When throttling is over, so that limits may grow quickly: when it has been calm for as long as it has lasted, and some seconds.
+
+Nobody says so, and one producer cannot see it: a hundred that share a quota fairly are each refused something every ten
+seconds or so, and now and then nothing for a minute. But what has lasted for ten seconds may well be over after ten calm ones, and
+what has lasted for an hour is not. So a short episode costs a short time, and a fleet at its quota is hardly disturbed.
+
+What is quickened is growth: it doubles, and doubles again, until it finds the old speed. Where that was wrong, or went too far, the
+next refusal takes it back: half of the way, counted in doublings. But after a short episode it is likely that the way was right and
+only its end too far, so there is a bound to what is taken back: the limit's half, and the more the longer throttling had lasted.
+
+The numbers were found by simulation: `python -m benchmarks.throttling`, and `tests/unit/test_throttled_fleet.py` for episodes.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from firefighter._delivery.lesson import Amounts
+
+__all__ = ['Calm']
+
+_LEAST_PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 4.0, 60.0
+"""So long it has to be calm, beside as long as throttling has lasted; and so long in all, at most."""
+
+_DOUBLING_SECONDS = 3.0
+"""From then on growth doubles in each of these."""
+
+_MOST_DOUBLINGS = 10.0
+"""A thousand times as fast is faster than anything is let grow."""
+
+_LEAST_TAKEN_BACK, _SECONDS_FOR_ONE_MORE = 2.0, 15.0
+"""What a limit is divided by at most when it went too far: that, and one more for each of these that throttling had lasted."""
+
+
+class Calm:
+    """How long a stream has been throttled, how long it has been calm since, and what the limits were until then."""
+
+    def __init__(self) -> None:
+        self._throttled_since = self._refused_at = 0.0
+        # The limits when growth was quickened.
+        self._before: Amounts | None = None
+
+    def begin(self, now: float) -> None:
+        """Take note of the first throttling."""
+        self._throttled_since = self._refused_at = now
+        self._before = None
+
+    def end(self, now: float, limits: Amounts) -> Amounts:
+        """Take note of a refusal; return the limits without what quickened growth has added in vain."""
+        before, self._before = self._before, None
+        most = _LEAST_TAKEN_BACK + self._lasted_seconds / _SECONDS_FOR_ONE_MORE
+        if now - self._refused_at > 2 * _MOST_PATIENCE_SECONDS:
+            self._throttled_since = now
+        self._refused_at = now
+        if before is None:
+            return limits
+        records, size_bytes, requests = (
+            max(limit / most, min(limit, sqrt(limit * old)))
+            for limit, old in zip(limits, before, strict=True)
+        )
+        return records, size_bytes, requests
+
+    def quickness(self, now: float, limits: Amounts) -> float:
+        """Return how many times as fast as usual limits may grow that are these now."""
+        patience = min(_MOST_PATIENCE_SECONDS, _LEAST_PATIENCE_SECONDS + self._lasted_seconds)
+        seconds = now - self._refused_at - patience
+        if seconds <= 0.0:
+            return 1.0
+        if self._before is None:
+            self._before = limits
+        return float(2.0 ** min(_MOST_DOUBLINGS, seconds / _DOUBLING_SECONDS))
+
+    @property
+    def _lasted_seconds(self) -> float:
+        return self._refused_at - self._throttled_since
