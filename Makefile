@@ -86,7 +86,7 @@ bench-tail: $(VENV)/.test
 bench-throttling: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks.throttling $(OPTIONS)
 
-# What five logs of 50 MiB cost, each way: the tables of docs/cost.md, and docs/bill.svg. Ten minutes; `OPTIONS=--mib=5`: one.
+# What five logs of 50 MiB cost, each way: the tables of docs/cost.md, and docs/bill.svg. Two minutes.
 cost-report: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bill --write $(OPTIONS)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from doubles import Drops, ManualClock
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batching import Rules
-from firefighter._delivery.codecs import codec_of
-from firefighter._delivery.compression import Compression
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropReports
@@ -118,11 +115,6 @@ def aggregating() -> Loop:
     return Loop(Rules(64 * 1024, 500, 60.0, 1.0), aggregation=Aggregation())
 
 
-def billed(loop: Loop) -> int:
-    """Return the bytes that are billed for what a loop has sent."""
-    return sum(-(-len(record) // BILLED_BYTES) * BILLED_BYTES for data in loop.sent for record in data)
-
-
 def test_what_is_over_a_billing_unit_waits_for_company_in_its_own_time(aggregating) -> None:
     """Since the last batch, that is, and not since the first event that the spool ever waited with."""
     loop = aggregating
@@ -148,51 +140,6 @@ def test_somebody_who_waits_has_all_of_it_sent(aggregating) -> None:
     loop.source.flush()
     loop.step()
     assert [[len(record) for record in data] for data in loop.sent] == [[100_000]]
-
-
-@pytest.mark.parametrize(
-    ('events_a_second', 'most'), [(10, 1.1), (100, 1.05), (1_000, 1.02), (20_000, 1.005)]
-)
-def test_little_more_is_billed_than_is_sent_at_any_rate(aggregating, events_a_second, most) -> None:
-    """Events of 80 to 400 bytes for ten minutes, `send_interval` 60."""
-    dice = random.Random(7)
-    run(aggregating, events_a_second, lambda: b'x' * dice.randint(80, 400) + b'\n')
-    assert billed(aggregating) <= most * sent_bytes(aggregating)
-
-
-@pytest.mark.parametrize(('events_a_second', 'most'), [(10, 1.4), (100, 1.1), (1_000, 1.05), (20_000, 1.02)])
-@pytest.mark.parametrize('codec', ['gzip', 'zstd'])
-def test_little_more_is_billed_than_is_sent_compressed_at_any_rate(codec, events_a_second, most) -> None:
-    """The same, of events that become a fourth. At the lowest rate all that comes in a minute is a few units."""
-    loop = Loop(Rules(64 * 1024, 500, 60.0, 1.0), aggregation=Compression(codec_of(codec)))
-    dice = random.Random(7)
-    paths = [f'/{dice.choice("abcdef") * dice.randint(3, 9)}/{number}' for number in range(300)]
-
-    def event() -> bytes:
-        path = paths[min(299, int(dice.paretovariate(0.9)))]
-        return (
-            f'{{"timestamp":"2026-11-26T07:00:{dice.random() * 60:09.6f}Z","level":"INFO","logger":"shop","message":'
-            f'"{path} took {dice.lognormvariate(3, 1):.1f} ms","request":"{dice.getrandbits(64):016x}"}}\n'
-        ).encode()
-
-    run(loop, events_a_second, event)
-    assert billed(loop) <= most * sent_bytes(loop)
-
-
-def run(loop: Loop, events_a_second: int, event: Callable[[], bytes]) -> None:
-    """Log so many for ten minutes, or at the highest rate for twenty seconds, which is many segments."""
-    for _ in range(600 if events_a_second <= 1_000 else 20):
-        loop.append(*[event() for _ in range(events_a_second)])
-        while loop.source.waiting().size_bytes >= 64 * 1024:
-            before = len(loop.sent)
-            loop.step()
-            if len(loop.sent) == before:
-                break
-        loop.step(1.0)
-
-
-def sent_bytes(loop: Loop) -> int:
-    return sum(len(record) for data in loop.sent for record in data)
 
 
 def test_there_is_leisure_once_when_something_was_accepted_and_nothing_is_due(loop) -> None:

@@ -168,7 +168,7 @@ class _Simulation:
             self._firehose,
             'cost',
             rules=lambda: options.spool_rules(send_interval, self._source.sent_bytes),
-            linger_seconds=0.0,
+            linger_seconds=inf,
             traffic=self._traffic,
             drops=DropReports(None, lambda: ({}, {})),
             dead_letters=DeadLetters(None, None, diagnostics),

@@ -74,11 +74,16 @@ def test_a_longer_interval_is_never_dearer():
     assert patient.billed_bytes * 3 < hasty.billed_bytes
 
 
-def test_it_needs_no_thread(monkeypatch):
-    """What threads do is chance, and figures are to be the same each time."""
+@pytest.mark.parametrize('way', WAYS, ids=lambda way: way.name)
+def test_events_that_fill_requests_are_all_delivered_without_a_thread(way, monkeypatch):
+    """A backlog, of what compresses less than what came before, would call workers: figures are to be the same each time."""
     monkeypatch.setattr(threading.Thread, 'start', lambda _: pytest.fail('a thread was started'))
-    found = [play(workload(log(8_000), 100_000.0), AGGREGATED) for _ in range(2)]
+    chance = random.Random(1)
+    log = ['x' * 1_000_000] * 12 + [chance.randbytes(400_000).hex() for _ in range(6)]
+    played = workload(log, 1_000.0, most_bytes=17_000_000)
+    found = [play(played, way) for _ in range(2)]
     assert found[0] == found[1]
+    assert found[0].events == len(played.arrivals) == 18
 
 
 @settings(deadline=None, max_examples=40)
