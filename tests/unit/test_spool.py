@@ -151,6 +151,19 @@ def test_what_delivery_has_begun_with_is_not_dropped():
     assert spool.account().delivered == 1
 
 
+def test_a_newest_segment_that_is_settled_first_leaves_the_bound_as_it_is():
+    """It is replaced by a header, so that it does not stay for ever; as the spare it would be a page too much."""
+    spool = Spool(MIN_SPOOL_BYTES)
+    while len(spool._in_use) < 4:
+        spool.append(LINE)
+    events = spool.take(spool.appended, MIN_SPOOL_BYTES)
+    newest = spool._in_use[-1]
+    spool.acknowledge(events[-newest.events :])
+    assert spool.allocated_bytes <= MIN_SPOOL_BYTES
+    spool.append(LINE)
+    assert spool.account().dropped == {}
+
+
 def test_a_sealed_spool_drops_the_oldest_that_can_be_dropped():
     """The mere header that seals it takes no room from what is logged next: the new event stays, and what is older goes."""
     spool = Spool(MIN_SPOOL_BYTES, 'drop_oldest')

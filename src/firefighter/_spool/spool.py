@@ -297,13 +297,14 @@ class Spool(AppendSide):
         """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""
         spare = max(settled, key=lambda segment: segment.size_bytes)
         with self._lock:
+            remaining = tuple(segment for segment in self._segments if segment not in settled)
             # Where drop_oldest has taken it out meanwhile, its bytes are given away.
             useful = (
                 spare in self._segments
                 and spare.origin is self._store  # not one from before `use`
-                and self._stock.reserve_used(spare)
+                and self._stock.reserve_used(spare, remaining)
             )
-            self._live = live_of(tuple(s for s in self._segments if s not in settled))
+            self._live = live_of(remaining)
         for segment in settled:
             if segment is not spare or not useful:
                 segment.origin.discard(segment)

@@ -141,9 +141,14 @@ class Stock:
             return None  # append will find out, and let the overflow policy speak
         return spare
 
-    def reserve_used(self, segment: Segment) -> bool:
-        """Set a settled segment's bytes aside while it is emptied; return whether it is of use as the spare."""
+    def reserve_used(self, segment: Segment, live: Iterable[Segment]) -> bool:
+        """Set a settled segment's bytes aside while it is emptied; return whether it is of use as the spare.
+
+        Not where it does not fit beside the live ones: the header that has taken its place needs a page of its own.
+        """
         if self._spare is not None or self._reserved_bytes:
+            return False
+        if self.allocated_bytes(live) + segment.size_bytes > self._max_bytes:
             return False
         if not self._next_bytes <= segment.size_bytes <= self._largest_bytes:
             return False
