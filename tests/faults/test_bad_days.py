@@ -13,6 +13,8 @@ from faults import bad_days, report
 from faults.bad_days import KINDS, BadDays, Kind, Result, draw_faults
 from firefighter.local.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.once
+
 SEED = 3
 PLAIN = Kind('plain', bursts=2, burst=10)
 

@@ -23,6 +23,8 @@ from firefighter._delivery.sources import SpoolSource
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 
+pytestmark = pytest.mark.once
+
 pytest_plugins = ['firefighter.testing']
 
 HOUR_SECONDS = 3600.0

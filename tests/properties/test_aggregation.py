@@ -21,6 +21,8 @@ from firefighter._spool.lines import Lines
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 
+pytestmark = pytest.mark.once
+
 # Of an event without its newline: usual ones, and those about one, two and four billing units.
 SIZES = st.one_of(st.integers(0, 900), st.integers(5_110, 5_130), st.integers(10_200, 20_500))
 CUTS = st.lists(st.floats(0, 1), max_size=5)

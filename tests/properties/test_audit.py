@@ -6,11 +6,14 @@ import json
 from collections import Counter
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firefighter._audit.accounts import Accounts
 from firefighter._audit.numbers import Numbers, covers, gaps, outside, put
+
+pytestmark = pytest.mark.once
 
 PRODUCERS = ['a' * 32, 'b' * 32]
 REASONS = ['overflow', 'refused']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sources import SpoolSource
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
+
+pytestmark = pytest.mark.once
 
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 AGGREGATIONS = st.one_of(st.none(), st.builds(Aggregation, st.one_of(st.none(), st.integers(1, 50))))

@@ -26,6 +26,8 @@ from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 
+pytestmark = pytest.mark.once
+
 DECOMPRESS = {
     'gzip': gzip.decompress,
     'zstd': lambda data: zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read(),

@@ -27,7 +27,7 @@ from firefighter.logging import FirehoseHandler
 from lives import Ledger, Life
 from scripted_client import MOODS, ScriptedClient
 
-pytestmark = pytest.mark.usefixtures('short_pauses')
+pytestmark = [pytest.mark.usefixtures('short_pauses'), pytest.mark.once]
 
 SIZES = st.sampled_from([0, 0, 100, 900, 9_000])
 # What is refused is dropped by the delivery thread, which a dying process can no longer tell.

@@ -31,7 +31,7 @@ from firefighter._spool.orphans import AT_ONCE
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.once]
 
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)

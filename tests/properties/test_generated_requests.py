@@ -10,6 +10,7 @@ import gzip
 import os
 import random
 
+import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,8 @@ from firefighter._escaping import escape
 from firefighter._spool.spool import Spool
 from firefighter._wakeup import Wakeup
 from firefighter.local.limits import parse_put_record_batch
+
+pytestmark = pytest.mark.once
 
 CASES = int(os.environ.get('CASES', '60'))
 CODECS = {

@@ -19,7 +19,7 @@ from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.once]
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.pacing import Pacer
 
+pytestmark = pytest.mark.once
+
 UNLIMITED = (MAX_RECORDS, MAX_REQUEST_BYTES)
 
 

@@ -8,6 +8,7 @@ and good stretches consist of whole lines of what the file has now.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from firefighter._spool import header as format_v1
 from firefighter._spool.header import Header, NewerVersion, NotASegment
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
 from firefighter._spool.recovery import recover
+
+pytestmark = pytest.mark.once
 
 SECTOR = 512
 PAGE = 4096

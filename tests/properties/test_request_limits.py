@@ -17,6 +17,8 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQU
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 
+pytestmark = pytest.mark.once
+
 # The newline that is added counts; where there is one at the end none is.
 EDGE = MAX_RECORD_BYTES - 1
 SIZES = st.one_of(

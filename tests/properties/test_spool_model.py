@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
+
+pytestmark = pytest.mark.once
 
 POLICIES = st.sampled_from(['drop_oldest', 'drop_newest', 'block'])
 # From a few bytes to more than a segment of the smallest spool, and more than that spool.

@@ -1,10 +1,13 @@
 """Whatever the event and the limit: it fits, it is JSON, and it says its original size."""
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firefighter._truncation import MIN_STRING_BYTES, truncate
+
+pytestmark = pytest.mark.once
 
 STUB = 70  # more than the mark and the fewest characters of a string take
 

@@ -11,6 +11,8 @@ from benchmarks.guard import BASELINE, ROWS, dearer
 from benchmarks.shows import Wanted
 from benchmarks.turns import Spread, ratios
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -8,6 +8,8 @@ from benchmarks.logs import KINDS
 
 from firefighter._cost.ways import WAYS
 
+pytestmark = pytest.mark.once
+
 SIZE_BYTES = 6 * 1024 * 1024
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from benchmarks.fleet import Account, Demand, Fleet, Quota
 
+pytestmark = pytest.mark.once
+
 MIB = 2**20
 
 

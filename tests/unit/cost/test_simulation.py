@@ -15,6 +15,8 @@ from firefighter._cost.ways import ONE_PER_RECORD, WAYS, Way
 from firefighter._cost.workload import workload
 from firefighter._delivery.limits import BILLED_BYTES
 
+pytestmark = pytest.mark.once
+
 AGGREGATED = Way('aggregated', {'aggregate': True})
 
 
@@ -29,7 +31,7 @@ def log(events: int = 20_000) -> list[str]:
 @pytest.mark.parametrize('rate', [None, 0.1, 10.0, 1_000.0])
 def test_every_event_is_delivered_and_billed(way, rate):
     """Whatever the way and the rate: a figure of a part would be a wrong one."""
-    played = workload(log(3_000), rate)
+    played = workload(log(3_000), rate, most_bytes=2_000_000)
     found = play(played, way)
     assert found.events == len(played.arrivals)
     assert found.billed_bytes % BILLED_BYTES == 0
