@@ -13,6 +13,9 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 #: '000' to '999'.
 THREE_DIGITS = tuple(f'{number:03d}' for number in range(1000))
 
+#: The same with what a timestamp ends with: one part less for each to be put together of.
+THREE_DIGITS_Z = tuple(f'{digits}Z' for digits in THREE_DIGITS)
+
 
 def second_of(created: float) -> tuple[float, str]:
     """Return the start of a time's second, and how its timestamp begins, like `2026-01-31T23:59:59.`.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from math import floor
 from operator import attrgetter
 from typing import Any
 
@@ -20,7 +21,7 @@ import orjson
 
 from firefighter._careful import LAST_LINE, STANDARD_ATTRIBUTES, Plan, encode_carefully, encode_last
 from firefighter._degrade import OPTIONS, encode_degraded, encode_value, key_text
-from firefighter._timestamp import THREE_DIGITS, second_of
+from firefighter._timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 
 _LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
 
@@ -132,6 +133,7 @@ class JSONFormatter(logging.Formatter):
         # A copy of it costs the same with constants as without: for two, 140 ns less than putting them in.
         self._template = dict.fromkeys(('timestamp', 'level', 'logger', 'message')) | constants
         self._template.update(dict.fromkeys(name for name, _ in self._origins))
+        _leave_room(self._template)
         # One tuple, so that it is read and replaced in one step by any number of threads.
         self._second = (math.nan, '')
 
@@ -160,13 +162,15 @@ class JSONFormatter(logging.Formatter):
             if not 0.0 <= offset < 999_999.5:  # noqa: PLR2004 - microseconds of a second, before rounding
                 self._second = start, beginning = second_of(created)
                 offset = (created - start) * 1e6
-            micros = int(offset + 0.5)  # 1,000,000 has no entry in the table: that goes the careful way
+            # `int` would cost twice as much. 1,000,000 has no entry in the table: that goes the careful way.
+            micros = floor(offset + 0.5)
             event = self._template.copy()
-            event['timestamp'] = f'{beginning}{THREE_DIGITS[micros // 1000]}{THREE_DIGITS[micros % 1000]}Z'
+            event['timestamp'] = f'{beginning}{THREE_DIGITS[micros // 1000]}{THREE_DIGITS_Z[micros % 1000]}'
             event['level'] = record.levelname
             event['logger'] = record.name
-            for name, origin in self._origins:
-                event[name] = origin(record)
+            if self._origins:
+                for name, origin in self._origins:
+                    event[name] = origin(record)
             message, args = record.msg, record.args
             if type(message) is str:
                 event['message'] = message % args if args else message
@@ -187,7 +191,8 @@ class JSONFormatter(logging.Formatter):
                 # They come behind the record's own attributes. From the end, the walk costs nothing for
                 # these: three extras take 320 ns, skipping forwards 420 ns, testing all names 720 ns.
                 size = len(event) + extras
-                for name in reversed(attributes):
+                # `reversed` finds out first what it was given: 50 ns more.
+                for name in attributes.__reversed__():
                     if name not in STANDARD_ATTRIBUTES:
                         event[name] = attributes[name]
                     elif name in _LEFT_BEHIND:
@@ -211,6 +216,17 @@ class JSONFormatter(logging.Formatter):
             return encode_last(record, failure)
         except Exception:
             return LAST_LINE
+
+
+def _leave_room(template: dict[str, object]) -> None:
+    """Make a dict larger than its names need: then a copy takes some extras before it has to grow, which costs 35 ns.
+
+    Names that have come and gone leave their places behind, and CPython copies those too while they are a third at most.
+    """
+    passing = [f'passing {number}' for number in range(len(template) // 2)]
+    template.update(dict.fromkeys(passing))
+    for name in passing:
+        del template[name]
 
 
 def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
