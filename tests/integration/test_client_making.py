@@ -7,7 +7,9 @@ import threading
 import boto3
 import boto3.session
 import pytest
+from botocore.loaders import JSONFileLoader
 
+from firefighter._delivery.transport import ClientOptions, make_client
 from firefighter.local import LocalFirehose
 
 
@@ -52,3 +54,26 @@ def test_each_handler_makes_one_client_in_a_thread_of_delivery_from_a_session_of
         assert made_in is session.made_in
         assert made_in.name.startswith('firefighter-ba')
     assert boto3.DEFAULT_SESSION is None
+
+
+def test_what_botocore_reads_of_the_service_is_read_once_for_all_handlers(monkeypatch):
+    """8 MiB, and a twentieth of a second, that twenty handlers would need twenty times."""
+    make_client(ClientOptions())
+    read = []
+    monkeypatch.setattr(JSONFileLoader, 'load_file', lambda self, path: read.append(path))
+    assert make_client(ClientOptions()).put_record_batch
+    assert read == []
+
+
+def test_a_profile_that_has_botocore_look_elsewhere_has_its_own(monkeypatch, tmp_path):
+    """`data_path` in the configuration file: a description of the service of one's own."""
+    (tmp_path / 'config').write_text(f'[profile own]\ndata_path = {tmp_path}\n', encoding='utf-8')
+    monkeypatch.setenv('AWS_CONFIG_FILE', str(tmp_path / 'config'))
+    make_client(ClientOptions())
+    read = []
+    load = JSONFileLoader.load_file
+    monkeypatch.setattr(
+        JSONFileLoader, 'load_file', lambda self, path, *rest: read.append(path) or load(self, path, *rest)
+    )
+    make_client(ClientOptions(profile_name='own'))
+    assert any(path.startswith(str(tmp_path)) for path in read)
