@@ -70,9 +70,10 @@ baseline:
 		.venv-$$version/bin/python -m benchmarks.guard --renew || exit 1; \
 	done
 
-# Everything, beside all peers: some five minutes; writes docs/benchmarks.json and the charts in docs.
+# Everything, beside all peers: some twelve minutes; writes docs/benchmarks.json, the charts in docs, and the tables of
+# docs/performance.md.
 bench: $(BENCH)/.bench
-	$(BENCH)/bin/python -m benchmarks --json docs/benchmarks.json --charts docs
+	$(BENCH)/bin/python -m benchmarks --json docs/benchmarks.json --charts docs --page docs/performance.md
 
 # The same with counts too small for good figures: a minute; writes into bench-output.
 bench-quick: $(BENCH)/.bench

@@ -1,6 +1,6 @@
 """All that is measured beside the peers, one after the other: tables, the results as JSON, charts, and what is asked of them.
 
-python -m benchmarks [--quick] [--rounds N] [--json FILE] [--charts FOLDER] [--tmpfs DIR] [--disk DIR]
+python -m benchmarks [--quick] [--rounds N] [--json FILE] [--charts FOLDER] [--page FILE] [--tmpfs DIR] [--disk DIR]
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import call, charts, delivery, outage, shows, slope, start, twenty, ways, whole_way
 from benchmarks.contestant import Places, machine
+from benchmarks.page import fill
 from benchmarks.registry import CALLS, present
 
 
@@ -44,15 +45,21 @@ QUICK = Effort(
 
 
 class Part(NamedTuple):
-    """A table."""
+    """What is measured together.
+
+    Attributes:
+        title: of it, on the screen.
+        measure: returns the results.
+        tables: each a function that yields the lines of a table from the results, by the table's name in the docs.
+    """
 
     title: str
     measure: Callable[[], Mapping[str, Any]]
-    report: Callable[[Any], None]
+    tables: Mapping[str, Callable[[Any], Iterator[str]]]
 
 
 def parts(effort: Effort, places: Places, where: list[str]) -> dict[str, Part]:
-    """Return the tables, in their order."""
+    """Return what is measured, in its order, by its name in the results."""
     disk = str(places.disk)
     return {
         'call': Part(
@@ -60,40 +67,40 @@ def parts(effort: Effort, places: Places, where: list[str]) -> dict[str, Part]:
             lambda: call.summary(
                 call.measure(list(present(CALLS, places)), effort.call_rounds, effort.calls, where)
             ),
-            call.report,
+            {'call': call.table, 'threads': call.table_of_threads},
         ),
         'delivery': Part(
             'Delivery, stage by stage: CPU us an event',
             lambda: delivery.summary(effort.stage_rounds, requests=20),
-            delivery.report,
+            {'delivery': delivery.table},
         ),
         'ways': Part(
             'All of delivery, by the way it is sent',
             lambda: ways.summary(ways.measure(effort.stage_rounds)),
-            ways.report,
+            {'ways': ways.table},
         ),
         'whole way': Part(
             'The whole way, to an endpoint in another process',
             lambda: whole_way.summary(
                 whole_way.measure(whole_way.names(), effort.events, effort.way_rounds, disk)
             ),
-            whole_way.report,
+            {'whole way': whole_way.table},
         ),
         'slope': Part(
             f'More and more events, {slope.MODE}',
             lambda: slope.measure(slope.MODE, effort.slope, disk),
-            slope.report,
+            {'slope': slope.table},
         ),
-        'start': Part('Start', lambda: start.measure(effort.starts, places.disk), start.report),
+        'start': Part('Start', lambda: start.measure(effort.starts, places.disk), {'start': start.table}),
         'outage': Part(
             'The endpoint is down, the spool full',
             lambda: outage.summary(outage.measure(effort.outage_rounds, effort.calls, where)),
-            outage.report,
+            {'outage': outage.table},
         ),
         'twenty': Part(
             'Twenty handlers on twenty streams',
             lambda: twenty.measure(effort.twenty_rounds, disk),
-            twenty.report,
+            {'twenty': twenty.table},
         ),
     }
 
@@ -105,6 +112,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, help='of the whole way (default: 1)')
     parser.add_argument('--json', type=Path, help='where to write the results')
     parser.add_argument('--charts', type=Path, help='the folder to draw into')
+    parser.add_argument('--page', type=Path, help='the page of the docs to write the tables into')
     Places.add_options(parser)
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else Effort()
@@ -113,19 +121,24 @@ def main() -> None:
     begin = time.monotonic()
     places = Places(arguments.tmpfs, arguments.disk)
     results: dict[str, Any] = {'machine': machine(), 'effort': effort._asdict()}
+    tables = {'machine': machine()}
     print(machine())
     try:
         for name, part in parts(effort, places, Places.options(arguments)).items():
             print(f'\n## {part.title}\n', flush=True)
             results[name] = part.measure()
-            part.report(results[name])
+            own = {title: '\n'.join(table(results[name])) for title, table in part.tables.items()}
+            print('\n\n'.join(own.values()))
+            tables |= own
     finally:
         places.remove()
-    print('\n## What is asked\n')
     asked = shows.wanted(results)
-    shows.report(asked)
     results['asked'] = [{**one._asdict(), 'verdict': one.verdict} for one in asked]
-    print(f'\nAll of it took {time.monotonic() - begin:.0f} s.')
+    tables['asked'] = '\n'.join(shows.table(asked))
+    print(f'\n## What is asked\n\n{tables["asked"]}\n\nAll of it took {time.monotonic() - begin:.0f} s.')
+    if arguments.page is not None:
+        fill(arguments.page, tables)
+        print(f'written: {arguments.page}')
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(results, indent=1) + '\n', encoding='utf-8')

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from benchmarks.logs import KINDS, Kind
 from benchmarks.logs import entries as generate
+from benchmarks.page import fill
 
 from firefighter._cost.prices import GIB, dollars, tiers_of
 from firefighter._cost.reading import Entry, entries
@@ -142,19 +143,10 @@ def main() -> int:
     tables = {'bill': '\n'.join(bill_table(found)), 'waste': '\n'.join(waste_table(found))}
     print('\n\n'.join(tables.values()))
     if arguments.write:
-        _write(tables | {'screen': screen(size_bytes)})
+        fill(PAGE, tables | {'screen': screen(size_bytes)})
     broken = [promise for one in found for promise in one.broken()]
     print(*broken, sep='\n', file=sys.stderr, end='\n' * bool(broken))
     return int(bool(broken))
-
-
-def _write(tables: Mapping[str, str]) -> None:
-    text = PAGE.read_text(encoding='utf-8')
-    for name, table in tables.items():
-        begin, end = f'<!-- begin: {name} -->\n', f'<!-- end: {name} -->'
-        before, _, rest = text.partition(begin)
-        text = before + begin + table + '\n' + end + rest.partition(end)[2]
-    PAGE.write_text(text, encoding='utf-8')
 
 
 def _a_gb(played: Played) -> str:

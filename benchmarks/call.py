@@ -4,8 +4,8 @@ Every contestant has a process of its own; they take turns, so that a drift of t
 ratio is the median of the rounds' ratios. "CPU" is the time that the calling thread itself computed (page faults and
 system calls included), which other processes on the machine cannot prolong; "wall" is what went by, waiting included, both
 from a loop without a clock in it. The ratio to NullHandler is to one in the same process, just before. The
-percentiles are wall time, from another pass, which looks at the clock before and after each call; and of another from eight
-threads at once. "Delivering" and "listening" say that another thread takes the events away meanwhile, as it does for all
+percentiles are wall time, from another pass, which looks at the clock before and after each call; and of two more from eight
+threads at once, which do nothing else, or pause after each call. "Delivering" and "listening" say that another thread takes the events away meanwhile, as it does for all
 peers from elsewhere; for our other rows it waits until the round is over.
 
     python -m benchmarks.call [--rounds N] [--calls N] [--only NAME ...] [--tmpfs DIR] [--disk DIR]
@@ -17,7 +17,7 @@ import argparse
 import gc
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.contestant import Places, Program, machine
@@ -25,7 +25,12 @@ from benchmarks.registry import CALLS, FLOOR, LISTENING, QUEUE, present
 from benchmarks.turns import Side, Spread, ratios, serve
 
 THREADS = 8
+TOGETHER, PACED = f'{THREADS} threads', f'{THREADS} threads that pause'
+PAUSE_SECONDS = 0.0002
+"""Of `PACED`, after each call: some tens of thousands a second together, more than delivery takes of one stream."""
 PERCENTILES = {'p50': 0.5, 'p99': 0.99, 'p99.9': 0.999, 'worst': 1.0}
+COMPARED = {QUEUE: ['CPU'], LISTENING: ['p99.9', f'{TOGETHER}, p99.9', f'{PACED}, p99.9']}
+"""Which figures are told as ratios to a peer, by the peer."""
 
 Rounds = Sequence[Mapping[str, float]]
 
@@ -38,25 +43,27 @@ def mean_of_calls(contestant: Program, calls: int) -> tuple[float, float]:
     return 1e6 * cpu / calls, 1e6 * wall / calls
 
 
-def each_call(contestant: Program, calls: int) -> list[float]:
-    """Return the microseconds of every call."""
+def each_call(contestant: Program, calls: int, pause_seconds: float | None = None) -> list[float]:
+    """Return the microseconds of every call; the pauses after each are not in them."""
     clock, call = time.perf_counter, contestant.call
     taken = [0.0] * calls
     for number in range(calls):
         begin = clock()
         call(number)
         taken[number] = 1e6 * (clock() - begin)
+        if pause_seconds is not None:
+            time.sleep(pause_seconds)
     return taken
 
 
-def each_call_of_threads(contestant: Program, calls: int) -> list[float]:
+def each_call_of_threads(contestant: Program, calls: int, pause_seconds: float | None = None) -> list[float]:
     """Return the microseconds of every call, made by eight threads at once."""
     together = threading.Barrier(THREADS)
     taken: list[float] = []
 
     def some() -> None:
         together.wait()
-        taken.extend(each_call(contestant, calls // THREADS))
+        taken.extend(each_call(contestant, calls // THREADS, pause_seconds))
 
     threads = [threading.Thread(target=some) for _ in range(THREADS)]
     for thread in threads:
@@ -91,10 +98,13 @@ class Measuring:
         gc.collect()
         alone = percentiles(each_call(self.program, calls))
         self.program.after_round()
-        gc.collect()
-        together = percentiles(each_call_of_threads(self.program, calls), f'{THREADS} threads, ')
-        self.program.after_round()
-        return {'floor': floor, 'CPU': cpu, 'wall': wall, **alone, **together}
+        figures = {'floor': floor, 'CPU': cpu, 'wall': wall, **alone}
+        for title, pause_seconds in ((TOGETHER, None), (PACED, PAUSE_SECONDS)):
+            gc.collect()
+            taken = each_call_of_threads(self.program, calls, pause_seconds)
+            figures |= percentiles(taken, f'{title}, ')
+            self.program.after_round()
+        return figures
 
 
 def measure(names: Sequence[str], rounds: int, calls: int, where: Sequence[str]) -> dict[str, Rounds]:
@@ -128,40 +138,53 @@ def summary(results: Mapping[str, Rounds]) -> dict[str, dict[str, Any]]:
             if figure != 'floor'
         }
         row['x NullHandler'] = ratios(column(own, 'CPU'), column(own, 'floor'))
-        for peer, figure in ((QUEUE, 'CPU'), (LISTENING, 'p99.9'), (LISTENING, f'{THREADS} threads, p99.9')):
+        for peer, figures in COMPARED.items():
             if peer in results:
-                row[f'{figure} x {peer}'] = ratios(column(own, figure), column(results[peer], figure))
+                row |= {
+                    f'{figure} x {peer}': ratios(column(own, figure), column(results[peer], figure))
+                    for figure in figures
+                }
         rows[name] = row
     return rows
 
 
-def report(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the tables, in Markdown."""
-    print('| one thread | CPU us | x NullHandler | x QueueHandler | wall us | p50 | p99 | p99.9 | worst |')
-    print('|---|---|---|---|---|---|---|---|---|')
-    for name, row in rows.items():
-        ratio = row.get(f'CPU x {QUEUE}')
-        print(
-            f'| {name} | {row["CPU, us"].median:.2f} | {row["x NullHandler"]:.2f} '
-            f'| {"" if ratio is None else format(ratio, ".2f")} | {row["wall, us"].median:.2f} '
-            f'| {row["p50, us"].median:.2f} | {row["p99, us"].median:.0f} | {row["p99.9, us"].median:.0f} '
-            f'| {row["worst, us"]:,.0f} |'
-        )
-    print(
-        f'\n| {THREADS} threads | p50 | p99 | p99.9 | worst | p99.9 x {LISTENING} |\n|---|---|---|---|---|---|'
+def table(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table of one thread, in Markdown."""
+    yield (
+        '| one thread | CPU us | x NullHandler | x QueueHandler | wall us | p50 | p99 | p99.9 | worst '
+        f'| p99.9 x {LISTENING} |'
     )
+    yield '|---|---|---|---|---|---|---|---|---|---|'
     for name, row in rows.items():
-        p50, p99, thousandth = (
-            row[f'{THREADS} threads, {name}, us'].median for name in ('p50', 'p99', 'p99.9')
-        )
-        ratio = row.get(f'{THREADS} threads, p99.9 x {LISTENING}')
-        print(
-            f'| {name} | {p50:.2f} | {p99:,.0f} | {thousandth:,.0f} '
-            f'| {row[f"{THREADS} threads, worst, us"]:,.0f} | {"" if ratio is None else format(ratio, ".2f")} |'
+        yield (
+            f'| {name} | {row["CPU, us"].median:.2f} | {row["x NullHandler"]:.2f} '
+            f'| {_ratio(row, f"CPU x {QUEUE}")} | {row["wall, us"].median:.2f} '
+            f'| {row["p50, us"].median:.2f} | {row["p99, us"].median:.0f} | {row["p99.9, us"].median:.0f} '
+            f'| {row["worst, us"]:,.0f} | {_ratio(row, f"p99.9 x {LISTENING}")} |'
         )
     quiet = rows.get(FLOOR)
     if quiet is not None:
-        print(f'\nHow quiet the machine was: NullHandler took {quiet["wall, us"]:.2f} us wall.')
+        yield f'\nHow quiet the machine was: NullHandler took {quiet["wall, us"]:.2f} us wall.'
+
+
+def table_of_threads(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the tables of eight threads, in Markdown."""
+    for title in (TOGETHER, PACED):
+        yield f'| {title} | p50 | p99 | p99.9 | worst | p99.9 x {LISTENING} |'
+        yield '|---|---|---|---|---|---|'
+        for name, row in rows.items():
+            p50, p99, thousandth = (row[f'{title}, {name}, us'].median for name in ('p50', 'p99', 'p99.9'))
+            yield (
+                f'| {name} | {p50:.2f} | {p99:,.0f} | {thousandth:,.0f} | {row[f"{title}, worst, us"]:,.0f} '
+                f'| {_ratio(row, f"{title}, p99.9 x {LISTENING}")} |'
+            )
+        if title == TOGETHER:
+            yield ''
+
+
+def _ratio(row: Mapping[str, Any], name: str) -> str:
+    found = row.get(name)
+    return '' if found is None else format(found, '.2f')
 
 
 def main() -> None:
@@ -182,8 +205,9 @@ def main() -> None:
             return
         names = [name for name in present(CALLS, places) if name in arguments.only]
         results = measure(names, arguments.rounds, arguments.calls, Places.options(arguments))
+        rows = summary(results)
         print(f'{machine()}\n{arguments.rounds} rounds of {arguments.calls:,} calls, medians\n')
-        report(summary(results))
+        print(*table(rows), '', *table_of_threads(rows), sep='\n')
     finally:
         places.remove()
 

@@ -63,8 +63,9 @@ def _slope(rows: Mapping[str, Mapping[str, Any]], machine: str, path: Path) -> N
     for panel, name, title in zip(
         panels, ('CPU, us', 'peak, MiB'), ('CPU us an event', 'memory, MiB'), strict=True
     ):
-        panel.plot(events, [row[name] for row in rows.values()], color=_OURS, marker='o', markersize=4)
-        panel.set(xscale='log', ylim=(0, None), xlabel='events')
+        values = [row[name] for row in rows.values()]
+        panel.plot(events, values, color=_OURS, marker='o', markersize=4)
+        panel.set(xscale='log', ylim=(0, 1.1 * max(values)), xlabel='events')
         panel.set_title(title, loc='left', fontsize=9)
         panel.grid(axis='y', color='#dddddd', linewidth=0.6)
     _save(figure, path, 'More and more events', machine)

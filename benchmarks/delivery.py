@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3.session
@@ -114,11 +114,12 @@ def summary(rounds: int, requests: int) -> dict[str, Spread]:
     return {name: Spread.of(one[name] for one in measured) for name in measured[0]}
 
 
-def report(stages: Mapping[str, Spread]) -> None:
-    """Print the table, in Markdown."""
-    print('| stage | CPU us an event | 10 % to 90 % |\n|---|---|---|')
+def table(stages: Mapping[str, Spread]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| stage | CPU us an event | 10 % to 90 % |'
+    yield '|---|---|---|'
     for name, (median, low, high) in stages.items():
-        print(f'| {name} | {median:.3f} | {low:.3f} to {high:.3f} |')
+        yield f'| {name} | {median:.3f} | {low:.3f} to {high:.3f} |'
 
 
 def main() -> None:
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument('--requests', type=int, default=20, help='in a round')
     arguments = parser.parse_args()
     print(f'{machine()}\n{arguments.rounds} rounds of {arguments.requests} requests, medians\n')
-    report(summary(arguments.rounds, arguments.requests))
+    print(*table(summary(arguments.rounds, arguments.requests)), sep='\n')
 
 
 if __name__ == '__main__':

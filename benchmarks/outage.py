@@ -13,7 +13,7 @@ import argparse
 import gc
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -105,11 +105,12 @@ def summary(results: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, d
     return rows
 
 
-def report(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the table, in Markdown."""
-    print('| | CPU us | x normal | p50 | p99 | p99.9 | x normal |\n|---|---|---|---|---|---|---|')
+def table(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| | CPU us | x normal | p50 | p99 | p99.9 | x normal |'
+    yield '|---|---|---|---|---|---|---|'
     for name, row in rows.items():
-        print(
+        yield (
             f'| {name} | {row["CPU, us"].median:.2f} | {row["CPU x normal"]:.2f} | {row["p50, us"].median:.2f} '
             f'| {row["p99, us"].median:.0f} | {row["p99.9, us"].median:.0f} | {row["p99.9 x normal"]:.2f} |'
         )
@@ -125,7 +126,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.measure:
         print(f'{machine()}\n')
-        report(summary(measure(arguments.rounds, arguments.calls, Places.options(arguments))))
+        measured = measure(arguments.rounds, arguments.calls, Places.options(arguments))
+        print(*table(summary(measured)), sep='\n')
         return
     places = Places(arguments.tmpfs, arguments.disk)
     try:

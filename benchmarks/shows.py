@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.call import THREADS
+from benchmarks.call import PACED, TOGETHER
 from benchmarks.registry import LISTENING, QUEUE
 from benchmarks.whole_way import ANCESTOR_NAME, ONE_PER_RECORD
 
@@ -42,7 +42,6 @@ def wanted(results: Results) -> list[Wanted]:
 
 
 def _of_the_call(calls: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
-    threads = f'{THREADS} threads, p99.9 x {LISTENING}'
     return [
         Wanted(
             'call, memory spool, x NullHandler', 1.65, _median(calls, 'firefighter, memory', 'x NullHandler')
@@ -57,10 +56,11 @@ def _of_the_call(calls: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
         ),
         *(
             Wanted(
-                f'call, {THREADS} threads, p99.9, delivering, {place}, x QueueHandler + QueueListener',
+                f'call, {threads}, p99.9, delivering, {place}, x QueueHandler + QueueListener',
                 1.0,
-                _median(calls, f'firefighter, {place}, delivering', threads),
+                _median(calls, f'firefighter, {place}, delivering', f'{threads}, p99.9 x {LISTENING}'),
             )
+            for threads in (TOGETHER, PACED)
             for place in ('memory', 'disk')
         ),
     ]
@@ -105,9 +105,10 @@ def _median(rows: Mapping[str, Mapping[str, Any]], name: str, figure: str) -> fl
     return None if spread is None else spread[0]
 
 
-def report(rows: list[Wanted]) -> None:
-    """Print the table, in Markdown."""
-    print('| what | wanted, at most | measured | |\n|---|---|---|---|')
+def table(rows: list[Wanted]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| what | wanted, at most | measured | |'
+    yield '|---|---|---|---|'
     for row in rows:
         measured = '' if row.measured is None else f'{row.measured:.2f}'
-        print(f'| {row.what} | {row.at_most:g} | {measured} | {row.verdict} |')
+        yield f'| {row.what} | {row.at_most:g} | {measured} | {row.verdict} |'

@@ -8,7 +8,7 @@ One event goes before, so that what happens once (the client, the connection) is
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.contestant import Places, machine
@@ -32,11 +32,12 @@ def measure(mode: str, sizes: Sequence[int], folder: str) -> dict[str, dict[str,
     }
 
 
-def report(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the table, in Markdown."""
-    print('| events | CPU us an event | memory, MiB | events/s |\n|---|---|---|---|')
+def table(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| events | CPU us an event | memory, MiB | events/s |'
+    yield '|---|---|---|---|'
     for name, row in results.items():
-        print(f'| {name} | {row["CPU, us"]:.2f} | {row["peak, MiB"]:.1f} | {row["events/s"]:,.0f} |')
+        yield f'| {name} | {row["CPU, us"]:.2f} | {row["peak, MiB"]:.1f} | {row["events/s"]:,.0f} |'
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
     Places.add_options(parser)
     arguments = parser.parse_args()
     print(f'{machine()}\n{arguments.mode}\n')
-    report(measure(arguments.mode, arguments.events, arguments.disk))
+    print(*table(measure(arguments.mode, arguments.events, arguments.disk)), sep='\n')
 
 
 if __name__ == '__main__':

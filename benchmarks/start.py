@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,11 +114,12 @@ def measure(rounds: int, folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def report(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the table, in Markdown."""
-    print(f'| ms | {" | ".join(STEPS)} |\n|---|---|---|---|---|')
+def table(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield f'| ms | {" | ".join(STEPS)} |'
+    yield '|---|' + '---|' * len(STEPS)
     for name, row in rows.items():
-        print(f'| {name} | {" | ".join(format(row[f"{step}, ms"], ".1f") for step in STEPS)} |')
+        yield f'| {name} | {" | ".join(format(row[f"{step}, ms"], ".1f") for step in STEPS)} |'
 
 
 def main() -> None:
@@ -130,7 +131,7 @@ def main() -> None:
     places = Places(None, arguments.disk)
     try:
         print(f'{machine()}\n')
-        report(measure(arguments.rounds, places.disk))
+        print(*table(measure(arguments.rounds, places.disk)), sep='\n')
     finally:
         places.remove()
 

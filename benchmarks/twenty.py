@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import boto3
@@ -123,11 +123,12 @@ def summary(runs: Sequence[Twenty]) -> dict[str, Any]:
     }
 
 
-def report(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the table, in Markdown."""
-    print('| | threads | after flush | memory, MiB | exit, s | events lost |\n|---|---|---|---|---|---|')
+def table(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| | threads | after flush | memory, MiB | exit, s | events lost |'
+    yield '|---|---|---|---|---|---|'
     for name, row in rows.items():
-        print(
+        yield (
             f'| {name} | {row["threads"]:.0f} | {row["threads, after flush"]:.0f} | {row["memory, MiB"]:.1f} '
             f'| {row["exit, s"]:.2f} | {row["lost"]} |'
         )
@@ -144,7 +145,7 @@ def main() -> None:
         be_measured(arguments.measure)
         return
     print(f'{machine()}\n')
-    report(measure(arguments.rounds, arguments.disk))
+    print(*table(measure(arguments.rounds, arguments.disk)), sep='\n')
 
 
 if __name__ == '__main__':

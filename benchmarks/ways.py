@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benchmarks.contestant import machine
@@ -88,11 +88,12 @@ def summary(measured: Mapping[str, list[float]]) -> dict[str, dict[str, Spread]]
     }
 
 
-def report(rows: Mapping[str, Mapping[str, Spread]]) -> None:
-    """Print the table, in Markdown."""
-    print('| all of delivery | CPU us an event | x one per record |\n|---|---|---|')
+def table(rows: Mapping[str, Mapping[str, Spread]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| all of delivery | CPU us an event | x one per record |'
+    yield '|---|---|---|'
     for name, row in rows.items():
-        print(f'| {name} | {row["CPU, us"]:.2f} | {row[f"x {ONE_PER_RECORD}"]:.2f} |')
+        yield f'| {name} | {row["CPU, us"]:.2f} | {row[f"x {ONE_PER_RECORD}"]:.2f} |'
 
 
 def main() -> None:
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=15)
     arguments = parser.parse_args()
     print(f'{machine()}\n{arguments.rounds} rounds of {EVENTS:,} events, medians\n')
-    report(summary(measure(arguments.rounds)))
+    print(*table(summary(measure(arguments.rounds))), sep='\n')
 
 
 if __name__ == '__main__':

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,16 +181,14 @@ def figures(runs: Sequence[Way], ancestor: Sequence[Way] | None) -> dict[str, An
     return row
 
 
-def report(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    """Print the table, in Markdown."""
-    print(
-        '| answers after | | events | events/s | CPU us an event | of it delivery | x ancestor | memory, MiB |'
-    )
-    print('|---|---|---|---|---|---|---|---|')
+def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| answers after | | events | events/s | CPU us an event | of it delivery | x ancestor | memory, MiB |'
+    yield '|---|---|---|---|---|---|---|---|'
     for latency, rows in results.items():
         for name, row in rows.items():
             ratio = row.get('CPU x ancestor')
-            print(
+            yield (
                 f'| {latency} | {name} | {row["events"]:,} | {row["events/s"]:,.0f} | {row["CPU, us"]:.2f} '
                 f'| {row["delivery CPU, us"]:.2f} | {"" if ratio is None else format(ratio, ".2f")} '
                 f'| {row["peak, MiB"]:.0f} |'
@@ -220,7 +218,8 @@ def main() -> None:
         return
     print(f'{machine()}\n')
     chosen = [name for name in names() if name in arguments.only]
-    report(summary(measure(chosen, arguments.events, arguments.rounds, arguments.disk)))
+    measured = measure(chosen, arguments.events, arguments.rounds, arguments.disk)
+    print(*table(summary(measured)), sep='\n')
 
 
 if __name__ == '__main__':

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.__main__ import QUICK, parts
+from benchmarks.contestant import Places
 from benchmarks.guard import BASELINE, ROWS, dearer
+from benchmarks.page import fill
 from benchmarks.shows import Wanted
 from benchmarks.turns import Spread, ratios
 
@@ -93,3 +96,36 @@ def test_a_spread_stays_within_what_was_measured() -> None:
     """Few rounds are not extrapolated."""
     assert Spread.of([3, 1, 2]) == Spread(2, pytest.approx(1.2), pytest.approx(2.8))
     assert Spread.of([5]) == Spread(5, 5, 5)
+
+
+def test_fill_replaces_what_stands_in_a_place_of_the_page(tmp_path: Path) -> None:
+    """What stands around it, and in other places, stays."""
+    page = tmp_path / 'page.md'
+    page.write_text(
+        'above\n<!-- begin: a -->\nold\n<!-- end: a -->\nbetween\n<!-- begin: b -->\n<!-- end: b -->\nbelow\n'
+    )
+    fill(page, {'a': '| new |'})
+    assert page.read_text() == (
+        'above\n<!-- begin: a -->\n| new |\n<!-- end: a -->\nbetween\n<!-- begin: b -->\n<!-- end: b -->\nbelow\n'
+    )
+
+
+@pytest.mark.parametrize('text', ['no place', '<!-- begin: b -->\nits end is missing\n'])
+def test_fill_names_the_place_that_a_page_has_not(text: str, tmp_path: Path) -> None:
+    """A run of a quarter of an hour is not written half, and nothing of the page is cut off."""
+    page = tmp_path / 'page.md'
+    before = f'<!-- begin: a -->\n<!-- end: a -->\n{text}'
+    page.write_text(before)
+    with pytest.raises(ValueError, match="no place for 'b'"):
+        fill(page, {'a': 'new', 'b': 'new'})
+    assert page.read_text() == before
+
+
+def test_the_docs_have_a_place_for_every_table(tmp_path: Path) -> None:
+    """Otherwise `make bench` would fail at its end."""
+    page = tmp_path / 'page.md'
+    page.write_bytes((ROOT / 'docs' / 'performance.md').read_bytes())
+    measured = parts(QUICK, Places(None, str(tmp_path)), []).values()
+    tables = ['machine', 'asked', *(table for part in measured for table in part.tables)]
+    fill(page, dict.fromkeys(tables, 'new'))
+    assert page.read_text().count('-->\nnew\n<!--') == len(tables)
