@@ -25,6 +25,7 @@ from firefighter._delivery.limits import (
 )
 from firefighter._oversize import OversizePolicy
 from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
+from firefighter._undelivered import UndeliveredPolicy
 
 __all__ = [
     'DOCUMENTED_BATCH_COUNT',
@@ -72,6 +73,7 @@ class Options:
     oversize: OversizePolicy | None
     shutdown_timeout_seconds: float
     sync_timeout_seconds: float
+    undelivered: UndeliveredPolicy
     max_in_flight: int
     on_drop: DropHook | None
     on_dead_letter: DeadLetterHook | None
@@ -90,6 +92,7 @@ class Options:
         _check_seconds('block_timeout_seconds', self.block_timeout_seconds)
         _check_seconds('shutdown_timeout_seconds', self.shutdown_timeout_seconds)
         _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
+        _check_choice('undelivered', self.undelivered, get_args(UndeliveredPolicy))
         _check_integer('max_in_flight', self.max_in_flight, at_least=1)
         _check_callable('on_drop', self.on_drop)
         _check_callable('on_dead_letter', self.on_dead_letter)

@@ -36,6 +36,7 @@ from firefighter._spool.disk import Disk
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import Spool
 from firefighter._spool.unusable import SpoolUnusable
+from firefighter._undelivered import Undelivered
 from firefighter._wakeup import Wakeup
 from firefighter.stats import DropReason, Stats
 
@@ -86,8 +87,7 @@ class Pipeline:
         self._diagnostics = diagnostics
         self._suppressed = 0
         self._thread_ended_at = -inf
-        # What the last close has said to be left: closing again without news says nothing.
-        self._said_pending = 0
+        self._undelivered = Undelivered(stream, options.undelivered, diagnostics)
         self._tally = threading.RLock()
         policy = NumberedOversize if options.event_ids else Oversize
         self._oversize = policy(
@@ -184,18 +184,8 @@ class Pipeline:
         self.deliver(deadline, adopted_too=False)
         # A thread that logs meanwhile opens the handler again, and its END is taken back.
         self._await(lambda: not self.sender.running or not self.source.ended, deadline)
-        pending = self.stats().pending
-        if pending and pending != self._said_pending:
-            fate = (
-                f'kept in {self._disk.path} for the next process'
-                if self._disk and self._disk.is_open
-                else 'lost when the process ends'
-            )
-            self._diagnostics.say(
-                'undelivered',
-                f'stream {self._stream!r}: closed with {pending:,} event{"s" * (pending > 1)} undelivered, {fate}',
-            )
-        self._said_pending = pending
+        kept_in = self._disk.path if self._disk and self._disk.is_open else None
+        self._undelivered.tell(self.spool, self.stats().pending, kept_in)
         if self._disk and not self.sender.running:
             self._disk.close(self.spool)
 

@@ -56,6 +56,7 @@ from firefighter._options import (
 from firefighter._oversize import OversizePolicy
 from firefighter._pipeline import Pipeline
 from firefighter._spool.spool import OverflowPolicy
+from firefighter._undelivered import UndeliveredPolicy
 from firefighter.formatting import JSONFormatter
 from firefighter.stats import DropReason, Stats
 
@@ -105,6 +106,9 @@ class FirehoseHandler(logging.Handler):
         shutdown_timeout_seconds: what `flush` and `close` wait for delivery; while the process exits, all handlers
             together. Default 10.
         sync_timeout_seconds: with `use_queues=False`, what one attempt may take. Default 5.
+        undelivered: what becomes, when the process exits, of events in memory that could not be sent. "count", the default: one
+            line on stderr says how many. "stderr": the events follow it there, each as it would have been sent. One whose request was
+            still under way may arrive as well.
         max_in_flight: how many requests may be under way at once while there is a backlog; each is then at most 1 MiB. A
             process has at most eight threads for that, beside one for each handler. Default 4.
         event_ids: number the events: each ends with `"producer"`, this process's handler, and `"sequence"`, from 0 without
@@ -170,6 +174,7 @@ class FirehoseHandler(logging.Handler):
         oversize: OversizePolicy | None = None,
         shutdown_timeout_seconds: float = 10,
         sync_timeout_seconds: float = 5,
+        undelivered: UndeliveredPolicy = 'count',
         max_in_flight: int = 4,
         event_ids: bool = False,
         aggregate: bool = False,
@@ -194,6 +199,7 @@ class FirehoseHandler(logging.Handler):
             oversize=oversize,
             shutdown_timeout_seconds=shutdown_timeout_seconds,
             sync_timeout_seconds=sync_timeout_seconds,
+            undelivered=undelivered,
             max_in_flight=max_in_flight,
             on_drop=on_drop,
             on_dead_letter=on_dead_letter,

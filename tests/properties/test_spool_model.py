@@ -51,6 +51,7 @@ class SpoolMachine(RuleBasedStateMachine):
         assert self.policy == 'drop_oldest' or not lost
         # What drop_oldest takes is the oldest that delivery has not begun with; which, taking will tell.
         self.waiting.append(line)
+        self.last = line
 
     @rule(events=st.integers(2, 6))
     def fill_segments(self, events):
@@ -113,6 +114,24 @@ class SpoolMachine(RuleBasedStateMachine):
         """`pending` is a difference; this counts the events themselves."""
         events, _ = self.spool.waiting()
         assert self.spool.account().pending == events + len(self.taken)
+
+    @invariant()
+    def unsettled_is_what_is_pending(self):
+        """What was taken and is not settled, and what waits, but for what was dropped as the oldest."""
+        unsettled, following = self.spool.unsettled(0)
+        assert following == self.spool.appended
+        assert len(unsettled) == self.spool.account().pending
+        taken = {event.data for event in self.taken}
+        assert taken <= set(unsettled) <= taken | set(self.waiting)
+        assert self.spool.unsettled(self.spool.settled_through)[0] == unsettled
+        some = self.spool.unsettled(following - following // 3)[0]
+        assert len(some) <= following // 3
+        assert some == unsettled[len(unsettled) - len(some) :]
+        assert (
+            following < 1
+            or unsettled[-1:] != [self.last]
+            or self.spool.unsettled(following - 1)[0] == [self.last]
+        )
 
     @invariant()
     def the_bound_holds(self):

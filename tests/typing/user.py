@@ -43,6 +43,7 @@ by_name = FirehoseHandler(
     oversize='truncate',
     shutdown_timeout_seconds=5,
     sync_timeout_seconds=1,
+    undelivered='stderr',
     on_drop=told,
 )
 

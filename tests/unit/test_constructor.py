@@ -51,6 +51,7 @@ def test_the_added_keywords_have_the_documented_defaults() -> None:
         'oversize': None,
         'shutdown_timeout_seconds': 10,
         'sync_timeout_seconds': 5,
+        'undelivered': 'count',
         'on_drop': None,
     }
     assert {name: defaults.get(name, 'missing') for name in documented} == documented

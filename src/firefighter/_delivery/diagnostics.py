@@ -37,8 +37,13 @@ class Diagnostics:
         self._said[cause] = now
         again = self._unsaid.pop(cause, 0)
         suffix = f' ({again} more like this since the last line)' if again else ''
+        self.write(f'{text}{suffix}\n')
+
+    @staticmethod
+    def write(text: str) -> None:
+        """Write lines to stderr, however often that is. Never raises."""
         with suppress(Exception):  # no stderr, or a broken one: the counters say the same
-            _write(f'firefighter: {text}{suffix}\n')
+            _write(f'firefighter: {text}')
 
 
 # A program may have put a logger in stderr's place: what comes back from there is not an event.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from firefighter._escaping import restore
 from firefighter._spool.events import Aggregate, Spooled, Stretch
-from firefighter._spool.segment import Segment
+from firefighter._spool.segment import HEADER_BYTES, Segment
 
-__all__ = ['Lines', 'Piece', 'lines_of', 'text_of']
+__all__ = ['Lines', 'Piece', 'lines_of', 'text_of', 'unsettled_lines']
 
 Piece = tuple[Segment, int, int]
 """Whole lines in a segment: where they begin and where they end."""
@@ -109,3 +109,24 @@ def text_of(record: Spooled) -> bytes:
         lines = lines_of(record)
         return b''.join(data for data, _ in lines.read(0, lines.size_bytes))
     return record.data
+
+
+def unsettled_lines(segment: Segment, to_settle: Iterable[Stretch], since: int) -> Iterator[bytes]:
+    """Give the events in a segment of our own that are neither delivered nor dropped, restored.
+
+    Args:
+        segment: the segment.
+        to_settle: what is settled as well, but not noted in the segment yet.
+        since: a sequence number; only the events from there on.
+    """
+    settled = [
+        *((start, end) for its_segment, start, end, _ in to_settle if its_segment is segment),
+        *segment.settled,
+    ]
+    sequence, start, tail = segment.first_sequence, HEADER_BYTES, segment.tail
+    while start < tail:
+        end = segment.mapping.find(b'\n', start, tail) + 1
+        if sequence >= since and not any(begin <= start < stop for begin, stop in settled):
+            yield restore(segment.mapping[start:end])
+        start = end
+        sequence += 1

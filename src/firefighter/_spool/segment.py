@@ -155,6 +155,12 @@ class Segment:
         found.append((start, self.tail))
         return [(start, stop) for start, stop in found if start < stop]
 
+    @property
+    def settled(self) -> list[tuple[int, int]]:
+        """Where events lie that need no more work."""
+        beyond = self._settled.copy()  # before the head, which delivery may move over them meanwhile
+        return [(HEADER_BYTES, self.head), *((start, end) for start, end, _ in beyond)]
+
     def note_read(self, start: int, end: int, events: int) -> None:
         """Take note that delivery has read the lines in `[start, end)`, of those that are not read the first."""
         if start < self.read_offset:  # noted a second time, since an exception came between

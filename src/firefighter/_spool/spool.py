@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
 from firefighter._spool.events import Aggregate, Read, Spooled, Stretch, read_on, stretches
-from firefighter._spool.lines import Lines, Piece
+from firefighter._spool.lines import Lines, Piece, unsettled_lines
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
@@ -250,6 +250,27 @@ class Spool(AppendSide):
         # A header without room is no segment in use: the handler has just begun, or is closed.
         if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
             self._make_spare()
+
+    def unsettled(self, since: int) -> tuple[list[bytes], int]:
+        """Return copies of the events that are neither delivered nor dropped; also beside the thread that delivers.
+
+        Events that are being counted as delivered meanwhile may be among them. Appending waits for the copy.
+
+        Args:
+            since: a sequence number; only of the events from there on.
+
+        Returns:
+            The events, as they would be sent, and the sequence number of the next one that is appended.
+        """
+        # Under the lock no segment is given away, and used for other events.
+        with self._lock:
+            lines = [
+                line
+                for segment in self._segments
+                if since < segment.first_sequence + segment.events
+                for line in unsettled_lines(segment, self._to_settle, since)
+            ]
+            return lines, self.appended
 
     # Inside.
 
