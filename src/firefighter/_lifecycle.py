@@ -98,8 +98,9 @@ def not_forking() -> Iterator[None]:
     being imported (the child would wait for its lock for ever), a file that is locked and not noted yet.
     """
     gate = _process.fork_gate
-    gate.enter()
+    # An exception thrown into the thread may come before, in or behind `enter`, too.
     try:
+        gate.enter()
         yield
     finally:
         gate.leave()

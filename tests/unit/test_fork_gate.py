@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import sys
 import threading
 from contextlib import contextmanager
 
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter import _fork_gate
+from firefighter import _fork_gate, _lifecycle
 from firefighter._fork_gate import ForkGate
+from firefighter._wakeup import Wakeup
 
 
 @pytest.fixture
@@ -43,14 +46,14 @@ def another_thread(begin, end):
 def waits(monkeypatch):
     """Return how often something has waited in vain, since the waits here are over at once."""
     waited = []
-    wait_for = threading.Condition.wait_for
+    wait = Wakeup.wait
 
-    def note(self, predicate, timeout=None):
-        held = wait_for(self, predicate, timeout)
-        waited.extend([] if held else [timeout])
-        return held
+    def note(self, timeout_seconds):
+        woken = wait(self, timeout_seconds)
+        waited.extend([] if woken else [timeout_seconds])
+        return woken
 
-    monkeypatch.setattr(threading.Condition, 'wait_for', note)
+    monkeypatch.setattr(Wakeup, 'wait', note)
     monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', 0.0)
     return waited
 
@@ -104,6 +107,38 @@ def test_who_holds_loggings_lock_does_not_wait_for_a_fork_that_waits_for_that(ga
     assert not waits
 
 
+def test_who_is_inside_already_does_not_wait_for_a_fork_that_waits_for_it(gate, waits):
+    """The fork has waited in vain then, and goes on."""
+    gate.enter()
+    with another_thread(gate.before_fork, gate.after_fork_in_parent):
+        assert len(waits) == 1
+        gate.enter()
+    assert len(waits) == 1
+
+
+def test_who_waits_for_a_fork_is_not_in_its_way(gate, monkeypatch):
+    """Or the fork would wait, too."""
+    held = []
+    monkeypatch.setattr(Wakeup, 'wait', lambda self, timeout_seconds: held.append(gate.held_here))
+    with another_thread(gate.before_fork, gate.after_fork_in_parent):
+        gate.enter()
+    assert held == [False]
+    assert gate.held_here
+
+
+def test_a_fork_waits_for_a_thread_that_comes_in_as_it_begins(gate, waits):
+    """Between its look for others and its mark."""
+
+    class Late(list):
+        def append(self, thread):
+            gate._inside.append(thread + 1)
+            super().append(thread)
+
+    gate._forking = Late()
+    gate.before_fork()
+    assert len(waits) == 1
+
+
 def test_a_fork_goes_on_as_soon_as_the_last_one_is_out(gate):
     """It is woken."""
     forked = threading.Event()
@@ -122,3 +157,52 @@ def test_a_fork_goes_on_as_soon_as_the_last_one_is_out(gate):
     gate.leave()
     thread.join()
     assert forked.is_set()
+
+
+class Interrupted(BaseException):
+    """Comes from nowhere, as KeyboardInterrupt does."""
+
+
+def interrupted_at(number, work):
+    """Do it, with an exception where its trace has so many events, in whatever code; return whether it came so far."""
+    events = itertools.count(1)
+
+    def trace(frame, event, argument):
+        if next(events) == number:
+            sys.settrace(None)
+            raise Interrupted
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(before)
+    return next(events) > number
+
+
+def work_with(gate):
+    with _lifecycle.not_forking():
+        assert gate.held_here
+    gate.before_fork()
+    gate.after_fork_in_parent()
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_wherever_an_exception_comes_others_go_on(monkeypatch):
+    """Ctrl-C in the main thread, which makes a handler or delivers, must not end the delivery of all others for ever."""
+    monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', 0.0)
+    for number in itertools.count(1):
+        gate = ForkGate()
+        monkeypatch.setattr(_lifecycle._process, 'fork_gate', gate)
+        came_so_far = interrupted_at(number, lambda gate=gate: work_with(gate))
+        other = threading.Thread(target=work_with, args=[gate], daemon=True)
+        other.start()
+        other.join(DEADLINE_SECONDS)
+        assert not other.is_alive(), f'interrupted at event {number}'
+        if not came_so_far:
+            break
+    assert number > 50
