@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from firefighter._escaping import escape
+from firefighter._event_ids import PLACE
 from firefighter._spool.events import read_on
 from firefighter._spool.memory import MemoryStore
+from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 DEADLINE_SECONDS = 20
@@ -321,3 +323,74 @@ def test_what_was_read_when_taking_failed_is_in_the_callers_list(error):
     assert [event.data for event in taken] == lines
     spool.acknowledge(taken[:])
     assert spool.settled_through == spool.appended == 8
+
+
+def test_a_thread_that_alone_could_make_room_does_not_wait_for_it():
+    """With `use_queues=False` the emitting thread delivers: "block" is "drop_newest" there."""
+    spool = Spool(MIN_SPOOL_BYTES, 'block', block_timeout_seconds=DEADLINE_SECONDS * 100)
+    spool.may_wait = lambda: False
+    while not spool.account().dropped:
+        spool.append(LINE)
+    assert spool.account().dropped == {'overflow': 1}
+
+
+def test_an_error_while_append_rolls_over_drops_the_event_as_failed():
+    """No Exception comes out of a logging call, and no event is uncounted; the next one finds room again."""
+    spool = Spool(MIN_SPOOL_BYTES)
+
+    class Failing(MemoryStore):
+        def make(self, size_bytes):
+            raise RecursionError
+
+    spool.use(Failing(), MIN_SPOOL_BYTES)
+    spool.append(LINE)
+    assert spool.account().dropped == {'failed': 1}
+    assert (spool.account().accepted, spool.account().pending) == (1, 0)
+    spool.use(MemoryStore(), MIN_SPOOL_BYTES)
+    spool.append(b'next\n')
+    assert [event.data for event in spool.take(10, 1000)] == [b'next\n']
+
+
+def test_an_error_in_the_alarm_does_not_come_out_and_the_event_is_queued():
+    """An alarm that is lost costs an interval."""
+
+    def fail():
+        raise RuntimeError
+
+    spool = Spool(MIN_SPOOL_BYTES, wake=fail)
+    assert spool.arm(more_bytes_than=0, events=1)
+    spool.append(LINE)
+    assert spool.account().dropped == {}
+    assert spool.account().pending == 1
+
+
+def test_an_interruption_while_append_rolls_over_leaves_the_event_to_the_next_call():
+    """A Ctrl-C comes out of the logging call; the event waits, counted."""
+    spool = Spool(MIN_SPOOL_BYTES)
+
+    class Interrupted(MemoryStore):
+        def make(self, size_bytes):
+            raise KeyboardInterrupt
+
+    spool.use(Interrupted(), MIN_SPOOL_BYTES)
+    with pytest.raises(KeyboardInterrupt):
+        spool.append(LINE)
+    assert not spool.interrupted
+    assert spool.account().pending == 1
+    spool.use(MemoryStore(), MIN_SPOOL_BYTES)
+    spool.append(b'next\n')
+    assert [event.data for event in spool.take(10, 1000)] == [LINE, b'next\n']
+
+
+def test_what_a_signal_handler_drops_inside_append_uses_up_a_number_and_is_told():
+    """It waits for the frame below, as an event would; the account has it at once."""
+    spool = NumberedSpool(bytes(16), MIN_SPOOL_BYTES)
+    with spool._lock:
+        spool.reject('oversize', 9)
+        assert spool.account().dropped == {'oversize': 1}
+    spool.append(b'{"x":1' + PLACE)
+    marker, event = spool.take(10, 1000)
+    assert b'"first":0,"last":0,"reason":"oversize"' in marker.data
+    assert event.data.endswith(b'"sequence":2}\n')
+    assert spool.account().dropped == {'oversize': 1}
+    assert spool.account().dropped_bytes == {'oversize': 9}

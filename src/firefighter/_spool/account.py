@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from firefighter._spool.waiting import Waiting
 
 __all__ = ['Account', 'Tally']
 
@@ -25,16 +27,15 @@ class Account(NamedTuple):
 
 
 class Tally:
-    """The counts that the segments themselves do not hold. Everything here happens under the spool's lock.
-
-    Counted by `+=` without a Python call in it, so that a signal handler whose own event is dropped cannot come between
-    reading and storing.
+    """The counts that the segments themselves do not hold. Everything but `failed` changes under the spool's lock.
 
     Attributes:
         delivered: events acknowledged.
         adopted: events that were pending in segments of dead producers when these were taken over.
         markers: events that the spool has made itself, to tell of those it has dropped.
-        rejected: for each reason, events that never came into a segment.
+        failed: events that append could not queue since something raised. Counted by `+=` without a call in it, so that
+            neither another thread nor a signal handler comes between reading and storing.
+        rejected: for each reason, other events that never came into a segment.
         dropped: for each reason, events that did.
         dropped_bytes: for each reason, the bytes of both.
     """
@@ -43,27 +44,37 @@ class Tally:
         self.delivered = 0
         self.adopted = 0
         self.markers = 0
+        self.failed = 0
         self.rejected: defaultdict[str, int] = defaultdict(int)
         self.dropped: defaultdict[str, int] = defaultdict(int)
         self.dropped_bytes: defaultdict[str, int] = defaultdict(int)
 
-    def account(self, *, appended: int, set_aside: int) -> Account:
-        """Return the account, given the events ever committed, and those that wait to be.
+    def account(self, appended: int, waiting: Sequence[Waiting]) -> Account:
+        """Return the account.
 
-        Of each figure one copy: a signal handler may count between any two lines.
+        Args:
+            appended: the events ever committed.
+            waiting: those that wait to be, or to be counted as dropped.
         """
-        rejected, dropped = dict(self.rejected), dict(self.dropped)
+        lost = defaultdict(int, self.dropped)
+        lost_bytes = dict(self.dropped_bytes)
         delivered, adopted = self.delivered, self.adopted
+        rejected = defaultdict(int, self.rejected)
+        rejected['failed'] += self.failed
+        for each in waiting:
+            if each.reason:
+                rejected[each.reason] += 1
+                lost_bytes[each.reason] = lost_bytes.get(each.reason, 0) + each.size_bytes
+        set_aside = sum([not each.reason for each in waiting])
+        pending = appended + adopted + set_aside - delivered - sum(lost.values())
+        for reason, events in rejected.items():
+            lost[reason] += events
         return Account(
             accepted=appended + set_aside + sum(rejected.values()),
             delivered=delivered,
-            dropped={
-                reason: total
-                for reason in sorted(rejected.keys() | dropped.keys())
-                if (total := rejected.get(reason, 0) + dropped.get(reason, 0))
-            },
-            dropped_bytes=dict(self.dropped_bytes),
-            pending=appended + adopted + set_aside - delivered - sum(dropped.values()),
+            dropped={reason: lost[reason] for reason in sorted(lost) if lost[reason]},
+            dropped_bytes=lost_bytes,
+            pending=pending,
             adopted=adopted,
             markers=self.markers,
         )

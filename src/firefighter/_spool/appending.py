@@ -1,14 +1,16 @@
 """The spool's near side: how an event of the application's gets in, and what gives way when there is no room.
 
 **Append** is what the application's thread pays for. It takes one lock, an RLock, which is never held across a
-system call except to roll over, and inside which no Python function is called: the interpreter looks for signals
-and for exceptions thrown into the thread only at calls and jumps, so copy and commit cannot be parted. A thread
-that is interrupted inside (by a signal handler or a destructor) and logs there finds the lock its own: that event is
-set aside, and the interrupted frame appends it before it returns.
+system call except to roll over. An event that cannot go straight in (there is no room, or others wait already) joins a
+queue, `_aside`; so does what a signal handler or a destructor logs that has interrupted this thread inside append. All are appended by the
+same few lines, and whatever has to be done first is found out by `_next_turn`.
 
 **Accounts** are derived, not kept beside the events: what was appended is the last segment's first sequence number plus
-its count, both of which change with the one store that commits an event. What an app thread rejects, and what delivery
-settles, are single stores under the lock. So a snapshot under the lock adds up at any moment.
+its count, both of which change with the one store that commits an event. What is rejected or dropped is stored under the lock
+by stores that are made all or not at all (`wholly`). So a snapshot under the lock adds up at any moment.
+
+**No generators and no nested functions** are made on the way of append, generator expressions among them: where there is no memory
+for one, CPython 3.12 and 3.13 crash.
 """
 
 from __future__ import annotations
@@ -16,21 +18,29 @@ from __future__ import annotations
 import _thread
 import mmap
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Literal
 
+from firefighter._event_ids import PLACE, Dropped
+from firefighter._lock import locked
 from firefighter._spool.account import Account, Tally
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import Stock, Store
+from firefighter._spool.waiting import NOBODY, Waiting, wholly
 from firefighter._wakeup import Broadcast
 
-__all__ = ['AppendSide', 'OverflowPolicy', 'full_segment', 'live_of']
+__all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'full_segment', 'live_of']
 
 OverflowPolicy = Literal['drop_oldest', 'drop_newest', 'block']
 
 # An alarm that no commit reaches: the largest value of a header's word.
 _NEVER = (1 << 64) - 1
+# An end that lies behind every alarm.
+_BEHIND_ALL = _NEVER + 1
+
+_PLACE_BYTES = len(PLACE)
 
 # Of the newest segment, which is written to, what append needs (mapping, words, size); and all segments there are.
 # Immutable: rolling over, dropping and retiring each publish a new one by a single store. A plain tuple: append takes
@@ -51,6 +61,10 @@ def full_segment(first_sequence: int) -> Segment:
     return segment
 
 
+def _always() -> bool:
+    return True
+
+
 class AppendSide:
     """A bounded queue of events in segments, as the application sees it.
 
@@ -63,7 +77,17 @@ class AppendSide:
         block_timeout_seconds: how long "block" waits.
         wake: called in the appending thread when what waits reaches the alarm that `arm` has set.
         store: what segments are made of; private memory when it is not given.
+
+    Attributes:
+        tally: what the segments themselves do not hold.
+        may_wait: says whether "block" waits. Where the appending thread is the one that makes room, it would wait for
+            itself.
     """
+
+    # What `NumberedSpool` has: how an id is put in, the next number, and what there is to tell before the next event.
+    _numbering: bytes | None = None
+    _next_number = 0
+    _news: tuple[Dropped, ...] = ()
 
     def __init__(
         self,
@@ -78,6 +102,7 @@ class AppendSide:
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
         self._wake = wake
+        self.may_wait: Callable[[], bool] = _always
         # What `threading.RLock` is, unless gevent or eventlet have put one in its place that is written in Python: a signal
         # handler could interrupt that one half locked, and wait for it for ever. No greenlet is switched inside ours.
         self._lock = _thread.RLock()
@@ -85,62 +110,138 @@ class AppendSide:
         self._live = live_of((full_segment(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
-        self._aside: list[bytes] = []
+        # Changed in place only, by whoever holds the lock; but anybody may add to its end.
+        self._aside: list[Waiting] = []
         self._room = Broadcast()
-        self._tally = Tally()
+        self.tally = self._tally = Tally()
 
-    def append(self, line: bytes) -> None:
-        """Queue an event: one line, ended by its only newline, without NUL. Never raises for lack of room."""
-        size = len(line)
+    # Long, since its parts must not be parted by a call.
+    def append(self, line: bytes | None) -> None:  # noqa: C901, PLR0912, PLR0915
+        """Queue an event: one line, ended by its only newline, without NUL. Never raises an Exception.
+
+        An event that cannot be queued is counted as dropped: for lack of room, or as failed.
+
+        **Why no exception, at whatever bytecode it comes, loses or doubles an event, or leaves the lock taken:**
+
+        - The store into `words[COMMITTED]` decides. Before it nothing has happened. What belongs to it (a number is used
+          up, a line waits no more) is only stored, and stored again when an exception comes between. What could fail is
+          done before the copy; and from the copy to the last of these stores nothing is called.
+        - An event that does not go straight in joins the queue, at its end, and is appended from there, by this call or
+          a later one. Whatever comes then, it is in the queue or settled.
+        - A call of the same thread from within finds the lock its own. It only adds to the queue, and the frame below
+          empties that. So as long as a frame holds the lock, nobody else changes anything.
+        - Behind that question, this is the outermost frame of its thread. Whatever is raised, the lock is given back if
+          it is this thread's; to find out, giving it back is tried. It is taken inside the `try` that gives it back, not
+          by `with`: CPython 3.14 looks for signals between a `with` and its block.
+
+        Checked with an exception at each bytecode, and with each allocation failing, on CPython 3.10, 3.11, 3.12 and
+        3.13 (tests/faults/each_bytecode.py). All of it holds for one exception. A second one, while the first is
+        handled, can come only where CPython looks for signals, at calls and jumps: the lock is given back then, too.
+
+        Args:
+            line: the event; None: append only what waits.
+        """
+        own = turn = None
+        after = 0  # the word that the last commit stores; 0 while nothing of ours is at stake
         lock = self._lock
-        if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
-            self._aside.append(line)
-            return
-        if self._aside:  # left by a frame that an exception ended, and logged before this line
-            self.append_set_aside(may_wait=True)
-        with lock:
-            mapping, words, limit, _ = self._live
-            committed = words[COMMITTED]
-            end = (committed & TAIL_MASK) + size
-            if end <= limit:
-                mapping[end - size : end] = line
-                words[COMMITTED] = committed = committed + size + ONE_EVENT
-        if end > limit:
-            self._append_rolling_over(line)
-        elif end > self._alarm_tail or committed >= self._alarm_committed:
-            self._raise_alarm()
-        if self._aside:
-            self.append_set_aside(may_wait=True)
+        aside = self._aside
+        try:
+            if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+                own = self._waiting(line)
+                aside.append(own)
+                return
+            try:
+                lock.acquire()
+                while True:
+                    if aside or line is None:
+                        after = 0
+                        if own is None:
+                            own = self._waiting(line)
+                            aside.append(own)
+                        turn = self._next_turn()
+                        if turn is None:
+                            end = _BEHIND_ALL
+                            break
+                        line = turn.line
+                    size = len(line)
+                    mapping, words, limit, _ = self._live
+                    committed = words[COMMITTED]
+                    tail = committed & TAIL_MASK
+                    end = tail + size
+                    if end > limit:
+                        if turn is not None:
+                            # A signal handler has forked, and this is the child: the room is the parent's, as the event.
+                            break
+                        aside.append(NOBODY)  # only to have the line join the queue, above
+                        continue
+                    numbering = self._numbering
+                    if numbering:
+                        if self._news and turn is None:
+                            aside.append(NOBODY)
+                            continue
+                        following = self._next_number
+                        if not line[-1]:
+                            line = line[:-_PLACE_BYTES] + numbering % following
+                            following += 1
+                            size = len(line)
+                            end = tail + size
+                    after = committed + size + ONE_EVENT
+                    mapping[tail:end] = line
+                    words[COMMITTED] = after
+                    if numbering:
+                        self._next_number = following  # type: ignore[possibly-undefined]  # set above
+                    if turn is None:
+                        break
+                    turn.settled = True
+                    self._note_appended(turn)
+                    line = None
+                lock.release()
+            except BaseException as error:
+                try:
+                    if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+                        if after:
+                            after = self._mend(after, following if numbering else None, turn)  # type: ignore[possibly-undefined]
+                        if isinstance(error, Exception) and own in aside:
+                            aside.remove(own)
+                finally:
+                    try:  # noqa: SIM105  # before a call of `suppress` there could be a signal
+                        lock.release()
+                    except RuntimeError:  # it is given back, or was not taken
+                        pass
+                raise
+            if end > self._alarm_tail or after >= self._alarm_committed:
+                self._raise_alarm()
+            if aside and own is not NOBODY:
+                self.append_set_aside(may_wait=True)
+        except Exception:  # an alarm that is lost costs an interval
+            settled = bool(after) or line is None if own is None else own in aside or own.settled
+            if not settled:
+                self._tally.failed += 1
+
+    def set_aside(self, line: bytes) -> None:
+        """Queue an event behind what the next append, or `append_set_aside`, will append."""
+        self._aside.append(self._waiting(line))
 
     def append_set_aside(self, *, may_wait: bool = False) -> None:
-        """Append what logging calls have set aside that interrupted an append in their own thread.
+        """Append what waits: what was logged inside append, or found no room.
 
         Not inside such a call itself (a signal handler that flushes): the interrupted frame may be rolling over.
 
         Args:
-            may_wait: whether to wait for room where the policy is to. If not, the lines stay set aside until there is.
+            may_wait: whether to wait for room where the policy is to.
         """
-        deadline = monotonic() + self._block_timeout_seconds
-        while self._aside and not self.interrupted:
-            with self._lock:
-                if not self._aside:
+        last = self._aside[-1:]
+        while last and not self.interrupted:
+            room = self._room.join()
+            try:
+                left_seconds = last[0].deadline - monotonic()
+                self.append(None)
+                hopeless = not may_wait or self._overflow != 'block' or left_seconds <= 0
+                if last[0].settled or hopeless:
                     return
-                line = self._aside[0]
-                size = len(line)
-                waits = self._overflow == 'block' and self._stock.could_ever_hold(size)
-                room = None
-                if not self._commit(line, self._aside):
-                    if waits and (not may_wait or monotonic() < deadline):
-                        room = self._room.join()
-                    else:
-                        self._reject('overflow', size, self._aside)
-            self._raise_alarm()
-            if room is not None:
-                if not may_wait:
-                    self._room.leave(room)
-                    return
-                if not room.wait(deadline - monotonic()):
-                    self._room.leave(room)
+                room.wait(left_seconds)
+            finally:
+                self._room.leave(room)
 
     @property
     def interrupted(self) -> bool:
@@ -152,16 +253,23 @@ class AppendSide:
 
     def reject(self, reason: str, size_bytes: int) -> None:
         """Count an event that was accepted from the program and will not be queued."""
-        with self._lock:
-            self._reject(reason, size_bytes, [])
+        own = None
+        try:
+            own = Waiting(b'', size_bytes, 0.0, reason)
+            self._aside.append(own)
+            if not self.interrupted:
+                self.append(None)
+        except Exception:
+            if own is None or not (own in self._aside or own.settled):
+                self._tally.failed += 1
 
     def tell(self) -> None:
         """Append what there is to tell of events that were dropped: nothing, where events have no ids."""
 
+    @locked
     def account(self) -> Account:
         """Return what became of the events up to this moment."""
-        with self._lock:
-            return self._tally.account(appended=self.appended, set_aside=len(self._aside))
+        return self._tally.account(self.appended, [waiting for waiting in self._aside if not waiting.settled])
 
     @property
     def appended(self) -> int:
@@ -187,62 +295,76 @@ class AppendSide:
     @property
     def _in_use(self) -> tuple[Segment, ...]:
         """The segments that have room for events: a mere header, with which a spool begins, must not keep a real one out."""
-        return tuple(segment for segment in self._segments if segment.size_bytes > HEADER_BYTES)
+        return tuple([segment for segment in self._segments if segment.size_bytes > HEADER_BYTES])
 
-    def _append_rolling_over(self, line: bytes) -> None:
-        size = len(line)
-        deadline = monotonic() + self._block_timeout_seconds
-        while True:
-            with self._lock:
-                if self._commit(line, []):
-                    break
-                hopeless = self._overflow != 'block' or not self._stock.could_ever_hold(size)
-                if hopeless or monotonic() >= deadline:
-                    self._reject('overflow', size, [])
-                    return
-                room = self._room.join()
-            if not room.wait(deadline - monotonic()):
-                self._room.leave(room)
-        self._raise_alarm()
+    def _waiting(self, line: bytes | None) -> Waiting:
+        """Return what is to join the queue."""
+        if line is None:
+            return NOBODY
+        return Waiting(
+            line, len(line), monotonic() + (self._block_timeout_seconds if self.may_wait() else 0.0)
+        )
 
-    def _commit(self, line: bytes, waiting: list[bytes]) -> bool:
-        """Append a line after making room for it; return whether there is any. Call with the lock held.
+    def _mend(self, after: int, following: int | None, turn: Waiting | None) -> int:
+        """Complete a commit that an exception has interrupted; return the word it stored, 0 if it did not come to be."""
+        if self._live[1][COMMITTED] != after:
+            return 0
+        if following is not None:
+            self._next_number = following
+        if turn is not None:
+            turn.settled = True
+            self._note_appended(turn)
+        return after
 
-        Args:
-            line: the line.
-            waiting: lines of which it is the first, which it leaves; or none.
+    def _next_turn(self) -> Waiting | None:
+        """Return the first of those that wait, for which there is room; None if there is none. Call with the lock held.
+
+        Those that are to be dropped leave the queue here.
         """
-        size = len(line)
-        while self._make_room(size):
-            mapping, words, limit, _ = self._live
-            committed = words[COMMITTED]
-            end = (committed & TAIL_MASK) + size
-            # Not so in a child that a signal handler has forked here: there the room that was made is the parent's.
-            if end <= limit:
-                # As in append, and for the same reason: no call until the line has left those that wait, so that an
-                # exception thrown into this thread neither loses it nor queues it twice.
-                mapping[end - size : end] = line
-                words[COMMITTED] = committed + size + ONE_EVENT
-                del waiting[:1]
-                return True
-        return False
+        aside = self._aside
+        while aside:
+            waiting = aside[0]
+            if waiting.settled:
+                self._note_appended(waiting)
+                continue
+            reason = waiting.reason
+            if not reason:
+                if self._make_room(waiting.size_bytes):
+                    return waiting
+                may_fit = self._overflow == 'block' and self._stock.could_ever_hold(waiting.size_bytes)
+                if may_fit and monotonic() < waiting.deadline:
+                    return None
+                reason = 'overflow'
+            wholly(self._rejection(waiting, reason))
+        return None
 
-    def _reject(self, reason: str, size_bytes: int, waiting: list[bytes]) -> None:
-        """Count an event that is not queued; `waiting` as above. Call with the lock held."""
+    def _note_appended(self, turn: Waiting) -> None:
+        """Let go of what waits no more; twice is as good as once. Call with the lock held."""
+        aside = self._aside
+        if aside and aside[0] is turn:
+            del aside[0]
+
+    def _rejection(self, waiting: Waiting, reason: str) -> Callable[[], None]:
+        """Return what counts an event as dropped that is not queued. Call with the lock held."""
         tally = self._tally
-        # No call among these: counted and gone, or neither.
-        tally.rejected[reason] += 1
-        tally.dropped_bytes[reason] += size_bytes
-        del waiting[:1]
+        size_bytes = tally.dropped_bytes[reason] + waiting.size_bytes
+        return partial(self._store_rejected, waiting, reason, tally.rejected[reason] + 1, size_bytes)
+
+    def _store_rejected(self, waiting: Waiting, reason: str, events: int, size_bytes: int) -> None:
+        self._tally.rejected[reason] = events
+        waiting.settled = True
+        self._tally.dropped_bytes[reason] = size_bytes
+        self._note_appended(waiting)
 
     def _make_room(self, size: int, *, may_drop: bool = True) -> bool:
         """See to it that the newest segment has room for a line. Call with the lock held."""
         _, words, limit, segments = self._live
         if (words[COMMITTED] & TAIL_MASK) + size <= limit:
             return True
-        if sum(segment.head != segment.tail for segment in segments) > 1:
-            self._stock.grow()  # a backlog, not just the end of a segment
-        segment = self._stock.draw(size, self._in_use)
+        stock = self._stock
+        if sum([segment.head != segment.tail for segment in segments]) > 1:
+            stock.grow()  # a backlog, not just the end of a segment
+        segment = stock.draw(size, self._in_use)
         if (
             segment is None
             and may_drop
@@ -250,40 +372,50 @@ class AppendSide:
             and self._dropping_would_help(size)
         ):
             while segment is None and self._drop_oldest():
-                segment = self._stock.draw(size, self._in_use)
-        if segment is None:
+                segment = stock.draw(size, self._in_use)
+        # In a child that a signal handler has forked meanwhile, the stock is another one, and the segment is the parent's.
+        if segment is None or self._stock is not stock:
             return False
         # An exception that comes here leaves a segment behind, which `tidy` finds.
         self._store.begin(segment, self.appended)
-        self._live = live_of((*self._in_use, segment))
+        live = live_of((*self._in_use, segment))
+        if self._stock is stock:
+            self._live = live
         return True
 
     def _dropping_would_help(self, size: int) -> bool:
         """Return whether a line would fit if all was dropped that can be: else nothing should be."""
         newest = self._segments[-1]
-        kept = (segment for segment in self._in_use if segment is newest or not segment.droppable)
+        kept = [segment for segment in self._in_use if segment is newest or not segment.droppable]
         return self._stock.would_fit(size, kept)
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
-        segments = self._segments
-        for segment in segments[:-1]:
-            if not segment.droppable:
-                continue
-            self._note_dropping(segment)
-            remaining = live_of(tuple(other for other in segments if other is not segment))
-            lost = segment.events - segment.head_events
-            size_bytes = segment.tail - segment.head
-            # No call among these, so that nothing can come between: counted and gone, or neither.
-            self._tally.dropped['overflow'] += lost
-            self._tally.dropped_bytes['overflow'] += size_bytes
-            self._live = remaining
-            segment.origin.discard(segment)
-            return True
+        for segment in self._segments[:-1]:
+            if segment.droppable:
+                wholly(self._dropping(segment))
+                segment.origin.discard(segment)
+                return True
         return False
 
+    def _dropping(self, segment: Segment) -> Callable[[], None]:
+        """Return what takes a segment out and counts its events as dropped. Call with the lock held."""
+        live = self._live
+        remaining = live_of(tuple([other for other in live[3] if other is not segment]))
+        tally = self._tally
+        events = tally.dropped['overflow'] + segment.events - segment.head_events
+        size_bytes = tally.dropped_bytes['overflow'] + segment.tail - segment.head
+        return partial(self._store_dropped, live, remaining, events, size_bytes)
+
+    def _store_dropped(self, live: Live, remaining: Live, events: int, size_bytes: int) -> None:
+        # Neither: a signal handler has forked, and this is the child.
+        if self._live is live or self._live is remaining:
+            self._live = remaining
+            self._tally.dropped['overflow'] = events
+            self._tally.dropped_bytes['overflow'] = size_bytes
+
     def _note_dropping(self, segment: Segment) -> None:
-        """Take note that the events of a segment are about to be dropped."""
+        """Take note that the events of a dead producer's segment are about to be dropped."""
 
     def _raise_alarm(self) -> None:
         """Wake delivery, once for each time that it armed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii as _text
 
 from firefighter._event_ids import DROPPED, PRODUCER, Dropped, dropped_in, with_place
 from firefighter._spool.segment import Segment
@@ -32,23 +33,26 @@ _TOLD_BEGINS = b',"%s":[' % DROPPED.encode()
 _BODY_BYTES = 256
 _RANGE_BYTES = 192
 
+_PRODUCER_IS = f',"{PRODUCER}":'
+
 Ranges = tuple[Dropped, ...]
 
 
 def marker(dropped: Iterable[Dropped], teller: str, now_unix_seconds: float) -> bytes:
     """Return the event that tells of dropped ones, with a place for its own id."""
-    event = {
-        'timestamp': timestamp(now_unix_seconds),
-        'level': 'WARNING',
-        'logger': 'firefighter',
-        'message': 'events dropped',
-        DROPPED: [
-            {'first': first, 'last': last, 'reason': reason} | ({} if whose == teller else {PRODUCER: whose})
+    # Not by `json.dumps`, which makes functions where there may be no memory for them (see `appending`).
+    ranges = ','.join(
+        [
+            f'{{"first":{first},"last":{last},"reason":{_text(reason)}'
+            f'{"" if whose == teller else _PRODUCER_IS + _text(whose)}}}'
             for whose, first, last, reason in dropped
-        ],
-    }
-    # Not orjson: this is rare, and the harness that interrupts the spool on every Python has nothing installed.
-    return with_place(json.dumps(event, separators=(',', ':')).encode() + b'\n')
+        ]
+    )
+    event = (
+        f'{{"timestamp":"{timestamp(now_unix_seconds)}","level":"WARNING","logger":"firefighter",'
+        f'"message":"events dropped","{DROPPED}":[{ranges}]}}\n'
+    )
+    return with_place(event.encode())
 
 
 def most_bytes(dropped: Ranges) -> int:
@@ -56,10 +60,14 @@ def most_bytes(dropped: Ranges) -> int:
     return _BODY_BYTES + _RANGE_BYTES * len(dropped) if dropped else 0
 
 
+def _order(dropped: Dropped) -> tuple[str, int, int]:
+    return dropped.producer, dropped.first, -dropped.last
+
+
 def joined(dropped: Iterable[Dropped]) -> Ranges:
     """Return the same in order and with as few ranges as can be: what lies within another goes without saying."""
     ranges: list[Dropped] = []
-    for dropped_ in sorted(dropped, key=lambda each: (each.producer, each.first, -each.last)):
+    for dropped_ in sorted(dropped, key=_order):
         before = ranges[-1] if ranges else None
         if before is None or before.producer != dropped_.producer or before.last + 1 < dropped_.first:
             ranges.append(dropped_)
@@ -91,14 +99,14 @@ def with_neighbours(news: Ranges, told: Iterable[Dropped]) -> Ranges:
     again. So these are one range, and not one more for each. There are never more ranges than before.
     """
     wholes = joined((*news, *told))
-    return joined(
-        next(
+    grown: list[Dropped] = []
+    for part in news:
+        grown += [
             whole
             for whole in wholes
             if whole.producer == part.producer and whole.first <= part.first and part.last <= whole.last
-        )
-        for part in news
-    )
+        ][:1]
+    return joined(grown)
 
 
 def dropped_event(line: bytes, reason: str) -> Ranges:

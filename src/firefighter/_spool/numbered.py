@@ -1,30 +1,29 @@
 """The spool that gives each event an id, and tells of those that were dropped.
 
-**Numbers.** An event's number is put in while the lock is held, with the copy: so the order of the numbers is that of the
-lines. The line comes with a place at its end, of which the id takes as much as it needs; what is left beyond the tail is
-NUL, as everything there. How long the id is depends on the digits of the number, which is looked up and not
-counted: between the copy and the last store there must be no call. A number is used up by the store behind the one
-that commits.
+**Numbers.** An event's number is put in while the lock is held, before the copy: so the order of the numbers is that of the
+lines. The line comes with a place at its end, which gives way to the id. A number is used up by the store behind the one that
+commits. All that is in `append`; here is what a number and a drop have to do with each other.
 
 **What is dropped** has used up its number, too. It is `_news` until a marker tells of it, which is appended before the next
 event: into the new segment when room was made by dropping the oldest; with the first room when there was none; by
 delivery when no event comes. A marker that is dropped itself is news again, with all that it has told.
 
-A number is not used up, and no marker left, by what a signal handler or destructor logs while its own thread is inside the
-spool, and is dropped at once (as oversize, say): the frame below may be about to use it. It is only counted.
+What append itself fails at is only counted: it uses up no number, and no marker tells of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from math import inf
 from time import time
 
-from firefighter._event_ids import PLACE, id_format
+from firefighter._event_ids import Dropped, id_format
+from firefighter._lock import locked
 from firefighter._spool.appending import OverflowPolicy
 from firefighter._spool.events import Spooled
 from firefighter._spool.lines import text_of
 from firefighter._spool.markers import (
-    Ranges,
     added,
     dropped_event,
     dropped_range,
@@ -34,13 +33,26 @@ from firefighter._spool.markers import (
     told_in,
     with_neighbours,
 )
-from firefighter._spool.segment import COMMITTED, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import Store
+from firefighter._spool.waiting import Waiting
 
 __all__ = ['NumberedSpool']
 
-_PLACE_BYTES = len(PLACE)
+
+class Marker(Waiting):
+    """A marker that is about to be appended.
+
+    Attributes:
+        markers: how many there are when it is.
+    """
+
+    __slots__ = ('markers',)
+
+    def __init__(self, line: bytes, markers: int) -> None:
+        super().__init__(line, len(line), inf)
+        self.markers = markers
 
 
 class NumberedSpool(Spool):
@@ -64,65 +76,21 @@ class NumberedSpool(Spool):
     ) -> None:
         super().__init__(max_bytes, overflow, block_timeout_seconds, wake, store)
         self._producer = producer_id.hex()
-        self._id = id_format(producer_id)
-        self._uncounted = uncounted
+        self._numbering = id_format(producer_id)
         self._next_number = 0
-        # The first number with more digits, and the bytes of an id below it.
-        self._digits = 10, len(self._id % 0)
-        self._news: Ranges = ()
-
-    def append(self, line: bytes) -> None:
-        """Queue an event, which gets an id where the line ends with a place for one."""
-        if line[-1]:
-            super().append(line)
-            return
-        size = len(line)
-        lock = self._lock
-        if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
-            self._aside.append(line)
-            return
-        if self._aside:
-            self.append_set_aside(may_wait=True)
-        with lock:
-            mapping, words, limit, _ = self._live
-            committed = words[COMMITTED]
-            tail = committed & TAIL_MASK
-            place = tail + size - _PLACE_BYTES
-            number = self._next_number
-            more_digits, id_bytes = self._digits
-            end = place + id_bytes
-            fits = tail + size <= limit and number < more_digits and not self._news
-            if fits:
-                mapping[tail : tail + size] = line
-                mapping[place:end] = self._id % number
-                words[COMMITTED] = committed = committed + end - tail + ONE_EVENT
-                self._next_number = number + 1
-        if not fits:
-            self._append_rolling_over(line)
-        elif end > self._alarm_tail or committed >= self._alarm_committed:
-            self._raise_alarm()
-        if self._aside:
-            self.append_set_aside(may_wait=True)
-
-    def reject(self, reason: str, size_bytes: int) -> None:
-        """Count an event that was accepted from the program and will not be queued; it uses up a number."""
-        if reason in self._uncounted or self.interrupted:
-            with self._lock:
-                super()._reject(reason, size_bytes, [])
-        else:
-            super().reject(reason, size_bytes)
+        self._news = ()
+        self._uncounted = uncounted
+        self._asked_to_tell = False
 
     def tell(self) -> None:
         """Append a marker for what was dropped since the last one, if there is room without dropping more."""
         if self._news and not self.interrupted:
-            with self._lock:
-                self._make_room(0, may_drop=False)
+            self._asked_to_tell = True
+            self.append(None)
 
     def drop(self, events: list[Spooled], reason: str) -> None:
         """Count events that were taken as dropped, and let go of them."""
-        dropped = [told for event in events for told in dropped_event(text_of(event), reason)]
-        with self._lock:
-            self._news = joined((*self._news, *dropped))
+        self._add_news([told for event in events for told in dropped_event(text_of(event), reason)])
         super().drop(events, reason)
 
     def abandon(self) -> None:
@@ -132,78 +100,63 @@ class NumberedSpool(Spool):
 
     # Inside.
 
-    def _commit(self, line: bytes, waiting: list[bytes]) -> bool:
-        has_place = not line[-1]
-        while self._make_room(len(line)):
-            live = self._live
-            mapping, words, limit, _ = live
-            number = self._next_number
-            whole = line[:-_PLACE_BYTES] + self._id % number if has_place else line
-            size = len(whole)
-            committed = words[COMMITTED]
-            end = (committed & TAIL_MASK) + size
-            # The second is not so in a child that a signal handler has forked here.
-            if end <= limit and self._live is live:
-                # No call among these, as in `Spool._commit`.
-                mapping[end - size : end] = whole
-                words[COMMITTED] = committed + size + ONE_EVENT
-                self._next_number = number + has_place
-                del waiting[:1]
-                self._count_digits()
-                return True
-        return False
+    @locked
+    def _add_news(self, dropped: Iterable[Dropped]) -> None:
+        self._news = joined((*self._news, *dropped))
 
-    def _reject(self, reason: str, size_bytes: int, waiting: list[bytes]) -> None:
+    def _next_turn(self) -> Waiting | None:
+        turn = super()._next_turn()
+        if not self._news:
+            return turn
+        if turn is None:
+            asked, self._asked_to_tell = self._asked_to_tell and not self._aside, False
+            if not asked or not self._make_room(0, may_drop=False):
+                return None
+        return self._marker()
+
+    def _marker(self) -> Marker:
+        """Return what tells the news; there is room for it."""
+        segments = self._segments
+        newest = segments[-1]
+        news = with_neighbours(self._news, [dropped for segment in segments for dropped in segment.told])
+        turn = Marker(marker(news, self._producer, time()), self._tally.markers + 1)
+        # Before it is so: where it does not come to be, the same is told twice.
+        newest.told = joined((*newest.told, *news))
+        return turn
+
+    def _note_appended(self, turn: Waiting) -> None:
+        if isinstance(turn, Marker):
+            self._tally.markers = turn.markers
+            self._news = ()
+        else:
+            super()._note_appended(turn)
+
+    def _rejection(self, waiting: Waiting, reason: str) -> Callable[[], None]:
+        count = super()._rejection(waiting, reason)
+        if reason in self._uncounted:
+            return count
         number = self._next_number
         news = added(self._news, self._producer, number, reason)
-        tally = self._tally
-        # No call among these: counted, told and used up, or none of it.
-        tally.rejected[reason] += 1
-        tally.dropped_bytes[reason] += size_bytes
-        self._next_number = number + 1
-        self._news = news
-        del waiting[:1]
+        return partial(self._store_numbered, number + 1, news, count)
 
     def _make_room(self, size: int, *, may_drop: bool = True) -> bool:
-        """See to it that there is room for a line, and that what was dropped before it has been told."""
-        while super()._make_room(size + most_bytes(self._news), may_drop=may_drop):
-            if not self._news or self._tell(size):
+        """See to it that there is room for a line, and before it for what there is to tell."""
+        while True:
+            news = self._news
+            if not super()._make_room(size + most_bytes(news), may_drop=may_drop):
+                return False
+            if self._news is news:
                 return True
-        return False
 
-    def _tell(self, size: int) -> bool:
-        """Append a marker where it leaves room for a line; return whether it did."""
-        live = self._live
-        mapping, words, limit, segments = live
-        newest = segments[-1]
-        told = tuple(dropped for segment in segments for dropped in segment.told)
-        news = with_neighbours(self._news, told)
-        number = self._next_number
-        whole = marker(news, self._producer, time())[:-_PLACE_BYTES] + self._id % number
-        marker_bytes = len(whole)
-        told = joined((*newest.told, *news))
-        committed = words[COMMITTED]
-        end = (committed & TAIL_MASK) + marker_bytes
-        if end + size <= limit and self._live is live:
-            # No call among these: told or not.
-            mapping[end - marker_bytes : end] = whole
-            words[COMMITTED] = committed + marker_bytes + ONE_EVENT
-            self._next_number = number + 1
-            self._tally.markers += 1
-            newest.told = told
-            self._news = ()
-            self._count_digits()
-            return True
-        return False
+    def _dropping(self, segment: Segment) -> Callable[[], None]:
+        drop = super()._dropping(segment)
+        news = joined((*self._news, *dropped_range(segment, 'overflow'), *segment.told))
+        return partial(self._store_numbered, self._next_number, news, drop)
+
+    def _store_numbered(self, following: int, news: tuple[Dropped, ...], store: Callable[[], None]) -> None:
+        self._next_number = following
+        self._news = news
+        store()
 
     def _note_dropping(self, segment: Segment) -> None:
-        told = segment.told if segment in self._segments else told_in(segment)
-        dropped = dropped_range(segment, 'overflow')
-        with self._lock:
-            self._news = joined((*self._news, *dropped, *told))
-
-    def _count_digits(self) -> None:
-        more_digits, id_bytes = self._digits
-        while self._next_number >= more_digits:
-            more_digits, id_bytes = more_digits * 10, id_bytes + 1
-        self._digits = more_digits, id_bytes
+        self._add_news((*dropped_range(segment, 'overflow'), *told_in(segment)))

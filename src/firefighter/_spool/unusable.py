@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 __all__ = ['SpoolUnusable', 'explained']
 
@@ -42,17 +40,25 @@ class SpoolUnusable(Exception):  # noqa: N818 - a state of the directory, which 
         self.errno = number
 
 
-@contextmanager
-def explained(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn an error of the file system into SpoolUnusable.
+class explained:  # noqa: N801  # read as what it does
+    """Turn an error of the file system into SpoolUnusable, in a `with` block.
+
+    No generator: append comes here, and where there is no memory for one, CPython 3.12 and 3.13 crash.
 
     Args:
         path: what the message is about. (Opened relative to descriptors, the error itself knows the last name only.)
     """
-    try:
-        yield
-    except OSError as error:
-        what = error.strerror or type(error).__name__
-        advice = _ADVICE.get(error.errno or 0)
-        reason = f'{os.fspath(path)}: {what}' + (f'; {advice}' if advice else '')
-        raise SpoolUnusable(reason, error.errno) from error
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """Raise SpoolUnusable in the place of an OSError."""
+        if isinstance(error, OSError):
+            what = error.strerror or type(error).__name__
+            advice = _ADVICE.get(error.errno or 0)
+            reason = f'{os.fspath(self._path)}: {what}' + (f'; {advice}' if advice else '')
+            raise SpoolUnusable(reason, error.errno) from error
