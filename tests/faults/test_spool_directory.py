@@ -165,3 +165,21 @@ except subprocess.CalledProcessError:
 assert unmappable(place / 'merged') is None
 create(place / 'merged', BAR).release()
 """)
+
+
+def test_a_chroot_whose_root_is_no_mount_point_is_recognised(as_root_of_a_namespace):
+    """The list of mounts has no line for "/" there."""
+    as_root_of_a_namespace("""
+import ctypes
+mount('-t', 'tmpfs', 'tmpfs', place)
+root = place / 'root'
+(root / 'proc').mkdir(parents=True)
+mount('--rbind', '/proc', root / 'proc')
+os.chroot(root)
+os.chdir('/')
+mounts = [line.split()[4] for line in Path('/proc/self/mountinfo').read_text().splitlines()]
+assert '/proc' in mounts and '/' not in mounts, mounts
+assert unmappable('/spool') is None, unmappable('/spool')
+assert 'it is on proc' in unmappable('/proc/self')
+create(Path('/spool'), BAR).release()
+""")

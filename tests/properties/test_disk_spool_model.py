@@ -102,10 +102,7 @@ class Process:
 
     @property
     def producer(self) -> str:
-        return self.disk._directory.id.hex()
-
-    def estates(self):
-        return [estate.directory for estate in self.disk._adoption._estates if estate.left]
+        return self.disk._store.directory.id.hex()
 
     def look(self) -> None:
         self.now += LOOK_INTERVAL_SECONDS
@@ -113,7 +110,7 @@ class Process:
         assert trouble is None, trouble
 
     def die(self) -> None:
-        for held in (self.disk._directory, *self.estates()):
+        for held in (self.disk._store.directory, *self.disk._adoption.directories):
             held.release()
 
 
@@ -289,6 +286,37 @@ class DiskMachine(RuleBasedStateMachine):
             lost += len(set(written.lines) - written.settled)
         assert process.spool.account().dropped.get('overflow', 0) - dropped == lost
 
+    @rule(data=st.data(), seed=st.integers(0, 2**32))
+    def release_what_was_adopted(self, data, seed):
+        """Whoever adopts it next gets what is not settled, and nothing else."""
+        process = self.processes[self.pick(data)]
+        dice = random.Random(seed)
+        share = dice.choice([0, 0, 0.1, 1])
+        on_way = [event for event in process.taken if dice.random() < share]
+        busy = {key_of(process, event.segment)[0] for event in on_way} - {process.producer}
+        before = {key_of(process, segment): segment for segment in process.spool._adopted}
+        adopted = process.spool.account().adopted
+        done = process.disk.release_adopted(process.spool, [event.segment for event in on_way])
+        left = {key_of(process, segment) for segment in process.spool._adopted}
+        assert (
+            {producer for producer, _ in left}
+            == busy
+            == {held.id.hex() for held in process.disk._adoption.directories}
+        )
+        assert done == (not busy)
+        unsettled = 0
+        for key in before.keys() - left:
+            written = self.files[key]
+            lines = [line for line in written.lines if line not in written.settled]
+            unsettled += len(lines)
+            if before[key]._erases and written.exact:
+                self.files[key] = Written(lines=lines, in_flight=written.in_flight, exact=False)
+        assert adopted - process.spool.account().adopted == unsettled
+        process.adopted -= unsettled
+        released = {before[key] for key in before.keys() - left}
+        process.taken = [event for event in process.taken if event.segment not in released]
+        self.forget_settled_files(process)
+
     @precondition(lambda self: len(self.processes) < 3)
     @rule()
     def another_process_starts(self):
@@ -369,7 +397,7 @@ class DiskMachine(RuleBasedStateMachine):
 
     def dead_files(self):
         alive = {process.producer for process in self.processes}
-        alive |= {held.id.hex() for process in self.processes for held in process.estates()}
+        alive |= {held.id.hex() for process in self.processes for held in process.disk._adoption.directories}
         return sorted(path for path in self.spool_dir.glob('*/*/*/*.spool') if path.parent.name not in alive)
 
     def path(self, key):
@@ -438,7 +466,7 @@ class DiskMachine(RuleBasedStateMachine):
     def die_in_the_middle(self, process, instructions, operation):
         """Run an operation, and let its process die as of an instruction in it; return whether it got so far."""
         snapshot = self.root / 'snapshot'
-        held = {process.producer} | {estate.id.hex() for estate in process.estates()}
+        held = {process.producer} | {held.id.hex() for held in process.disk._adoption.directories}
         held |= {path.parent.name for path in self.dead_files()}
         (folder,) = self.spool_dir.glob('*/bar-*')
 

@@ -146,10 +146,9 @@ class Process:
         assert self.disk.tidy(self.spool, self.now) is None
 
     def die(self):
-        self.disk._directory.release()
-        for estate in self.disk._adoption._estates:
-            if estate.left:
-                estate.directory.release()
+        self.disk._store.directory.release()
+        for directory in self.disk._adoption.directories:
+            directory.release()
 
 
 class NumberedDiskMachine(RuleBasedStateMachine):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -12,17 +12,17 @@ from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
 from firefighter._spool.files import SEGMENT_SUFFIX, TEMPORARY_PREFIX, read_and_map
 from firefighter._spool.layout import HEADER_BYTES
-from firefighter._spool.orphans import adopt_dead, regain
+from firefighter._spool.orphans import AT_ONCE, adopt_dead, regain
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.quarantine import Quarantine
 from firefighter._spool.recovery import Recovery, recover
-from firefighter._spool.segment import Segment
+from firefighter._spool.segment import Origin, Segment
 from firefighter._spool.unusable import SpoolUnusable
 
 __all__ = ['Adoption']
 
 
-class _Estate:
+class _Adopted:
     """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
 
     def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
@@ -32,13 +32,19 @@ class _Estate:
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment, and with the last one the directory."""
-        if segment.name in self.left:
-            self.left.discard(segment.name)
-            with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
-                self.directory.unlink(segment.name)
-                self._gone(segment.size_bytes)
-                if not self.left:
-                    _finish(self.directory)
+        if segment.name not in self.left:
+            return
+        self.left.discard(segment.name)
+        with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
+            self.directory.unlink(segment.name)
+            self._gone(segment.size_bytes)
+        if not self.left:
+            self.directory.remove_or_release()
+
+    def release(self) -> None:
+        """Let go of the directory: what is left in it is the next adopter's."""
+        self.left.clear()
+        self.directory.release()
 
 
 class Adoption:
@@ -53,6 +59,7 @@ class Adoption:
     Attributes:
         newer: producers left alone, since a later version has written their segments.
         trouble: what went wrong at the last look, in words.
+        expects_more: whether the last look has left some for the next one.
     """
 
     def __init__(
@@ -67,23 +74,36 @@ class Adoption:
         self._quarantine = quarantine
         self._gone = gone
         self._newer: set[bytes] = set()
-        self._estates: list[_Estate] = []
+        self._left_alone: set[bytes] = set()
+        self._adopted: list[_Adopted] = []
         self._boot_id = boot_id()
         self.trouble: str | None = None
+        self.expects_more = False
 
     @property
     def newer(self) -> int:
         """Producers left alone, since a later version has written their segments."""
         return len(self._newer)
 
+    @property
+    def directories(self) -> list[ProducerDirectory]:
+        """The dead producers' directories that are held."""
+        return [adopted.directory for adopted in self._adopted if adopted.left]
+
+    def leave(self, producer_id: bytes) -> None:
+        """Never take over a producer of this process, whose locks were lost: its events are in the spool already."""
+        self._left_alone.add(producer_id)
+
     def look(self, adopt: Callable[[Segment], None]) -> None:
         """Take over the dead producers that are there, and give each of their segments to `adopt`."""
         self.trouble = None
         try:
-            found = adopt_dead(self._spool_dir, self._destination, leave=self._newer)
+            found = adopt_dead(self._spool_dir, self._destination, leave=self._newer | self._left_alone)
         except SpoolUnusable as error:
             self.trouble = error.reason
             return
+        # There may be more than are taken at once.
+        self.expects_more = len(found) >= AT_ONCE
         for directory in found:
             try:
                 self._take_over(directory, adopt)
@@ -93,25 +113,44 @@ class Adoption:
 
     def regain(self) -> None:
         """Take the locks again whose descriptors something has closed."""
-        for estate in self._estates:
-            if estate.left and not estate.directory.held():
+        for adopted in self._adopted:
+            if adopted.left and not adopted.directory.held():
                 # Where another process has them now, it delivers the same events: nothing can be done about that.
-                estate.directory = (
-                    regain(self._spool_dir, self._destination, estate.directory.id) or estate.directory
+                adopted.directory = (
+                    regain(self._spool_dir, self._destination, adopted.directory.id) or adopted.directory
                 )
+
+    def release(self, release: Callable[[Origin], None], in_flight: Collection[Segment]) -> bool:
+        """Let go of the dead producers again, but for those whose events are on their way.
+
+        Args:
+            release: takes what came from there out of the spool.
+            in_flight: segments that events on their way are in.
+
+        Returns:
+            Whether none is left.
+        """
+        busy = [segment.origin for segment in in_flight]
+        for adopted in self._adopted:
+            if adopted not in busy:
+                release(adopted)
+                adopted.release()
+        self._adopted = [adopted for adopted in self._adopted if adopted.left]
+        return not self._adopted
 
     def abandon(self) -> None:
         """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
-        for estate in self._estates:
-            estate.directory.abandon()
+        for adopted in self._adopted:
+            adopted.directory.abandon()
+        self._adopted = []
 
     def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> None:
-        estate = _Estate(directory, self._gone)
+        adopted = _Adopted(directory, self._gone)
         segments = []
         try:
             for name in sorted(directory.listing()):
                 if name.endswith(SEGMENT_SUFFIX):
-                    segments += self._segments(estate, name)
+                    segments += self._segments(adopted, name)
                 elif name.startswith(TEMPORARY_PREFIX):
                     # The next segment, which it had ready: as large as a full one, and empty.
                     with suppress(SpoolUnusable):
@@ -124,43 +163,42 @@ class Adoption:
             )
             directory.release()
             return
-        estate.left = {segment.name for segment in segments}
+        adopted.left = {segment.name for segment in segments}
         if not segments:
-            _finish(directory)
+            directory.remove_or_release()
             return
-        self._estates = [other for other in self._estates if other.left]
-        self._estates.append(estate)
+        self._adopted = [other for other in self._adopted if other.left] + [adopted]
         for segment in segments:
             adopt(segment)
 
-    def _segments(self, estate: _Estate, name: str) -> list[Segment]:
+    def _segments(self, adopted: _Adopted, name: str) -> list[Segment]:
         """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
         try:
-            segment = self._segment(estate, name)
+            segment = self._segment(adopted, name)
         except (SpoolUnusable, OSError) as error:
             # The others must not wait for it. It stays, for people and for the next look.
-            self.trouble = f'{estate.directory.path / name}: {error}'
+            self.trouble = f'{adopted.directory.path / name}: {error}'
             return []
         return [segment] if segment else []
 
-    def _segment(self, estate: _Estate, name: str) -> Segment | None:
+    def _segment(self, adopted: _Adopted, name: str) -> Segment | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
-        data, mapping = read_and_map(estate.directory, name)
+        data, mapping = read_and_map(adopted.directory, name)
         if mapping is None:
-            estate.directory.unlink(name)
+            adopted.directory.unlink(name)
             return None
         header, reason = _header(data)
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
         recovery = recover(data, header, same_boot=same_boot)
         for torn in recovery.torn:
             self._put_aside(
-                f'{estate.directory.id.hex()}/{name}', torn.start, data[torn.start : torn.end], reason
+                f'{adopted.directory.id.hex()}/{name}', torn.start, data[torn.start : torn.end], reason
             )
         if not recovery.good:
-            estate.directory.unlink(name)
+            adopted.directory.unlink(name)
             return None
-        segment = Segment(mapping, estate, name)
+        segment = Segment(mapping, adopted, name)
         _resume(segment, recovery)
         return segment
 
@@ -169,12 +207,6 @@ class Adoption:
             self._quarantine.put(segment, offset, data, reason)
         except (OSError, SpoolUnusable) as error:  # they are counted; what is good must not wait for them
             self.trouble = f'torn bytes could not be put into quarantine: {error}'
-
-
-def _finish(directory: ProducerDirectory) -> None:
-    """Let go of a directory whose events are settled; it stays where something in it could not be read."""
-    if not directory.remove():
-        directory.release()
 
 
 def _header(data: bytes) -> tuple[headers.Header | None, str]:

@@ -1,24 +1,27 @@
 """A file descriptor that knows which file it was opened for.
 
 Programs that turn into daemons close every descriptor, and the next file that anything opens gets the number. So a number
-is never used to decide, nor closed, before the file behind it has been looked at.
+is never used to decide, nor closed, before the file behind it has been looked at; and one that was found to stand for
+something else is forgotten, since our next file may be the same one under the same number.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 
 __all__ = ['Descriptor']
 
 
 class Descriptor:
-    """An open file or directory.
+    """An open file or directory. It closes itself when nobody refers to it any more.
 
     Args:
         fd: the number. From now on it is this object's to close.
 
     Attributes:
-        fd: the number; -1 once it is closed.
+        fd: the number; -1 once it is closed, or stands for another file.
         status: what `os.fstat` said of the file when it was opened.
     """
 
@@ -28,12 +31,22 @@ class Descriptor:
         self.fd = fd
         self.status = os.fstat(fd)
 
+    def __del__(self) -> None:
+        # Without unlocking: in a forked child the lock is the parent's.
+        try:  # noqa: SIM105 - when the interpreter ends, what is imported here may be gone already
+            self.close()
+        except Exception:
+            pass
+
     def ours(self) -> bool:
         """Return whether the number still stands for that file."""
         try:
-            return os.path.samestat(os.fstat(self.fd), self.status)
+            ours = os.path.samestat(os.fstat(self.fd), self.status)
         except OSError:
-            return False
+            ours = False
+        if not ours:
+            self.fd = -1
+        return ours
 
     def is_at(self, path: str | os.PathLike[str], parent: int | None = None) -> bool:
         """Return whether the path (relative to the directory `parent`) leads to that file."""
@@ -42,8 +55,31 @@ class Descriptor:
         except OSError:
             return False
 
-    def close(self) -> None:
-        """Close it, if it is still ours."""
-        if self.ours():
-            os.close(self.fd)
-        self.fd = -1
+    def close(self, *, unlock: bool = False) -> None:
+        """Close it, if it is still ours; when another thread does the same, one of them closes it.
+
+        Args:
+            unlock: whether to unlock it first, also for forked children that have it open.
+        """
+        if not self.ours():
+            return
+        with suppress(OSError):
+            # No call between these: of two threads one gets the number, and an exception thrown into it does not lose it.
+            fd, self.fd = self.fd, -1
+            if fd < 0:
+                return
+            try:
+                if unlock:
+                    _unlock(fd)
+            finally:
+                os.close(fd)
+
+
+def _unlock(fd: int) -> None:
+    if sys.platform != 'win32':
+        with suppress(
+            OSError, ImportError
+        ):  # closing it does the same, unless a child has it; some Pythons have no locks
+            import fcntl  # noqa: PLC0415 - Windows has none
+
+            fcntl.flock(fd, fcntl.LOCK_UN)

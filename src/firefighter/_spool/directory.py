@@ -58,6 +58,9 @@ def destination_folder(
 ) -> Iterator[PrivateDirectory]:
     """Open the folder that our producers of a destination are in; with `make`, make what is missing."""
     uid = str(our_uid())  # first: on Windows this is where it ends
+    if not spool_dir.is_absolute():
+        # It would lead elsewhere with each change of the working directory.
+        raise SpoolUnusable(f'{spool_dir}: not an absolute path')
     with (
         open_shared(spool_dir, make=make) as shared,
         shared.directory(uid, make=make) as ours,
@@ -113,6 +116,6 @@ def _about() -> bytes:
         'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'host': platform.node(),
         # A program that embeds Python may have none.
-        'program': next(iter(getattr(sys, 'argv', ())), ''),
+        'program': str(next(iter(getattr(sys, 'argv', ())), '')),
     }
     return json.dumps(about).encode() + b'\n'

@@ -1,34 +1,43 @@
-"""A spool's place on disk: the producer's directory, the store in it, and the orphans beside it."""
+"""A spool's place on disk: the producer's directory, the store in it, and what dead producers have left beside it."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Collection
+from dataclasses import asdict
 from math import inf
 from pathlib import Path
 
-from firefighter._lifecycle import not_forking
+from firefighter._process import not_forking
 from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
+from firefighter._spool.header import has_room_for
 from firefighter._spool.kept import dead_letters_of, quarantine_of
 from firefighter._spool.mapping import prepare_to_map
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.orphans import regain
-from firefighter._spool.producer import ProducerDirectory
+from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.stock import Store
+from firefighter._spool.unusable import SpoolUnusable, explained
 
 __all__ = ['Disk']
 
 # Between two looks for dead producers. A new process looks at once; this is for those that die while others live.
 LOOK_INTERVAL_SECONDS = 30.0
 
+# Somebody who flushes again and again does not walk through the directory each time.
+_MOMENT_SECONDS = 1.0
+
 
 class Disk:
     """What a handler's spool has on disk, in one process.
+
+    It is open from `open` to `close`: then the spool makes its segments in a directory of its own. Open or not, `tidy` takes
+    over what dead producers have left, and `release_adopted` gives it back. One thread at a time may do anything.
 
     Args:
         spool_dir: the directory of the user's.
@@ -38,6 +47,8 @@ class Disk:
         producer_id: what to call the first directory, where the events have it in their ids; if not, a random id.
 
     Attributes:
+        usable: False once a directory could not be made, also for one that was lost: then the spool is in memory, until `open`
+            succeeds.
         quarantine: where torn bytes of dead producers are put.
         dead_letters: where events are put that Firehose refuses.
     """
@@ -57,8 +68,10 @@ class Disk:
         # Orphans must not silence the living.
         reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
         self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes, reserved_bytes)
-        self._directory: ProducerDirectory | None = None
         self._store: FileStore | None = None
+        # What the spool's segments were made of, and their bound, before `open`.
+        self._before: tuple[Store, int] = MemoryStore(), max_spool_bytes
+        self.usable = True
         self._looked_at = -inf
         self.quarantine = quarantine_of(spool_dir, destination)
         self.dead_letters = dead_letters_of(spool_dir, destination)
@@ -67,50 +80,78 @@ class Disk:
     @property
     def is_open(self) -> bool:
         """Whether the spool is there."""
-        return self._directory is not None
+        return self._store is not None
 
     @property
     def path(self) -> Path | None:
         """The producer's directory, while the spool is there."""
-        return self._directory.path if self._directory else None
+        store = self._store
+        return store.directory.path if store else None
 
     @property
     def newer_producers(self) -> int:
         """Dead producers left alone, since a later version has written their segments."""
         return self._adoption.newer
 
+    @property
+    def expects_more(self) -> bool:
+        """Whether there may be more of the dead than are taken over at once."""
+        return self._adoption.expects_more
+
+    @property
+    def next_look_at(self) -> float:
+        """The time, of the clock that `tidy` is given, from which on `tidy` looks for dead producers again."""
+        return self._looked_at + LOOK_INTERVAL_SECONDS
+
     def open(self, spool: Spool) -> None:
-        """Have the spool's segments made there from now on.
+        """Have the spool's segments made there from now on; do nothing where they are.
 
         Raises:
             SpoolUnusable: a spool cannot be kept there; with the reason, and what to do.
         """
-        reason = unmappable(self._spool_dir)
-        if reason is not None:
-            raise SpoolUnusable(reason)
-        # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
-        with not_forking():
-            self._directory = create(self._spool_dir, self._destination, self._producer_id)
-            self._producer_id = None  # a later one is another directory
-            prepare_to_map()
-        self._store = FileStore(self._directory, self._destination, self._bound)
-        spool.use(self._store, self._max_spool_bytes)
+        try:
+            store = self._store or self._make_store()
+        except SpoolUnusable:
+            self.usable = False
+            raise
+        if not spool.uses(store):
+            self._before = spool.use(store, self._max_spool_bytes)
+            spool.seal_others(store)  # what came while it was closed is in memory; nothing else is to be
+        self.usable = True
 
-    def tidy(self, spool: Spool, now: float) -> str | None:
+    def examine(self, spool: Spool) -> None:
+        """Make the directory, and let go of it again.
+
+        Raises:
+            SpoolUnusable: as `open`.
+        """
+        producer_id = self._producer_id
+        try:
+            self.open(spool)
+            self.close(spool)
+        finally:
+            self._producer_id = producer_id
+
+    def tidy(self, spool: Spool, now: float, *, adopts: bool = True) -> str | None:
         """Do what has to be done now and then, on the delivery side; return what went wrong, in words.
 
         Args:
             spool: the spool that adopts.
             now: the time in seconds, of a clock that does not jump.
+            adopts: whether to look for dead producers, where it is time for it.
         """
         moved = None
-        if self._directory is not None and not self._directory.held():
-            # Before looking for the dead: without the locks we look like one of them.
-            self._adoption.regain()
-            moved = self._relocate(spool)
-        if now - self._looked_at >= LOOK_INTERVAL_SECONDS:
+        lost = self._store if self._store and not self._store.directory.held() else None
+        # Before looking for the dead: without the locks we look like one of them.
+        if lost or (self._store is None and self._adoption.directories):
+            with not_forking():  # a lock that a child inherits, see `_make_store`
+                self._adoption.regain()
+        if lost:
+            moved = self._regain(lost) or self._relocate(spool, lost)
+        due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
+        if adopts and due:
             self._looked_at = now
-            with not_forking():  # for the same reason
+            with not_forking():  # as above
                 self._adoption.look(spool.adopt)
             self._bound.look()
             while self._bound.excess_bytes:
@@ -123,39 +164,90 @@ class Disk:
             self._store.trouble = None
         return trouble
 
+    def look_at_once(self) -> None:
+        """Have the next `tidy` look for dead producers, however long ago the last look was."""
+        self._looked_at = -inf
+
+    def look_soon(self, now: float) -> None:
+        """The same, unless the last look was a moment ago."""
+        if now - self._looked_at > _MOMENT_SECONDS:
+            self.look_at_once()
+
+    def release_adopted(self, spool: Spool, in_flight: Collection[Segment]) -> bool:
+        """Let others have what dead producers have left, but for the producers whose events are on their way.
+
+        Args:
+            spool: the spool that has adopted it. What it has given to delivery of the others is not to be settled any more.
+            in_flight: the segments of the events that are on their way.
+
+        Returns:
+            Whether nothing adopted is left here.
+        """
+        return self._adoption.release(spool.release_adopted, in_flight)
+
     def close(self, spool: Spool) -> None:
-        """Remove the directory if everything in it is settled; otherwise it stays, held until the process ends."""
-        if self._directory is None or spool.settled_through < spool.appended:
+        """Let go of our own directory, and remove it, once everything in it is settled; until then do nothing."""
+        store = self._store
+        if store is None or spool.settled_through < spool.appended:
             return
-        if not self._directory.held():
-            self._relocate(spool)
+        held = store.directory.held() or self._regain(store)
+        # What a thread that is late appends from here on goes into the segment that is sealed next, or to memory.
+        spool.use(*self._before)
         spool.seal()
         spool.tidy()
-        with suppress(SpoolUnusable):  # then it stays for whoever looks next, who finds nothing to deliver
-            self._remove()
-
-    def _remove(self) -> None:
-        if self._directory is None or self._directory.remove():
-            self._directory = self._store = None
+        if spool.has_segments_of(store):
+            spool.use(store, self._max_spool_bytes)
+            return
+        store.sweep(())
+        self._store = None
+        if held:
+            store.directory.remove_or_release()
+        else:
+            store.directory.release()
 
     def abandon(self) -> None:
-        """Let go of it in a forked child, without unlocking: it stays the parent's."""
-        if self._directory is not None:
-            self._directory.abandon()
+        """Let go of everything in a forked child, without unlocking: it stays the parent's."""
+        if self._store is not None:
+            self._store.directory.abandon()
+            self._store = None
         self._adoption.abandon()
+        self._looked_at = inf
 
-    def _relocate(self, spool: Spool) -> str:
-        """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""
-        path, old, store = self.path, self._directory, self._store
-        regained = regain(self._spool_dir, self._destination, old.id) if old else None
-        if regained and store:
-            self._directory = regained
+    def _make_store(self) -> FileStore:
+        # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
+        with explained(self._spool_dir), not_forking():
+            reason = unmappable(self._spool_dir)
+            if reason is not None:
+                raise SpoolUnusable(reason)
+            if not has_room_for(self._destination.stream, asdict(self._destination)):
+                raise SpoolUnusable(
+                    'endpoint_url, region_name and the profile are too long together for the header of a segment; '
+                    'leave spool_dir out'
+                )
+            directory = create(self._spool_dir, self._destination, self._producer_id)
+            self._producer_id = None  # a later one is another directory
+            prepare_to_map()
+            self._store = FileStore(directory, self._destination, self._bound)
+            return self._store
+
+    def _regain(self, store: FileStore) -> str | None:
+        """Take our own locks again; return what to say of that, None where others have them or the directory is gone."""
+        with not_forking():
+            regained = regain(self._spool_dir, self._destination, store.directory.id)
+            if regained is None:
+                return None
             store.go_on_in(regained)
-            return f'the locks of {path} were lost (something closed all descriptors), and taken again'
+        return f'the locks of {regained.path} were lost (something closed all descriptors), and taken again'
+
+    def _relocate(self, spool: Spool, lost: FileStore) -> str:
+        """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""
+        path = lost.directory.path
+        self._adoption.leave(lost.directory.id)
         try:
-            self.open(spool)
+            spool.use(self._make_store(), self._max_spool_bytes)
         except SpoolUnusable as error:
-            self._directory = self._store = None
+            self._store = None
+            self.usable = False
             spool.use(MemoryStore(), self._max_spool_bytes)
             return f'{error.reason}. Events are kept in memory from now on'
         finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +24,25 @@ _MAPPABLE = {'tmpfs', 'ext2', 'ext3', 'ext4', 'xfs', 'overlay', 'apfs', 'hfs'}
 
 _COPY_ON_WRITE = {'btrfs', 'zfs', 'bcachefs'}
 
-# Where `struct statfs` of macOS (sys/mount.h, with 64-bit inodes) has the name of the file system.
-_MACOS_STATFS_BYTES = 2168
+# What `statfs` of Linux says (linux/magic.h; zfs and bcachefs have theirs in their own sources), in the name that the list
+# of mounts has for it. Of ext2, ext3 and ext4 it says the same.
+_MAGIC = {
+    0x01021994: 'tmpfs',
+    0xEF53: 'ext4',
+    0x58465342: 'xfs',
+    0x794C7630: 'overlay',
+    0x9123683E: 'btrfs',
+    0x2FC12FC1: 'zfs',
+    0xCA451A4E: 'bcachefs',
+    0x6969: 'nfs',
+    0xFF534D42: 'cifs',
+    0x65735546: 'fuse',
+    0x01021997: '9p',
+}
+
+# The size of `struct statfs` of macOS (sys/mount.h, with 64-bit inodes); Linux's is smaller.
+_STATFS_BYTES = 2168
+# Where that of macOS has the name of the file system.
 _MACOS_TYPE_NAME = slice(72, 88)
 
 
@@ -40,9 +58,14 @@ def unmappable(path: str | os.PathLike[str]) -> str | None:
 
     Args:
         path: a directory, which need not exist yet.
+
+    Raises:
+        OSError: there can be no such path.
     """
     if sys.platform == 'win32':
         return 'Windows: a spool on disk needs Linux or macOS; leave spool_dir out'
+    if not Path(path).is_absolute():
+        return f'{os.fspath(path)}: there is no working directory that it could be in; give an absolute path'
     place = Path(os.path.realpath(path))
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -118,17 +141,30 @@ def _linux_file_system(path: Path) -> str | None:
     try:
         mountinfo = os.fsdecode(Path('/proc/self/mountinfo').read_bytes())
     except OSError:
-        return None
-    return file_system(mountinfo, str(path), device_of)
+        mountinfo = ''
+    # In a chroot the list lacks the mount that its root is on, or there is no list.
+    return file_system(mountinfo, str(path), device_of) or _linux_statfs(path)
+
+
+def _linux_statfs(path: Path) -> str | None:
+    status = _statfs(path)
+    # The first word, a long, is the type.
+    return _MAGIC.get(int.from_bytes(status[: struct.calcsize('l')], sys.byteorder)) if status else None
 
 
 def _macos_file_system(path: Path) -> str | None:
-    import ctypes  # noqa: PLC0415 - only macOS needs it: no module of Python's tells the type
+    status = _statfs(path)
+    return status[_MACOS_TYPE_NAME].split(b'\0')[0].decode('ascii', 'replace') if status else None
 
-    libc = ctypes.CDLL(None)
-    # On Intel the plain name is that of the old structure.
-    statfs = getattr(libc, 'statfs$INODE64', None) or libc.statfs
-    status = ctypes.create_string_buffer(_MACOS_STATFS_BYTES)
-    if statfs(os.fsencode(path), status) != 0:
+
+def _statfs(path: Path) -> bytes | None:
+    """Return what the system says of a path's file system, as its structure; None where it says nothing."""
+    try:
+        import ctypes  # noqa: PLC0415 - rarely needed: no module of Python's tells the type, and some builds lack this one
+    except ImportError:
         return None
-    return status.raw[_MACOS_TYPE_NAME].split(b'\0')[0].decode('ascii', 'replace')
+    libc = ctypes.CDLL(None)
+    # On macOS with Intel the plain name is that of the old structure.
+    statfs = getattr(libc, 'statfs$INODE64', None) or libc.statfs
+    status = ctypes.create_string_buffer(_STATFS_BYTES)
+    return status.raw if statfs(os.fsencode(path), status) == 0 else None

@@ -35,7 +35,17 @@ from typing import NamedTuple
 
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORDS, TAIL_MASK
 
-__all__ = ['VERSION', 'Header', 'Marks', 'NewerVersion', 'NotASegment', 'read', 'read_marks', 'write']
+__all__ = [
+    'VERSION',
+    'Header',
+    'Marks',
+    'NewerVersion',
+    'NotASegment',
+    'has_room_for',
+    'read',
+    'read_marks',
+    'write',
+]
 
 MAGIC = 0x0A4C4F4F50534689
 VERSION = 1
@@ -105,15 +115,12 @@ class Header:
             )
         if not 0 <= self.first_sequence < 1 << 64:
             raise ValueError(f'{self.first_sequence} is no sequence number of 64 bits')
-        if len(self.to_json()) > _JSON_BYTES:
+        if not has_room_for(self.stream, self.destination):
             raise ValueError(f'stream and destination take more than {_JSON_BYTES} bytes in the header')
 
     def to_json(self) -> bytes:
         """Return the part of the header that is text."""
-        # Names may have lone surrogates (bytes of the environment that are no UTF-8): as they are, and not escaped,
-        # since of two in a row escapes would make one character.
-        described = {'stream': self.stream, 'destination': dict(self.destination)}
-        return json.dumps(described, ensure_ascii=False).encode('utf-8', 'surrogatepass')
+        return _to_json(self.stream, self.destination)
 
 
 class Marks(NamedTuple):
@@ -125,6 +132,11 @@ class Marks(NamedTuple):
     """The offset in the file behind the last event committed."""
     head: int
     """The offset in the file before which every event is settled."""
+
+
+def has_room_for(stream: str, destination: Mapping[str, str | None]) -> bool:
+    """Return whether a header has room for the name of a stream and what tells it from others."""
+    return len(_to_json(stream, destination)) <= _JSON_BYTES
 
 
 def write(words: memoryview, header: Header) -> None:
@@ -198,6 +210,13 @@ def read_marks(page: bytes) -> Marks:
     return Marks(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
 
 
+def _to_json(stream: str, destination: Mapping[str, str | None]) -> bytes:
+    # Names may have lone surrogates (bytes of the environment that are no UTF-8): as they are, and not escaped,
+    # since of two in a row escapes would make one character.
+    described = {'stream': stream, 'destination': dict(destination)}
+    return json.dumps(described, ensure_ascii=False).encode('utf-8', 'surrogatepass')
+
+
 def _check_magic_and_version(words: list[int]) -> None:
     magic, version = words[0], words[1]
     if magic == _OTHER_MAGIC:
@@ -223,7 +242,7 @@ def _is_description(value: object) -> bool:
 
 def _checksum(words: list[int], text: bytes) -> int:
     constants = (*words[1:8], words[_JSON_LENGTH])
-    return zlib.crc32(text, zlib.crc32(b''.join(word.to_bytes(8, sys.byteorder) for word in constants)))
+    return zlib.crc32(text, zlib.crc32(b''.join([word.to_bytes(8, sys.byteorder) for word in constants])))
 
 
 def _words_of(data: bytes) -> list[int]:

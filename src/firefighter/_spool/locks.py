@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
 
 from firefighter._spool.descriptor import Descriptor
 from firefighter._spool.private import PrivateDirectory
@@ -45,12 +44,7 @@ class Lock:
 
     def release(self) -> None:
         """Unlock it, also for children that were forked meanwhile, and close it."""
-        if sys.platform != 'win32' and self._descriptor.ours():
-            import fcntl  # noqa: PLC0415 - Windows has none
-
-            with suppress(OSError):  # closing it does the same, unless a child has it
-                fcntl.flock(self._descriptor.fd, fcntl.LOCK_UN)
-        self.abandon()
+        self._descriptor.close(unlock=True)
 
     def abandon(self) -> None:
         """Close it without unlocking, in a forked child: the parent keeps its lock."""

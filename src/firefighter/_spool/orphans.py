@@ -20,7 +20,7 @@ from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.producer import ABOUT, ProducerDirectory, discard, id_of, take_both
 from firefighter._spool.unusable import SpoolUnusable
 
-__all__ = ['adopt_dead', 'regain']
+__all__ = ['AT_ONCE', 'adopt_dead', 'regain']
 
 # Each takes three descriptors, of which a process often has 1,024. The next call brings the next ones.
 AT_ONCE = 16

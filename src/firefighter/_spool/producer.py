@@ -31,7 +31,7 @@ ID_BYTES = 16
 class ProducerDirectory:
     """A producer's directory, with both of its locks.
 
-    Nothing is released when the object goes away: the locks end with the process, or by one of the last three methods.
+    The locks end with the process, with the object, or by one of the last four methods.
 
     Args:
         producer_id: 16 random bytes.
@@ -58,7 +58,8 @@ class ProducerDirectory:
 
     def held(self) -> bool:
         """Return whether it is still ours: locks, descriptors, and the path leads to it."""
-        return self._directory.in_place() and self._alive.still_ours() and self._reader.still_ours()
+        # Each is asked, whatever the others say: that forgets the numbers that were closed under us.
+        return all([self._directory.in_place(), self._alive.still_ours(), self._reader.still_ours()])
 
     def open_file(self, name: str, flags: int) -> int:
         """Open a regular file of ours in it, without following a link; return the descriptor.
@@ -106,6 +107,15 @@ class ProducerDirectory:
         discard(self._directory)
         self.release()
         return True
+
+    def remove_or_release(self) -> None:
+        """Remove it as above; where that does not go, let go of it as it is."""
+        try:
+            gone = self.remove()
+        except SpoolUnusable:
+            gone = False
+        if not gone:
+            self.release()
 
     def release(self) -> None:
         """Let go of it: from now on another process can adopt what is in it."""

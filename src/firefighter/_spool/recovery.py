@@ -12,8 +12,9 @@ prefix, then zeros), or zeros. So:
 * a line is good when it is whole and begins where lines begin: behind the header, or behind a newline that is there;
 * the first NUL ends what is good. After a stretch of zeros it is not known where in a line the bytes go on, so they are torn
   up to the next newline, and what follows that is good again;
-* torn bytes are all that is neither good nor zero, but for a newline right behind a zero: whoever delivers after a reboot
-  overwrites what is settled with zeros, and leaves its last newline, so that the next line is still behind one. Lines settled before are among the good ones: at least once wins.
+* torn bytes are all that is neither good nor zero, but for a newline right behind a zero: whoever delivers after a reboot, or
+  gives a segment back in which events are settled behind others that are not, overwrites what is settled with zeros, and leaves
+  its last newline, so that the next line is still behind one. Lines settled before are among the good ones: at least once wins.
 
 A line of the spool never contains a NUL (`firefighter._escaping`), so zeros cannot hide in one. If pages are lost in the
 ways above, exactly those lines are good that are whole and behind the header or a surviving newline, and nothing else.

@@ -23,7 +23,7 @@ from typing import Protocol
 from firefighter._event_ids import Dropped
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
-__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Segment']
+__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Origin', 'Segment']
 
 
 class Origin(Protocol):
@@ -119,6 +119,11 @@ class Segment:
         return self.tail - self.read_offset
 
     @property
+    def unsettled_events(self) -> int:
+        """The events committed that are neither delivered nor dropped."""
+        return self.events - self.head_events - sum(events for _, _, events in self._settled)
+
+    @property
     def droppable(self) -> bool:
         """Whether dropping it loses nothing that delivery has begun with."""
         return not self.claimed or self.head == self.tail
@@ -161,6 +166,16 @@ class Segment:
         beyond = self._settled.copy()  # before the head, which delivery may move over them meanwhile
         return [(HEADER_BYTES, self.head), *((start, end) for start, end, _ in beyond)]
 
+    def erase_settled(self) -> None:
+        """Overwrite what is settled with zeros where the head cannot tell it: behind events that are not.
+
+        The next one to take the segment over finds zeros in it, trusts the head no more, and searches for lines.
+        """
+        if self._settled:
+            self._erases = True
+            for start, end in self.settled:
+                self._erase(start, end)
+
     def note_read(self, start: int, end: int, events: int) -> None:
         """Take note that delivery has read the lines in `[start, end)`, of those that are not read the first."""
         if start < self.read_offset:  # noted a second time, since an exception came between
@@ -188,9 +203,13 @@ class Segment:
             if start != self.words[HEAD]:
                 break
             if self._erases:
-                # But for the newline: behind zeros alone, recovery could not tell that a line begins here.
-                self.mapping[start : end - 1] = bytes(end - 1 - start)
+                self._erase(start, end)
             # No call between these three: an exception thrown into this thread cannot part them.
             self.words[HEAD] = end
             self.head_events += events
             del self._settled[0]
+
+    def _erase(self, start: int, end: int) -> None:
+        # But for the newline: behind zeros alone, recovery could not tell that a line begins here.
+        if start < end:
+            self.mapping[start : end - 1] = bytes(end - 1 - start)

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from firefighter._lock import locked
 from firefighter._spool.account import Account
-from firefighter._spool.appending import AppendSide, OverflowPolicy, full_segment, live_of
+from firefighter._spool.appending import AppendSide, Live, OverflowPolicy, full_segment, live_of
 from firefighter._spool.events import Aggregate, Read, Spooled, Stretch, read_on, stretches
 from firefighter._spool.lines import Lines, Piece, unsettled_lines
 from firefighter._spool.memory import MemoryStore
-from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Origin, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'Spooled']
@@ -71,20 +72,13 @@ class Spool(AppendSide):
             False, and no alarm is set, when that is so already.
         """
         live = self._live
-        _, words, _, segments = live
-        newest = segments[-1]
+        newest = live[3][-1]
         waiting_events, waiting_bytes = self.waiting()
         sealed_events = waiting_events - (newest.events - newest.read_events)
         sealed_bytes = waiting_bytes - newest.unread_bytes
         alarm_tail = max(0, newest.read_offset + more_bytes_than - sealed_bytes)
         alarm_committed = max(0, newest.read_events + events - sealed_events) * ONE_EVENT
-        with self._lock:
-            committed = words[COMMITTED]
-            if self._live is not live or committed & TAIL_MASK > alarm_tail or committed >= alarm_committed:
-                return False
-            self._alarm_tail = alarm_tail
-            self._alarm_committed = alarm_committed
-            return True
+        return self._arm(live, alarm_tail, alarm_committed)
 
     def take(
         self,
@@ -147,11 +141,7 @@ class Spool(AppendSide):
         """
         where = tuple(stretches(events))
         delivered = sum(count for _, _, _, count in where)
-        with self._lock:
-            # No call among these, so that nothing can come between.
-            self._tally.delivered += delivered
-            self._to_settle += where
-            del events[:]
+        self._count_delivered(events, where, delivered)
         self.tidy()
 
     def drop(self, events: list[Spooled], reason: str) -> None:
@@ -159,12 +149,7 @@ class Spool(AppendSide):
         where = tuple(stretches(events))
         dropped = sum(count for _, _, _, count in where)
         size_bytes = sum(end - start for _, start, end, _ in where)
-        with self._lock:
-            # As above.
-            self._tally.dropped[reason] += dropped
-            self._tally.dropped_bytes[reason] += size_bytes
-            self._to_settle += where
-            del events[:]
+        self._count_dropped(events, where, reason, dropped, size_bytes)
         self.tidy()
 
     @property
@@ -177,12 +162,54 @@ class Spool(AppendSide):
         """Whether events of dead producers are not settled yet."""
         return bool(self._adopted)
 
-    def use(self, store: Store, max_bytes: int) -> None:
-        """Have segments made by another store from now on; the spare one of the old is given up."""
-        with self._lock:
-            self._stock.discard_spare()
-            self._store = store
-            self._stock = Stock(store, max_bytes)
+    def has_adopted_segment(self, segment: Segment) -> bool:
+        """Return whether a segment is a dead producer's, and not settled."""
+        return segment in self._adopted
+
+    @property
+    def pending(self) -> int:
+        """The events of this process that are neither delivered nor dropped; what is adopted is not among them."""
+        return self._count_pending()
+
+    @locked
+    def _leave_to_others(self, released: Sequence[Segment]) -> None:
+        remaining = tuple(segment for segment in self._adopted if segment not in released)
+        unsettled = sum(segment.unsettled_events for segment in released)
+        # No call between these, so that nothing can come between.
+        self._tally.adopted -= unsettled
+        self._adopted = remaining
+
+    @locked
+    def _count_pending(self) -> int:
+        return self.account().pending - sum(segment.unsettled_events for segment in self._adopted)
+
+    def uses(self, store: Store) -> bool:
+        """Return whether segments are made by that store."""
+        return self._store is store
+
+    @locked
+    def use(self, store: Store, max_bytes: int) -> tuple[Store, int]:
+        """Have segments made by another store from now on; the spare one of the old is given up.
+
+        Returns:
+            The store and the bound of before.
+        """
+        before = self._store, self._stock.max_bytes
+        self._stock.discard_spare()
+        self._store = store
+        self._stock = Stock(store, max_bytes)
+        return before
+
+    @locked
+    def seal_others(self, store: Store) -> None:
+        """End the segment that is written to, where another store has made it."""
+        newest = self._segments[-1]
+        if newest.origin is not store and newest.size_bytes > HEADER_BYTES:
+            self._live = live_of((*self._segments, full_segment(self.appended)))
+
+    def has_segments_of(self, store: Store) -> bool:
+        """Return whether events are, or come to be, in segments that a store has made."""
+        return any(segment.origin is store for segment in self._segments)
 
     def abandon(self) -> None:
         """Let go of everything in a forked child: it stays the parent's.
@@ -201,17 +228,33 @@ class Spool(AppendSide):
         self._live = live_of((full_segment(0),))
         self.disarm()
 
+    @locked
     def seal(self) -> None:
         """End the segment that is written to: the next append rolls over to a new one."""
-        with self._lock:
-            self._stock.discard_spare()
-            self._live = live_of((*self._segments, full_segment(self.appended)))
+        self._stock.discard_spare()
+        self._live = live_of((*self._segments, full_segment(self.appended)))
 
+    @locked
     def adopt(self, segment: Segment) -> None:
         """Take over the events of a dead producer's segment: delivered after our own, beyond the bound."""
-        with self._lock:
-            self._adopted = (*self._adopted, segment)
-            self._tally.adopted += segment.events
+        self._adopted = (*self._adopted, segment)
+        self._tally.adopted += segment.events
+
+    def release_adopted(self, origin: Origin) -> None:
+        """Take the segments of a dead producer out again: what is not settled of them is the next adopter's.
+
+        None of their events may be on its way. The heads stay where they are; that one reads from there.
+
+        Args:
+            origin: what these segments have in common.
+        """
+        self._note_read()
+        self._move_heads()
+        self._discard_settled_adopted()
+        released = [segment for segment in self._adopted if segment.origin is origin]
+        for segment in released:
+            segment.erase_settled()
+        self._leave_to_others(released)
 
     def drop_oldest_adopted(self) -> int:
         """Drop the oldest adopted segment that delivery has not begun with; return its bytes, 0 when there is none."""
@@ -221,10 +264,7 @@ class Spool(AppendSide):
             remaining = tuple(other for other in self._adopted if other is not segment)
             dropped, size_bytes = segment.events - segment.head_events, segment.tail - segment.head
             self._note_dropping(segment)
-            with self._lock:
-                self._tally.dropped['overflow'] += dropped
-                self._tally.dropped_bytes['overflow'] += size_bytes
-                self._adopted = remaining
+            self._drop_adopted(remaining, dropped, size_bytes)
             segment.origin.discard(segment)
             return segment.size_bytes
         return 0
@@ -240,17 +280,14 @@ class Spool(AppendSide):
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
         if settled:
             self._retire(settled)
-        for segment in self._adopted:
-            if segment.head == segment.tail:
-                self._adopted = tuple(other for other in self._adopted if other is not segment)
-                segment.origin.discard(segment)
-        with self._lock:
-            self._store.sweep(self._stock.with_spare(self._segments))
+        self._discard_settled_adopted()
+        self._sweep()
         newest = segments[-1]
         # A header without room is no segment in use: the handler has just begun, or is closed.
         if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
             self._make_spare()
 
+    @locked
     def unsettled(self, since: int) -> tuple[list[bytes], int]:
         """Return copies of the events that are neither delivered nor dropped; also beside the thread that delivers.
 
@@ -263,30 +300,108 @@ class Spool(AppendSide):
             The events, as they would be sent, and the sequence number of the next one that is appended.
         """
         # Under the lock no segment is given away, and used for other events.
-        with self._lock:
-            lines = [
-                line
-                for segment in self._segments
-                if since < segment.first_sequence + segment.events
-                for line in unsettled_lines(segment, self._to_settle, since)
-            ]
-            return lines, self.appended
+        lines = [
+            line
+            for segment in self._segments
+            if since < segment.first_sequence + segment.events
+            for line in unsettled_lines(segment, self._to_settle, since)
+        ]
+        return lines, self.appended
+
+    # Under the lock.
+
+    @locked
+    def _arm(self, live: Live, alarm_tail: int, alarm_committed: int) -> bool:
+        committed = live[1][COMMITTED]
+        if self._live is not live or committed & TAIL_MASK > alarm_tail or committed >= alarm_committed:
+            return False
+        self._alarm_tail = alarm_tail
+        self._alarm_committed = alarm_committed
+        return True
+
+    @locked
+    def _count_delivered(self, events: list[Spooled], where: tuple[Stretch, ...], delivered: int) -> None:
+        # No call among these, so that nothing can come between.
+        self._tally.delivered += delivered
+        self._to_settle += where
+        del events[:]
+
+    @locked
+    def _count_dropped(
+        self, events: list[Spooled], where: tuple[Stretch, ...], reason: str, dropped: int, size_bytes: int
+    ) -> None:
+        # As above.
+        self._tally.dropped[reason] += dropped
+        self._tally.dropped_bytes[reason] += size_bytes
+        self._to_settle += where
+        del events[:]
+
+    @locked
+    def _drop_adopted(self, remaining: tuple[Segment, ...], dropped: int, size_bytes: int) -> None:
+        # As above.
+        self._tally.dropped['overflow'] += dropped
+        self._tally.dropped_bytes['overflow'] += size_bytes
+        self._adopted = remaining
+
+    @locked
+    def _sweep(self) -> None:
+        self._store.sweep(self._stock.with_spare(self._segments))
+
+    @locked
+    def _try_to_claim(self, segment: Segment) -> None:
+        segment.claimed = segment in self._segments
+
+    @locked
+    def _unblock(self) -> None:
+        """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
+        newest = self._segments[-1]
+        used_up = HEADER_BYTES < newest.tail == newest.head
+        if used_up and not self._stock.has_room(self._segments):
+            self._live = live_of((*self._segments, full_segment(self.appended)))
+
+    @locked
+    def _take_out(self, settled: Sequence[Segment], spare: Segment) -> bool:
+        """Take segments out; return whether that one is useful as the spare, and its bytes are set aside."""
+        remaining = tuple(segment for segment in self._segments if segment not in settled)
+        # Where drop_oldest has taken it out meanwhile, its bytes are given away.
+        useful = (
+            spare in self._segments
+            and spare.origin is self._store  # not one from before `use`
+            and self._stock.reserve_used(spare, remaining)
+        )
+        self._live = live_of(remaining)
+        return useful
+
+    @locked
+    def _reserve_spare(self) -> int:
+        return self._stock.reserve_spare(self._segments)
+
+    @locked
+    def _keep(self, spare: Segment | None) -> None:
+        self._stock.keep_reserved(spare)
 
     # Inside.
 
     def _claim(self, segment: Segment) -> bool:
         if not segment.claimed:
-            with self._lock:
-                segment.claimed = segment in self._segments
+            self._try_to_claim(segment)
         return segment.claimed
 
     def _unread(self, max_bytes: int) -> Lines:
-        """Claim what is not read yet, the oldest so many bytes of it, and return its whole lines."""
+        """Claim what is not read yet, the oldest so many bytes of it, and return its whole lines.
+
+        All of one producer: what dead ones have left is released by the directory, and that must not take half of an
+        aggregate with it.
+        """
         pieces: list[Piece] = []
         size_bytes = 0
-        for segment in (*self._segments, *self._adopted):
-            if size_bytes >= max_bytes:
+        producer: object = None
+        own = len(self._segments)
+        for index, segment in enumerate((*self._segments, *self._adopted)):
+            its_producer = self if index < own else segment.origin
+            if size_bytes >= max_bytes or (pieces and its_producer is not producer):
                 break
+            producer = its_producer
             if segment.unread_bytes and self._claim(segment):
                 if segment.read_offset == segment.hole_start:
                     segment.skip_hole()
@@ -306,26 +421,16 @@ class Spool(AppendSide):
             segment.settle(start, end, events)
             self._to_settle = self._to_settle[1:]
 
-    def _unblock(self) -> None:
-        """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
-        with self._lock:
-            newest = self._segments[-1]
-            used_up = HEADER_BYTES < newest.tail == newest.head
-            if used_up and not self._stock.has_room(self._segments):
-                self._live = live_of((*self._segments, full_segment(self.appended)))
+    def _discard_settled_adopted(self) -> None:
+        for segment in self._adopted:
+            if segment.head == segment.tail:
+                self._adopted = tuple(other for other in self._adopted if other is not segment)
+                segment.origin.discard(segment)
 
     def _retire(self, settled: Sequence[Segment]) -> None:
         """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""
         spare = max(settled, key=lambda segment: segment.size_bytes)
-        with self._lock:
-            remaining = tuple(segment for segment in self._segments if segment not in settled)
-            # Where drop_oldest has taken it out meanwhile, its bytes are given away.
-            useful = (
-                spare in self._segments
-                and spare.origin is self._store  # not one from before `use`
-                and self._stock.reserve_used(spare, remaining)
-            )
-            self._live = live_of(remaining)
+        useful = self._take_out(settled, spare)
         for segment in settled:
             if segment is not spare or not useful:
                 segment.origin.discard(segment)
@@ -338,8 +443,7 @@ class Spool(AppendSide):
         self._room.notify()
 
     def _make_spare(self) -> None:
-        with self._lock:
-            size_bytes = self._stock.reserve_spare(self._segments)
+        size_bytes = self._reserve_spare()
         if not size_bytes:
             return
         made = None
@@ -347,7 +451,3 @@ class Spool(AppendSide):
             made = self._stock.make_reserved(size_bytes)
         finally:
             self._keep(made)
-
-    def _keep(self, spare: Segment | None) -> None:
-        with self._lock:
-            self._stock.keep_reserved(spare)

@@ -64,10 +64,15 @@ class Stock:
         # What is being made or cleaned, outside the lock.
         self._reserved_bytes = 0
 
+    @property
+    def max_bytes(self) -> int:
+        """The bound, in bytes."""
+        return self._max_bytes
+
     def allocated_bytes(self, live: Iterable[Segment]) -> int:
         """Return the bytes of the spool's live segments and of the spare one, headers included."""
         spare_bytes = self._reserved_bytes + (self._spare.size_bytes if self._spare else 0)
-        return spare_bytes + sum(segment.size_bytes for segment in live)
+        return spare_bytes + sum([segment.size_bytes for segment in live])
 
     def with_spare(self, live: Sequence[Segment]) -> Sequence[Segment]:
         """Return the spool's live segments and the spare one."""
@@ -79,7 +84,7 @@ class Stock:
 
     def would_fit(self, size: int, live: Iterable[Segment]) -> bool:
         """Return whether a segment for a line of so many bytes fits beside these and no spare one."""
-        live_bytes = sum(segment.size_bytes for segment in live)
+        live_bytes = sum([segment.size_bytes for segment in live])
         return max(self._smallest_bytes, _pages(size)) <= self._max_bytes - live_bytes
 
     def has_room(self, live: Iterable[Segment]) -> bool:

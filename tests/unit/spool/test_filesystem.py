@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import struct
 import sys
 
 import pytest
@@ -111,15 +113,73 @@ def test_proc_is_refused_and_a_directory_that_is_not_there_yet_is_judged_by_its_
     assert device_of('/sys/not/there') is None
 
 
-def test_a_list_of_mounts_that_cannot_be_read_is_a_reason(monkeypatch, tmp_path):
-    """Then nothing is known."""
+@pytest.fixture
+def list_of_mounts(monkeypatch):
+    """Let Linux list these mounts; None: the list cannot be read."""
 
-    def refuse(path):
-        raise PermissionError(13, 'Permission denied')
+    def let_it_be(mountinfo):
+        def read(path):
+            if mountinfo is None:
+                raise PermissionError(13, 'Permission denied')
+            return mountinfo
 
-    monkeypatch.setattr(sys, 'platform', 'linux')
-    monkeypatch.setattr('pathlib.Path.read_bytes', refuse)
+        monkeypatch.setattr(sys, 'platform', 'linux')
+        monkeypatch.setattr('pathlib.Path.read_bytes', read)
+
+    return let_it_be
+
+
+@pytest.mark.parametrize(
+    'mountinfo',
+    [None, b'', b'22 27 0:21 / /proc rw,relatime - proc proc rw\n'],
+    ids=['unreadable', 'empty', 'chroot'],
+)
+@pytest.mark.parametrize(
+    ('magic', 'reason'),
+    [
+        (0x01021994, None),
+        (0xEF53, None),
+        (0x58465342, None),
+        (0x794C7630, None),
+        (0x9123683E, 'it is on btrfs, which copies on write'),
+        (0x2FC12FC1, 'it is on zfs, which copies on write'),
+        (0xCA451A4E, 'it is on bcachefs, which copies on write'),
+        (0x6969, 'it is on nfs'),
+        (0x65735546, 'it is on fuse'),
+        (0x12345678, 'cannot be told'),
+    ],
+)
+def test_what_is_not_in_the_list_of_mounts_the_system_is_asked_for(
+    mountinfo, magic, reason, list_of_mounts, monkeypatch, tmp_path
+):
+    """In a chroot whose root is no mount point the list has no line for it; and there may be no /proc."""
+    list_of_mounts(mountinfo)
+    status = magic.to_bytes(struct.calcsize('l'), sys.byteorder) + bytes(100)
+    monkeypatch.setattr('firefighter._spool.filesystem._statfs', lambda path: status)
+    said = unmappable(tmp_path)
+    assert (reason in said) if reason else said is None
+
+
+def test_where_the_system_cannot_be_asked_either_nothing_is_mapped(list_of_mounts, monkeypatch, tmp_path):
+    """Some builds of Python have no ctypes."""
+    list_of_mounts(None)
+    genuine = builtins.__import__
+
+    def without_ctypes(name, *args, **kwargs):
+        if name == 'ctypes':
+            raise ImportError(name)
+        return genuine(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, '__import__', without_ctypes)
     assert 'cannot be told' in unmappable(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='asks Linux')
+def test_the_system_says_the_same_as_the_list_of_mounts(list_of_mounts, tmp_path):
+    """On the machine itself."""
+    listed = unmappable(tmp_path)
+    list_of_mounts(None)
+    assert unmappable(tmp_path) == listed
 
 
 def test_windows_has_no_spool_on_disk(monkeypatch, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import errno
 import fcntl
+import gc
 import os
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_abandoning_leaves_the_lock_to_who_still_has_the_file_open(directory):
     lock = take(directory, 'alive')
     parents = os.dup(lock._descriptor.fd)
     lock.abandon()
+    assert is_locked(directory, 'alive')
+    os.close(parents)
+    assert not is_locked(directory, 'alive')
+
+
+def test_a_childs_copy_that_is_collected_leaves_the_parent_its_lock(directory):
+    """It is closed, and not unlocked."""
+    lock = take(directory, 'alive')
+    parents = os.dup(lock._descriptor.fd)
+    del lock
+    gc.collect()
     assert is_locked(directory, 'alive')
     os.close(parents)
     assert not is_locked(directory, 'alive')
