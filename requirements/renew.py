@@ -12,25 +12,24 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).parent
-VERSIONS = ('3.10', '3.11', '3.12', '3.13')
+VERSIONS = ('3.10', '3.11', '3.12', '3.13', '3.14', '3.15')
 HEADER = '# Written by `make constraints`: every version that the project is tested with.\n'
 
 
-def interpreter(version: str) -> str:
-    """Return the command that `.ci/find-python` names for a version."""
-    found = subprocess.run(
-        [HERE.parent / '.ci' / 'find-python', version], capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
+def command(version: str) -> list[str]:
+    """Return how to run a command where the Python of a version is."""
+    found = [str(HERE.parent / '.ci' / 'with-python'), version]
+    if subprocess.run([*found, 'true'], check=False).returncode != 0:
         sys.exit(f'Python {version} is not on this machine: install it, then run `make constraints` again')
-    return found.stdout.strip()
+    return found
 
 
-def resolve(python: str) -> dict[str, str]:
+def resolve(version: str) -> dict[str, str]:
     """Install everything into a new environment and return name -> version."""
+    where = command(version)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([python, '-m', 'venv', folder], check=True)
-        pip = [f'{folder}/bin/python', '-m', 'pip', '--disable-pip-version-check', '--quiet']
+        subprocess.run([*where, f'python{version}', '-m', 'venv', folder], check=True)
+        pip = [*where, f'{folder}/bin/python', '-m', 'pip', '--disable-pip-version-check', '--quiet']
         files = [HERE / name for name in ('test.txt', 'lint.txt', 'readers.txt')]
         files.append(HERE.parent / 'benchmarks' / 'requirements.txt')
         requirements = [f'--requirement={file}' for file in files]
@@ -44,7 +43,7 @@ def resolve(python: str) -> dict[str, str]:
 
 def main() -> None:
     """Write constraints.txt beside this file."""
-    found = {version: resolve(interpreter(version)) for version in VERSIONS}
+    found = {version: resolve(version) for version in VERSIONS}
     lines = []
     for name in sorted({name for versions in found.values() for name in versions}, key=str.lower):
         by_release: dict[str, list[str]] = {}

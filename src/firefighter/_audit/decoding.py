@@ -9,6 +9,7 @@ part ends, and where a line does. A stream may compress the whole object once mo
 from __future__ import annotations
 
 import importlib
+import sys
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -117,12 +118,14 @@ def _codec_of(data: bytes) -> _Codec | None:
 
 def _zstd() -> _Codec:
     """Return Python's own decompressor, which it has since 3.14, or that of the `zstandard` package."""
-    try:
-        own = importlib.import_module('compression.zstd')
-    except ModuleNotFoundError:
-        pass
-    else:
-        return _Codec(own.ZstdDecompressor(), own.ZstdError)
+    # Not asked for before 3.14: a program may have a package `compression` of its own.
+    if sys.version_info >= (3, 14):
+        try:
+            own = importlib.import_module('compression.zstd')
+        except ModuleNotFoundError:
+            pass  # this Python was built without libzstd
+        else:
+            return _Codec(own.ZstdDecompressor(), own.ZstdError)
     try:
         package = importlib.import_module('zstandard')
     except ModuleNotFoundError:
