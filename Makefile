@@ -3,22 +3,24 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .venv-bench
+PYTHONS := 3.10 3.11 3.12 3.13 3.14 3.15
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
-# `make test TESTS="tests/unit -k spool"` runs a part.
+# `make test TESTS="tests/unit -k spool"` runs a part. The tests wait more than they compute: several run at once.
 TESTS ?= tests
+WORKERS ?= 3
 
 # `make crash-test N=1000 SEED=7` kills so many processes that log, and shows what became of their events.
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test limits-test readers-test interruption-test lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
+.PHONY: demo test crash-test fault-test lives-test limits-test readers-test interruption-test lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
 crash-test: $(VENV)/.test
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)
@@ -26,6 +28,11 @@ crash-test: $(VENV)/.test
 # `make fault-test N=1000 SEED=7` lets so many faults strike handlers at random, and shows what became of their events.
 fault-test: $(VENV)/.test
 	$(BIN)/python tests/faults/report.py $(N) $(SEED)
+
+# `make lives-test N=1000 SEED=7` lives so many generated programs (open, close, fork, replace, forget, kill, ..., three threads,
+# an endpoint in any state), and shows what happened and which promises were broken.
+lives-test: $(VENV)/.test
+	$(BIN)/python tests/model/report.py $(N) $(SEED)
 
 # Compressed objects, read back by everything that can be installed: pandas, pyarrow, polars, duckdb, and Java if it is there.
 readers-test: $(VENV)/.readers
@@ -48,26 +55,28 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Exceptions at any moment of `append`, INTERRUPTIONS for each Python, place and source.
+# Exceptions at any moment of `append`, INTERRUPTIONS for each Python, place and source; then at each of its bytecodes, its
+# allocations, and each depth of the stack: a quarter of an hour for each Python.
 INTERRUPTIONS ?= 10000
 interruption-test:
-	for version in 3.10 3.11 3.12 3.13; do \
-		python=$$(.ci/find-python $$version) || continue; \
+	for version in $(PYTHONS); do \
+		.ci/with-python $$version true || continue; \
 		for place in memory disk; do for source in signal thread; do for ids in '' --event-ids; do \
-			$$python tests/faults/interruptions.py --on $$place --by $$source $$ids -n $(INTERRUPTIONS) || exit 1; \
+			.ci/with-python $$version python$$version tests/faults/interruptions.py --on $$place --by $$source $$ids -n $(INTERRUPTIONS) || exit 1; \
 		done; done; done; \
+		for by in bytecode error allocation depth; do $$python tests/faults/each_bytecode.py --by $$by || exit 1; done; \
 	done
 
 # Count the instructions of a logging call under valgrind, and fail if it costs 5 % more than the baseline: 15 seconds.
 guard: $(VENV)/.test
 	$(BIN)/python -m benchmarks.guard
 
-# Count them on every supported Python that is here, and write the baseline: some three minutes.
+# Count them on every supported Python that is here with a valgrind, and write the baseline: some three minutes.
 baseline:
-	for version in 3.10 3.11 3.12 3.13; do \
-		python=$$(.ci/find-python $$version) || continue; \
-		$(MAKE) .venv-$$version/.demo PYTHON=$$python VENV=.venv-$$version || exit 1; \
-		.venv-$$version/bin/python -m benchmarks.guard --renew || exit 1; \
+	for version in $(PYTHONS); do \
+		.ci/with-python $$version true || continue; \
+		.ci/with-python $$version $(MAKE) .venv-$$version/.demo PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+		.ci/with-python $$version .venv-$$version/bin/python -m benchmarks.guard --renew || exit 1; \
 	done
 
 # Everything, beside all peers: some twelve minutes; writes docs/benchmarks.json, the charts in docs, and the tables of

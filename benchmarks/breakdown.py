@@ -23,8 +23,8 @@ from benchmarks.contestant import log, machine, quiet_logger
 from benchmarks.contestants import firehose
 from benchmarks.peers.standard import null
 
-from firefighter._delivery.guard import inside_delivery
 from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.origin import threads_of_ours
 from firefighter._spool.segment import COMMITTED, ONE_EVENT, TAIL_MASK
 from firefighter._spool.spool import Spool
 from firefighter.logging import FirehoseHandler
@@ -73,17 +73,17 @@ def steps(handler: FirehoseHandler, spool: Spool) -> dict[str, Handle]:  # noqa:
         append(encode(record))
 
     def guarded(record: logging.LogRecord) -> None:
-        if not pipeline.open_here[0]:
+        if not pipeline.mark[0]:
             return
         append(encode(record))
 
     def marked(record: logging.LogRecord) -> None:
-        if inside_delivery.delivery or not pipeline.open_here[0]:
+        if record.thread in threads_of_ours or not pipeline.mark[0]:
             return
         append(encode(record))
 
     def sized(record: logging.LogRecord) -> None:
-        if inside_delivery.delivery or not pipeline.open_here[0]:
+        if record.thread in threads_of_ours or not pipeline.mark[0]:
             return
         line = encode(record)
         size = len(line)
@@ -103,7 +103,7 @@ def steps(handler: FirehoseHandler, spool: Spool) -> dict[str, Handle]:  # noqa:
         'append: the lock': copy_locked,
         'append: our own lock?, rolling over, alarms, set aside': appended,
         'emit: open, and not a forked child?': guarded,
-        'emit: not inside delivery?': marked,
+        'emit: not on a thread of ours?': marked,
         'emit: oversize?': sized,
         'emit and handle: filters, whose formatter, exceptions, two calls': handler.handle,
         '(instead of the page that a fork wipes: getpid)': by_pid,

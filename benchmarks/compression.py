@@ -1,7 +1,7 @@
 """What each implementation of gzip and zstd makes of logs, and in what time: from where the levels in `codecs.py` are.
 
 CPU time of one thread, on pieces of the file of the sizes that records have: the best of some rounds. Implementations that
-are not installed are left out (`pip install isal zlib-ng zstandard`).
+are not installed are left out (`pip install isal zlib-ng zstandard`; Python has its own zstd since 3.14).
 
     python -m benchmarks.compression FILE [--rounds N]
 """
@@ -38,6 +38,12 @@ def contestants() -> Iterator[tuple[str, Callable[[], Any]]]:
     compressor = _found('zstandard', 'ZstdCompressor')
     for level in (1, 3) if compressor else ():
         yield f'zstd {level}', compressor(level=level, write_checksum=True).compressobj
+    compressor, parameter = (
+        _found('compression.zstd', name) for name in ('ZstdCompressor', 'CompressionParameter')
+    )
+    for level in (1, 3) if compressor else ():
+        options = {parameter.compression_level: level, parameter.checksum_flag: 1}
+        yield f"Python's zstd {level}", partial(compressor, options=options)
 
 
 def _found(module: str, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 
-import zstandard
+import zstd_frames
 
 FIRST, SECOND = '1' * 32, '2' * 32
 
@@ -25,7 +25,7 @@ OBJECTS = {
     'logs/2026/11/25/10/a': event(FIRST, 6) + event(FIRST, 8) + event(FIRST, 10),
     'logs/2026/11/25/09/a.gz': gzip.compress(event(FIRST, 0))
     + gzip.compress(event(FIRST, 1) + event(FIRST, 2)),
-    'logs/2026/11/25/10/b.zst': zstandard.ZstdCompressor().compress(marker(FIRST, 7, 3, 5) + event(FIRST, 2)),
+    'logs/2026/11/25/10/b.zst': zstd_frames.compressed(marker(FIRST, 7, 3, 5) + event(FIRST, 2)),
     'logs/2026/11/25/10/c': b'{"no":"id"}\n{"torn":"li\n\n' + event(SECOND, 0),
 }
 

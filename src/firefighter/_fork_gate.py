@@ -60,7 +60,8 @@ class ForkGate:
         """Wait until no other thread is inside, and let none in."""
         deadline = monotonic() + _WAIT_SECONDS
         # Others may enter meanwhile: they may hold what those inside need.
-        waits = self._await_no_other(self._inside, deadline)
+        # Not under logging's lock, which those inside may need: then it would be waited for them to the end.
+        waits = not holds_logging_lock() and self._await_no_other(self._inside, deadline)
         self._forking.append(threading.get_ident())
         if waits:
             self._await_no_other(self._inside, deadline)  # who has come in between

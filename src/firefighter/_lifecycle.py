@@ -1,194 +1,608 @@
-"""The process around the handlers: its exit, and its forks. The only state that handlers share."""
+"""The life of a handler in one process: one state, changed under one lock, by the table below.
+
+    state      asked to           by                        what is done                                    then
+    closed     open               an event                  make the directory; start the delivery thread   open
+    closed     deliver            flush, a late exit        adopt the dead; where there is anything: thread draining
+    open       close              close(), a reload, exit   END; what was adopted is free at once           draining
+    open       forget             the collector             as close, but nobody waits                      draining
+    draining   open               an event                  take END back; the directory is still there     open
+    draining   end                who delivers, when empty  let go of the directory and of the registration closed
+    any        abandon            a fork, in the child      close descriptors, unlock nothing; a new life   -
+
+*Opening* and *letting go* are steps made under the lock, so nobody ever sees them half done; each may be made again where an
+exception has ended it. Whoever delivers ends last and lets go; nobody else does. `close` asks and waits. What
+cannot be delivered keeps its life draining, for as long as the process lives: the delivery thread goes on trying.
+
+Who delivers is whoever has taken the role (`_deliverer`), one thread at a time: normally the delivery thread, which runs until
+the end. With `use_queues=False` a thread comes for each event, and leaves when all is sent, or could not be. Where no
+thread can be started, whoever waits delivers, and the time-outs of the request bound it.
+
+Every wait has a deadline, an absolute time. Under logging's lock, on a thread of ours and inside the spool nobody waits.
+"""
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
-import weakref
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import _thread
+import enum
+import threading
+from collections.abc import Callable
 from math import inf
+from os import getpid
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
-from firefighter._fork_gate import ForkGate
+from firefighter import _process
+from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, on_thread_of_ours
+from firefighter._delivery.requests import MakeThread
+from firefighter._delivery.sender import Sender
+from firefighter._delivery.sources import SpoolSource
+from firefighter._lock import locked
+from firefighter._logging_lock import holds_lock_of_handler, holds_logging_lock
+from firefighter._open_mark import make_mark
+from firefighter._wakeup import Wakeup
 
-__all__ = [
-    'deadline',
-    'exiting',
-    'keep',
-    'let_go',
-    'not_forking',
-    'register',
-    'registered',
-    'release_worker',
-    'reserve_worker',
-]
+__all__ = ['OPEN', 'Lifecycle', 'Place', 'State']
+
+OPEN = 1
+"""The mark while events may go straight to the spool, and their calls return."""
+_WAITS = 2
+
+# Whoever waits longer at exit is told for what.
+_SILENT_SECONDS = 2.0
+# A thread that was started takes a thousandth of this to come. One that does not is somebody's that never runs it.
+_PATIENCE_SECONDS = 1.0
+# A delivery thread that ends at once is not replaced as fast as that goes.
+_PAUSE_BETWEEN_THREADS_SECONDS = 1.0
+# What threads of ours log while a handler drains goes, too, but not where each request brings more of it.
+_MOST_ROUNDS = 4
 
 
-# Twenty handlers with a backlog each are not sixty threads. Eight requests beside those that the delivery threads make are
-# 8 MiB in each 100 ms that AWS takes to answer: more than the quota of any one stream.
-MAX_WORKERS = 8
+class State(enum.Enum):
+    """Of a handler's life."""
+
+    CLOSED = 'closed'
+    OPEN = 'open'
+    DRAINING = 'draining'
 
 
-class Handler(Protocol):
-    """What has an end with the process, and must not be shared with a forked child."""
+class Place(Protocol):
+    """Where the spool is kept, and what else is there. Its methods never raise an Exception."""
 
-    def _begin_close(self) -> None:
-        """Have what is pending delivered, without waiting."""
+    def open(self) -> None:
+        """Make the directory, if there is to be one. Done already: nothing."""
+
+    def look_for_the_dead(self) -> None:
+        """Adopt what dead processes have left, now."""
+
+    def look_soon(self) -> None:
+        """Have who delivers look for the dead, unless that was a moment ago."""
+
+    @property
+    def has_dead(self) -> bool:
+        """Whether something of the dead is adopted, or will be with the next look that is due at once."""
+
+    def release_adopted(self) -> bool:
+        """Give back what was adopted and is not under way; return whether nothing adopted is left."""
 
     def close(self) -> None:
-        """Deliver what is pending, and end."""
+        """Let go of the directory, whose events are settled."""
 
-    def _start_over_after_fork(self) -> None:
-        """Begin anew in the child."""
+    def seconds_until_look(self) -> float:
+        """Return how long until the dead are to be looked for again."""
 
-
-class _Process:
-    def __init__(self) -> None:
-        self.handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
-        # Those with events that may still have to be delivered: dictConfig forgets a handler that it replaces, and
-        # so may the program.
-        self.busy: set[Handler] = set()
-        self.exit_began_at: float | None = None
-        self.hooks_in_place = False
-        self.finalizer_in = 0
-        self.fork_gate = ForkGate()
-        self.workers = deque([None] * MAX_WORKERS, MAX_WORKERS)
+    def abandon(self) -> None:
+        """Close what a forked child has inherited."""
 
 
-_process = _Process()
+class Transport(Protocol):
+    """Makes the requests."""
+
+    def limit_timeouts(self, seconds: float) -> None:
+        """Have a request from now on take at most so long, about: an application's thread waits."""
+
+    def close_connections(self) -> None:
+        """Let go of the connections that are kept for the next request."""
+
+    def renew_client(self) -> None:
+        """Make a client anew: nobody knows in what state the old one was left."""
 
 
-def register(handler: Handler) -> None:
-    """Have a handler closed at exit and told of forks."""
-    _process.handlers.add(handler)
-    if _process.hooks_in_place:
-        return
-    _process.hooks_in_place = True
-    # boto3 imports this module, which cannot be imported any more once the main thread has ended. A short script
-    # ends while its delivery thread still imports boto3, so this part (2 ms) comes first.
-    with suppress(RuntimeError):
-        import concurrent.futures.thread  # noqa: F401, PLC0415
-    # logging.shutdown does not know every handler: dictConfig forgets those that it closes, also when a logger
-    # goes on using them.
-    atexit.register(_close_all)
-    if hasattr(os, 'register_at_fork'):
-        os.register_at_fork(
-            before=_before_fork,
-            after_in_parent=_after_fork_in_parent,
-            after_in_child=_after_fork_in_child,
+class Lifecycle:
+    """Opens, delivers, and lets go.
+
+    Args:
+        stream: the delivery stream's name.
+        source: the spool, as delivery sees it.
+        sender: delivers it.
+        place: where it is kept.
+        transport: makes the requests.
+        deliver: calls `run`, in a thread of ours.
+        tell_undelivered: says what is left, when a close has waited long enough.
+        shutdown_timeout_seconds: what a close waits, and all of them together at exit.
+        sync_timeout_seconds: what one attempt may take where the emitting thread waits for it.
+        diagnostics: where to say what is wrong.
+
+    Attributes:
+        pid: the process that it belongs to.
+        state: see above.
+        mark: its one number is not 0 while events may go straight to the spool: the state is open, and this is no forked
+            child. It is `OPEN` unless each event is to be delivered before its call returns.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        source: SpoolSource,
+        sender: Sender[Any],
+        place: Place,
+        transport: Transport,
+        deliver: Callable[[], None],
+        tell_undelivered: Callable[[], None],
+        shutdown_timeout_seconds: float,
+        sync_timeout_seconds: float,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self.pid = getpid()
+        self.state = State.CLOSED
+        self.mark = make_mark()
+        self._stream = stream
+        self._source = source
+        self._spool = source.spool
+        self._sender = sender
+        self._place = place
+        self._transport = transport
+        self._deliver = deliver
+        self._tell_undelivered = tell_undelivered
+        self._shutdown_timeout_seconds = shutdown_timeout_seconds
+        self._sync_timeout_seconds = sync_timeout_seconds
+        self._diagnostics = diagnostics
+        # Python's, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
+        self._lock = threading.RLock()
+        self._make_thread: MakeThread = threading.Thread
+        self._threaded = True
+        # Who delivers just now; whether somebody does, or comes; and when a thread was called that has not come yet.
+        self._deliverer: object | None = None
+        self._attended = False
+        self._called_at = -inf
+        self._left_early_at = -inf
+        self._pauses = False
+        self._forgotten = False
+        # Asked for by somebody who could not wait for the lock.
+        self._to_be_flushed = False
+        self._to_be_closed = False
+        # Until when somebody waits for what was adopted, and for more than one try.
+        self._wanted_until = -inf
+        # How often more is to be sent than there was when the close began.
+        self._rounds = _MOST_ROUNDS
+
+    # What is asked for.
+
+    def open(self, make_thread: MakeThread, *, threaded: bool) -> None:
+        """Make ready for events.
+
+        Args:
+            make_thread: makes our threads; called with `target` and `args`.
+            threaded: whether a delivery thread is to send them; if not, each event is waited for.
+        """
+        # Not where a signal handler or a destructor logs inside a transition of its own thread: that frame goes on.
+        if not self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+            self._open(make_thread, threaded=threaded)
+
+    def flush(self, deadline: float) -> bool:
+        """Deliver what was queued before the call; return whether all of it, and all that is adopted, is settled.
+
+        Args:
+            deadline: when to give up, by the monotonic clock.
+        """
+        self._sender.hurry(deadline)
+        if holds_logging_lock():
+            self._ask_later(flush=True)
+            return self._done
+        through = self._source.flush()
+        flushes = self._source.flushes
+        may_wait = not self._must_not_wait()
+        if not self._ask_to_deliver(deadline, may_look=may_wait):
+            return True
+
+        def done() -> bool:
+            return self._spool.settled_through >= through and not self._place.has_dead
+
+        if may_wait:
+            self._wait_for(lambda: done() or self._sender.found_misconfigured(flushes), deadline)
+            self._report()
+        return done()
+
+    def close(self, deadline: float) -> None:
+        """Deliver what is pending and let go of everything; where that takes longer than the deadline, without waiting."""
+        self._sender.hurry(deadline)
+        if holds_logging_lock():
+            self._ask_later(close=True)
+            return
+        may_wait = not self._must_not_wait()
+        self._ask_to_close()
+        if not may_wait:
+            return
+        flushes, through = self._source.flushes, self._spool.appended
+        drained = False
+
+        def done() -> bool:
+            nonlocal drained
+            # Closed, or opened again by somebody, who closes it again then.
+            drained = drained or self.state is not State.DRAINING
+            feeds_itself = self._rounds == 0 and self._spool.settled_through >= through
+            return drained or feeds_itself or self._sender.found_misconfigured(flushes)
+
+        self._wait_for(done, deadline)
+        self._report()
+        if not drained:
+            self._tell_undelivered()
+
+    def ask_to_flush(self) -> None:
+        """Have what is pending delivered, without waiting."""
+        self._source.flush()
+        self._ask_to_deliver(_process.deadline(self._shutdown_timeout_seconds), may_look=False)
+
+    def finish(self, *, waits: bool = True) -> None:
+        """Close, within the time that the process has for its end, or without waiting."""
+        if waits:
+            self.close(_process.deadline(self._shutdown_timeout_seconds))
+        else:
+            self._ask_to_close()
+
+    def forget(self) -> None:
+        """Close, since the handler was collected: by the collector, in any thread at any moment. Takes no lock."""
+        self._forgotten = True
+        if self._deliverer is not None:
+            self._source.wake()
+        elif self.state is not State.CLOSED:
+            try:
+                # Of C, and without Python's locks, one of which this thread may be at.
+                _thread.start_new_thread(self._close_aside, ())
+            except RuntimeError:
+                _process.forget(self)
+
+    def look_after_event(self) -> None:
+        """Deliver what was just logged before its call returns, where nobody else would."""
+        if not self.mark[0]:
+            if not self.is_inside():
+                self._take_late_event()
+            return
+        if self._forgotten:
+            self._ask_to_close()  # a destructor has logged that was collected together with the handler
+        if holds_logging_lock():
+            self._ask_later(flush=True)
+            return
+        if self._must_not_wait():
+            if not self.is_inside():
+                self._source.flush()
+                self._attend()
+            return
+        if _process.exiting():
+            self.finish()  # other exit functions log, and nobody comes after them
+            return
+        deadline = monotonic() + self._sync_timeout_seconds
+        if self._threaded and not threading.main_thread().is_alive():
+            # No thread can be started any more, and exit functions will deliver, unless that takes too long to come.
+            self._deliver_here(lambda: not self._sender.overdue, deadline)
+            return
+        through = self._source.flush()
+        flushes = self._source.flushes
+        self._attend()
+        self._wait_for(
+            lambda: self._spool.settled_through >= through or self._sender.tried(flushes), deadline
         )
 
-
-def registered() -> list[Handler]:
-    """Return the handlers that there are."""
-    while True:
-        with suppress(RuntimeError):  # another thread has made one meanwhile
-            return list(_process.handlers)
-
-
-@contextmanager
-def not_forking() -> Iterator[None]:
-    """Have forks wait until the block ends.
-
-    For what a child must not meet half done, since its owner is a thread that the child does not have: a module that is
-    being imported (the child would wait for its lock for ever), a file that is locked and not noted yet.
-    """
-    gate = _process.fork_gate
-    # An exception thrown into the thread may come before, in or behind `enter`, too.
-    try:
-        gate.enter()
-        yield
-    finally:
-        gate.leave()
-
-
-def let_go(handler: Handler) -> None:
-    """Take note that a handler has nothing left to deliver."""
-    _process.busy.discard(handler)
-
-
-def keep(handler: Handler) -> None:
-    """Take note that a handler of this process has events to deliver, and hold it until they are.
-
-    A child that multiprocessing has forked ends by `os._exit`: no exit function runs there, but multiprocessing's own
-    finalizers do. They can only be registered in the child, once it runs.
-    """
-    _process.busy.add(handler)
-    process, util = (sys.modules.get(f'multiprocessing.{name}') for name in ('process', 'util'))
-    if process is None or util is None or process.parent_process() is None:
-        return
-    if _process.finalizer_in != os.getpid():
-        _process.finalizer_in = os.getpid()
-        # Below zero: after the child has waited for children of its own, and after what logs at its end.
-        util.Finalize(None, _close_all, exitpriority=-1)
-
-
-def reserve_worker() -> bool:
-    """Take note of a thread that is to help to deliver; return whether the process may have one more."""
-    # No lock: a signal handler that flushes may interrupt it, and come here too.
-    try:
-        _process.workers.pop()
-    except IndexError:
-        return False
-    return True
-
-
-def release_worker() -> None:
-    """Take note that such a thread has ended."""
-    # Never more than at the beginning: a child that was forked in such a thread has its own count.
-    _process.workers.append(None)
-
-
-def exiting() -> bool:
-    """Return whether the interpreter has begun to exit."""
-    return _process.exit_began_at is not None
-
-
-def deadline(timeout_seconds: float) -> float:
-    """Return the time, by the monotonic clock, at which a flush or close that begins now has to give up.
-
-    While the process exits, all of them count from its beginning: ten handlers do not wait ten times.
-    """
-    began_at = _process.exit_began_at
-    return (monotonic() if began_at is None else began_at) + timeout_seconds
-
-
-def _close_all() -> None:
-    if _process.exit_began_at is None:
-        _process.exit_began_at = monotonic()
-    handlers = list(_process.handlers)
-    # All are told before any is waited for: one whose endpoint is down must not use up the time of the others.
-    for handler in handlers:
-        with suppress(Exception):  # a subclass's own; the others must be closed all the same
-            handler._begin_close()  # noqa: SLF001  # ours, and not for users
-    for handler in handlers:
+    def run(self) -> None:
+        """Deliver until there is nothing left to do, in a thread of ours."""
+        self._sender.requests.make_thread = self._make_thread if self._threaded else None
         try:
-            handler.close()
-        except KeyboardInterrupt:
-            # Whoever presses Ctrl-C again does not want to wait; what is left is still counted and said.
-            _process.exit_began_at = -inf
-            with suppress(Exception):
-                handler.close()
-        except Exception:
-            pass  # as above
+            self._sender.run(lambda: self.pid != getpid() or self._ended())
+        finally:
+            self._sender.requests.dismiss()
+            self._sender.progress.notify()
 
+    def _ended(self) -> bool:
+        if self.state is not State.OPEN:
+            # Before the last of them: hooks may log.
+            self._sender.report(now_or_never=True)
+        return self._end(parks=_process.exiting())
 
-def _before_fork() -> None:
-    _process.fork_gate.before_fork()
+    def abandon(self) -> None:
+        """Let go, in a forked child, of what the parent goes on using; also where the fork has interrupted it."""
+        self._spool.abandon()
+        self._sender.abandon()
+        self._place.abandon()
 
+    def may_wait_for_room(self) -> bool:
+        """Return whether an event may wait for room: not where the thread that logs it would have to make that."""
+        return self.mark[0] == OPEN and not (on_thread_of_ours() or holds_logging_lock())
 
-def _after_fork_in_parent() -> None:
-    _process.fork_gate.after_fork_in_parent()
+    @property
+    def adopts(self) -> bool:
+        """Whether what dead processes have left is to be adopted now."""
+        return self.state is State.OPEN or monotonic() < self._wanted_until
 
+    def idle_seconds(self) -> float:
+        """Return how long who delivers may wait at most."""
+        wanted_seconds = self._wanted_until - monotonic()
+        return min(self._place.seconds_until_look(), wanted_seconds if wanted_seconds > 0 else inf)
 
-def _after_fork_in_child() -> None:
-    _process.fork_gate = ForkGate()
-    _process.workers = deque([None] * MAX_WORKERS, MAX_WORKERS)
-    _process.exit_began_at = None
-    _process.busy.clear()
-    for handler in list(_process.handlers):
-        handler._start_over_after_fork()  # noqa: SLF001  # as above
+    def _ask_later(self, *, flush: bool = False, close: bool = False) -> None:
+        """Have who delivers do it: the caller holds logging's lock, and waits for no other.
+
+        A frame that has one of ours may have been interrupted by a signal handler, which waits for logging's.
+        """
+        self._to_be_flushed |= flush
+        self._to_be_closed |= close
+        if close:
+            self.mark[0] = 0
+        if self._deliverer is not None:
+            self._source.wake()
+        elif self._lock.acquire(blocking=False):
+            try:
+                if self.state is not State.CLOSED:
+                    self._attend()
+            finally:
+                self._lock.release()
+        else:
+            _process.forget(self)
+
+    def _close_aside(self) -> None:
+        try:
+            self._ask_to_close()
+        finally:
+            # Python enters a thread that it has not started into its list, and never takes it out before 3.13.
+            threading._active.pop(threading.get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001
+
+    # Transitions.
+
+    @locked
+    def _open(self, make_thread: MakeThread, *, threaded: bool) -> None:
+        if self.mark[0]:
+            return
+        _process.hold(self)
+        self._place.open()
+        self._make_thread, self._threaded = make_thread, threaded
+        self._source.ended = self._to_be_closed = False
+        self.state = State.OPEN
+        self._spool.append(None)  # what a destructor has logged in here
+        if threaded:
+            self._attend()
+        # Once exit functions run nobody comes back for an event.
+        waits = not (threaded and self._attended) or _process.exiting()
+        self.mark[0] = _WAITS if waits else OPEN
+
+    @locked
+    def _take_late_event(self) -> None:
+        """Open again for an event that came to the spool when all was delivered and let go of."""
+        if self.pid == getpid() and self.state is State.CLOSED and not self._source.settled:
+            self._open(self._make_thread, threaded=self._threaded)
+            if self._forgotten or _process.exiting():
+                self._ask_to_close()
+
+    @locked
+    def _ask_to_close(self) -> None:
+        self.mark[0] = 0
+        self._to_be_closed = False
+        if self.state is State.CLOSED:
+            return
+        self.state = State.DRAINING
+        self._wanted_until = -inf
+        self._rounds = _MOST_ROUNDS
+        self._source.end()
+        self._attend()
+
+    @locked
+    def _ask_to_deliver(self, deadline: float, *, may_look: bool) -> bool:
+        """Have everything delivered that there is; return False when that is nothing."""
+        if self.state is State.CLOSED:
+            if may_look and self._deliverer is None:
+                self._place.look_for_the_dead()
+            if self._done:
+                return False
+            _process.hold(self)
+            self.state = State.DRAINING
+            self._source.ended = True
+        elif may_look:
+            self._place.look_soon()
+        self._wanted_until = max(self._wanted_until, deadline)
+        self._attend()
+        return True
+
+    @locked
+    def _end(self, *, parks: bool) -> bool:
+        """Let go of everything if all is delivered; return whether who delivers is to leave.
+
+        Args:
+            parks: whether it is to stay in any case: while the process exits no other thread could be started.
+        """
+        if self._to_be_flushed:
+            self._to_be_flushed = False
+            self._source.flush()
+        if (self._forgotten or self._to_be_closed) and self.state is State.OPEN:
+            self._ask_to_close()
+        now = monotonic()
+        if self.state is State.OPEN:
+            leaves = not self._threaded and self._sender.rests and (self._done or now >= self._wanted_until)
+        else:
+            leaves = self.state is State.CLOSED or self._end_draining(now)
+        if not leaves or parks:
+            return False
+        self._deliverer = None
+        self._called_at = -inf
+        return True
+
+    @property
+    def _done(self) -> bool:
+        return self._source.settled and not self._place.has_dead
+
+    def _end_draining(self, now: float) -> bool:
+        """Let go of what nobody waits for, then of everything if all is settled; return whether it was."""
+        if self._rounds and self._source.mark_all():
+            self._rounds -= 1
+        if self._place.has_dead and (now < self._wanted_until or not self._place.release_adopted()):
+            return False
+        if not self._source.settled:
+            return False
+        self._source.tidy()
+        self._place.close()
+        if not self._source.settled:  # a destructor has logged meanwhile
+            self._place.open()
+            return False
+        self._transport.close_connections()
+        self.state = State.CLOSED
+        _process.let_go(self)
+        self._sender.progress.notify()
+        return True
+
+    @locked
+    def _attend(self) -> None:
+        """See to it that somebody delivers, or comes to."""
+        self._attended = self._deliverer is not None
+        if self._attended:
+            self._source.wake()
+            return
+        self._attended = monotonic() < self._called_at + _PATIENCE_SECONDS
+        if self._attended:
+            return  # one is on its way
+        try:
+            thread = self._make_thread(target=self._be_the_deliverer, args=())
+            thread.daemon = True
+            thread.name = f'firefighter-{self._stream}'
+            thread.start()
+        except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
+            if threading.main_thread().is_alive() and not _process.exiting():
+                self._diagnostics.say(
+                    'no thread',
+                    f'no delivery thread can be started ({error}): each logging call delivers by itself',
+                )
+            return
+        self._attended = True
+        self._called_at = monotonic()
+
+    @locked
+    def _take_role(self, role: object) -> bool:
+        if self._deliverer is not None or self.pid != getpid():
+            return False
+        self._deliverer = role
+        self._sender.progress.notify()
+        return True
+
+    @locked
+    def _leave_role(self, role: object) -> bool:
+        """Give the role back, unless that has happened already; return whether it had not."""
+        if self._deliverer is not role:
+            return False
+        self._deliverer = None
+        self._called_at = -inf
+        if self.state is State.CLOSED:
+            _process.let_go(self)
+        return True
+
+    # Who delivers.
+
+    @of_ours
+    def _be_the_deliverer(self) -> None:
+        role = object()
+        if self._pauses:
+            self._pauses = False
+            Wakeup().wait(_PAUSE_BETWEEN_THREADS_SECONDS)
+        try:
+            if self._take_role(role):
+                self._deliver()
+        finally:
+            enter_in_list_of_threads()
+            if self._leave_role(role) and self.pid == getpid() and self.state is not State.CLOSED:
+                self._replace_deliverer()
+
+    def _replace_deliverer(self) -> None:
+        """Have another thread come: this one was killed, or a `batch_sender` of the user's has returned early."""
+        self.mark[0] = 0  # the next event asks again
+        self._transport.renew_client()
+        self._diagnostics.say(
+            'thread', f'stream {self._stream!r}: the delivery thread was ended; another takes its place'
+        )
+        before, self._left_early_at = self._left_early_at, monotonic()
+        # One that comes too soon waits a while, before it takes the role.
+        self._pauses = self._left_early_at - before <= _PAUSE_BETWEEN_THREADS_SECONDS
+        if self.state is State.DRAINING or not self._done:
+            self._attend()
+
+    def _deliver_here(self, condition: Callable[[], bool], deadline: float) -> None:
+        """Deliver in the calling thread, or beside another that does, until the condition holds or the deadline."""
+        while not condition() and monotonic() < deadline:
+            role = object()
+            try:
+                if not self._take_role(role):
+                    self._await(lambda: self._deliverer is None or condition(), deadline)
+                    continue
+                self._transport.limit_timeouts(max(deadline - monotonic(), 0.0))
+                self._sender.requests.make_thread = None
+                self._wanted_until = max(self._wanted_until, deadline)
+                self._sender.run(lambda: self._end(parks=False) or condition() or monotonic() >= deadline)
+            finally:
+                self._leave_role(role)
+                self._sender.progress.notify()
+        if self._attended:
+            self.mark[0] = 0  # a thread that came meanwhile has left: the next event asks for another
+
+    # Waiting.
+
+    def _must_not_wait(self) -> bool:
+        """Return whether the caller would wait for itself.
+
+        That is so on a thread of ours (in `on_drop`), in a signal handler that has interrupted the spool or a transition, and
+        in a thread that holds logging's lock, as dictConfig does while it closes the handlers that it replaces: a delivery
+        thread needs that lock to ask a logger for its level, and in one that holds another handler's lock (a MemoryHandler
+        hands records on with its own held), which the records of botocore go to as well. Delivery goes on when the lock is free, and
+        the exit of the process waits for it.
+        """
+        return (
+            on_thread_of_ours()
+            or self.is_inside()
+            or holds_logging_lock()
+            or holds_lock_of_handler(_process.registered())
+        )
+
+    def is_inside(self) -> bool:
+        """Return whether the calling thread has interrupted the spool, or a transition."""
+        return self._spool.interrupted or self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+
+    def _report(self) -> None:
+        """Tell hooks what is news, where there is no thread that does."""
+        if self._deliverer is None:
+            self._sender.report(now_or_never=True)
+
+    def _wait_for(self, condition: Callable[[], bool], deadline: float) -> None:
+        """Wait until the condition holds, or until the deadline; deliver meanwhile where nobody comes to do it."""
+        if self._attended:
+            self._await(
+                lambda: condition() or self._deliverer is not None, monotonic() + _PATIENCE_SECONDS, deadline
+            )
+        if not self._attended or (self._deliverer is None and not condition()):
+            self._deliver_here(condition, deadline)
+            return
+        if _process.exiting():
+            self._await(condition, monotonic() + _SILENT_SECONDS, deadline)
+            left_seconds = deadline - monotonic()
+            if not condition() and left_seconds > 0:
+                self._diagnostics.say(
+                    'waiting',
+                    f'stream {self._stream!r}: the process ends; still delivering '
+                    f'{self._spool.account().pending:,} events, for at most {left_seconds:.0f} s more '
+                    '(shutdown_timeout_seconds; Ctrl-C ends it)',
+                )
+        self._await(condition, deadline)
+
+    def _await(self, condition: Callable[[], bool], *deadlines: float) -> None:
+        """Wait until the condition holds, looking whenever delivery has made progress, or until the first deadline."""
+        deadline = min(deadlines)
+        while True:
+            wakeup = self._sender.progress.join()
+            try:
+                left_seconds = deadline - monotonic()
+                if condition() or left_seconds <= 0 or not wakeup.wait(left_seconds):
+                    return
+            finally:
+                self._sender.progress.leave(wakeup)

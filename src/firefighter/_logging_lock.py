@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
-__all__ = ['holds_logging_lock']
+__all__ = ['holds_lock_of_handler', 'holds_logging_lock']
 
 
 def holds_logging_lock() -> bool:
@@ -12,3 +13,13 @@ def holds_logging_lock() -> bool:
     # No public name, and the same one in all versions that we support.
     lock = getattr(logging, '_lock', None)
     return lock is not None and lock._is_owned()  # noqa: SLF001
+
+
+def holds_lock_of_handler(but: Collection[object]) -> bool:
+    """Return whether the calling thread holds the lock of a handler, other than these: that handler has called us."""
+    for reference in tuple(getattr(logging, '_handlerList', ())):
+        handler = reference()
+        is_owned = getattr(getattr(handler, 'lock', None), '_is_owned', None)
+        if is_owned is not None and is_owned() and handler not in but:
+            return True
+    return False

@@ -20,28 +20,29 @@ _MADV_WIPEONFORK = 18
 
 
 class Mark(Protocol):
-    """One number, at index 0: set to 1 by a process, it reads 0 in every child."""
+    """One number below 256, at index 0: set by a process, it reads 0 in every child."""
 
     def __getitem__(self, index: int, /) -> int:
-        """Return 1 when this process has set it."""
+        """Return the number that this process has set, or 0."""
 
     def __setitem__(self, index: int, value: int, /) -> None:
-        """Set it to 1 or 0."""
+        """Set it."""
 
 
 class ProcessMark:
     """A mark that compares the process id; for systems that cannot wipe a page."""
 
     def __init__(self) -> None:
-        self._set_in = 0
+        self._set = 0, 0
 
     def __getitem__(self, _: int, /) -> int:
-        """Return 1 when this process has set it."""
-        return int(self._set_in == getpid())
+        """Return the number that this process has set, or 0."""
+        pid, value = self._set
+        return value if pid == getpid() else 0
 
     def __setitem__(self, _: int, value: int, /) -> None:
-        """Set it to 1 or 0."""
-        self._set_in = getpid() if value else 0
+        """Set it."""
+        self._set = getpid(), value
 
 
 def make_mark() -> Mark:

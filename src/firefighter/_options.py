@@ -157,7 +157,10 @@ class Options:
 
 
 def check_spool_dir(spool_dir: object) -> Path | None:
-    """Return the directory as an absolute path without links, or raise when it cannot be one.
+    """Return the directory as an absolute path without links, or raise when the programmer has given something else.
+
+    A loop of links, or a working directory that is gone, is what the environment lacks: then the path is returned as it is,
+    and whoever opens the directory says what is wrong with it.
 
     Raises:
         TypeError: it is not a path.
@@ -171,7 +174,14 @@ def check_spool_dir(spool_dir: object) -> Path | None:
     if not path or '\0' in path:
         raise ValueError(f'spool_dir must be the path of a directory, not {path!r}')
     # Once: a later change of the working directory, or of a link, does not lead elsewhere.
-    return Path(path).resolve()
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # a loop of links is a RuntimeError before Python 3.13
+        pass
+    try:
+        return Path(path).absolute()
+    except OSError:  # there is no working directory
+        return Path(path)
 
 
 def check_stream_name(name: object) -> None:

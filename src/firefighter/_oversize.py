@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Literal
 
+from firefighter._lock import locked, make_lock
 from firefighter._truncation import truncate
 
 __all__ = ['Oversize', 'OversizePolicy']
@@ -29,8 +29,7 @@ class Oversize:
         self._policy = policy
         self._documented_limit = documented_limit
         self._hard_limit = hard_limit
-        # Re-entrant: a destructor that logs may interrupt the count in its own thread.
-        self._lock = threading.RLock()
+        self._lock = make_lock()
         self.events = 0
         self.truncated = 0
 
@@ -45,14 +44,20 @@ class Oversize:
         size = len(event) + reserved_bytes
         if size <= limit and size <= self._hard_limit:
             return event
-        with self._lock:
-            self.events += 1
+        self._count()
         policy = self._policy or ('keep' if limit == self._documented_limit else 'truncate')
         if policy == 'drop':
             return None
         allowed = self._hard_limit if policy == 'keep' else min(limit, self._hard_limit)
         if size <= allowed:
             return event
-        with self._lock:
-            self.truncated += 1
+        self._count_truncated()
         return truncate(event, allowed - reserved_bytes)
+
+    @locked
+    def _count(self) -> None:
+        self.events += 1
+
+    @locked
+    def _count_truncated(self) -> None:
+        self.truncated += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from firefighter import _lifecycle
+from firefighter import _process
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._spool.spool import Spool
 
@@ -41,7 +41,7 @@ class Undelivered:
             kept_in: the directory that keeps them for the next process; None: they are in memory.
         """
         writes = self._policy == 'stderr' and kept_in is None
-        if writes and _lifecycle.exiting():
+        if writes and _process.exiting():
             self._write(spool)
         left = pending - self._written
         if left > 0 and left != self._said:
@@ -49,12 +49,14 @@ class Undelivered:
                 f'kept in {kept_in} for the next process'
                 if kept_in
                 else 'written to stderr when the process ends'
-                if writes and not _lifecycle.exiting()
+                if writes and not _process.exiting()
                 else 'lost when the process ends'
             )
-            self._diagnostics.say(
-                'undelivered', f'stream {self._stream!r}: closed with {_count(left)} undelivered, {fate}'
-            )
+            text = f'stream {self._stream!r}: closed with {_count(left)} undelivered, {fate}'
+            if _process.exiting():
+                self._diagnostics.write(f'{text}\n')  # each number is the last that is said, perhaps
+            elif not self._diagnostics.say('undelivered', text):
+                return  # the exit of the process says it
         self._said = left
 
     def _write(self, spool: Spool) -> None:

@@ -9,7 +9,7 @@
     logger.warning({'message': 'Ahoy'})
 
 The way of an event: the logging call encodes it and copies it into the spool (memory, no I/O); a thread, started at
-the first event, takes due batches out of the spool and sends them; what Firehose has not accepted is sent again.
+the first event, takes due batches out of the spool and has them sent by others; what Firehose has not accepted is sent again.
 """
 
 from __future__ import annotations
@@ -20,25 +20,28 @@ import os
 import queue
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter import _lifecycle
+from firefighter import _process
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
 from firefighter._delivery.codecs import Codec
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
-from firefighter._delivery.guard import TOO_DEEP, ask, inside_delivery
-from firefighter._delivery.guard import reset as reset_guard
+from firefighter._delivery.guard import TOO_DEEP, ask
 from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.origin import Origin, on_thread_of_ours, origin_of, threads_of_ours
+from firefighter._delivery.origin import after_fork as forget_threads_of_ours
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._escaping import escape
+from firefighter._lifecycle import OPEN, State
 from firefighter._numbering import NumberedFormatter
 from firefighter._options import (
     DOCUMENTED_BATCH_COUNT,
@@ -75,8 +78,9 @@ class FirehoseHandler(logging.Handler):
 
     Args:
         delivery_stream_name: the stream's name; without it, the environment's FIREFIGHTER_STREAM.
-        use_queues: True delivers on another thread. False makes each logging call deliver before it returns, for
-            programs that are frozen or killed between two calls (AWS Lambda).
+        use_queues: True delivers on other threads. False makes each logging call wait until its event is delivered or a try has
+            failed, at most `sync_timeout_seconds`, for programs that are frozen or killed between two calls (AWS Lambda).
+            The thread that makes the request leaves with the call.
         send_interval: the most seconds that an event waits for company before it is sent.
         boto3_session: a `boto3.session.Session` to make the client from, at once and in this thread.
         boto3_profile_name: the name of a profile to make the session from.
@@ -92,25 +96,28 @@ class FirehoseHandler(logging.Handler):
         spool_dir: a directory in which the spool lives, so that what is logged survives the death of the process by
             whatever means, and the next process of the same destination delivers it. Without it, the environment's
             FIREFIGHTER_SPOOL_DIR; without both, memory. Where it cannot be used, one FirehoseWarning says why, and
-            memory is used.
+            memory is used. The constructor only tries it: the handler's own directory in it is made at the first event.
         max_spool_bytes: the bound for what waits, in bytes; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
         max_directory_bytes: the bound in `spool_dir` for all processes of one user and destination, the dead ones
             included, in bytes. Beyond it the oldest of the dead are dropped. Default 1 GiB.
         overflow: what gives way at that bound. "drop_oldest", the default: a stretch of the oldest events that are not
             on their way. "drop_newest": the new event. "block": the logging call waits for room, at most
-            `block_timeout_seconds`, then the new event.
+            `block_timeout_seconds`, then the new event; a call that delivers by itself does not wait, since only it could
+            make room.
         block_timeout_seconds: see `overflow`. Default 1.
         oversize: what becomes of an event above MAX_RECORD_SIZE. None: it is delivered whole while MAX_RECORD_SIZE has
             its documented value, and truncated once a subclass or an instance sets another. "keep", "truncate" and
             "drop" say it outright. Above Firehose's 1,024,000 bytes it is truncated in any case.
         shutdown_timeout_seconds: what `flush` and `close` wait for delivery; while the process exits, all handlers
-            together. Default 10.
-        sync_timeout_seconds: with `use_queues=False`, what one attempt may take. Default 5.
+            together, and what exit functions log with them. Default 10.
+        sync_timeout_seconds: with `use_queues=False`, how long a logging call waits for its event to be delivered. What is not
+            delivered by then stays pending, and goes with the next call, `flush` or `close`. Default 5.
         undelivered: what becomes, when the process exits, of events in memory that could not be sent. "count", the default: one
             line on stderr says how many. "stderr": the events follow it there, each as it would have been sent. One whose request was
             still under way may arrive as well.
-        max_in_flight: how many requests may be under way at once while there is a backlog; each is then at most 1 MiB. A
-            process has at most eight threads for that, beside one for each handler. Default 4.
+        max_in_flight: how many requests may be under way at once while there is a backlog; each is then at most 1 MiB. Each
+            has a thread, which ends when it has been idle for 5 seconds; a process has at most eight of them, beside one for
+            each handler. Default 4.
         event_ids: number the events: each ends with `"producer"`, this process's handler, and `"sequence"`, from 0 without
             a gap. What is dropped leaves a gap and a marker event that explains it. So a reader can remove duplicates and
             prove that nothing is missing (`firefighter audit`).
@@ -120,14 +127,14 @@ class FirehoseHandler(logging.Handler):
             Snowflake, Iceberg. Default False.
         compression: "gzip" or "zstd": as `aggregate`, and each record is one whole gzip member or zstd frame, so that an object in
             S3 is a valid file of its kind, about a tenth as large. Only for S3 without any processor, conversion or compression of Firehose's own; give
-            the stream the FileExtension `.json.gz` or `.json.zst`. "zstd" needs firefighter[zstd]; firefighter[fast]
-            makes gzip an eighth of the work. Default None.
+            the stream the FileExtension `.json.gz` or `.json.zst`. "zstd" needs firefighter[zstd] before Python 3.14;
+            firefighter[fast] makes gzip an eighth of the work. Default None.
         max_aggregated_events: the most events in one record, for streams that take records apart again: 500 where
             dynamic partitioning does. Default None: as many as 1,024,000 bytes hold.
         target_batch_bytes: with `aggregate` or `compression`, stands in for MAX_BATCH_SIZE, unless a subclass or an instance sets
             that, and the number of events makes no batch due. As they will be sent: compressed, if they are. Default 65,536.
         on_drop: called with (reason, events, bytes) when events were dropped: coalesced, on the delivery thread, or, when
-            there is none, in `flush` and `close`.
+            there is none, in `flush` and `close`. What it logs is an event, which waits for company like any other.
         on_dead_letter: called with (event, reason) for each event, as bytes, that Firehose refuses as invalid, at the same
             places. With `spool_dir` such events are also kept, in a file `dead-letters` beside the spool, up to 16 MiB.
 
@@ -231,13 +238,11 @@ class FirehoseHandler(logging.Handler):
         self.send_interval = send_interval
         self._disabled = _disabled(complaints)
         client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
-        if not use_queues:
-            client_options = client_options.for_attempts_of(sync_timeout_seconds)
         self._client = ClientSource(boto3_client, client_options)
         self._begin()
         if not self._disabled:
             complaints += self._client.complaints
-            unusable = self._pipeline.open_spool() if stream else None
+            unusable = self._pipeline.place.examine() if stream else None
             if unusable is not None:
                 complaints.append(f'spool_dir cannot be used, so events are kept in memory: {unusable}')
         for complaint in complaints:
@@ -255,11 +260,11 @@ class FirehoseHandler(logging.Handler):
         Without the handler's lock, which `logging.Handler.handle` takes: only the append locks. That lock would cost
         as much as the append, and `logging.shutdown` holds it while it waits for delivery.
         """
-        if self.filters and not inside_delivery.delivery:  # a filter that counts has nothing to count there
-            verdict = ask(self.filter, record)
-            if verdict is TOO_DEEP:
-                self._pipeline.count_suppressed()
+        if self.filters:
+            if record.thread in threads_of_ours and origin_of(record) is Origin.DELIVERY:
+                self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
                 return False
+            verdict = ask(self.filter, record)
             if not verdict:
                 return verdict
             if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
@@ -267,27 +272,32 @@ class FirehoseHandler(logging.Handler):
         self.emit(record)
         return record
 
-    def emit(
+    def emit(  # noqa: C901, PLR0912  # a call of a function for its parts costs more than they do
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread] = threading.Thread
     ) -> None:
         """Queue a log record, or deliver it at once when `use_queues` is false. Never raises an Exception.
 
         Args:
             message: the log record.
-            make_thread: makes the delivery thread, called as `make_thread(target=..., args=...)`; the result has
-                `start()`.
+            make_thread: makes the delivery thread and those for its requests, called as
+                `make_thread(target=..., args=...)`; the result has `start()`.
         """
         pipeline = self._pipeline
-        if inside_delivery.delivery:
-            pipeline.count_suppressed()
-            return
-        if not pipeline.open_here[0]:
-            opened = self._open(make_thread)
+        if not pipeline.mark[0]:
+            opened = self._open(message, make_thread)
             if opened is None:
                 return
             pipeline = opened
+        append: Callable[[bytes], None] = pipeline.append
         line: bytes | None
         try:
+            if message.thread in threads_of_ours:
+                origin = origin_of(message)
+                if origin is Origin.DELIVERY:
+                    pipeline.count_suppressed()
+                    return
+                if origin is Origin.OUR_THREAD:
+                    append = pipeline.source.append_quietly
             if self.formatter is self._json_formatter:
                 line = self._json_formatter.encode(message)
                 size = len(line)
@@ -296,12 +306,21 @@ class FirehoseHandler(logging.Handler):
             else:
                 line = self._foreign_line(message, pipeline)
         except Exception as error:
-            pipeline.give_up(error)
+            try:
+                pipeline.give_up(error)
+            except Exception:  # no stack for a call
+                pipeline.tally.failed += 1
             return
         if line:
-            pipeline.append(line)
-            if pipeline.synchronous:
-                pipeline.send_now()
+            if not pipeline.mark[
+                0
+            ]:  # closed while it was formatted, or the handler is just being opened below
+                self._open(message, make_thread)
+                if pipeline.lifecycle.is_inside():
+                    append = pipeline.spool.set_aside
+            append(line)
+            if pipeline.mark[0] != OPEN:
+                pipeline.look_after_event()
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
         """Use another formatter; None is the handler's own `JSONFormatter` again."""
@@ -314,25 +333,25 @@ class FirehoseHandler(logging.Handler):
             timeout_seconds: how long; None: `shutdown_timeout_seconds`.
 
         Returns:
-            Whether everything is out that was logged before the call. Inside delivery (in `on_drop`) it does not wait.
-            When credentials, permissions or the stream are wrong, it does not wait beyond one try.
+            Whether everything is out that was logged before the call, and all that was taken over from dead processes. Inside
+            delivery (in `on_drop`), and while logging is being configured, it does not wait. When credentials, permissions or
+            the stream are wrong, it does not wait beyond one try.
         """
+        if not self._is_made:
+            return True
         if timeout_seconds is None:
             timeout_seconds = self._options.shutdown_timeout_seconds
-        return self._pipeline_here().deliver(_lifecycle.deadline(timeout_seconds))
-
-    def _begin_close(self) -> None:
-        """Have what is pending delivered, without waiting for it, as a `close` to come would."""
-        self._pipeline_here().begin_close()
+        return self._pipeline_here().lifecycle.flush(_process.deadline(timeout_seconds))
 
     def close(self) -> None:
-        """Deliver what is pending, within `shutdown_timeout_seconds`, and end the delivery thread.
+        """Deliver what is pending, and let go of everything; wait for that for `shutdown_timeout_seconds`.
 
-        What could not be delivered stays pending: a handler that is used again opens again.
+        What could not be delivered by then stays pending: it is said on stderr, and tried on until it is out or the process
+        ends. What was taken over from dead processes is given back at once. While logging is being configured (dictConfig
+        closes the handlers that it replaces) it does not wait. A handler that is used again opens again.
         """
-        pipeline = self._pipeline_here()
-        pipeline.close(_lifecycle.deadline(self._options.shutdown_timeout_seconds))
-        self._let_go(pipeline)
+        if self._is_made:
+            self._pipeline_here().lifecycle.finish()
         super().close()
 
     def stats(self) -> Stats:
@@ -358,17 +377,21 @@ class FirehoseHandler(logging.Handler):
         """
         pipeline = self._pipeline_here()
         if isinstance(batch_queue, SpoolSource):
-            pipeline.sender.run()
+            pipeline.lifecycle.run()
             return
-        source = QueueSource(
+        pipeline.deliver_queue(
             batch_queue,
-            end=self.END,
-            flush=self.FLUSH,
-            prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
-            ledger=pipeline.ledger,
-            aggregation=self._options.make_aggregation(),
+            lambda: QueueSource(
+                batch_queue,
+                end=self.END,
+                flush=self.FLUSH,
+                prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
+                ledger=pipeline.ledger,
+                aggregation=self._options.make_aggregation(),
+            ),
+            delivery_stream_name,
+            partial(self._queue_rules, send_interval),
         )
-        pipeline.make_sender(source, delivery_stream_name, partial(self._queue_rules, send_interval)).run()
 
     # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
 
@@ -392,23 +415,37 @@ class FirehoseHandler(logging.Handler):
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline()
-        _lifecycle.register(self)
+        _process.register(self)
+
+    @property
+    def _is_made(self) -> bool:
+        """Whether the constructor has come to its end: logging knows a handler, and flushes and closes it, before that."""
+        return '_pipeline' in vars(self)
 
     def _start_over_after_fork(self) -> None:
         """Begin anew in a forked child: what the parent has pending stays the parent's."""
-        reset_guard()
+        forget_threads_of_ours()
         self._client = self._client.after_fork()
-        self._pipeline.abandon()
+        self._pipeline.lifecycle.abandon()
         self._pipeline = self._make_pipeline()
 
     def _make_pipeline(self) -> Pipeline:
-        return Pipeline(
+        # What delivers must not hold the handler: one that the program forgets is closed.
+        pipeline: Pipeline
+
+        def forget(_: object) -> None:
+            pipeline.lifecycle.forget()
+
+        handler = weakref.ref(self, forget)
+        pipeline = Pipeline(
             self.delivery_stream_name or '',
             self._options,
             self._client,
-            rules=self._spool_rules,
-            diagnostics=self._diagnostics,
+            _Rules(handler),
+            partial(_deliver, handler),
+            self._diagnostics,
         )
+        return pipeline
 
     def _pipeline_here(self) -> Pipeline:
         """Return the pipeline of this process, also where a fork has run no hooks (one made in C)."""
@@ -418,38 +455,29 @@ class FirehoseHandler(logging.Handler):
                     self._start_over_after_fork()
         return self._pipeline
 
-    def _open(self, make_thread: Callable[..., threading.Thread]) -> Pipeline | None:
-        """Make ready for events, starting the delivery thread; None when this event goes nowhere."""
+    def _open(
+        self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread]
+    ) -> Pipeline | None:
+        """Make ready for events, starting the delivery thread; None when this one goes nowhere."""
         pipeline = self._pipeline_here()
         if self._disabled or not self.delivery_stream_name:
             reason = DropReason.DISABLED if self._disabled else DropReason.NO_STREAM
             pipeline.spool.reject(reason.value, 0)
             return None
-        with self._opening.setdefault(getpid(), threading.RLock()):
-            _lifecycle.keep(self)
-            pipeline.open(
-                make_thread,
-                self._be_the_delivery_thread,
-                (pipeline, make_thread),
-                synchronous=not self.use_queues,
-            )
+        thread = getattr(message, 'thread', 0)
+        if thread in threads_of_ours and origin_of(message) is Origin.DELIVERY:
+            pipeline.count_suppressed()
+            return None
+        lifecycle = pipeline.lifecycle
+        # What a hook or a finalizer logs there while the handler drains goes with the rest.
+        if not (on_thread_of_ours() and lifecycle.state is State.DRAINING):
+            try:
+                lifecycle.open(make_thread, threaded=self.use_queues)
+            except (
+                Exception
+            ) as error:  # no memory, no stack: the event is queued all the same, and the next one opens
+                pipeline.note_trouble(error)
         return pipeline
-
-    def _be_the_delivery_thread(
-        self, pipeline: Pipeline, make_thread: Callable[..., threading.Thread]
-    ) -> None:
-        """Deliver until END; whatever else ends this thread, another takes its place."""
-        try:
-            self.batch_sender(pipeline.source, self.delivery_stream_name or '', self.send_interval)
-        finally:
-            wanted = pipeline.thread_ended()
-            self._let_go(pipeline)
-            if wanted:
-                self._open(make_thread)
-
-    def _let_go(self, pipeline: Pipeline) -> None:
-        if not pipeline.open_here[0] and not pipeline.spool.account().pending:
-            _lifecycle.let_go(self)
 
     def _queue_rules(self, send_interval: float) -> Rules:
         """Return the documented rules, to the letter."""
@@ -495,6 +523,35 @@ class FirehoseHandler(logging.Handler):
             return None, DropReason.FAILED
         event = _as_event(item if isinstance(item, str) else bytes(item))
         return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
+
+
+class _Rules:
+    """The rules for a handler's own spool, as its attributes say now; as they said last when it is gone.
+
+    Args:
+        handler: gives the handler.
+    """
+
+    def __init__(self, handler: Callable[[], FirehoseHandler | None]) -> None:
+        self._handler = handler
+        self._last: Rules | None = None
+
+    def __call__(self) -> Rules:
+        handler = self._handler()
+        if handler is not None or self._last is None:
+            rules = handler._spool_rules() if handler else Rules(0, 1, 0.0, 0.0)  # noqa: SLF001  # of this module
+            self._last = rules
+        return self._last
+
+
+def _deliver(handler: Callable[[], FirehoseHandler | None], pipeline: Pipeline) -> None:
+    """Deliver until the end, by the handler's `batch_sender` where a subclass has its own, which then holds the handler."""
+    own = handler()
+    if own is not None and getattr(own.batch_sender, '__func__', None) is not FirehoseHandler.batch_sender:
+        own.batch_sender(pipeline.source, own.delivery_stream_name or '', own.send_interval)
+        return
+    del own
+    pipeline.lifecycle.run()
 
 
 def _as_event(formatted: object) -> bytes:

@@ -44,7 +44,7 @@ class Stats:
     dropped_bytes: Mapping[DropReason, int]
     """The same in bytes, as far as the event had become bytes."""
     pending: int
-    """Events accepted, and neither delivered nor dropped yet."""
+    """Events accepted or adopted, and neither delivered nor dropped yet."""
     spool_bytes: int
     """Bytes of memory, or on disk, that the spool has allocated; never above `max_spool_bytes`."""
     requests: int = 0
@@ -56,7 +56,8 @@ class Stats:
     retried: int = 0
     """Firehose records that were sent again because Firehose had not accepted them."""
     uncertain: int = 0
-    """Records sent again after an answer that never arrived, or cannot be understood: at most so many extra copies."""
+    """Events sent again, though nobody knows whether they had arrived: the answer never came, or cannot be understood. At
+    most so many extra copies, beside those that a death leaves."""
     queue_age_seconds: float = 0.0
     """How long, at most, the oldest pending event has been waiting; 0.0 while delivery knows of none."""
     dead_letters: int = 0
@@ -66,16 +67,17 @@ class Stats:
     truncated: int = 0
     """Events that were cut to fit."""
     suppressed: int = 0
-    """Log records made by delivery itself (botocore, urllib3), or by filters that log at each call: never events, so outside
-    the sum."""
+    """Log records that delivery itself causes (botocore, boto3, urllib3 and s3transfer, during its requests; what it says on a
+    stderr that logs): never events, so outside the sum."""
     hook_errors: int = 0
     """Exceptions that `on_drop` and `on_dead_letter` raised."""
     last_error: str | None = None
     """The newest trouble of delivery, in words; None while there was none."""
     backing: str = 'memory'
-    """Where the spool lives: "memory" or "disk"."""
+    """Where events are kept: "memory" or "disk". "memory" also once `spool_dir` has turned out to be of no use."""
     adopted: int = 0
-    """Events of dead processes that this handler has taken over from `spool_dir`."""
+    """Events of dead processes that this handler has taken over from `spool_dir`, less those that it has given back
+    undelivered, as it does when it is closed."""
     markers: int = 0
     """Events that the handler itself has made, with `event_ids`, to tell of those it has dropped."""
     quarantined_bytes: int = 0

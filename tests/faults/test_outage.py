@@ -67,7 +67,6 @@ class Day:
             self,
             'bar',
             rules=lambda: Rules(5120, 500, 60.0, 1.0),
-            linger_seconds=10.0,
             traffic=self.traffic,
             drops=DropReports(Drops(), lambda: ({}, {}), self.clock),
             dead_letters=DeadLetters(None, None, diagnostics),
@@ -78,7 +77,7 @@ class Day:
 
     def live(self) -> None:
         """Have the loop run from the first event to the END at the day's end."""
-        self._sender.run()
+        self._sender.run_to_the_end(10.0)
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Answer as the time of the request has it; the program does not wait for that."""

@@ -57,7 +57,9 @@ def run(tmp_path):
     """Run a program that has the spool directory as its argument, and return what it printed."""
 
     def run_program(code, *, spool_dir=None, status=0, before=None, complaints=''):
-        command = [sys.executable, '-W', 'error', '-c', PREAMBLE + code, str(spool_dir or tmp_path / 'spool')]
+        # That a fork beside a thread is warned of is known; from Python 3.15 on the error would come out of `os.fork`.
+        warnings = ['-W', 'error', '-W', 'ignore:This process:DeprecationWarning']
+        command = [sys.executable, *warnings, '-c', PREAMBLE + code, str(spool_dir or tmp_path / 'spool')]
         if before:
             command = [*NAMESPACE, 'sh', '-ec', f'{before}; exec "$@"', 'sh', *command]
         ended = subprocess.run(
@@ -145,10 +147,12 @@ def test_a_closed_handler_that_is_used_again_is_on_disk_again(disk_handler, make
     assert messages(client) == ['one', 'two']
 
 
-def test_the_environment_names_the_directory(make_handler, monkeypatch, tmp_path):
+def test_the_environment_names_the_directory(make_handler, make_logger, monkeypatch, tmp_path):
     """FIREFIGHTER_SPOOL_DIR is the default of spool_dir."""
     monkeypatch.setenv('FIREFIGHTER_SPOOL_DIR', str(tmp_path / 'named'))
-    assert make_handler('bar', boto3_client=AcceptingClient()).stats().backing == 'disk'
+    handler = make_handler('bar', boto3_client=AcceptingClient())
+    assert handler.stats().backing == 'disk'
+    make_logger(handler).info('Ahoy')
     assert producers(tmp_path / 'named')
 
 
@@ -200,6 +204,61 @@ def test_an_unusable_directory_is_one_warning_and_memory(prepare, tmp_path, make
     assert str(spool_dir) in stats.last_error
     handler.close()
     assert messages(client) == ['Ahoy']
+
+
+def a_loop_of_links(spool_dir):
+    spool_dir.symlink_to(spool_dir)
+    return spool_dir
+
+
+def a_name_too_long(spool_dir):
+    return spool_dir / ('x' * 300)
+
+
+def no_working_directory(spool_dir):
+    os.chdir(spool_dir.parent)
+    (spool_dir.parent / 'gone').mkdir()
+    os.chdir(spool_dir.parent / 'gone')
+    (spool_dir.parent / 'gone').rmdir()
+    return 'spool'
+
+
+@pytest.mark.parametrize('given', ['argument', 'environment'])
+@pytest.mark.parametrize('prepare', [a_loop_of_links, a_name_too_long, no_working_directory])
+def test_a_path_that_leads_nowhere_is_one_warning_and_memory(
+    prepare, given, tmp_path, make_logger, monkeypatch
+):
+    """What the environment lacks never raises, neither in the constructor nor in a logging call."""
+    monkeypatch.chdir(tmp_path)
+    path = prepare(tmp_path / 'spool')
+    monkeypatch.setenv('FIREFIGHTER_SPOOL_DIR', str(path) if given == 'environment' else '')
+    options = {'spool_dir': path} if given == 'argument' else {}
+    client = AcceptingClient()
+    with pytest.warns(
+        FirehoseWarning, match='spool_dir cannot be used, so events are kept in memory: '
+    ) as said:
+        handler = FirehoseHandler('bar', boto3_client=client, **options)
+    assert len(said) == 1
+    make_logger(handler).info('Ahoy')
+    assert handler.stats().backing == 'memory'
+    handler.close()
+    assert messages(client) == ['Ahoy']
+
+
+def test_a_destination_too_long_for_a_segment_is_one_warning_and_memory(tmp_path, make_handler, make_logger):
+    """Not an exception of the logging call that needs the first segment."""
+    with pytest.warns(FirehoseWarning, match='events are kept in memory: endpoint_url') as said:
+        handler = make_handler(
+            'bar',
+            endpoint_url='http://127.0.0.1:9/' + 'x' * 4000,
+            spool_dir=tmp_path / 'spool',
+            shutdown_timeout_seconds=0,
+        )
+    assert len(said) == 1
+    make_logger(handler).info('Ahoy')
+    assert handler.stats().backing == 'memory'
+    assert handler.stats().pending == 1
+    handler.close()
 
 
 def test_a_network_file_system_is_one_warning_and_memory(tmp_path, monkeypatch):
@@ -406,6 +465,7 @@ def test_the_next_segment_is_ready_when_the_one_in_use_is_half_full(disk_handler
     """Delivery makes it, so that no logging call has to."""
     handler = disk_handler(AcceptingClient())
     logger = make_logger(handler)
+    logger.info('Ahoy')
     (directory,) = producers(tmp_path / 'spool')
     for ready in (0, 1):
         for _ in range(80):
@@ -539,7 +599,7 @@ client = BlockingClient()
 made = handler(client, send_interval=0)
 log(1, 2, 3)
 client.wait_for_requests(1)
-here = str(made._pipeline._disk.path)
+here = str(made._pipeline.place.path)
 read, write = os.pipe()
 pid = os.fork()
 if not pid:
@@ -547,7 +607,7 @@ if not pid:
     made._client._given = made._client._ready = child
     assert made.stats().accepted == 0
     log('child')
-    assert str(made._pipeline._disk.path) != here
+    assert str(made._pipeline.place.path) != here
     made.close()
     os.write(write, ' '.join(received(child)).encode())
     os._exit(0)

@@ -63,7 +63,7 @@ def test_a_scrape_shows_the_account(make_handler, make_logger, registry) -> None
     assert scraped['firefighter_data_dropped_bytes_total', 'bar', 'oversize'] > 2000
     assert scraped['firefighter_events_pending', 'bar'] == stats.pending == 1
     assert scraped['firefighter_records_retried_total', 'bar'] == stats.retried == 1
-    assert scraped['firefighter_records_uncertain_total', 'bar'] == stats.uncertain
+    assert scraped['firefighter_events_uncertain_total', 'bar'] == stats.uncertain
     assert scraped['firefighter_requests_total', 'bar'] == stats.requests == 2
     assert scraped['firefighter_data_sent_bytes_total', 'bar'] == stats.sent_bytes
     assert scraped['firefighter_spool_size_bytes', 'bar'] == stats.spool_bytes

@@ -23,6 +23,7 @@ from arrivals import adds_up, deliver_everything, messages_in
 from doubles import DEADLINE_SECONDS
 from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORDS
+from firefighter._lifecycle import State
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from firefighter.local import LocalFirehose
 from firefighter.local.catalogue import CATALOGUE
@@ -92,10 +93,6 @@ class Watcher(threading.Thread):
         self.join()
 
 
-def threads_of_delivery() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith('firefighter-bar')]
-
-
 @contextmanager
 def watched(handler: FirehoseHandler) -> Iterator[None]:
     watcher = Watcher(handler)
@@ -138,9 +135,8 @@ def live_by_script(actions, **options) -> None:
 def close_to_the_end(handler: FirehoseHandler) -> None:
     """Close, until nothing is left to close: one close may wait for a shorter time than its thread takes."""
     deadline = monotonic() + DEADLINE_SECONDS
-    while threads_of_delivery() and monotonic() < deadline:
+    while handler._pipeline.lifecycle.state is not State.CLOSED and monotonic() < deadline:
         handler.close()
-    handler.close()
 
 
 def compare(logged: list[str], arrived: Counter[str], stats: Stats) -> int:

@@ -11,10 +11,10 @@ import os
 import random
 
 import pytest
-import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import zstd_frames
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
 from firefighter._delivery.codecs import codec_of
@@ -34,7 +34,7 @@ CODECS = {
     None: bytes,
     'aggregate': bytes,
     'gzip': gzip.decompress,
-    'zstd': lambda data: zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read(),
+    'zstd': zstd_frames.decompressed,
 }
 OUTCOMES = [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.RETRY, Outcome.THROTTLED]
 EDGES = [0, 1, 4_000, 5_119, 5_120, 5_121, 100_000, MAX_RECORD_BYTES // 2, MAX_RECORD_BYTES - 1]

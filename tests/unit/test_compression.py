@@ -8,13 +8,15 @@ import logging
 import queue
 import random
 import sys
+from types import ModuleType
 
 import boto3
 import pytest
-import zstandard
 
+import zstd_frames
 from arrivals import adds_up, deliver_everything
 from doubles import AcceptingClient, EntryFailingClient, RefusingClient
+from firefighter._audit.decoding import lines
 from firefighter._delivery import codecs
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import MAX_RECORD_BYTES
@@ -29,7 +31,7 @@ CODECS = ['gzip', 'zstd']
 def decompressed(data: bytes, codec: str) -> bytes:
     if codec == 'gzip':
         return gzip.decompress(data)
-    return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    return zstd_frames.decompressed(data)
 
 
 def messages(data: bytes, codec: str) -> list:
@@ -223,8 +225,20 @@ def test_isal_is_used_where_it_is_installed(monkeypatch) -> None:
 def test_zstd_without_its_package_says_what_to_install(monkeypatch) -> None:
     """Where the handler is made, rather than when the first batch is due."""
     monkeypatch.setitem(sys.modules, 'zstandard', None)
-    with pytest.raises(ValueError, match=r'install firefighter\[zstd\], or write compression="gzip"'):
+    monkeypatch.setitem(sys.modules, 'compression.zstd', None)
+    with pytest.raises(ValueError, match=r'pip install zstandard, or write compression="gzip"'):
         FirehoseHandler('bar', compression='zstd')
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 14), reason="the name is the standard library's since Python 3.14"
+)
+def test_a_program_may_have_a_compression_package_of_its_own(monkeypatch) -> None:
+    """Neither delivery nor the audit takes it for the standard library's."""
+    monkeypatch.setitem(sys.modules, 'compression', ModuleType('compression'))
+    monkeypatch.setitem(sys.modules, 'compression.zstd', ModuleType('compression.zstd'))
+    frame = codecs.codec_of('zstd')([b'{}\n'])
+    assert list(lines([frame])) == [b'{}']
 
 
 def test_an_unknown_compression_is_refused() -> None:

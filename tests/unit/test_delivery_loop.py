@@ -75,7 +75,6 @@ class Loop:
             self.transport,
             'bar',
             rules=lambda: self.rules,
-            linger_seconds=10.0,
             traffic=self.traffic,
             drops=DropReports(Drops(), lambda: ({}, {}), self.clock),
             dead_letters=DeadLetters(self.letters, None, Diagnostics(self.clock)),
@@ -92,7 +91,7 @@ class Loop:
     def step(self, seconds: float = 0.0) -> None:
         """Let so much time pass, and have the loop look once."""
         self.clock.advance(seconds)
-        self.sender._cycle()
+        self.sender.cycle()
 
     def append(self, *lines: bytes) -> None:
         for line in lines:

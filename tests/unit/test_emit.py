@@ -17,6 +17,7 @@ from doubles import (
     DownClient,
     EndpointConnectionError,
     RaisingClient,
+    ThreadThatCannotStart,
 )
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler
@@ -60,7 +61,7 @@ def test_emit_queues_and_does_not_deliver_itself(make_handler) -> None:
 
 
 def test_make_thread_makes_the_delivery_thread(make_handler) -> None:
-    """`make_thread` is asked once, for the thread that delivers."""
+    """`make_thread` is asked once for the thread that delivers, and for the one that makes its requests."""
     made = []
 
     def make_thread(*args: object, **kwargs: object) -> threading.Thread:
@@ -72,8 +73,8 @@ def test_make_thread_makes_the_delivery_thread(make_handler) -> None:
     handler.emit(record(), make_thread=make_thread)
     handler.emit(record(), make_thread=make_thread)
     assert handler.flush()
-    assert len(made) == 1
-    assert client.threads == made
+    assert [thread.name for thread in made] == ['firefighter-bar', 'firefighter-bar-request']
+    assert client.threads == made[1:]
 
 
 def test_make_thread_may_be_given_by_position(make_handler) -> None:
@@ -88,7 +89,7 @@ def test_make_thread_may_be_given_by_position(make_handler) -> None:
     handler = make_handler('bar', boto3_client=AcceptingClient())
     handler.emit(record(), Thread)
     assert handler.flush()
-    assert len(made) == 1
+    assert made[0].name == 'firefighter-bar'
 
 
 def test_the_delivery_thread_runs_the_batch_sender_of_a_subclass(make_handler) -> None:
@@ -130,27 +131,26 @@ def test_the_message_may_be_given_by_name(make_handler) -> None:
 
 
 def test_without_a_queue_the_request_is_made_before_emit_returns(make_handler) -> None:
-    """`use_queues=False`: one emit, one request, by the calling thread."""
+    """`use_queues=False`: one emit, one request; by a thread that leaves with it, so that the call keeps its deadline."""
     client = AcceptingClient()
     handler = make_handler('bar', use_queues=False, boto3_client=client)
     handler.emit(record('one'))
     assert len(client.events) == 1
     handler.emit(record('two'))
     assert len(client.requests) == 2
-    assert set(client.threads) == {threading.current_thread()}
     assert handler.stats().delivered == 2
+    for thread in client.threads:
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive()
 
 
-def test_without_a_queue_no_thread_is_made(make_handler) -> None:
-    """`make_thread` is not asked."""
-
-    def make_thread(*args: object, **kwargs: object) -> threading.Thread:
-        raise AssertionError('no thread is needed')
-
+def test_without_a_queue_and_without_threads_the_caller_makes_the_request(make_handler) -> None:
+    """On a machine that has no thread left, that is said once."""
     client = AcceptingClient()
     handler = make_handler('bar', use_queues=False, boto3_client=client)
-    handler.emit(record(), make_thread=make_thread)
+    handler.emit(record(), make_thread=ThreadThatCannotStart)
     assert len(client.events) == 1
+    assert client.threads == [threading.current_thread()]
 
 
 def test_without_a_queue_a_failed_event_goes_with_the_next_emit(make_handler) -> None:
@@ -193,9 +193,9 @@ def test_without_a_queue_a_large_event_is_delivered_whole(make_handler) -> None:
 # Its own customer.
 
 
-def test_what_delivery_logs_does_not_become_an_event(make_handler, make_logger) -> None:
+def test_what_delivery_logs_does_not_become_an_event(make_handler) -> None:
     """A client that logs through the handler that it serves does not loop; what it logs is counted as suppressed."""
-    logger = logging.Logger('busy')
+    logger = logging.Logger('botocore.endpoint')
 
     class LoggingClient(AcceptingClient):
         def hold(self, number: int) -> None:
@@ -209,6 +209,27 @@ def test_what_delivery_logs_does_not_become_an_event(make_handler, make_logger) 
     assert len(client.events) == 1
     stats = handler.stats()
     assert (stats.accepted, stats.delivered, stats.suppressed) == (1, 1, len(client.requests))
+
+
+def test_all_else_that_is_logged_during_a_request_is_an_event(make_handler, make_logger) -> None:
+    """A finalizer logs in whichever thread the collector runs. Where each request brings one, closing still ends."""
+
+    class LoggingClient(AcceptingClient):
+        def hold(self, number: int) -> None:
+            if number < 100:
+                logger.debug('from a finalizer')
+
+    client = LoggingClient()
+    handler = make_handler('bar', boto3_client=client)
+    logger = make_logger(handler)
+    logger.info('Ahoy')
+    assert handler.flush()
+    assert handler.flush()
+    messages = [json.loads(event)['message'] for event in client.events]
+    assert messages == ['Ahoy', 'from a finalizer']
+    handler.close()
+    assert 3 <= len(client.requests) <= 10
+    assert handler.stats().suppressed == 0
 
 
 def test_a_formatter_that_logs_does_not_deadlock(make_handler) -> None:

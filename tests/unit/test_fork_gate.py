@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter import _fork_gate, _lifecycle
+from firefighter import _fork_gate, _process
 from firefighter._fork_gate import ForkGate
 from firefighter._wakeup import Wakeup
 
@@ -185,7 +185,7 @@ def interrupted_at(number, work):
 
 
 def work_with(gate):
-    with _lifecycle.not_forking():
+    with _process.not_forking():
         assert gate.held_here
     gate.before_fork()
     gate.after_fork_in_parent()
@@ -197,7 +197,7 @@ def test_wherever_an_exception_comes_others_go_on(monkeypatch):
     monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', 0.0)
     for number in itertools.count(1):
         gate = ForkGate()
-        monkeypatch.setattr(_lifecycle._process, 'fork_gate', gate)
+        monkeypatch.setattr(_process._process, 'fork_gate', gate)
         came_so_far = interrupted_at(number, lambda gate=gate: work_with(gate))
         other = threading.Thread(target=work_with, args=[gate], daemon=True)
         other.start()

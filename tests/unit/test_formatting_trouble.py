@@ -37,20 +37,22 @@ class TestArguments:
     @pytest.mark.parametrize(
         ('message', 'args', 'error'),
         [
-            ('%d ships', ('three',), 'TypeError: %d format: a real number is required, not str'),
-            ('%s %s', ('one',), 'TypeError: not enough arguments for format string'),
-            ('no place', (1, 'two'), 'TypeError: not all arguments converted during string formatting'),
-            ('%(name)s', ({'other': 1},), "KeyError: 'name'"),
-            ('100 %', (1,), 'ValueError: incomplete format'),
-            ('%y', (1,), "ValueError: unsupported format character 'y' (0x79) at index 1"),
+            ('%d ships', ('three',), TypeError),
+            ('%s %s', ('one',), TypeError),
+            ('no place', (1, 'two'), TypeError),
+            ('%(name)s', ({'other': 1},), KeyError),
+            ('100 %', (1,), ValueError),
+            ('%y', (1,), ValueError),
         ],
     )
     def test_arguments_that_do_not_fit_are_kept(self, message, args, error):
-        """Beside the message as it is written, and the reason."""
+        """Beside the message as it is written, and the reason in Python's words, which differ by its version."""
+        with pytest.raises(error) as raised:
+            str(message % (args[0] if isinstance(args[0], dict) else args))
         event = event_of(make_record(message, *args), fields={'service': 'api'})
         assert event['message'] == message
         assert event['args'] == (args[0] if isinstance(args[0], dict) else list(args))
-        assert event['format_error'] == error
+        assert event['format_error'] == f'{error.__name__}: {raised.value}'
         assert event['service'] == 'api'
 
     def test_an_argument_that_cannot_be_shown_is_marked(self):

@@ -8,9 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, ThreadThatCannotStart
-from firefighter import _lifecycle
-from firefighter._delivery import limits, workers
-from firefighter._delivery.workers import Workers
+from firefighter import _process
+from firefighter._delivery import limits, requests
+from firefighter._delivery.batches import Batch
+from firefighter._delivery.outcomes import Answer, Outcome
+from firefighter._delivery.requests import Requests
+from firefighter._spool.events import SpooledEvent
 
 FULL = limits.MAX_RECORDS
 
@@ -70,7 +73,7 @@ def all_slots_come_back() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - before:
         thread.join(DEADLINE_SECONDS)
-    assert len(_lifecycle._process.workers) == _lifecycle.MAX_WORKERS
+    assert len(_process._process.request_threads) == _process.MAX_REQUEST_THREADS
 
 
 def log_full(logger, requests: int) -> None:
@@ -110,7 +113,7 @@ def test_one_at_a_time_is_possible(make_handler, make_logger) -> None:
     assert len(set(client.threads)) == 1
 
 
-def test_without_a_backlog_there_is_one_thread(make_handler, make_logger) -> None:
+def test_without_a_backlog_one_thread_makes_the_requests(make_handler, make_logger) -> None:
     """However often a batch is due."""
     client = AcceptingClient()
     handler = make_handler('bar', boto3_client=client)
@@ -172,16 +175,20 @@ def test_while_requests_fail_one_alone_finds_out_when_that_has_passed(make_handl
     """Four that fail side by side would be four times the storm."""
     client = FailingClient()
     handler = make_handler('bar', boto3_client=client)
-    log_behind_the_first(client, make_logger(handler), 8)
-    client.wait_for_requests(4)
+    logger = make_logger(handler)
+    client.release()
+    log_full(logger, 1)
+    client.wait_for_requests(2)  # the first has failed
+    log_full(logger, 8)
+    client.wait_for_requests(5)
     assert client.most == 1
     client.failing = False
     assert handler.flush()
     assert len(client.events) == 9 * FULL
 
 
-def test_many_handlers_share_a_few_workers(make_handler, make_logger) -> None:
-    """Ten handlers with a backlog are not fifty threads."""
+def test_many_handlers_share_a_few_threads(make_handler, make_logger) -> None:
+    """Ten handlers with a backlog are not fifty threads: each has two, and all together eight more."""
     before = threading.active_count()
     clients = [BlockingClient() for _ in range(10)]
     handlers = [make_handler('bar', boto3_client=client) for client in clients]
@@ -189,13 +196,13 @@ def test_many_handlers_share_a_few_workers(make_handler, make_logger) -> None:
         log_full(make_logger(handler), 6)
     for client in clients:
         client.wait_for_requests(1)
-    assert threading.active_count() - before <= 10 + _lifecycle.MAX_WORKERS
+    assert threading.active_count() - before <= 2 * 10 + _process.MAX_REQUEST_THREADS
     for client in clients:
         client.release()
     assert all(handler.flush() for handler in handlers)
 
 
-def test_a_worker_that_cannot_be_started_is_no_trouble(make_handler, make_logger) -> None:
+def test_a_thread_that_cannot_be_started_is_no_trouble(make_handler, make_logger) -> None:
     """The delivery thread makes one request after the other."""
     made = []
 
@@ -211,72 +218,116 @@ def test_a_worker_that_cannot_be_started_is_no_trouble(make_handler, make_logger
     assert handler.flush()
     assert len(made) > 1
     assert client.most == 1
+    assert set(client.threads) == {made[0]}
 
 
-class Work:
-    """Something to do, so many times, by one thread after the other."""
+class Transport:
+    """Accepts everything, once it may.
 
-    def __init__(self, times: int) -> None:
-        self.left = times
-        self.done = threading.Semaphore(0)
+    Attributes:
+        requests: those that have come.
+        gate: holds them back.
+    """
 
-    def __call__(self) -> bool:
-        if not self.left:
-            return False
-        self.left -= 1
-        self.done.release()
-        return True
+    def __init__(self) -> None:
+        self.requests = threading.Semaphore(0)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def put(self, stream: str, records: Sequence[bytes]) -> Answer:
+        self.requests.release()
+        assert self.gate.wait(DEADLINE_SECONDS)
+        return Answer([Outcome.ACCEPTED] * len(records))
+
+
+class Clerk:
+    """Hands batches over, and waits for their answers."""
+
+    def __init__(self, most: int) -> None:
+        self.transport = Transport()
+        self.answered = threading.Semaphore(0)
+        self.started: list[threading.Thread] = []
+        self.requests = Requests(self.transport, 'bar', most, self.answered.release)
+        self.requests.make_thread = self.make_thread
+
+    def make_thread(self, **kwargs) -> threading.Thread:
+        self.started.append(threading.Thread(**kwargs))
+        return self.started[-1]
+
+    def make_one(self) -> Batch:
+        batch = Batch([SpooledEvent(b'x\n', None, 0, 2)])
+        self.requests.start(batch)
+        assert self.answered.acquire(timeout=DEADLINE_SECONDS)
+        return batch
 
 
 @pytest.fixture
-def crew() -> Callable[..., Workers]:
-    """Make workers that are dismissed at the end of the test."""
+def make_clerk() -> Iterator[Callable[[int], Clerk]]:
+    """Make clerks whose threads end with the test."""
     made = []
 
-    def make(work, most=3):
-        made.append(Workers(work, most, 'worker of a test'))
-        made[-1].engage()
+    def make(most: int = 3) -> Clerk:
+        made.append(Clerk(most))
         return made[-1]
 
     yield make
-    for one in made:
-        one.dismiss()
+    for clerk in made:
+        clerk.requests.dismiss()
+        for thread in clerk.started:
+            thread.join(DEADLINE_SECONDS)
 
 
-def test_a_worker_does_what_there_is_and_waits_for_the_next_call(crew) -> None:
-    """The same thread is called again."""
-    work = Work(3)
-    crew = crew(work)
-    crew.call()
-    for _ in range(3):
-        assert work.done.acquire(timeout=DEADLINE_SECONDS)
-    work.left = 1
-    while not work.done.acquire(timeout=0.01):
-        crew.call()
-    assert crew.alive == 1
+def test_each_batch_gets_its_answer(make_clerk) -> None:
+    """In a thread that is not the caller's."""
+    clerk = make_clerk()
+    for _ in range(20):
+        assert clerk.make_one().answer == Answer([Outcome.ACCEPTED])
+    assert 1 <= len(clerk.started) <= 3
 
 
-def test_an_idle_worker_ends(crew, monkeypatch) -> None:
+def test_a_batch_that_is_handed_over_twice_is_sent_once(make_clerk) -> None:
+    """An exception may have come between handing it over and taking note of it."""
+    clerk = make_clerk()
+    batch = clerk.make_one()
+    clerk.requests.start(batch)
+    clerk.make_one()
+    clerk.requests.dismiss()
+    for thread in clerk.started:
+        thread.join(DEADLINE_SECONDS)
+    assert clerk.transport.requests.acquire(blocking=False)
+    assert clerk.transport.requests.acquire(blocking=False)
+    assert not clerk.transport.requests.acquire(blocking=False)
+
+
+def test_an_idle_thread_ends(make_clerk, monkeypatch) -> None:
     """A burst leaves no threads behind."""
-    monkeypatch.setattr(workers, 'IDLE_SECONDS', 0.0)
-    started = []
-
-    def make_thread(**kwargs):
-        started.append(threading.Thread(**kwargs))
-        return started[-1]
-
-    crew = crew(Work(0))
-    crew.make_thread = make_thread
-    crew.call()
-    started[0].join(DEADLINE_SECONDS)
-    assert not started[0].is_alive()
-    assert crew.alive == 0
+    monkeypatch.setattr(requests, 'IDLE_SECONDS', 0.0)
+    clerk = make_clerk()
+    clerk.make_one()
+    clerk.started[0].join(DEADLINE_SECONDS)
+    assert not clerk.started[0].is_alive()
+    assert clerk.requests.threads == 0
 
 
-def test_a_dismissed_worker_ends_and_none_is_started(crew) -> None:
-    """At END nobody waits for work that will not come."""
-    crew = crew(Work(0))
-    crew.call()
-    crew.dismiss()
-    crew.call()
-    assert crew.alive <= 1
+def test_a_dismissed_thread_ends_and_another_comes_when_it_is_wanted_again(make_clerk) -> None:
+    """A handler that is closed may be opened again."""
+    clerk = make_clerk()
+    clerk.make_one()
+    clerk.requests.dismiss()
+    clerk.started[0].join(DEADLINE_SECONDS)
+    assert not clerk.started[0].is_alive()
+    assert clerk.make_one().answer
+    assert len(clerk.started) == 2
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_what_is_killed_in_a_request_is_given_back_as_uncertain(make_clerk) -> None:
+    """Nobody knows whether it arrived; the batch is not under way for ever."""
+    clerk = make_clerk()
+
+    def killed(stream: str, records: Sequence[bytes]) -> Answer:
+        raise SystemExit
+
+    clerk.transport.put = killed
+    answer = clerk.make_one().answer
+    assert (list(answer.outcomes), answer.uncertain) == ([Outcome.RETRY], True)

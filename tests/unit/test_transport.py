@@ -109,7 +109,7 @@ def test_an_answer_that_is_none_has_an_outcome_too(response):
         (exceptions.NoCredentialsError(), MISCONFIGURED, False),
         (exceptions.NoRegionError(), MISCONFIGURED, False),
         (exceptions.ProfileNotFound(profile='x'), MISCONFIGURED, False),
-        (exceptions.SSLError(endpoint_url='x', error='y'), MISCONFIGURED, False),
+        (exceptions.SSLError(endpoint_url='x', error='y'), MISCONFIGURED, True),
         (exceptions.EndpointConnectionError(endpoint_url='x'), RETRY, False),
         (exceptions.ConnectTimeoutError(endpoint_url='x'), RETRY, False),
         (exceptions.ReadTimeoutError(endpoint_url='x'), RETRY, True),

@@ -115,7 +115,7 @@ def _why_compression(fits: Fit, used: str | None) -> str:
         return '; '.join(obstacle.why for obstacle in fits.obstacles)
     if used is None:
         return f'{_PREFERRED} fits as soon as FileExtension is {_PREFERRED_EXTENSION}: readers go by the name'
-    extra = '; it needs the extra zstd' if used == 'zstd' else ''
+    extra = '; before Python 3.14 it needs the extra zstd' if used == 'zstd' else ''
     return f'nothing on the way looks into the records, and FileExtension says {used} to readers{extra}'
 
 

@@ -5,7 +5,6 @@ What is not real: the clock, the thread, and Firehose, which accepts everything 
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -168,7 +167,6 @@ class _Simulation:
             self._firehose,
             'cost',
             rules=lambda: options.spool_rules(send_interval, self._source.sent_bytes),
-            linger_seconds=inf,
             traffic=self._traffic,
             drops=DropReports(None, lambda: ({}, {})),
             dead_letters=DeadLetters(None, None, diagnostics),
@@ -180,8 +178,7 @@ class _Simulation:
 
     def run(self) -> None:
         """Deliver all of it, in this thread."""
-        self._sender.expect_thread(_no_thread)
-        self._sender.run()
+        self._sender.run_to_the_end(inf)
 
     def result(self) -> Played:
         """Return what came of it."""
@@ -197,8 +194,3 @@ class _Simulation:
             delays[len(delays) // 2] if delays else None,
             delays[-1] if delays else None,
         )
-
-
-def _no_thread(**_: object) -> threading.Thread:
-    """Refuse to make one: requests are answered at once, so that none are ever under way side by side."""
-    raise RuntimeError('a simulation has one thread')

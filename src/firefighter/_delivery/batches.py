@@ -14,14 +14,15 @@ An aggregate that was refused alone is halved in the same way, down to its event
 
 Breadth first: both halves are tried before a quarter is. One culprit among 500 records costs 17 requests, and the second of
 them shows that the stream takes the others.
+
+**Every step may be done twice.** Where all that was taken stands is one immutable `_Taken`; each step makes the next one and
+stores it at once. What an exception ends (Ctrl-C, no memory) has happened as a whole or not at all, and is done again.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Generic
 
@@ -48,7 +49,9 @@ class Batch(Generic[Event]):
         alone: whether it is a part of a batch that was refused.
         flushes: how many FLUSHes the source had seen when it was composed.
         started_at: when its request began.
-        requester: the thread that makes the request.
+        handed_over: whether it was handed to who makes the request, and `handed_over_at` when.
+        answer: what came of its request, as soon as that is over.
+        makers: who would make the request; the first of them does.
         sorted_out: once there is an answer, the events that are not dealt with yet: accepted, refused, to be sent again.
     """
 
@@ -60,17 +63,43 @@ class Batch(Generic[Event]):
     alone: bool = False
     flushes: int = 0
     started_at: float = 0.0
-    requester: threading.Thread | None = None
+    handed_over: bool = False
+    handed_over_at: float = 0.0
+    answer: Answer | None = None
     sorted_out: tuple[list[Event], list[Event], list[Event]] | None = None
+    makers: list[object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Suspect(Generic[Event]):
-    """An event that was refused alone; the list is empty once it is given up."""
+    """An event that was refused alone; the list is empty once it is dropped."""
 
     event: list[Event]
     since: float
     reason: str
+
+
+@dataclass(frozen=True)
+class _Taken(Generic[Event]):
+    """Where all events stand that were taken and are not settled.
+
+    Attributes:
+        fresh: a list that the source fills; empty but for what an exception has left on the way to a batch.
+        on_way: batches whose requests are under way.
+        returned: to be sent again, oldest refusal first.
+        returned_since: since when the oldest of them has been waiting.
+        parts: refused as a whole: to be sent by themselves.
+        suspects: refused alone.
+        accepted_since_refusal: whether anything was accepted since the last whole batch was refused.
+    """
+
+    fresh: list[Event] = field(default_factory=list)
+    on_way: tuple[Batch[Event], ...] = ()
+    returned: tuple[Event, ...] = ()
+    returned_since: float = inf
+    parts: tuple[Batch[Event], ...] = ()
+    suspects: tuple[_Suspect[Event], ...] = ()
+    accepted_since_refusal: bool = False
 
 
 class Batches(Generic[Event]):
@@ -80,48 +109,46 @@ class Batches(Generic[Event]):
         source: where events come from and are settled.
         bury: called with the text of an event that Firehose will never take, and the reason in words, before it is
             dropped.
-
-    Attributes:
-        on_way: the batches whose requests are under way.
     """
 
     def __init__(self, source: Source[Event], bury: Callable[[bytes, str], None]) -> None:
         self._source = source
         self._bury = bury
-        self.on_way: list[Batch[Event]] = []
-        # To be sent again, oldest refusal first, and since when the oldest of them has been waiting.
-        self._returned: list[Event] = []
-        self._returned_since = inf
-        # Refused as a whole: to be sent by themselves.
-        self._parts: deque[Batch[Event]] = deque()
-        self._suspects: list[_Suspect[Event]] = []
-        self._accepted_since_refusal = False
+        self._taken: _Taken[Event] = _Taken()
+
+    @property
+    def on_way(self) -> tuple[Batch[Event], ...]:
+        """The batches whose requests are under way."""
+        return self._taken.on_way
 
     @property
     def has_returned(self) -> bool:
         """Whether something waits to be sent again."""
-        return bool(self._returned or self._parts)
+        return bool(self._taken.returned or self._taken.parts)
 
     @property
     def narrowing(self) -> bool:
         """Whether an invalid record is being looked for: its parts go one after the other."""
-        return bool(self._parts) or any(batch.alone for batch in self.on_way)
+        return bool(self._taken.parts) or any(batch.alone for batch in self.on_way)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is taken and not settled."""
-        return not (self.on_way or self._returned or self._parts or self._suspects)
+        taken = self._taken
+        return not (taken.fresh or taken.on_way or taken.returned or taken.parts or taken.suspects)
 
     @property
     def since(self) -> float:
         """The time since which the oldest of all that was taken has been waiting; inf without any."""
-        batches = [batch.since for batch in (*self.on_way, *self._parts)]
-        return min([self._returned_since, *batches, *(suspect.since for suspect in self._suspects)])
+        taken = self._taken
+        batches = [batch.since for batch in (*taken.on_way, *taken.parts)]
+        return min([taken.returned_since, *batches, *(suspect.since for suspect in taken.suspects)])
 
     @property
     def returned(self) -> tuple[int, int]:
         """How many events wait to be sent again, and the bytes of them."""
-        return len(self._returned), _size(self._returned)
+        returned = self._taken.returned
+        return len(returned), _size(returned)
 
     def compose(
         self, max_records: int, max_bytes: int, since: float, *, everything: bool = True
@@ -134,149 +161,167 @@ class Batches(Generic[Event]):
             since: the time since which what is in the source has been waiting.
             everything: whether all that waits is to go; otherwise the end of it may wait for company.
         """
-        if self._parts:
-            # No call among these, as everywhere here where events change hands: an exception thrown into this thread
-            # (KeyboardInterrupt) must find each in one place.
-            self.on_way += [self._parts[0]]
-            del self._parts[0]
-            return self.on_way[-1]
-        again, again_bytes = _fitting(self._returned, max_records, max_bytes)
-        batch: Batch[Event] = Batch(size_bytes=again_bytes, retried=again)
-        self.on_way.append(batch)
-        batch.events += self._returned[:again]
-        del self._returned[:again]
-        batch.since = self._returned_since if again else inf
-        if not self._returned:
-            self._returned_since = inf
-            self._take(batch, max_records - again, max_bytes - again_bytes, since, everything=everything)
-        if not batch.events:
-            self.on_way.remove(batch)
+        taken = self._taken
+        if taken.parts:
+            self._taken = replace(taken, parts=taken.parts[1:], on_way=(*taken.on_way, taken.parts[0]))
+            return taken.parts[0]
+        again, again_bytes = _fitting(taken.returned, max_records, max_bytes)
+        returned = taken.returned[again:]
+        if not returned:
+            self._take(max_records - again, max_bytes - again_bytes, everything=everything, alone=not again)
+        # As many as there is room for: an exception may have left some that were taken for another batch.
+        count, size_bytes = _fitting(
+            taken.fresh, max_records - again, max_bytes - again_bytes, alone=not again
+        )
+        fresh, left = taken.fresh[:count], taken.fresh[count:]
+        if not (again or fresh):
             return None
+        batch = Batch(
+            [*taken.returned[:again], *fresh],
+            again_bytes + size_bytes,
+            fresh_events=sum(record.events for record in fresh),
+            retried=again,
+            since=min(taken.returned_since if again else inf, since if fresh else inf),
+        )
+        self._taken = replace(
+            taken,
+            fresh=left,
+            on_way=(*taken.on_way, batch),
+            returned=returned,
+            returned_since=taken.returned_since if returned else inf,
+        )
         return batch
 
     def settle(self, batch: Batch[Event], answer: Answer) -> bool:
-        """Take the answer to a batch's request.
+        """Take the answer to a batch's request. A batch whose settling was interrupted is settled again.
 
         Returns:
             Whether the stream refuses all that it is offered.
         """
         if batch not in self.on_way:
             return False  # a child that was forked during the request: it is the parent's
-        if answer.cause is None:
-            batch.sorted_out = batch.events[:], [], []
-        else:
+        if batch.sorted_out is None:
             pairs = list(zip(batch.events, answer.outcomes, strict=True))
             batch.sorted_out = (
                 [event for event, outcome in pairs if outcome is Outcome.ACCEPTED],
                 [event for event, outcome in pairs if outcome is Outcome.REFUSED],
                 [event for event, outcome in pairs if outcome in _KEPT],
             )
-        return self._deal_with(batch, Outcome.ACCEPTED in answer.outcomes, answer.error or REFUSED)
+        accepted, refused, kept = batch.sorted_out
+        any_accepted = Outcome.ACCEPTED in answer.outcomes
+        if accepted:
+            self._source.acknowledge(accepted)
+        parts, suspects = self._doubt(refused, batch.since, answer.error or REFUSED)
+        taken = self._taken
+        self._taken = replace(
+            taken,
+            on_way=_without(taken.on_way, batch),
+            returned=(*taken.returned, *kept),
+            returned_since=min(taken.returned_since, batch.since) if kept else taken.returned_since,
+            parts=taken.parts + parts,
+            suspects=taken.suspects + suspects,
+            accepted_since_refusal=any_accepted
+            or (taken.accepted_since_refusal and not (refused and not batch.alone)),
+        )
+        return self.judge()
 
-    def take_back(self, batch: Batch[Event]) -> None:
-        """Take a batch back whose request ended without an answer or an error that is one."""
-        if batch in self.on_way:
-            self._returned_since = min(self._returned_since, batch.since)
-            self._returned += batch.events
-            del batch.events[:]
-            self.on_way.remove(batch)
+    def judge(self) -> bool:
+        """Give the suspects up if the stream takes others; return whether it takes nothing at all."""
+        while self._taken.accepted_since_refusal and self._taken.suspects:
+            suspect = self._taken.suspects[0]
+            if suspect.event:
+                self._bury(self._source.text_of(suspect.event[0]), suspect.reason)
+                self._source.drop(suspect.event, REFUSED)
+            self._taken = replace(self._taken, suspects=self._taken.suspects[1:])
+        taken = self._taken
+        if not taken.suspects or self.narrowing:
+            return False
+        # Nobody can tell a culprit from the others: all are innocent, and tried again together.
+        self._taken = replace(
+            taken,
+            returned=(*taken.returned, *(event for suspect in taken.suspects for event in suspect.event)),
+            returned_since=min([taken.returned_since, *(suspect.since for suspect in taken.suspects)]),
+            suspects=(),
+        )
+        return True
 
-    def reclaim(self, batch: Batch[Event]) -> None:
-        """Go on with a batch whose thread was killed or interrupted before it had dealt with it."""
-        if batch.sorted_out is None:
-            self.take_back(batch)
-        else:
-            self._deal_with(batch, self._accepted_since_refusal, REFUSED)
+    def forget(self, unwanted: Callable[[Event], bool]) -> None:
+        """Forget those events that are not on their way: somebody else will deliver them."""
+
+        def wanted(events: Sequence[Event]) -> list[Event]:
+            return [event for event in events if not unwanted(event)]
+
+        taken = self._taken
+        parts = [(part, wanted(part.events)) for part in taken.parts]
+        returned = (*wanted(taken.returned),)
+        self._taken = replace(
+            taken,
+            fresh=wanted(taken.fresh),
+            returned=returned,
+            returned_since=taken.returned_since if returned else inf,
+            parts=tuple(replace(part, events=left, size_bytes=_size(left)) for part, left in parts if left),
+            suspects=tuple(suspect for suspect in taken.suspects if wanted(suspect.event)),
+        )
 
     def hand_back(self) -> None:
         """END has come, and not everything could be delivered: let the source say what becomes of the rest."""
-        events = [event for part in self._parts for event in part.events]
-        events += [event for suspect in self._suspects for event in suspect.event]
-        self._parts.clear()
-        self._suspects.clear()
-        self._returned = self._source.give_up(self._returned + events)
+        taken = self._taken
+        events = [
+            *taken.fresh,
+            *taken.returned,
+            *(event for part in taken.parts for event in part.events),
+            *(event for suspect in taken.suspects for event in suspect.event),
+        ]
+        self._source.give_up(events)
+        self._taken = _Taken()
 
-    def _take(
-        self, batch: Batch[Event], max_records: int, max_bytes: int, since: float, *, everything: bool
-    ) -> None:
-        before = len(batch.events)
-        self._source.take(max_records, max_bytes, batch.events, everything=everything)
-        while not batch.events and max_bytes < MAX_REQUEST_BYTES:
-            # One always goes, alone, and little more than is to: in the spool, escaped, it may be longer than a request.
-            max_bytes = min(2 * max_bytes, MAX_REQUEST_BYTES)
-            self._source.take(1, max_bytes, batch.events)
-        fresh = batch.events[before:]
-        batch.fresh_events = sum(record.events for record in fresh)
-        batch.size_bytes += _size(fresh)
+    def _take(self, max_records: int, max_bytes: int, *, everything: bool, alone: bool) -> None:
+        """Have the source put into `fresh` what there is room for; alone, one goes in any case."""
+        fresh = self._taken.fresh
         if fresh:
-            batch.since = min(batch.since, since)
+            return
+        self._source.take(max_records, max_bytes, fresh, everything=everything)
+        while alone and not fresh and max_bytes < MAX_REQUEST_BYTES:
+            # Little more than is to: in the spool, escaped, it may be longer than a request.
+            max_bytes = min(2 * max_bytes, MAX_REQUEST_BYTES)
+            self._source.take(1, max_bytes, fresh)
 
-    def _deal_with(self, batch: Batch[Event], any_accepted: bool, reason: str) -> bool:
-        """Do what the outcomes of a batch ask for. May be done again where an exception has ended it."""
-        accepted, refused, kept = batch.sorted_out or ([], [], [])
-        if any_accepted or (refused and not batch.alone):
-            self._accepted_since_refusal = any_accepted
-        if accepted:
-            self._source.acknowledge(accepted)
-        if kept:
-            self._returned_since = min(self._returned_since, batch.since)
-            self._returned += kept
-            del kept[:]
-        if refused:
-            self._doubt(refused, batch.since, reason)
-        if batch in self.on_way:
-            self.on_way.remove(batch)
-        return self._judge()
-
-    def _doubt(self, refused: list[Event], since: float, reason: str) -> None:
-        """Find out which of the refused events is invalid."""
+    def _doubt(
+        self, refused: list[Event], since: float, reason: str
+    ) -> tuple[tuple[Batch[Event], ...], tuple[_Suspect[Event], ...]]:
+        """Return the parts of what was refused that are to be tried by themselves, or the one suspect that it is."""
+        if not refused:
+            return (), ()
         pieces = refused if len(refused) > 1 else self._source.split(refused[0])
         if len(pieces) == 1:
-            suspects = [_Suspect(refused[:], since, reason)]
-            self._suspects += suspects
-            del refused[:]
-            return
+            return (), (_Suspect(refused[:], since, reason),)
         middle = len(pieces) // 2
-        halves = [
-            Batch(half, _size(half), retried=len(half), since=since, alone=True)
-            for half in (pieces[:middle], pieces[middle:])
-        ]
-        self._parts += halves
-        del refused[:]
-
-    def _judge(self) -> bool:
-        """Give the suspects up if the stream takes others; return whether it takes nothing at all."""
-        if self._accepted_since_refusal:
-            while self._suspects:
-                suspect = self._suspects[0]
-                if suspect.event:
-                    self._bury(self._source.text_of(suspect.event[0]), suspect.reason)
-                    self._source.drop(suspect.event, REFUSED)
-                del self._suspects[0]
-        elif self._suspects and not self._parts:
-            # Nobody can tell a culprit from the others: all are innocent, and tried again together.
-            since = min(suspect.since for suspect in self._suspects)
-            events = [event for suspect in self._suspects for event in suspect.event]
-            self._returned_since = min(self._returned_since, since)
-            self._returned += events
-            self._suspects = []
-            return True
-        return False
+        halves = (pieces[:middle], pieces[middle:])
+        return (
+            tuple(Batch(half, _size(half), retried=len(half), since=since, alone=True) for half in halves),
+            (),
+        )
 
 
 _KEPT = (Outcome.RETRY, Outcome.THROTTLED, Outcome.MISCONFIGURED)
+
+
+def _without(batches: Sequence[Batch[Event]], batch: Batch[Event]) -> tuple[Batch[Event], ...]:
+    return tuple(other for other in batches if other is not batch)
 
 
 def _size(events: Sequence[HasData]) -> int:
     return sum(len(event.data) for event in events)
 
 
-def _fitting(events: Sequence[HasData], max_records: int, max_bytes: int) -> tuple[int, int]:
-    """Return how many of the first events go into one batch, at least one, and their bytes."""
+def _fitting(
+    events: Sequence[HasData], max_records: int, max_bytes: int, *, alone: bool = True
+) -> tuple[int, int]:
+    """Return how many of the first events go into one batch, and their bytes; alone, at least one."""
     count = total_bytes = 0
     for event in events[:max_records]:
         size_bytes = len(event.data)
-        if count and total_bytes + size_bytes > max_bytes:
+        if total_bytes + size_bytes > max_bytes and (count or not alone):
             break
         total_bytes += size_bytes
         count += 1

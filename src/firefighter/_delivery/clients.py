@@ -9,6 +9,11 @@ from firefighter._spool.destination import Destination
 
 __all__ = ['ClientSource']
 
+# Not worth another client, which takes a twentieth of a second to make.
+_NO_DIFFERENCE_SECONDS = 0.25
+# A request is not left longer than this without an answer where a thread of the program's makes it.
+_MOST_SECONDS = 20.0
+
 
 class ClientSource:
     """Gives the client when it is called.
@@ -44,9 +49,21 @@ class ClientSource:
                     'Events are kept, and it is tried again'
                 )
 
-    def limit_timeouts(self, attempt_seconds: float) -> None:
-        """Have a client that is made from now on take at most so long for an attempt: an application's thread waits."""
-        self._options = self._options.for_attempts_of(attempt_seconds)
+    @property
+    def owns_client(self) -> bool:
+        """Whether the client is made here, and not the user's."""
+        return self._given is None
+
+    def limit_timeouts(self, attempt_seconds: float) -> bool:
+        """Have a client that is made from now on take at most so long for an attempt; return whether it makes a difference."""
+        if self._ready:
+            return False
+        limited = self._options.for_attempts_of(min(attempt_seconds, _MOST_SECONDS))
+        now, then = self._options.read_timeout_seconds, limited.read_timeout_seconds
+        if now / 2 <= then <= now + _NO_DIFFERENCE_SECONDS:
+            return False
+        self._options = limited
+        return True
 
     def __call__(self) -> FirehoseClient:
         """Return the ready client, or make one; raises whatever boto3 raises."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from math import inf
 from time import monotonic
 
-from firefighter._delivery.guard import delivering
+from firefighter._delivery.origin import speaking
 
 __all__ = ['Diagnostics']
 
@@ -26,18 +26,19 @@ class Diagnostics:
         self._said: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}
 
-    def say(self, cause: str, text: str) -> None:
-        """Write a line to stderr, unless the same cause was said within the last minute. Never raises."""
+    def say(self, cause: str, text: str) -> bool:
+        """Write a line to stderr, unless the same cause was said within the last minute; return whether. Never raises."""
         now = self._clock()
         if now - self._said.get(cause, -inf) < QUIET_SECONDS:
             self._unsaid[cause] = self._unsaid.get(cause, 0) + 1
-            return
+            return False
         if len(self._said) >= MAX_CAUSES:
             self._said.clear()
         self._said[cause] = now
         again = self._unsaid.pop(cause, 0)
         suffix = f' ({again} more like this since the last line)' if again else ''
         self.write(f'{text}{suffix}\n')
+        return True
 
     @staticmethod
     def write(text: str) -> None:
@@ -47,7 +48,7 @@ class Diagnostics:
 
 
 # A program may have put a logger in stderr's place: what comes back from there is not an event.
-@delivering
+@speaking
 def _write(line: str) -> None:
     sys.stderr.write(line)
     sys.stderr.flush()

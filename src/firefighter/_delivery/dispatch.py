@@ -1,12 +1,7 @@
-"""Requests: whether one may start, what goes in it, and what its answer means for the next.
-
-Several threads make requests: the delivery thread, and the workers that help it with a backlog. They take turns in
-composing a batch and in settling it; the request itself runs outside the turn.
-"""
+"""Whether a request may start, what goes in it, and what its answer means for the next. One thread at a time."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -16,20 +11,35 @@ from firefighter._delivery.batches import Batch, Batches
 from firefighter._delivery.batching import Waiting
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_REQUEST_BYTES
+from firefighter._delivery.limits import (
+    FULL_REQUEST_BYTES,
+    MAX_REQUEST_BYTES,
+    MIN_REQUEST_GAP_SECONDS,
+)
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.pacing import Pacer
+from firefighter._delivery.requests import Requests
 from firefighter._delivery.retry import Retries
 from firefighter._delivery.sources import Event, Source
-from firefighter._delivery.transport import Transport
-from firefighter._wakeup import Broadcast
 
-__all__ = ['Dispatch', 'Traffic']
+__all__ = ['PATIENCE_SECONDS', 'Dispatch', 'Traffic']
+
+# A thread comes within a thousandth of this. One that does not was killed before it began, or never ran.
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass
 class Traffic:
-    """What went over the wire, for all senders of a handler. Written by one thread at a time."""
+    """What went over the wire, for all senders of a handler. Written by one thread at a time.
+
+    Attributes:
+        requests: made.
+        records: in them.
+        sent_bytes: of these.
+        retried: records that were in a request before.
+        uncertain: events that are sent again, though nobody knows whether they had arrived.
+        last_error: what went wrong last, in words.
+    """
 
     requests: int = 0
     records: int = 0
@@ -40,11 +50,11 @@ class Traffic:
 
 
 class Dispatch(Generic[Event]):
-    """Makes the requests for the events of one source.
+    """Has requests made for the events of one source.
 
     Args:
         source: where events come from and are settled.
-        transport: the way to Firehose.
+        requests: makes them.
         stream: the delivery stream's name.
         max_in_flight: how many requests may be under way at once.
         traffic: where to count.
@@ -54,9 +64,8 @@ class Dispatch(Generic[Event]):
         jitter: gives a number in [0, 1).
 
     Attributes:
-        turn: held while batches are composed or settled, and while delivery's side of the source is touched at all.
-        progress: notified after each request.
         flushes_served: how many FLUSHes of the source have had a request started.
+        flushes_tried: how many have had one answered.
         last_start: when the last request was started.
         oldest_at: the time since which the oldest event has been waiting that is not settled, or any time before
             that; inf when there is none that delivery has seen.
@@ -65,7 +74,7 @@ class Dispatch(Generic[Event]):
     def __init__(
         self,
         source: Source[Event],
-        transport: Transport,
+        requests: Requests,
         stream: str,
         *,
         max_in_flight: int,
@@ -76,20 +85,18 @@ class Dispatch(Generic[Event]):
         jitter: Callable[[], float],
     ) -> None:
         self._source = source
-        self._transport = transport
+        self._requests = requests
         self._stream = stream
         self._max_in_flight = max_in_flight
         self._traffic = traffic
         self._dead_letters = dead_letters
         self._diagnostics = diagnostics
         self._clock = clock
-        self.turn = threading.RLock()
-        self.progress = Broadcast()
         self.batches: Batches[Event] = Batches(source, self._bury)
         self._retries = Retries(jitter)
         self._pacer = Pacer(jitter)
         self.flushes_served = 0
-        self._flushes_tried = 0
+        self.flushes_tried = 0
         self.last_start = -inf
         # When the source was last seen empty, and since when it is not.
         self._empty_at = clock()
@@ -103,7 +110,7 @@ class Dispatch(Generic[Event]):
         """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
         self.batches = Batches(self._source, self._bury)
 
-    # Whether. All of it is to be called in one's turn.
+    # Whether.
 
     @property
     def may_start(self) -> bool:
@@ -117,13 +124,14 @@ class Dispatch(Generic[Event]):
         return on_way < self._max_in_flight and not self._retries.failing and not self.batches.narrowing
 
     @property
-    def misconfigured(self) -> bool:
-        """Whether someone has to act before anything is accepted."""
-        return self._retries.misconfigured
+    def failing(self) -> bool:
+        """Whether the newest answer was that not everything is accepted."""
+        return self._retries.failing
 
     def found_misconfigured(self, flushes: int) -> bool:
         """Return whether a request since the given flush found that someone has to mend the configuration."""
-        return self._retries.misconfigured and self._flushes_tried >= flushes
+        tried = self.flushes_tried >= flushes and not self.batches.narrowing
+        return self._retries.misconfigured and tried
 
     def hurry(self, until: float) -> None:
         """Make no long pauses after failures until then: somebody waits."""
@@ -137,15 +145,21 @@ class Dispatch(Generic[Event]):
         return max(self._retries.seconds_left(now), self._pacer.seconds_until_allowed(now))
 
     def waiting(self) -> Waiting:
-        """Return what waits in the source, and since when."""
+        """Return what waits in the source and makes a batch due, and since when."""
         _, records, size_bytes = self._source.waiting()
+        quiet_events, quiet_bytes = self._source.quiet
         since = self._empty_at if self._waiting_since is None else self._waiting_since
-        return Waiting(records, size_bytes, since)
+        if quiet_events and records <= quiet_events:
+            since += MIN_REQUEST_GAP_SECONDS  # also where `send_interval` is nothing
+        return Waiting(max(records - quiet_events, min(records, 1)), max(0, size_bytes - quiet_bytes), since)
 
-    def full_waits(self, full_bytes: int) -> bool:
-        """Return whether another request may start now, and would be full."""
-        if not self.may_start or self.seconds_until_allowed() > 0.0:
-            return False
+    def may_join(self, full_bytes: int) -> bool:
+        """Return whether a request may start beside those under way: a full one waits, or somebody does.
+
+        A small one would rather wait for company, and go when the answer is there.
+        """
+        if self._source.flushes != self.flushes_served:
+            return True
         _, records, size_bytes = self._source.waiting()
         again, again_bytes = self.batches.returned
         most_records, most_bytes = self._most()
@@ -153,7 +167,6 @@ class Dispatch(Generic[Event]):
 
     def look(self) -> None:
         """Take note of when the source is empty."""
-        self._reclaim()
         now = self._clock()
         if not self._source.waiting().events:
             self._empty_at = now
@@ -170,18 +183,16 @@ class Dispatch(Generic[Event]):
     # Requests.
 
     def compose(self, *, everything: bool = True) -> Batch[Event] | None:
-        """Return the next batch, which counts as under way; None when there is nothing to send. In one's turn.
+        """Return the next batch, which counts as under way; None when there is nothing to send.
 
         Args:
             everything: whether all that waits is to go; otherwise the end of it may wait for company.
         """
-        self._reclaim()
         now = self._clock()
         batch = self.batches.compose(*self._most(), self.waiting().since, everything=everything)
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
-        batch.requester = threading.current_thread()
         batch.started_at = self.last_start = now
         batch.flushes = self.flushes_served
         self._note_left(now, batch.fresh_events)
@@ -194,20 +205,30 @@ class Dispatch(Generic[Event]):
         traffic.retried += batch.retried
         return batch
 
-    def request(self, batch: Batch[Event]) -> bool:
-        """Send a batch and settle it, outside any turn; return whether all of it was accepted."""
-        answer: Answer | None = None
-        try:
-            answer = self._transport.put(self._stream, [event.data for event in batch.events])
-        finally:
-            with self.turn:
-                if answer is None:
-                    self.batches.take_back(batch)
-                else:
-                    self._settle(batch, answer)
-                self._date()
-            self.progress.notify()
-        return answer.cause is None
+    def start_requests(self) -> None:
+        """Have the request of each batch made that is not under way yet, also where an exception came between."""
+        now = self._clock()
+        for batch in self.batches.on_way:
+            if not batch.handed_over:
+                batch.handed_over_at = now
+                self._requests.start(batch)
+                batch.handed_over = True
+            elif not batch.makers and now - batch.handed_over_at > PATIENCE_SECONDS:
+                self._requests.make_here(batch)
+
+    @property
+    def any_unbegun(self) -> bool:
+        """Whether somebody has still to come to make a request."""
+        return any(not batch.makers for batch in self.batches.on_way)
+
+    def settle(self) -> bool:
+        """Settle what has been answered; return whether anything was."""
+        answered = [(batch, batch.answer) for batch in self.batches.on_way if batch.answer]
+        for batch, answer in answered:
+            self._settle(batch, answer)
+            self._date()
+        self.batches.judge()
+        return bool(answered)
 
     def _most(self) -> tuple[int, int]:
         """Return how many records, and bytes of data, the next request may have."""
@@ -225,18 +246,11 @@ class Dispatch(Generic[Event]):
             self._waiting_since = self._left_at
         self._left_events, self._left_at = left, now
 
-    def _reclaim(self) -> None:
-        """Take back what was composed by a thread that was killed, or interrupted, before it began its request."""
-        caller = threading.current_thread()
-        for batch in self.batches.on_way[:]:
-            requester = batch.requester
-            if requester is None or requester is caller or not requester.is_alive():
-                self.batches.reclaim(batch)
-
     def _settle(self, batch: Batch[Event], answer: Answer) -> None:
         self._pace(batch, answer)
+        self._admit(batch, answer)
         hopeless = self.batches.settle(batch, answer)
-        self._flushes_tried = max(self._flushes_tried, batch.flushes)
+        self.flushes_tried = max(self.flushes_tried, batch.flushes)
         if answer.cause is None:
             self._retries.note_success(started_at=batch.started_at)
         else:
@@ -257,6 +271,15 @@ class Dispatch(Generic[Event]):
             throttled_bytes=throttled_bytes,
         )
 
+    def _admit(self, batch: Batch[Event], answer: Answer) -> None:
+        """Count what may arrive twice, before it is sent again."""
+        if answer.uncertain and batch.sorted_out is None:
+            self._traffic.uncertain += sum(
+                record.events
+                for record, outcome in zip(batch.events, answer.outcomes, strict=True)
+                if outcome is not Outcome.ACCEPTED
+            )
+
     def _note_failure(self, batch: Batch[Event], answer: Answer, *, hopeless: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
         if outcomes == {Outcome.REFUSED}:
@@ -273,8 +296,6 @@ class Dispatch(Generic[Event]):
 
     def _complain(self, batch: Batch[Event], answer: Answer) -> None:
         failed = len(batch.events) - answer.outcomes.count(Outcome.ACCEPTED)
-        if answer.uncertain:
-            self._traffic.uncertain += failed
         self._traffic.last_error = answer.error
         fate = 'kept, and sent again'
         if Outcome.REFUSED in answer.outcomes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from math import inf
 from time import monotonic
 
+from firefighter._lock import locked, make_lock
 from firefighter.stats import DropReason
 
 __all__ = ['DropHook', 'DropReports']
@@ -39,7 +39,7 @@ class DropReports:
         self._told_bytes: dict[str, int] = {}
         self._next_at = -inf
         # Two threads that flush may report at once. The hook itself is called outside.
-        self._lock = threading.RLock()
+        self._lock = make_lock()
         self.errors = 0
 
     def seconds_until_report(self) -> float:
@@ -61,22 +61,22 @@ class DropReports:
                 # The user's own code. sys.exit in it would end only the delivery thread, which goes on.
                 self.errors += 1
 
+    @locked
     def _news(self, *, now_or_never: bool) -> list[tuple[str, int, int]]:
-        with self._lock:
-            now = self._clock()
-            if now < self._next_at and not now_or_never:
-                return []
-            events, size_bytes = self._dropped()
-            news = [
-                (
-                    reason,
-                    total - self._told_events.get(reason, 0),
-                    size_bytes.get(reason, 0) - self._told_bytes.get(reason, 0),
-                )
-                for reason, total in events.items()
-                if total != self._told_events.get(reason, 0)
-            ]
-            if news:
-                self._told_events, self._told_bytes = dict(events), dict(size_bytes)
-                self._next_at = now + REPORT_INTERVAL_SECONDS
-            return news
+        now = self._clock()
+        if now < self._next_at and not now_or_never:
+            return []
+        events, size_bytes = self._dropped()
+        news = [
+            (
+                reason,
+                total - self._told_events.get(reason, 0),
+                size_bytes.get(reason, 0) - self._told_bytes.get(reason, 0),
+            )
+            for reason, total in events.items()
+            if total != self._told_events.get(reason, 0)
+        ]
+        if news:
+            self._told_events, self._told_bytes = dict(events), dict(size_bytes)
+            self._next_at = now + REPORT_INTERVAL_SECONDS
+        return news

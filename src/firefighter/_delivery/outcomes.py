@@ -156,6 +156,12 @@ def from_response(response: Mapping[str, Any], records: int) -> Answer:
     )
 
 
+def _comes_at_any_time(cause: str, text: str) -> bool:
+    """Return whether an error is one of reading an answer as well: TLS, unless it is the certificate, and odd values."""
+    about_certificate = 'certificate' in text or 'hostname' in text
+    return cause == 'ValueError' or (cause == 'SSLError' and not about_certificate)
+
+
 def _of_entry(code: str | None) -> Outcome:
     if not code:
         return Outcome.ACCEPTED
@@ -179,11 +185,14 @@ def from_exception(error: Exception, records: int, *, connected: bool) -> Answer
     else:
         cause = type(error).__name__
         text = f'{cause}: {error}'
-        uncertain = connected and cause not in _CERTAIN and cause not in _CURES
+        certain = cause in _CERTAIN or (cause in _CURES and not _comes_at_any_time(cause, text))
+        uncertain = connected and not certain
     if cause in _REFUSED:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     if cause in _CURES:
-        return Answer.all_alike(Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})')
+        return Answer.all_alike(
+            Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})', uncertain=uncertain
+        )
     hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
     outcome = Outcome.THROTTLED if cause in _THROTTLED else Outcome.RETRY
     return Answer.all_alike(outcome, records, cause, text + hint, uncertain=uncertain)

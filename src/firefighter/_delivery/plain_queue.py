@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.sources import Queued
+from firefighter._lock import locked, make_lock
 from firefighter._spool.spool import Account
 from firefighter._wakeup import Wakeup
 from firefighter.stats import DropReason
@@ -40,36 +41,35 @@ class QueueLedger:
     """The account of events that came by plain queues."""
 
     def __init__(self) -> None:
-        # Re-entrant: a signal handler that asks for the account may interrupt another who does.
-        self._lock = threading.RLock()
+        self._lock = make_lock()
         self._accepted = 0
         self._delivered = 0
         self._dropped: dict[str, int] = {}
         self._dropped_bytes: dict[str, int] = {}
 
+    @locked
     def accepted(self, events: int) -> None:
         """Count events taken over from a queue."""
-        with self._lock:
-            self._accepted += events
+        self._accepted += events
 
+    @locked
     def delivered(self, events: int) -> None:
         """Count delivered events."""
-        with self._lock:
-            self._delivered += events
+        self._delivered += events
 
+    @locked
     def dropped(self, reason: str, events: int, size_bytes: int) -> None:
         """Count events given up."""
-        with self._lock:
-            self._dropped[reason] = self._dropped.get(reason, 0) + events
-            self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
+        self._dropped[reason] = self._dropped.get(reason, 0) + events
+        self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
 
+    @locked
     def account(self) -> Account:
         """Return what became of the events up to this moment."""
-        with self._lock:
-            pending = self._accepted - self._delivered - sum(self._dropped.values())
-            return Account(
-                self._accepted, self._delivered, dict(self._dropped), dict(self._dropped_bytes), pending
-            )
+        pending = self._accepted - self._delivered - sum(self._dropped.values())
+        return Account(
+            self._accepted, self._delivered, dict(self._dropped), dict(self._dropped_bytes), pending
+        )
 
 
 class QueueSource:
@@ -101,6 +101,7 @@ class QueueSource:
         self._aggregation = aggregation
         self.flushes = 0
         self.ended = False
+        self.quiet = 0, 0
         self._queue = batch_queue
         self._end = end
         self._flush = flush
@@ -164,11 +165,12 @@ class QueueSource:
         self._done(dropped)
         events.clear()
 
-    def exhausted(self, *, all_settled: bool) -> bool:
-        """Return whether nothing is left."""
-        return all_settled and not self._events
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that was got from the queue waits to be taken."""
+        return not self._events
 
-    def give_up(self, unsettled: list[QueuedEvent]) -> list[QueuedEvent]:
+    def give_up(self, unsettled: list[QueuedEvent]) -> None:
         """Drop everything: nobody else will send what has been got from the queue."""
         self.drop(
             [*unsettled, *(QueuedEvent(event, (event,)) for event in self._events)],
@@ -177,7 +179,6 @@ class QueueSource:
         self._events.clear()
         self._size_bytes = 0
         self.tidy()
-        return []
 
     def tidy(self) -> None:
         """Call marks done whose events have all been taken."""

@@ -49,9 +49,15 @@ class Source(Protocol[Event]):
 
     Attributes:
         ended: whether END has been queued.
+        quiet: of what can be taken, events and bytes that make no batch due: what is logged on threads of ours.
     """
 
     ended: bool
+    quiet: tuple[int, int]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of its own is left to be delivered, beside what was taken."""
 
     @property
     def marked(self) -> bool:
@@ -82,11 +88,8 @@ class Source(Protocol[Event]):
     def drop(self, events: list[Event], reason: str) -> None:
         """Count as dropped; the list is empty afterwards."""
 
-    def exhausted(self, *, all_settled: bool) -> bool:
-        """Return whether nothing of its own is left to be delivered, given whether all that was taken is settled."""
-
-    def give_up(self, unsettled: list[Event]) -> list[Event]:
-        """END has come, and not everything could be delivered; return what stays to be settled another time."""
+    def give_up(self, unsettled: list[Event]) -> None:
+        """Drop everything: END has come, and not all could be delivered."""
 
     def tidy(self) -> None:
         """Do what has to be done between two requests."""
@@ -122,6 +125,13 @@ class SpoolSource:
         self.ended = False
         self._flush_through = 0
         self._wakeup = wakeup
+        self.quiet = 0, 0
+
+    def append_quietly(self, line: bytes) -> None:
+        """Queue an event that makes no batch due."""
+        events, size_bytes = self.quiet
+        self.quiet = events + 1, size_bytes + self.sent_bytes(len(line))
+        self.spool.append(line)
 
     def flush(self) -> int:
         """Queue a FLUSH; return the sequence number behind the last event that it concerns."""
@@ -137,6 +147,19 @@ class SpoolSource:
         """Queue an END."""
         self.ended = True
         self.flush()
+
+    def mark_all(self) -> bool:
+        """Let nothing that has come by now wait for company, as nobody will flush it; return whether anything had come."""
+        self.spool.append_set_aside()
+        # There may not have been room for it until now.
+        self.spool.tell()
+        before, self._flush_through = self._flush_through, self.spool.appended
+        return self._flush_through > before
+
+    @property
+    def settled(self) -> bool:
+        """Whether every event of this process is delivered or dropped."""
+        return self.spool.settled_through >= self.spool.appended
 
     @property
     def marked(self) -> bool:
@@ -156,6 +179,7 @@ class SpoolSource:
 
     def take(self, max_records: int, max_bytes: int, into: list[Spooled], *, everything: bool = True) -> None:
         """Take events, but never so far past the head that a crash could repeat more than the window."""
+        self.quiet = 0, 0
         room = MAX_WINDOW_BYTES - self.spool.window_bytes
         aggregation = self._aggregation
         if aggregation is None:
@@ -193,16 +217,8 @@ class SpoolSource:
         """Let go of events that will not be delivered."""
         self.spool.drop(events, reason)
 
-    def exhausted(self, *, all_settled: bool) -> bool:  # noqa: ARG002
-        """Return whether every event of this process is settled: what is adopted has a home, and may wait there."""
-        # There may not have been room for it until now, and nobody will flush it.
-        self.spool.tell()
-        self._flush_through = self.spool.appended
-        return self.spool.settled_through >= self.spool.appended
-
-    def give_up(self, unsettled: list[Spooled]) -> list[Spooled]:
+    def give_up(self, unsettled: list[Spooled]) -> None:
         """Keep everything: a handler that is used again goes on with it."""
-        return unsettled
 
     def tidy(self) -> None:
         """Retire settled segments, keep a spare one ready, and see to the spool's place."""
@@ -212,6 +228,9 @@ class SpoolSource:
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
         """Wait until the spool's alarm, or a mark."""
+        quiet_events, quiet_bytes = self.quiet
+        more_bytes_than += quiet_bytes
+        events += quiet_events
         if self._aggregation:
             more_bytes_than = self._aggregation.spooled_bytes(more_bytes_than)
             events = self._aggregation.events_of(events)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
+from firefighter._delivery.origin import requesting
 from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
 from firefighter._delivery.shortcut import shorten
-from firefighter._lifecycle import not_forking
+from firefighter._lock import locked
+from firefighter._process import not_forking
 
 if TYPE_CHECKING:
     import boto3.session
@@ -65,7 +68,9 @@ class ClientOptions:
 
     def for_attempts_of(self, seconds: float) -> ClientOptions:
         """Return the same for attempts of at most so long: half of it to connect, half for the answer."""
-        return replace(self, connect_timeout_seconds=seconds / 2, read_timeout_seconds=seconds / 2)
+        # None at all would be refused; so short a time is as good.
+        half = max(seconds / 2, 0.001)
+        return replace(self, connect_timeout_seconds=half, read_timeout_seconds=half)
 
 
 _loaders: dict[str | None, object] = {}
@@ -124,15 +129,45 @@ class BotoTransport:
     Args:
         client: makes the client. It is called again as long as it fails.
         clock: gives the time in seconds; must not jump.
+        limit_timeouts: has clients from then on take at most so long for a request; returns whether that makes a
+            difference.
+        owns_client: whether the client is not the user's.
     """
 
-    def __init__(self, client: Callable[[], FirehoseClient], clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        client: Callable[[], FirehoseClient],
+        clock: Callable[[], float] = monotonic,
+        limit_timeouts: Callable[[float], bool] = lambda _: False,
+        *,
+        owns_client: bool = True,
+    ) -> None:
+        self._owns_client = owns_client
         self._make_client = client
+        self._limit_timeouts = limit_timeouts
         self._client: FirehoseClient | None = None
         # Several requests may be the first; all but one wait for the client that it makes.
-        self._making = threading.RLock()
+        # Python's, which gevent and eventlet replace: making a client asks the network for credentials.
+        self._lock = threading.RLock()
         self._clock = clock
         self._renewed_at = -inf
+
+    def limit_timeouts(self, seconds: float) -> None:
+        """Have requests from now on take at most so long, about: an application's thread waits."""
+        if self._limit_timeouts(seconds):
+            self.renew_client()
+
+    @requesting
+    def close_connections(self) -> None:
+        """Let go of the connections that are kept for the next request, unless the client is the user's."""
+        client: Any = self._client
+        if not self._owns_client or client is None:
+            return
+        with suppress(Exception):  # an older botocore, or another; a later request makes others
+            # Each by itself: `close` of the client leaves it to the collector, which warns of sockets that are open.
+            pools = client._endpoint.http_session._manager.pools  # noqa: SLF001  # no public way
+            for key in pools.keys():  # noqa: SIM118  # no mapping
+                pools[key].close()
 
     def renew_client(self) -> None:
         """Make a client anew at the next request: with other timeouts, for example."""
@@ -143,8 +178,7 @@ class BotoTransport:
         client = self._client
         try:
             if client is None:
-                with self._making, not_forking():
-                    client = self._client = self._client or self._make_client()
+                client = self._make()
             response = client.put_record_batch(
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
             )
@@ -155,6 +189,13 @@ class BotoTransport:
                 self._forget_credentials()
             return answer
 
+    @locked
+    def _make(self) -> FirehoseClient:
+        with not_forking():
+            client = self._client = self._client or self._make_client()
+        return client
+
+    @requesting
     def describe(self, stream: str) -> object:
         """Return what the service says of a stream.
 

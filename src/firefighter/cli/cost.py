@@ -113,9 +113,7 @@ def _cost(arguments: argparse.Namespace) -> int:
         print(f'\n{verdict(found)}')
         for way in WAYS:
             if not way.is_usable:
-                print(
-                    f"{way.name} is left out, since its package is missing: pip install 'firefighter[{way.name}]'"
-                )
+                print(f'{way.name} is left out, since its package is missing: pip install zstandard')
     if arguments.plot:
         _plot(log, fleet, arguments)
     return 0

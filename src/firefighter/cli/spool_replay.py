@@ -147,12 +147,12 @@ class _Delivery:
         self._shown = _Shown(transport)
         diagnostics = Diagnostics()
         dead_letters = DeadLetters(None, dead_letters_of(spool_dir, destination).put, diagnostics)
+        self._source = SpoolSource(self._spool, Wakeup(), aggregation=aggregation)
         self._sender = Sender(
-            SpoolSource(self._spool, Wakeup(), aggregation=aggregation),
+            self._source,
             self._shown,
             destination.stream,
             rules=lambda: Rules(0, 1, 0.0, 0.0),
-            linger_seconds=0.0,
             traffic=self._traffic,
             drops=DropReports(None, lambda: ({}, {})),
             dead_letters=dead_letters,
@@ -165,11 +165,22 @@ class _Delivery:
             while self._more():
                 before = self._spool.account()
                 self._shown.show = lambda: self._show(bar)
-                self._sender.drain(lambda: not self._spool.has_adopted, monotonic() + patience_seconds)
+                self._deliver(monotonic() + patience_seconds)
                 if self._spool.account().delivered == before.delivered:
                     break
         account = self._spool.account()
         return account.delivered, account.pending, self._traffic.last_error
+
+    def _deliver(self, deadline: float) -> None:
+        """Deliver what is adopted, until the deadline, or until somebody has to mend the configuration."""
+        source, sender = self._source, self._sender
+        source.flush()
+        flushes = source.flushes
+        sender.run(
+            lambda: (
+                not self._spool.has_adopted or monotonic() >= deadline or sender.found_misconfigured(flushes)
+            )
+        )
 
     def _more(self) -> bool:
         """Return whether there is something to deliver, adopting the next dead producers when there is not."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from os import getpid
 
-from firefighter import _lifecycle
+from firefighter import _process
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -75,7 +75,9 @@ _extreme = partial(Metric, Kind.EXTREME)
 # A new field of `Stats` comes here, as one line, or into NO_METRIC.
 METRICS = (
     _counter('accepted', 'events.accepted', Unit.EVENTS, 'Events that the program logged.'),
-    _counter('adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes.'),
+    _level(
+        'adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes, and not given back.'
+    ),
     _counter(
         'markers', 'events.markers', Unit.EVENTS, 'Events of its own that tell of those it has dropped.'
     ),
@@ -88,7 +90,7 @@ METRICS = (
     _counter('records', 'records.sent', Unit.RECORDS, 'Firehose records in those requests.'),
     _counter('sent_bytes', 'data.sent', Unit.BYTES, 'Data in those records, before base64.'),
     _counter('retried', 'records.retried', Unit.RECORDS, 'Firehose records sent again.'),
-    _counter('uncertain', 'records.uncertain', Unit.RECORDS, 'Firehose records that may have extra copies.'),
+    _counter('uncertain', 'events.uncertain', Unit.EVENTS, 'Events that may have extra copies.'),
     _extreme('queue_age_seconds', 'queue.age', Unit.SECONDS, 'How long the oldest pending event has waited.'),
     _counter('dead_letters', 'events.dead', Unit.EVENTS, 'Events that Firehose refused as invalid, alone.'),
     _counter('oversize', 'events.oversize', Unit.EVENTS, 'Events that were longer than MAX_RECORD_SIZE.'),
@@ -165,7 +167,7 @@ class Readings:
 
 
 def _all_handlers() -> list[FirehoseHandler]:
-    return [handler for handler in _lifecycle.registered() if isinstance(handler, FirehoseHandler)]
+    return [handler for handler in _process.registered() if isinstance(handler, FirehoseHandler)]
 
 
 def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:

@@ -1,0 +1,197 @@
+"""What does an exception leave behind that comes at any bytecode of a transition: opening, flushing, closing, letting go?
+
+Each bytecode of our own modules that a transition runs is one place. The first life counts them, the others have an
+exception come at one of them each, in the thread of the program or in the one that delivers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import firefighter
+from doubles import DEADLINE_SECONDS, AcceptingClient
+from firefighter import _lifecycle
+from firefighter._lifecycle import State
+from firefighter.logging import FirehoseHandler
+
+# `FIREFIGHTER_EVERY=1` takes each bytecode, which lasts minutes; by default each so manieth, a different set for each case.
+EVERY = int(os.environ.get('FIREFIGHTER_EVERY', '13'))
+OURS = Path(firefighter.__file__).parent
+TRACED = {
+    str(OURS / name) for name in ('_lifecycle.py', '_process.py', '_place.py', '_lock.py', 'logging.py')
+}
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning'),
+    pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning'),
+]
+
+
+class Interrupted(BaseException):
+    """Comes from nowhere, as KeyboardInterrupt does."""
+
+
+class Interruption:
+    """Raises at one bytecode of the traced modules, of those that one thread runs.
+
+    Args:
+        at: which; None: nowhere.
+
+    Attributes:
+        seen: how many bytecodes there were.
+    """
+
+    def __init__(self, at: int | None) -> None:
+        self._at = at
+        self.seen = 0
+
+    def trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        if frame.f_code.co_filename not in TRACED:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == 'opcode':
+            number, self.seen = self.seen, self.seen + 1
+            if number == self._at:
+                raise Interrupted
+        return self.trace
+
+    def run(self, function: Callable[..., object], *arguments: object) -> bool:
+        """Call; return whether it returned."""
+        before = sys.gettrace()
+        try:
+            sys.settrace(self.trace)
+            function(*arguments)
+        except Interrupted:
+            return False
+        except RuntimeError as error:
+            # Giving back a lock that was not taken yet: what CPython itself lets come never comes between.
+            if not isinstance(error.__context__, Interrupted):
+                raise
+            return False
+        finally:
+            sys.settrace(before)
+        return True
+
+
+class World:
+    """A handler, and what has been logged for sure."""
+
+    def __init__(
+        self, make_handler: Callable[..., FirehoseHandler], at: int | None, **options: object
+    ) -> None:
+        self.client = AcceptingClient()
+        self.interruption = Interruption(at)
+        self.handler = make_handler('bar', boto3_client=self.client, send_interval=0, **options)
+        self.logged: list[str] = []
+        self.traces_deliverer = False
+
+    def make_thread(self, target: Callable[..., object], args: tuple[object, ...] = ()) -> threading.Thread:
+        if self.traces_deliverer:
+            self.traces_deliverer = False
+            return threading.Thread(target=self.interruption.run, args=(target, *args))
+        return threading.Thread(target=target, args=args)
+
+    def log(self, message: str) -> None:
+        self.handler.emit(
+            logging.makeLogRecord({'msg': message, 'thread': threading.get_ident()}), self.make_thread
+        )
+        self.logged.append(message)
+
+    def check(self) -> None:
+        """The next event is delivered, the account adds up, and closing lets go of everything."""
+        self.log('next')
+        handler = self.handler
+        assert any(handler.flush(DEADLINE_SECONDS) for _ in range(3)), handler.stats()
+        stats = handler.stats()
+        assert stats.accepted == stats.delivered + sum(stats.dropped.values()) + stats.pending
+        assert stats.pending == 0
+        arrived = b''.join(self.client.events).decode()
+        assert all(f'"message":"{message}"' in arrived for message in self.logged), (self.logged, arrived)
+        handler.close()
+        assert handler._pipeline.lifecycle.state is State.CLOSED
+        assert handler._pipeline.place.path is None
+
+
+def opening(world: World) -> Iterator[tuple[Callable[..., object], ...]]:
+    yield world.log, 'first'
+
+
+def flushing(world: World) -> Iterator[tuple[Callable[..., object], ...]]:
+    world.log('before')
+    yield (world.handler.flush,)
+
+
+def closing(world: World) -> Iterator[tuple[Callable[..., object], ...]]:
+    world.log('before')
+    yield (world.handler.close,)
+
+
+def opening_again(world: World) -> Iterator[tuple[Callable[..., object], ...]]:
+    world.log('before')
+    world.handler.close()
+    yield world.log, 'again'
+
+
+TRANSITIONS = [opening, flushing, closing, opening_again]
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch) -> None:
+    """A thread that is killed is replaced at once, and nobody is waited for that does not come."""
+    monkeypatch.setattr(_lifecycle, '_PATIENCE_SECONDS', 0.05)
+    monkeypatch.setattr(_lifecycle, '_PAUSE_BETWEEN_THREADS_SECONDS', 0.0)
+
+
+@pytest.mark.parametrize('place', ['memory', 'disk'])
+@pytest.mark.parametrize('use_queues', [True, False])
+@pytest.mark.parametrize('transition', TRANSITIONS)
+def test_an_exception_at_any_bytecode_of_a_transition_leaves_nothing_half_done(
+    transition, use_queues, place, make_handler, tmp_path, capsys
+):
+    """In the program's thread: the account adds up, nothing hangs, the next event is delivered."""
+    options = {'use_queues': use_queues, **({'spool_dir': tmp_path} if place == 'disk' else {})}
+
+    def live(at: int | None) -> int:
+        world = World(make_handler, at, **options)
+        for function, *arguments in transition(world):
+            world.interruption.run(function, *arguments)
+        world.check()
+        return world.interruption.seen
+
+    places = live(None)
+    assert places > 50
+    for at in range(hash((transition.__name__, place)) % EVERY, places, EVERY):
+        live(at)
+
+
+@pytest.mark.parametrize('place', ['memory', 'disk'])
+def test_an_exception_at_any_bytecode_of_the_delivery_thread_leaves_nothing_half_done(
+    place, make_handler, tmp_path, capsys
+):
+    """Taking the role, delivering, letting go, leaving: another thread goes on where it was."""
+    options = {'spool_dir': tmp_path} if place == 'disk' else {}
+
+    def live(at: int | None) -> int:
+        world = World(make_handler, at, **options)
+        world.traces_deliverer = True
+        world.log('first')
+        world.handler.flush(1)
+        world.handler.close()
+        world.check()
+        return world.interruption.seen
+
+    places = live(None)
+    assert places > 50
+    for at in range(0, places, EVERY):
+        live(at)
