@@ -1,0 +1,468 @@
+"""Is every event of the program's delivered, in whichever thread it was logged, and none of delivery's own?"""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from programs import delivered
+
+TASKS, LINES = 200, 2400
+
+ABANDONED_TASKS = """
+import asyncio
+
+async def fail(number):
+    raise ValueError(number)
+
+async def main():
+    for number in range(200):
+        task = asyncio.ensure_future(fail(number))
+        await asyncio.wait([task])
+        cycle = [task]
+        cycle.append(cycle)
+        del task, cycle
+        for line in range(12):
+            logging.info('line %d', 12 * number + line)
+        # Delivery keeps up with it, so that it is busy all the time.
+        deadline = time.monotonic() + 1
+        while handler.stats().pending > 50 and time.monotonic() < deadline:
+            await asyncio.sleep(0.001)
+
+handler = make()
+root = logging.getLogger()
+root.setLevel(logging.INFO)
+root.addHandler(handler)
+asyncio.run(main())
+gc.collect()
+flushed = handler.flush()
+tell(flushed=flushed, **account(handler))
+"""
+
+
+def test_what_asyncio_says_of_abandoned_tasks_arrives_beside_all_other_lines(live, endpoint):
+    """Tasks that failed, in reference cycles: the collector finds them in whichever thread it runs, ours included."""
+    life = live(ABANDONED_TASKS, endpoint.url, send_interval=0.02)
+    events = delivered(endpoint)
+    messages = [event['message'] for event in events]
+    unretrieved = [event for event in events if event['message'].startswith('Task exception was never')]
+    assert {f'line {number}' for number in range(LINES)} <= set(messages)
+    assert {event['exception']['message'] for event in unretrieved} == {str(n) for n in range(TASKS)}
+    assert len(events) == TASKS + LINES
+    assert life.figures['flushed']
+    assert life.figures['accepted'] == life.figures['delivered'] == TASKS + LINES
+
+
+# What happens in a thread of ours, while it delivers. botocore calls `in_delivery` for each request, before it is sent.
+IN_DELIVERY = """
+import boto3.session
+
+calls = [0]
+
+def hook(**_):
+    calls[0] += 1
+    in_delivery()
+
+session = boto3.session.Session()
+session.events.register('before-send.firehose', hook)
+handler = make(boto3_session=session)
+root = logging.getLogger()
+root.setLevel(logging.INFO)
+root.addHandler(handler)
+"""
+
+SHOW_WARNINGS = """
+logging.captureWarnings(True)
+warnings.simplefilter('always')
+warnings.filterwarnings('ignore', 'Boto3 will no longer support Python')
+"""
+
+FIVE_REQUESTS = """
+for number in range(5):
+    prepare(number)
+    logging.info('event %d', number)
+    handler.flush()
+handler.flush()
+handler.close()
+tell(calls=calls[0], **account(handler))
+"""
+
+DESTRUCTOR = """
+class Mortal:
+    def __init__(self, number):
+        self.number, self.me = number, self
+
+    def __del__(self):
+        {}
+
+def prepare(number):
+    gc.collect()
+    Mortal(number)
+
+def in_delivery():
+    gc.collect()
+"""
+
+KINDS = {
+    'a destructor that logs': DESTRUCTOR.format("logging.warning('of another kind %d', self.number)"),
+    'a destructor that warns': DESTRUCTOR.format("warnings.warn('of another kind %d' % self.number)"),
+    'a warning of the program': """
+        def prepare(number):
+            pass
+
+        def in_delivery():
+            if calls[0] <= 5:
+                warnings.warn('of another kind %d' % (calls[0] - 1))
+        """,
+    'the hook of a library': """
+        def prepare(number):
+            pass
+
+        def in_delivery():
+            if calls[0] <= 5:
+                logging.getLogger('library').warning('of another kind %d', calls[0] - 1)
+        """,
+}
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+@pytest.mark.parametrize('kind', KINDS)
+def test_what_the_program_logs_in_a_thread_that_delivers_arrives(kind, use_queues, live, endpoint):
+    """A destructor, a warning, a hook: none of these is caused by delivery, although it runs in the middle of it."""
+    life = live(
+        (SHOW_WARNINGS, IN_DELIVERY, KINDS[kind], FIVE_REQUESTS),
+        endpoint.url,
+        send_interval=0.02,
+        use_queues=use_queues,
+    )
+    messages = [event['message'] for event in delivered(endpoint)]
+    assert {f'event {number}' for number in range(5)} <= set(messages)
+    for number in range(5):
+        assert sum(f'of another kind {number}' in message for message in messages) == 1, (number, messages)
+    assert len(messages) == 10
+    assert life.figures['accepted'] == life.figures['delivered'] == 10
+    assert life.figures['requests'] <= 12
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_what_a_signal_handler_logs_in_the_middle_of_a_request_arrives(use_queues, live, endpoint):
+    """Without queues it interrupts the very thread that delivers."""
+    life = live(
+        (
+            IN_DELIVERY,
+            """
+        def in_delivery():
+            if calls[0] <= 5:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        def prepare(number):
+            pass
+
+        signal.signal(signal.SIGUSR1, lambda *_: logging.warning('signal'))
+        """,
+            FIVE_REQUESTS,
+        ),
+        endpoint.url,
+        send_interval=0.02,
+        use_queues=use_queues,
+    )
+    messages = [event['message'] for event in delivered(endpoint)]
+    assert {f'event {number}' for number in range(5)} <= set(messages)
+    # Two signals that come before Python looks are one.
+    assert messages.count('signal') == life.figures['accepted'] - 5 >= 1
+    assert life.figures['accepted'] == life.figures['delivered']
+    if not use_queues:
+        assert messages.count('signal') == 5
+
+
+@pytest.mark.parametrize(
+    ('hook', 'fault'),
+    [('on_drop', {}), ('on_dead_letter', {'containing': 'poison'})],
+)
+def test_what_a_hook_of_the_handler_logs_arrives(hook, fault, live, endpoint):
+    """It runs on the delivery thread, and is the program's all the same."""
+    if fault:
+        endpoint.inject('invalid-record', **fault)
+    life = live(
+        f"""
+        told = []
+
+        def tell_of(*arguments):
+            told.append(arguments)
+            logger.warning('the hook was called')
+
+        handler = make({hook}=tell_of)
+        logger.addHandler(handler)
+        logger.info('before')
+        logger.info('poison' + {'2000' if hook == 'on_drop' else '1'} * 'x')
+        logger.info('after')
+        until(lambda: handler.flush() and told, 10)
+        handler.flush()
+        handler.close()
+        tell(calls=len(told), **account(handler))
+        """,
+        endpoint.url,
+        send_interval=0.02,
+        oversize='drop',
+    )
+    messages = [event['message'] for event in delivered(endpoint)]
+    assert life.figures['calls'] == 1
+    assert sorted(messages) == ['after', 'before', 'the hook was called']
+    assert (life.figures['accepted'], life.figures['dropped']) == (4, 1)
+    assert life.figures['requests'] <= 12
+
+
+def test_an_on_drop_that_logs_what_is_dropped_again_feeds_itself_no_faster_than_it_may(live, endpoint):
+    """Each call makes the next one necessary: that is the program's own, and must neither spin nor keep it alive."""
+    life = live(
+        """
+        told = []
+
+        def on_drop(reason, events, size_bytes):
+            told.append(events)
+            logger.warning('x' * 2000)
+
+        handler = make(on_drop=on_drop)
+        logger.addHandler(handler)
+        logger.info('before')
+        logger.info('x' * 2000)
+        until(lambda: False, 1.5)
+        tell(calls=len(told), events=sum(told), requests_meanwhile=handler.stats().requests)
+        end_of_main()
+        """,
+        endpoint.url,
+        send_interval=0.2,
+        oversize='drop',
+    )
+    # At least one is dropped, and told of, for what the hook itself logged.
+    assert 1 <= life.figures['calls'] <= 12
+    assert life.figures['events'] >= 2
+    assert life.figures['requests_meanwhile'] <= 12
+    assert [event['message'] for event in delivered(endpoint)] == ['before']
+    assert life.figures['exit_seconds'] < 10
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_a_hook_that_logs_at_each_request_feeds_itself_no_faster_than_send_interval(
+    use_queues, live, endpoint, seconds
+):
+    """What is logged in a delivering thread makes no batch due by itself; flush, close and exit come to an end."""
+    life = live(
+        "def in_delivery():\n    logging.getLogger('hook').warning('of the hook %d', calls[0])\n"
+        + IN_DELIVERY
+        + """
+logging.info('event')
+until(lambda: False, 1.5)
+tell(requests_meanwhile=handler.stats().requests)
+tell(flush_seconds=seconds_of(handler.flush, 5))
+tell(close_seconds=seconds_of(handler.close), **account(handler))
+end_of_main()
+""",
+        endpoint.url,
+        send_interval=0.3,
+        use_queues=use_queues,
+        shutdown_timeout_seconds=2,
+    )
+    figures = life.figures
+    messages = [event['message'] for event in delivered(endpoint)]
+    assert 'event' in messages
+    assert 'of the hook 1' in messages
+    assert figures['requests_meanwhile'] <= 1.5 / 0.3 + 3
+    assert figures['requests'] <= figures['requests_meanwhile'] + 20
+    assert figures['flush_seconds'] < seconds(2.5)
+    assert figures['close_seconds'] < seconds(2.5)
+    assert figures['exit_seconds'] < seconds(2.5)
+    assert figures['adds_up']
+
+
+THROUGH = {
+    'nothing': 'root.addHandler(handler)\ndef through():\n    pass\n',
+    'a QueueListener': """
+import logging.handlers, queue
+
+channel = queue.SimpleQueue()
+root.addHandler(logging.handlers.QueueHandler(channel))
+listener = logging.handlers.QueueListener(channel, handler)
+listener.start()
+
+def through():
+    # All that came before, delivery's own records included, has been given to the handler.
+    until(channel.empty, 5)
+""",
+    'a MemoryHandler': """
+import logging.handlers
+
+memory = logging.handlers.MemoryHandler(20, target=handler)
+root.addHandler(memory)
+
+def through():
+    memory.flush()
+""",
+}
+
+
+@pytest.mark.parametrize('way', THROUGH)
+def test_what_botocore_says_of_our_requests_is_no_event_however_it_comes_back(way, live, endpoint):
+    """The root logger at DEBUG: some sixty records a request. What counts is the thread that made the record."""
+    life = live(
+        """
+handler = make()
+root = logging.getLogger()
+root.setLevel(logging.DEBUG)
+"""
+        + THROUGH[way]
+        + """
+for number in range(25):
+    logging.info('event %d', number)
+    through()
+    handler.flush()
+through()
+handler.flush()
+requests = handler.stats().requests
+until(lambda: handler.stats().requests > requests, 0.5)
+tell(fed=handler.stats().requests - requests)
+root.handlers.clear()
+handler.close()
+tell(**account(handler))
+os._exit(0)
+""",
+        endpoint.url,
+        send_interval=0.02,
+    )
+    events = delivered(endpoint)
+    assert {event['logger'] for event in events} == {'root'}
+    assert sorted(event['message'] for event in events) == sorted(f'event {n}' for n in range(25))
+    assert life.figures['accepted'] == life.figures['delivered'] == 25
+    assert life.figures['fed'] == 0
+    assert life.figures['suppressed'] > 50
+
+
+OWN_USE = """
+class Counting(logging.Handler):
+    records = 0
+
+    def emit(self, record):
+        if threading.get_ident() == own and record.name.partition('.')[0] in {'botocore', 'boto3', 'urllib3'}:
+            self.records += 1
+
+def use_boto3():
+    global own
+    own = threading.get_ident()
+    import boto3
+    boto3.client('firehose').list_delivery_streams()
+    logging.getLogger('s3transfer').warning('of the program')
+    own = None
+
+own = None
+counting = Counting()
+handler = make()
+root = logging.getLogger()
+root.setLevel(logging.DEBUG)
+root.addHandler(counting)
+"""
+
+
+@pytest.mark.parametrize('way', THROUGH)
+def test_what_boto3_says_of_the_programs_own_requests_is_an_event(way, live, endpoint):
+    """Its loggers are not ours: a record of theirs that a thread of the program made is an event like any other."""
+    life = live(
+        OWN_USE
+        + THROUGH[way]
+        + """
+logging.info('before')
+through()
+handler.flush()
+use_boto3()
+through()
+handler.flush()
+worker = threading.Thread(target=use_boto3)
+worker.start()
+worker.join()
+through()
+handler.flush()
+root.handlers.clear()
+handler.flush()
+handler.close()
+tell(made=counting.records, **account(handler))
+os._exit(0)
+""",
+        endpoint.url,
+        send_interval=0.02,
+    )
+    events = delivered(endpoint)
+    theirs = [e for e in events if e['logger'].partition('.')[0] in {'botocore', 'boto3', 'urllib3'}]
+    assert len(theirs) == life.figures['made'] > 20
+    assert [event['message'] for event in events if event['logger'] == 's3transfer'] == ['of the program'] * 2
+    assert len(events) == life.figures['accepted'] == life.figures['delivered']
+
+
+@pytest.mark.parametrize('way', THROUGH)
+def test_a_thread_of_the_programs_with_the_number_of_one_of_ours_that_has_ended_is_not_taken_for_it(
+    way, live, endpoint
+):
+    """The system gives a thread's number again as soon as that one has ended, and a record has only the number."""
+    life = live(
+        OWN_USE
+        + THROUGH[way]
+        + """
+logging.info('before')
+through()
+handler.flush()
+numbers = {thread.ident for thread in delivery_threads()}
+handler.close()
+until(lambda: not delivery_threads())
+again = []
+
+def work():
+    if threading.get_ident() in numbers:
+        again.append(threading.get_ident())
+        logging.getLogger('urllib3').warning('of the program')
+
+threads = [threading.Thread(target=work) for _ in range(10)]
+for thread in threads:
+    thread.start()
+    thread.join()
+through()
+root.handlers.clear()
+handler.flush()
+handler.close()
+tell(again=len(again), **account(handler))
+os._exit(0)
+""",
+        endpoint.url,
+        send_interval=0.02,
+    )
+    if not life.figures['again']:
+        pytest.skip('the system gave no number again')
+    messages = [event['message'] for event in delivered(endpoint)]
+    assert messages.count('of the program') == life.figures['again']
+
+
+def test_a_signal_of_the_parent_during_a_slow_synchronous_request_is_an_event(begin, endpoint):
+    """The call waits for the answer of a slow endpoint; what the signal's handler logs meanwhile arrives, too."""
+    endpoint.inject('slow', seconds=1, times=1)
+    life = begin(
+        """
+        signal.signal(signal.SIGUSR1, lambda *_: logger.warning('signal'))
+        handler = make()
+        logger.addHandler(handler)
+
+        def when_under_way():
+            until(lambda: handler.stats().requests)
+            tell(under_way=True)
+
+        threading.Thread(target=when_under_way).start()
+        logger.info('slow')
+        logger.info('last')
+        handler.flush()
+        tell(**account(handler))
+        """,
+        endpoint.url,
+        use_queues=False,
+    )
+    assert life.hear('under_way')
+    life.process.send_signal(signal.SIGUSR1)
+    figures = life.end()
+    assert sorted(event['message'] for event in delivered(endpoint)) == ['last', 'signal', 'slow']
+    assert figures['accepted'] == figures['delivered'] == 3
