@@ -77,3 +77,19 @@ def test_a_profile_that_has_botocore_look_elsewhere_has_its_own(monkeypatch, tmp
     )
     make_client(ClientOptions(profile_name='own'))
     assert any(path.startswith(str(tmp_path)) for path in read)
+
+
+def test_a_handler_that_was_closed_keeps_no_connection_and_makes_another_when_it_is_used_again(
+    tmp_path, make_handler, make_logger
+):
+    """The client is the same; the sockets are gone, without a warning of Python's."""
+    with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
+        handler = make_handler('bar', endpoint_url=endpoint.url)
+        logger = make_logger(handler)
+        for number in range(3):
+            logger.info(number)
+            handler.close()
+            pools = handler._pipeline.transport._client._endpoint.http_session._manager.pools
+            assert not list(pools.keys())
+        assert endpoint.delivered().count(b'\n') == 3
+        assert handler.stats().retried == 0

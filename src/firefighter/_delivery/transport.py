@@ -168,6 +168,7 @@ class BotoTransport:
             pools = client._endpoint.http_session._manager.pools  # noqa: SLF001  # no public way
             for key in pools.keys():  # noqa: SIM118  # no mapping
                 pools[key].close()
+            pools.clear()  # a closed one makes no connection any more
 
     def renew_client(self) -> None:
         """Make a client anew at the next request: with other timeouts, for example."""
