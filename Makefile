@@ -20,7 +20,7 @@ demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(TESTS)
 
 crash-test: $(VENV)/.test
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)

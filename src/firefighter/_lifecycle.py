@@ -375,8 +375,8 @@ class Lifecycle:
 
     @locked
     def _take_late_event(self) -> None:
-        """Open again for an event that came to the spool when all was delivered and let go of."""
-        if self.pid == getpid() and self.state is State.CLOSED and not self._source.settled:
+        """Open again for an event that came when all was let go of, or when who was to deliver had just been killed."""
+        if self.pid == getpid() and self.state is not State.DRAINING and not self._source.settled:
             self._open(self._make_thread, threaded=self._threaded)
             if self._forgotten or _process.exiting():
                 self._ask_to_close()
@@ -526,8 +526,10 @@ class Lifecycle:
         before, self._left_early_at = self._left_early_at, monotonic()
         # One that comes too soon waits a while, before it takes the role.
         self._pauses = self._left_early_at - before <= _PAUSE_BETWEEN_THREADS_SECONDS
-        if self.state is State.DRAINING or not self._done:
+        if not self._done:
             self._attend()
+        elif self.state is State.DRAINING:
+            self._end(parks=False)  # there is only to let go
 
     def _deliver_here(self, condition: Callable[[], bool], deadline: float) -> None:
         """Deliver in the calling thread, or beside another that does, until the condition holds or the deadline."""

@@ -13,6 +13,9 @@ import pytest
 
 from firefighter.local import LocalFirehose
 
+# Some listen at the address that the docs name.
+pytestmark = pytest.mark.xdist_group('docs')
+
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
 BLOCKS = [
