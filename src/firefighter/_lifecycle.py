@@ -364,7 +364,7 @@ class Lifecycle:
         _process.hold(self)
         self._place.open()
         self._make_thread, self._threaded = make_thread, threaded
-        self._source.ended = self._to_be_closed = False
+        self._to_be_closed = False
         self.state = State.OPEN
         self._spool.append(None)  # what a destructor has logged in here
         if threaded:
@@ -390,7 +390,7 @@ class Lifecycle:
         self.state = State.DRAINING
         self._wanted_until = -inf
         self._rounds = _MOST_ROUNDS
-        self._source.end()
+        self._source.flush()
         self._attend()
 
     @locked
@@ -403,7 +403,6 @@ class Lifecycle:
                 return False
             _process.hold(self)
             self.state = State.DRAINING
-            self._source.ended = True
         elif may_look:
             self._place.look_soon()
         self._wanted_until = max(self._wanted_until, deadline)
@@ -555,17 +554,10 @@ class Lifecycle:
         """Return whether the caller would wait for itself.
 
         That is so on a thread of ours (in `on_drop`), in a signal handler that has interrupted the spool or a transition, and
-        in a thread that holds logging's lock, as dictConfig does while it closes the handlers that it replaces: a delivery
-        thread needs that lock to ask a logger for its level, and in one that holds another handler's lock (a MemoryHandler
-        hands records on with its own held), which the records of botocore go to as well. Delivery goes on when the lock is free, and
-        the exit of the process waits for it.
+        in a thread that holds another handler's lock (a MemoryHandler hands records on with its own held), which the records
+        of botocore go to as well. Who holds logging's lock has asked for it to be done later, before it comes here.
         """
-        return (
-            on_thread_of_ours()
-            or self.is_inside()
-            or holds_logging_lock()
-            or holds_lock_of_handler(_process.registered())
-        )
+        return on_thread_of_ours() or self.is_inside() or holds_lock_of_handler(_process.registered())
 
     def is_inside(self) -> bool:
         """Return whether the calling thread has interrupted the spool, or a transition."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 from firefighter._delivery.dead_letters import DeadLetters
@@ -17,7 +18,7 @@ from firefighter._delivery.drops import DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueuedEvent, QueueLedger, QueueSource
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.sources import Event, Source, SpoolSource
 from firefighter._delivery.suitability import Suitability
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event_ids import PRODUCER_BYTES
@@ -28,7 +29,6 @@ from firefighter._options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._oversize import Oversize
 from firefighter._place import SpoolPlace
 from firefighter._spool.disk import Disk
-from firefighter._spool.events import Spooled
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import Spool
 from firefighter._undelivered import Undelivered
@@ -97,15 +97,10 @@ class Pipeline:
         )
         self._aggregation = options.make_aggregation()
         self.source = SpoolSource(self.spool, wakeup, self.place.tidy, self._aggregation)
-        self.sender: Sender[Spooled] = Sender(
+        self.sender = self._make_sender(
             self.source,
-            self.transport,
             stream,
-            rules=rules,
-            traffic=self._traffic,
-            drops=self._drops,
-            dead_letters=self._dead_letters,
-            diagnostics=diagnostics,
+            rules,
             max_in_flight=options.max_in_flight,
             at_leisure=self._make_suitability(),
             idle_seconds=lambda: self.lifecycle.idle_seconds(),  # noqa: PLW0108  # made below
@@ -139,16 +134,27 @@ class Pipeline:
         key = id(batch_queue), stream
         # Where an exception has ended the call before (Ctrl-C), it goes on with what that had taken.
         if key not in self._interrupted:
-            self._interrupted[key] = self._make_queue_sender(make_source(), stream, rules)
+            new = make_source()
+            self._interrupted[key] = new, self._make_sender(new, stream, rules)
         source, sender = self._interrupted[key]
         source.ended = False
         sender.run_to_the_end(self._options.shutdown_timeout_seconds)
         del self._interrupted[key]
 
-    def _make_queue_sender(
-        self, source: QueueSource, stream: str, rules: Callable[[], Rules]
-    ) -> tuple[QueueSource, Sender[QueuedEvent]]:
-        return source, Sender(
+    # Inside.
+
+    def _make_sender(
+        self,
+        source: Source[Event],
+        stream: str,
+        rules: Callable[[], Rules],
+        *,
+        max_in_flight: int = 1,
+        at_leisure: Callable[[], None] | None = None,
+        idle_seconds: Callable[[], float] = lambda: inf,
+    ) -> Sender[Event]:
+        """Return a sender that takes from this source, and counts and reports here."""
+        return Sender(
             source,
             self.transport,
             stream,
@@ -157,9 +163,10 @@ class Pipeline:
             drops=self._drops,
             dead_letters=self._dead_letters,
             diagnostics=self._diagnostics,
+            max_in_flight=max_in_flight,
+            at_leisure=at_leisure,
+            idle_seconds=idle_seconds,
         )
-
-    # Inside.
 
     def _tell_undelivered(self) -> None:
         self._undelivered.tell(self.spool, self.spool.pending, self.place.path)

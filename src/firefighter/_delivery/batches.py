@@ -49,7 +49,7 @@ class Batch(Generic[Event]):
         alone: whether it is a part of a batch that was refused.
         flushes: how many FLUSHes the source had seen when it was composed.
         started_at: when its request began.
-        handed_over: whether it was handed to who makes the request, and `handed_over_at` when.
+        handed_over_at: when it was handed to who makes the request; None: not yet.
         answer: what came of its request, as soon as that is over.
         makers: who would make the request; the first of them does.
         sorted_out: once there is an answer, the events that are not dealt with yet: accepted, refused, to be sent again.
@@ -63,8 +63,7 @@ class Batch(Generic[Event]):
     alone: bool = False
     flushes: int = 0
     started_at: float = 0.0
-    handed_over: bool = False
-    handed_over_at: float = 0.0
+    handed_over_at: float | None = None
     answer: Answer | None = None
     sorted_out: tuple[list[Event], list[Event], list[Event]] | None = None
     makers: list[object] = field(default_factory=list)

@@ -209,10 +209,9 @@ class Dispatch(Generic[Event]):
         """Have the request of each batch made that is not under way yet, also where an exception came between."""
         now = self._clock()
         for batch in self.batches.on_way:
-            if not batch.handed_over:
-                batch.handed_over_at = now
+            if batch.handed_over_at is None:
                 self._requests.start(batch)
-                batch.handed_over = True
+                batch.handed_over_at = now
             elif not batch.makers and now - batch.handed_over_at > PATIENCE_SECONDS:
                 self._requests.make_here(batch)
 

@@ -85,9 +85,9 @@ class Requests:
             self._idle.popleft().set()
 
     def make_here(self, batch: Batch[Any]) -> None:
-        """Make a batch's request in the calling thread: the one that was to make it has not come."""
+        """Make a batch's request in the calling thread, unless somebody else does."""
         self._make(batch)
-        with suppress(ValueError):
+        with suppress(ValueError):  # another has come to it, too
             self._waiting.remove(batch)
 
     def run_aside(self, function: Callable[[], None]) -> None:
@@ -148,9 +148,7 @@ class Requests:
             batch = self._waiting[0]
         except IndexError:
             return False
-        self._make(batch)
-        with suppress(ValueError):  # another has come to it, too
-            self._waiting.remove(batch)
+        self.make_here(batch)
         return True
 
     @requesting
@@ -177,7 +175,7 @@ class Requests:
     def _give_back(self) -> None:
         """Have what nobody has begun with handed over again."""
         for batch in tuple(self._waiting):
-            batch.handed_over = False
+            batch.handed_over_at = None
         self._waiting.clear()
         self._answered()
 
