@@ -297,7 +297,7 @@ class Lifecycle:
         """Deliver until there is nothing left to do, in a thread of ours."""
         self._sender.requests.make_thread = self._make_thread if self._threaded else None
         try:
-            self._sender.run(lambda: self.pid != getpid() or self._ended())
+            self._sender.run(lambda: not self._is_ours or self._ended())
         finally:
             self._sender.requests.dismiss()
             self._sender.progress.notify()
@@ -309,10 +309,23 @@ class Lifecycle:
         return self._end(parks=_process.exiting())
 
     def abandon(self) -> None:
-        """Let go, in a forked child, of what the parent goes on using; also where the fork has interrupted it."""
+        """Let go, in a forked child, of what the parent goes on using.
+
+        A frame that the fork has interrupted goes on in the child, too: it finds a life without events, and whoever waits there
+        waits no longer. What another thread of the parent's held is held by nobody here.
+        """
+        if not self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+            self._lock = threading.RLock()
         self._spool.abandon()
         self._sender.abandon()
         self._place.abandon()
+        self.state = State.CLOSED
+        self._sender.progress.notify()
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether this is the process that it belongs to, and no child that was forked in a frame of it."""
+        return self.pid == getpid()
 
     def may_wait_for_room(self) -> bool:
         """Return whether an event may wait for room: not where the thread that logs it would have to make that."""
@@ -376,7 +389,7 @@ class Lifecycle:
     @locked
     def _take_late_event(self) -> None:
         """Open again for an event that came when all was let go of, or when who was to deliver had just been killed."""
-        if self.pid == getpid() and self.state is not State.DRAINING and not self._source.settled:
+        if self._is_ours and self.state is not State.DRAINING and not self._source.settled:
             self._open(self._make_thread, threaded=self._threaded)
             if self._forgotten or _process.exiting():
                 self._ask_to_close()
@@ -396,6 +409,8 @@ class Lifecycle:
     @locked
     def _ask_to_deliver(self, deadline: float, *, may_look: bool) -> bool:
         """Have everything delivered that there is; return False when that is nothing."""
+        if not self._is_ours:
+            return False
         if self.state is State.CLOSED:
             if may_look and self._deliverer is None:
                 self._place.look_for_the_dead()
@@ -482,7 +497,7 @@ class Lifecycle:
 
     @locked
     def _take_role(self, role: object) -> bool:
-        if self._deliverer is not None or self.pid != getpid():
+        if self._deliverer is not None or not self._is_ours:
             return False
         self._deliverer = role
         self._sender.progress.notify()
@@ -512,7 +527,7 @@ class Lifecycle:
                 self._deliver()
         finally:
             enter_in_list_of_threads()
-            if self._leave_role(role) and self.pid == getpid() and self.state is not State.CLOSED:
+            if self._leave_role(role) and self._is_ours and self.state is not State.CLOSED:
                 self._replace_deliverer()
 
     def _replace_deliverer(self) -> None:
@@ -532,7 +547,7 @@ class Lifecycle:
 
     def _deliver_here(self, condition: Callable[[], bool], deadline: float) -> None:
         """Deliver in the calling thread, or beside another that does, until the condition holds or the deadline."""
-        while not condition() and monotonic() < deadline:
+        while not condition() and monotonic() < deadline and self._is_ours:
             role = object()
             try:
                 if not self._take_role(role):
@@ -596,7 +611,7 @@ class Lifecycle:
             wakeup = self._sender.progress.join()
             try:
                 left_seconds = deadline - monotonic()
-                if condition() or left_seconds <= 0 or not wakeup.wait(left_seconds):
+                if condition() or left_seconds <= 0 or not self._is_ours or not wakeup.wait(left_seconds):
                     return
             finally:
                 self._sender.progress.leave(wakeup)

@@ -123,6 +123,67 @@ PROGRAMS = {
             sys.exit()
         reap(child)
         """,
+    'in a __str__, while delivery holds a lock': """
+        # A directory is removed, under the lock of the handler's life, just when a child begins: it has that lock inherited.
+        removing, forked = threading.Event(), threading.Event()
+
+        def hook(event, arguments):
+            if event == 'os.rmdir' and threading.current_thread() is not threading.main_thread():
+                removing.set()
+                forked.wait(20)
+
+        class Forking:
+            def __str__(self):
+                global child
+                logger.info('before')
+                closing = threading.Thread(target=handler.close)
+                closing.start()
+                if 'FIREFIGHTER_SPOOL_DIR' in os.environ:
+                    assert removing.wait(20)
+                child = os.fork()
+                forked.set()
+                if child:
+                    closing.join()
+                return 'forking'
+
+        sys.addaudithook(hook)
+        logger.info('%s', Forking())
+        if not child:
+            logger.info('child')
+            sys.exit()
+        reap(child)
+        """,
+    'in a signal handler that interrupts a flush, and a close': """
+        import boto3
+        parent, child, forked = os.getpid(), None, threading.Event()
+
+        def fork(*_):
+            global child
+            child = os.fork()
+            forked.set()
+
+        class Client:
+            def put_record_batch(self, **request):
+                if os.getpid() == parent:
+                    forked.clear()
+                    os.kill(parent, signal.SIGUSR1)
+                    assert forked.wait(20)
+                return boto3.client('firehose').put_record_batch(**request)
+
+        signal.signal(signal.SIGUSR1, fork)
+        logger.removeHandler(handler)
+        for wait in 'flush', 'close':
+            handler = FirehoseHandler('bar', boto3_client=Client(), shutdown_timeout_seconds=3600)
+            logger.addHandler(handler)
+            logger.info('parent')
+            getattr(handler, wait)()
+            if not child:
+                logger.info('child')
+                handler.flush()
+                os._exit(0)
+            reap(child)
+            logger.removeHandler(handler)
+        """,
     'in on_drop, on the delivery thread': """
         forked = threading.Event()
 
@@ -173,6 +234,8 @@ EXPECTED = {
     'in C': ['child', 'parent'],
     'posix_spawn and subprocess': ['parent', 'still the parent'],
     'in a __str__, with a child that goes on': ['child', 'forking'],
+    'in a __str__, while delivery holds a lock': ['before', 'child', 'forking'],
+    'in a signal handler that interrupts a flush, and a close': ['child', 'child', 'parent', 'parent'],
     'in on_drop, on the delivery thread': ['child', 'parent'],
 }
 
