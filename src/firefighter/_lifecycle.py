@@ -275,7 +275,8 @@ class Lifecycle:
             return
         if self._must_not_wait():
             if not self.is_inside():
-                self._source.flush()
+                if not on_thread_of_ours():  # what delivery itself brings about would bring about the next request
+                    self._source.flush()
                 self._attend()
             return
         if _process.exiting():

@@ -114,7 +114,8 @@ class Sender(Generic[Event]):
     @property
     def rests(self) -> bool:
         """Whether nothing is under way, and nothing can be sent just now: all is delivered, or a failure keeps it back."""
-        return not self._dispatch.batches.on_way and self._seconds_until_due() > 0.0
+        kept_back = not self._dispatch.batches.on_way and self._seconds_until_due() > 0.0
+        return kept_back and (self._dispatch.failing or self._source.settled)
 
     @property
     def overdue(self) -> bool:
