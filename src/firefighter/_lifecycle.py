@@ -275,7 +275,8 @@ class Lifecycle:
             return
         if self._must_not_wait():
             if not self.is_inside():
-                if not on_thread_of_ours():  # what delivery itself brings about would bring about the next request
+                # What delivery itself brings about would bring about the next request.
+                if not on_thread_of_ours():
                     self._source.flush()
                 self._attend()
             return

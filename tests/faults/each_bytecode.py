@@ -24,8 +24,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 
+from bytecodes import AtBytecode
 from firefighter._event_ids import PLACE
 from firefighter._spool.destination import Destination
 from firefighter._spool.disk import Disk
@@ -203,62 +205,6 @@ CASES = {
 }
 
 
-class AtBytecode:
-    """Raises before the bytecode of that number which the package executes."""
-
-    def __init__(self, error, number):
-        self.number = number
-        self.error = error
-        self.executed = 0
-
-    @property
-    def struck(self):
-        return self.executed > self.number
-
-    def __call__(self, operation):
-        if sys.version_info >= (3, 12):  # where tracing leaves some bytecodes out
-            return self.monitor(operation)
-        sys.settrace(self.trace)
-        try:
-            operation()
-        finally:
-            sys.settrace(None)
-        return None
-
-    def trace(self, frame, event, _):
-        if event == 'call':
-            if not frame.f_code.co_filename.startswith(PACKAGE):
-                return None
-            frame.f_trace_opcodes = True
-            frame.f_trace_lines = False
-        elif event == 'opcode':
-            self.executed += 1
-            if self.struck:
-                sys.settrace(None)
-                raise self.error
-        return self.trace
-
-    def monitor(self, operation):
-        monitoring, tool = sys.monitoring, sys.monitoring.DEBUGGER_ID
-
-        def instruction(code, _):
-            if not code.co_filename.startswith(PACKAGE):
-                return monitoring.DISABLE
-            self.executed += 1
-            if self.executed == self.number + 1:
-                raise self.error
-            return None
-
-        monitoring.use_tool_id(tool, 'each bytecode')
-        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, instruction)
-        monitoring.set_events(tool, monitoring.events.INSTRUCTION)
-        try:
-            operation()
-        finally:
-            monitoring.set_events(tool, 0)
-            monitoring.free_tool_id(tool)
-
-
 class AtAllocation:
     """Has the allocation of that number fail."""
 
@@ -297,8 +243,8 @@ class AtDepth:
 
 
 FAULTS = {
-    'bytecode': partial(AtBytecode, Interrupted),
-    'error': partial(AtBytecode, Failure),
+    'bytecode': partial(AtBytecode, lambda file: file.startswith(PACKAGE), Interrupted),
+    'error': partial(AtBytecode, lambda file: file.startswith(PACKAGE), Failure),
     'allocation': AtAllocation,
     'depth': AtDepth,
 }

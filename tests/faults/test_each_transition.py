@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
 import firefighter
+from bytecodes import AtBytecode
 from doubles import DEADLINE_SECONDS, AcceptingClient
 from firefighter import _lifecycle
 from firefighter._lifecycle import State
@@ -41,49 +39,6 @@ class Interrupted(BaseException):
     """Comes from nowhere, as KeyboardInterrupt does."""
 
 
-class Interruption:
-    """Raises at one bytecode of the traced modules, of those that one thread runs.
-
-    Args:
-        at: which; None: nowhere.
-
-    Attributes:
-        seen: how many bytecodes there were.
-    """
-
-    def __init__(self, at: int | None) -> None:
-        self._at = at
-        self.seen = 0
-
-    def trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
-        if frame.f_code.co_filename not in TRACED:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        if event == 'opcode':
-            number, self.seen = self.seen, self.seen + 1
-            if number == self._at:
-                raise Interrupted
-        return self.trace
-
-    def run(self, function: Callable[..., object], *arguments: object) -> bool:
-        """Call; return whether it returned."""
-        before = sys.gettrace()
-        try:
-            sys.settrace(self.trace)
-            function(*arguments)
-        except Interrupted:
-            return False
-        except RuntimeError as error:
-            # Giving back a lock that was not taken yet: what CPython itself lets come never comes between.
-            if not isinstance(error.__context__, Interrupted):
-                raise
-            return False
-        finally:
-            sys.settrace(before)
-        return True
-
-
 class World:
     """A handler, and what has been logged for sure."""
 
@@ -91,7 +46,7 @@ class World:
         self, make_handler: Callable[..., FirehoseHandler], at: int | None, **options: object
     ) -> None:
         self.client = AcceptingClient()
-        self.interruption = Interruption(at)
+        self.interruption = AtBytecode(TRACED.__contains__, Interrupted, at)
         self.handler = make_handler('bar', boto3_client=self.client, send_interval=0, **options)
         self.logged: list[str] = []
         self.traces_deliverer = False
@@ -99,8 +54,18 @@ class World:
     def make_thread(self, target: Callable[..., object], args: tuple[object, ...] = ()) -> threading.Thread:
         if self.traces_deliverer:
             self.traces_deliverer = False
-            return threading.Thread(target=self.interruption.run, args=(target, *args))
+            return threading.Thread(target=self.interrupt, args=(target, *args))
         return threading.Thread(target=target, args=args)
+
+    def interrupt(self, function: Callable[..., object], *arguments: object) -> None:
+        try:
+            self.interruption(function, *arguments)
+        except Interrupted:
+            pass
+        except RuntimeError as error:
+            # Giving back a lock that was not taken yet: what CPython itself lets come never comes between.
+            if not isinstance(error.__context__, Interrupted):
+                raise
 
     def log(self, message: str) -> None:
         self.handler.emit(
@@ -165,9 +130,9 @@ def test_an_exception_at_any_bytecode_of_a_transition_leaves_nothing_half_done(
     def live(at: int | None) -> int:
         world = World(make_handler, at, **options)
         for function, *arguments in transition(world):
-            world.interruption.run(function, *arguments)
+            world.interrupt(function, *arguments)
         world.check()
-        return world.interruption.seen
+        return world.interruption.executed
 
     places = live(None)
     assert places > 50
@@ -189,7 +154,7 @@ def test_an_exception_at_any_bytecode_of_the_delivery_thread_leaves_nothing_half
         world.handler.flush(1)
         world.handler.close()
         world.check()
-        return world.interruption.seen
+        return world.interruption.executed
 
     places = live(None)
     assert places > 50

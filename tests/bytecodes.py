@@ -1,0 +1,84 @@
+"""Has an exception come at one bytecode of certain files, as a signal handler may raise it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+__all__ = ['AtBytecode']
+
+
+class AtBytecode:
+    """Calls something, and raises before the bytecode of that number which the calling thread executes in certain files.
+
+    Args:
+        is_counted: says of a file, by its name, whether its bytecodes count.
+        error: what is raised.
+        number: at which, from 0; None: nowhere.
+
+    Attributes:
+        executed: how many there were.
+    """
+
+    def __init__(
+        self, is_counted: Callable[[str], bool], error: type[BaseException], number: int | None = None
+    ) -> None:
+        self.executed = 0
+        self._is_counted = is_counted
+        self._error = error
+        self._number = number
+
+    @property
+    def struck(self) -> bool:
+        """Whether it was raised."""
+        return self._number is not None and self.executed > self._number
+
+    def __call__(self, operation: Callable[..., object], *arguments: object) -> None:
+        """Call, with these arguments."""
+        if sys.version_info >= (3, 12):  # where tracing leaves some bytecodes out, or all
+            self._monitor(operation, *arguments)
+            return
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            operation(*arguments)
+        finally:
+            sys.settrace(before)
+
+    def _count(self) -> None:
+        self.executed += 1
+        if self.executed - 1 == self._number:
+            raise self._error
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+        if event == 'call':
+            if not self._is_counted(frame.f_code.co_filename):
+                return None
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+        elif event == 'opcode':
+            self._count()
+        return self._trace
+
+    def _monitor(self, operation: Callable[..., object], *arguments: object) -> None:
+        monitoring, me = sys.monitoring, threading.get_ident()  # type: ignore[attr-defined]  # not before 3.12
+        tool = monitoring.DEBUGGER_ID
+
+        def instruction(code: CodeType, _: int) -> object:
+            if not self._is_counted(code.co_filename):
+                return monitoring.DISABLE
+            if threading.get_ident() == me:
+                self._count()
+            return None
+
+        monitoring.use_tool_id(tool, 'each bytecode')
+        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, instruction)
+        monitoring.set_events(tool, monitoring.events.INSTRUCTION)
+        try:
+            operation(*arguments)
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.free_tool_id(tool)
