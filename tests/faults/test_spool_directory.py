@@ -170,7 +170,7 @@ create(place / 'merged', BAR).release()
 def test_a_chroot_whose_root_is_no_mount_point_is_recognised(as_root_of_a_namespace):
     """The list of mounts has no line for "/" there."""
     as_root_of_a_namespace("""
-import ctypes
+import ctypes, hashlib  # which are not to be had in there
 mount('-t', 'tmpfs', 'tmpfs', place)
 root = place / 'root'
 (root / 'proc').mkdir(parents=True)
