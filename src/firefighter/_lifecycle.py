@@ -118,6 +118,7 @@ class Lifecycle:
         place: where it is kept.
         transport: makes the requests.
         deliver: calls `run`, in a thread of ours.
+        is_forgotten: says whether the handler was collected, or is just being.
         tell_undelivered: says what is left, when a close has waited long enough.
         shutdown_timeout_seconds: what a close waits, and all of them together at exit.
         sync_timeout_seconds: what one attempt may take where the emitting thread waits for it.
@@ -138,6 +139,7 @@ class Lifecycle:
         place: Place,
         transport: Transport,
         deliver: Callable[[], None],
+        is_forgotten: Callable[[], bool],
         tell_undelivered: Callable[[], None],
         shutdown_timeout_seconds: float,
         sync_timeout_seconds: float,
@@ -153,6 +155,7 @@ class Lifecycle:
         self._place = place
         self._transport = transport
         self._deliver = deliver
+        self._is_forgotten = is_forgotten
         self._tell_undelivered = tell_undelivered
         self._shutdown_timeout_seconds = shutdown_timeout_seconds
         self._sync_timeout_seconds = sync_timeout_seconds
@@ -167,7 +170,6 @@ class Lifecycle:
         self._called_at = -inf
         self._left_early_at = -inf
         self._pauses = False
-        self._forgotten = False
         # Asked for by somebody who could not wait for the lock.
         self._to_be_flushed = False
         self._to_be_closed = False
@@ -252,7 +254,6 @@ class Lifecycle:
 
     def forget(self) -> None:
         """Close, since the handler was collected: by the collector, in any thread at any moment. Takes no lock."""
-        self._forgotten = True
         if self._deliverer is not None:
             self._source.wake()
         elif self.state is not State.CLOSED:
@@ -268,8 +269,6 @@ class Lifecycle:
             if not self.is_inside():
                 self._take_late_event()
             return
-        if self._forgotten:
-            self._ask_to_close()  # a destructor has logged that was collected together with the handler
         if holds_logging_lock():
             self._ask_later(flush=True)
             return
@@ -393,7 +392,7 @@ class Lifecycle:
         """Open again for an event that came when all was let go of, or when who was to deliver had just been killed."""
         if self._is_ours and self.state is not State.DRAINING and not self._source.settled:
             self._open(self._make_thread, threaded=self._threaded)
-            if self._forgotten or _process.exiting():
+            if _process.exiting():
                 self._ask_to_close()
 
     @locked
@@ -436,7 +435,7 @@ class Lifecycle:
         if self._to_be_flushed:
             self._to_be_flushed = False
             self._source.flush()
-        if (self._forgotten or self._to_be_closed) and self.state is State.OPEN:
+        if (self._to_be_closed or self._is_forgotten()) and self.state is State.OPEN:
             self._ask_to_close()
         now = monotonic()
         if self.state is State.OPEN:

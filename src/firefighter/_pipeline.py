@@ -51,6 +51,7 @@ class Pipeline:
         client: gives the Firehose client.
         rules: gives the rules for batches that hold now.
         deliver: calls `lifecycle.run` of the pipeline that it is given, in a thread of ours.
+        is_forgotten: says whether the handler was collected, or is just being.
         diagnostics: where to say what is wrong.
 
     Attributes:
@@ -67,6 +68,7 @@ class Pipeline:
         client: ClientSource,
         rules: Callable[[], Rules],
         deliver: Callable[[Pipeline], None],
+        is_forgotten: Callable[[], bool],
         diagnostics: Diagnostics,
     ) -> None:
         self._stream = stream
@@ -112,6 +114,7 @@ class Pipeline:
             self.place,
             self.transport,
             lambda: deliver(self),
+            is_forgotten,
             self._tell_undelivered,
             options.shutdown_timeout_seconds,
             options.sync_timeout_seconds,

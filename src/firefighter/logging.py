@@ -443,6 +443,9 @@ class FirehoseHandler(logging.Handler):
             self._client,
             _Rules(handler),
             partial(_deliver, handler),
+            # Not so early by the callback: it does not come where the pipeline is collected together with the handler, and a
+            # destructor that is collected with them may log all the same.
+            lambda: handler() is None,
             self._diagnostics,
         )
         return pipeline

@@ -17,6 +17,7 @@ from time import monotonic
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient
+from firefighter import _process
 from firefighter._delivery import dispatch
 from firefighter._delivery.outcomes import from_exception
 from firefighter._lifecycle import State
@@ -54,6 +55,45 @@ def make_at(make_handler, tmp_path) -> Callable[..., FirehoseHandler]:
         return make_handler('bar', *args, **({'spool_dir': tmp_path} if place == 'disk' else {}), **kwargs)
 
     return make
+
+
+class Mortal:
+    """Logs when the collector finds it; what it logs to is found together with it."""
+
+    def __init__(self, handler: FirehoseHandler) -> None:
+        self.handler = handler
+        self.me = self
+
+    def __del__(self) -> None:
+        self.handler.handle(logging.makeLogRecord({'msg': 'last words', 'thread': threading.get_ident()}))
+
+
+@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_a_closed_handler_that_a_destructor_logs_to_while_both_are_collected_lets_go_of_everything(
+    use_queues, place, no_thread_left, tmp_path
+):
+    """No callback of a weak reference comes there: nobody is left that it could be for."""
+    client = AcceptingClient()
+    handler = FirehoseHandler(
+        'last-words',
+        use_queues=use_queues,
+        boto3_client=client,
+        send_interval=0,
+        spool_dir=tmp_path if place == 'disk' else None,
+    )
+    handler.handle(logging.makeLogRecord({'msg': 'before', 'thread': threading.get_ident()}))
+    handler.close()
+    Mortal(handler)
+    del handler
+    gc.collect()
+    client.wait_for_events(2)
+    # Found among all that there is: whoever holds it would have the callback come.
+    for life in [life for life in _process._process.lives if life._stream == 'last-words']:
+        while life.state is not State.CLOSED:
+            wakeup = life._sender.progress.join()
+            assert life.state is State.CLOSED or wakeup.wait(DEADLINE_SECONDS), life.state
+    assert not [*tmp_path.rglob('alive')]
 
 
 @pytest.mark.parametrize('place', PLACES)
