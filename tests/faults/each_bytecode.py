@@ -353,10 +353,10 @@ def run(name, by, every, most):
             with ExitStack() as stack:
                 world = World(stack, folder, **options)
                 operation = prepare(world)
-                before = world.spool.account().dropped.get('failed', 0)
+                before = world.spool.tally.failed
                 fault = FAULTS[by](number)
                 error = strike(world, operation, fault)
-                failed = world.spool.account().dropped.get('failed', 0) - before
+                failed = world.spool.tally.failed - before
                 try:
                     if isinstance(error, Exception) and prepare not in {telling, accounting}:
                         # Not if it came to the first or the last bytecodes of `append` itself, around its `try`: there

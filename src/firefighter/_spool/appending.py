@@ -23,12 +23,11 @@ from time import monotonic
 from typing import Literal
 
 from firefighter._event_ids import PLACE, Dropped
-from firefighter._lock import locked
 from firefighter._spool.account import Account, Tally
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import Stock, Store
-from firefighter._spool.waiting import NOBODY, Waiting, wholly
+from firefighter._spool.waiting import NOBODY, Waiting, locked, wholly
 from firefighter._wakeup import Broadcast
 
 __all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'full_segment', 'live_of']

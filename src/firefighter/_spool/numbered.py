@@ -19,7 +19,6 @@ from math import inf
 from time import time
 
 from firefighter._event_ids import Dropped, id_format
-from firefighter._lock import locked
 from firefighter._spool.appending import OverflowPolicy
 from firefighter._spool.events import Spooled
 from firefighter._spool.lines import text_of
@@ -36,7 +35,7 @@ from firefighter._spool.markers import (
 from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import Store
-from firefighter._spool.waiting import Waiting
+from firefighter._spool.waiting import Waiting, locked
 
 __all__ = ['NumberedSpool']
 

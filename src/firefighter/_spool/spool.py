@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from firefighter._lock import locked
 from firefighter._spool.account import Account
 from firefighter._spool.appending import AppendSide, Live, OverflowPolicy, full_segment, live_of
 from firefighter._spool.events import Aggregate, Read, Spooled, Stretch, read_on, stretches
@@ -21,6 +20,7 @@ from firefighter._spool.lines import Lines, Piece, unsettled_lines
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Origin, Segment
 from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
+from firefighter._spool.waiting import locked
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'Spooled']
 

@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from math import inf
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-__all__ = ['NOBODY', 'Waiting', 'wholly']
+from firefighter._lock import HasLock
+from firefighter._lock import locked as with_lock_held
+
+__all__ = ['NOBODY', 'Waiting', 'locked', 'wholly']
+
+P = ParamSpec('P')
+R = TypeVar('R')
+
+
+class HasQueue(HasLock, Protocol):
+    """What has a lock, and events that wait for it."""
+
+    def append_set_aside(self) -> None:
+        """Append what waits, unless the calling thread holds the lock."""
+
+
+Owner = TypeVar('Owner', bound=HasQueue)
+
+
+def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[Owner, P], R]:
+    """Have a method run with the spool's lock held; what a destructor or a signal handler has logged in it is appended then."""
+    held = with_lock_held(method)
+
+    @wraps(method)
+    def with_lock(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return held(self, *args, **kwargs)
+        finally:
+            self.append_set_aside()
+
+    return with_lock
 
 
 class Waiting:
