@@ -26,6 +26,7 @@ __all__ = [
     'registered',
     'release_request_thread',
     'reserve_request_thread',
+    'start_over_after_fork',
 ]
 
 
@@ -58,30 +59,34 @@ class Life(Protocol):
 
 
 class _Process:
+    """What a forked child begins with anew."""
+
     def __init__(self) -> None:
-        self.handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
+        self.pid = os.getpid()
         self.lives: set[Life] = set()
         # Of handlers that were collected, and that no thread looks after.
         self.forgotten: deque[Life] = deque()
         self.exit_began_at: float | None = None
-        self.hooks_in_place = False
-        self.finalizer_in = 0
+        self.has_finalizer = False
         self.fork_gate = ForkGate()
         self.request_threads = deque([None] * MAX_REQUEST_THREADS, MAX_REQUEST_THREADS)
 
 
 _process = _Process()
+_handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
+_hooks_in_place = False
 
 
 def register(handler: Handler) -> None:
     """Have a handler closed at exit and told of forks."""
-    _process.handlers.add(handler)
+    global _hooks_in_place  # noqa: PLW0603
+    _handlers.add(handler)
     while _process.forgotten:
         with suppress(IndexError):
             _process.forgotten.popleft().finish(waits=False)
-    if _process.hooks_in_place:
+    if _hooks_in_place:
         return
-    _process.hooks_in_place = True
+    _hooks_in_place = True
     # boto3 imports this module, which cannot be imported any more once the main thread has ended. A short script
     # ends while its delivery thread still imports boto3, so this part (2 ms) comes first.
     with suppress(RuntimeError):
@@ -101,7 +106,7 @@ def registered() -> list[Handler]:
     """Return the handlers that there are."""
     while True:
         with suppress(RuntimeError):  # another thread has made one meanwhile
-            return list(_process.handlers)
+            return list(_handlers)
 
 
 @contextmanager
@@ -130,8 +135,8 @@ def hold(life: Life) -> None:
     process, util = (sys.modules.get(f'multiprocessing.{name}') for name in ('process', 'util'))
     if process is None or util is None or process.parent_process() is None:
         return
-    if _process.finalizer_in != os.getpid():
-        _process.finalizer_in = os.getpid()
+    if not _process.has_finalizer:
+        _process.has_finalizer = True
         # Below zero: after the child has waited for children of its own, and after what logs at its end.
         util.Finalize(None, _finish_all, exitpriority=-1)
 
@@ -212,10 +217,18 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    _process.fork_gate = ForkGate()
-    _process.request_threads = deque([None] * MAX_REQUEST_THREADS, MAX_REQUEST_THREADS)
-    _process.exit_began_at = None
-    _process.lives.clear()
-    _process.forgotten.clear()
-    for handler in list(_process.handlers):
+    start_over_after_fork()
+    for handler in registered():
         handler._start_over_after_fork()  # noqa: SLF001  # ours, and not for users
+
+
+def start_over_after_fork() -> None:
+    """Begin anew, where this is a forked child that has not.
+
+    A destructor or another hook may log before our hook comes, and the fork may be one in C, of which Python's hooks do not know.
+    """
+    global _process  # noqa: PLW0603  # by one store: what logs meanwhile is in the one or in the other
+    fresh = _Process()
+    # No call between these, so that nothing can come between.
+    if _process.pid != fresh.pid:
+        _process = fresh

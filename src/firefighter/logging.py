@@ -414,7 +414,7 @@ class FirehoseHandler(logging.Handler):
         self._diagnostics = Diagnostics()
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
-        self._pipeline = self._make_pipeline()
+        self._pipeline = self._make_pipeline(self._client)
         _process.register(self)
 
     @property
@@ -423,13 +423,20 @@ class FirehoseHandler(logging.Handler):
         return '_pipeline' in vars(self)
 
     def _start_over_after_fork(self) -> None:
-        """Begin anew in a forked child: what the parent has pending stays the parent's."""
+        """Begin anew in a forked child, once: what the parent has pending stays the parent's."""
+        if self._pipeline.pid == getpid():
+            return  # a destructor has logged before the fork's hook came
+        _process.start_over_after_fork()
         forget_threads_of_ours()
-        self._client = self._client.after_fork()
+        client = self._client.after_fork()
         self._pipeline.lifecycle.abandon()
-        self._pipeline = self._make_pipeline()
+        pipeline = self._make_pipeline(client)
+        # No call among these: a destructor that logs here makes a pipeline, which then stays.
+        if self._pipeline.pid != pipeline.pid:
+            self._client = client
+            self._pipeline = pipeline
 
-    def _make_pipeline(self) -> Pipeline:
+    def _make_pipeline(self, client: ClientSource) -> Pipeline:
         # What delivers must not hold the handler: one that the program forgets is closed.
         pipeline: Pipeline
 
@@ -440,7 +447,7 @@ class FirehoseHandler(logging.Handler):
         pipeline = Pipeline(
             self.delivery_stream_name or '',
             self._options,
-            self._client,
+            client,
             _Rules(handler),
             partial(_deliver, handler),
             # Not so early by the callback: it does not come where the pipeline is collected together with the handler, and a

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import textwrap
 
 import pytest
 
 from firefighter.local import LocalFirehose
-from programs import delivered, run, without_waiting
+from programs import ENOUGH_SECONDS, delivered, run, without_waiting
 
 if not hasattr(os, 'fork'):
     pytest.skip('there is no fork here', allow_module_level=True)
@@ -247,6 +248,30 @@ def test_each_event_arrives_exactly_once_whoever_forks(name, endpoint, place):
     assert ended.returncode == 0, ended.stderr
     assert 'firefighter:' not in without_waiting(ended.stderr)
     assert messages(endpoint) == EXPECTED[name]
+
+
+def test_what_a_hook_of_the_program_logs_in_a_child_before_our_hook_comes_arrives(endpoint, place):
+    """Hooks come in the order in which they were registered; so may a destructor log there."""
+    program = """
+        import logging, os, sys
+        os.register_at_fork(after_in_child=lambda: logging.warning('hook'))
+        from firefighter.logging import FirehoseHandler
+        handler = FirehoseHandler('bar')
+        logging.getLogger().addHandler(handler)
+        logging.warning('parent')
+        if not (child := os.fork()):
+            logging.warning('child')
+            assert handler.stats().accepted == 2, handler.stats()
+            sys.exit()
+        assert os.waitpid(child, 0)[1] == 0
+        """
+    subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(program)],
+        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **place},
+        timeout=ENOUGH_SECONDS,
+        check=True,
+    )
+    assert messages(endpoint) == ['child', 'hook', 'parent']
 
 
 def test_a_fork_that_interrupts_a_logging_call_leaves_each_event_there_once(endpoint, place):

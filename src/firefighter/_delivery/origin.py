@@ -70,6 +70,8 @@ _here = _Here()
 threads_of_ours: set[int | None] = {None}
 """The idents of all threads that have made a request, or are ours now. None: `logging.logThreads` is off."""
 
+# The process whose threads they are.
+_belong_to = [getpid()]
 # How often each is entered just now.
 _alive: dict[int, int] = {}
 # Of each thread, when its newest requests began and ended, by the clock that logging uses for records.
@@ -154,7 +156,10 @@ def enter_in_list_of_threads() -> None:
 
 
 def after_fork() -> None:
-    """Begin anew in a forked child: its one thread is the program's, even where a hook of ours has forked."""
+    """Begin anew in a forked child, once: its one thread is the program's, even where a hook of ours has forked."""
+    if _belong_to[0] == getpid():
+        return
+    _belong_to[0] = getpid()
     _alive.clear()
     _requests.clear()
     threads_of_ours.intersection_update({None})
