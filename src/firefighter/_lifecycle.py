@@ -376,7 +376,7 @@ class Lifecycle:
         if self.mark[0]:
             return
         _process.hold(self)
-        self._place.open()
+        self._change_place(self._place.open)
         self._make_thread, self._threaded = make_thread, threaded
         self._to_be_closed = False
         self.state = State.OPEN
@@ -461,15 +461,24 @@ class Lifecycle:
         if not self._source.settled:
             return False
         self._source.tidy()
-        self._place.close()
-        if not self._source.settled:  # a destructor has logged meanwhile
-            self._place.open()
+        self._change_place(self._place.close)
+        if self._spool.has_waiting or not self._source.settled:  # a destructor has logged meanwhile
+            self._change_place(self._place.open)
+            self._spool.append(None)
             return False
         self._transport.close_connections()
         self.state = State.CLOSED
         _process.let_go(self)
         self._sender.progress.notify()
         return True
+
+    def _change_place(self, change: Callable[[], None]) -> None:
+        """Open or close the place; what a destructor logs meanwhile waits for the place that is there then."""
+        try:
+            self._spool.changes_place = True
+            change()
+        finally:
+            self._spool.changes_place = False
 
     @locked
     def _attend(self) -> None:

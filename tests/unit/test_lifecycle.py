@@ -16,7 +16,7 @@ from time import monotonic
 
 import pytest
 
-from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient
+from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient, EndpointConnectionError
 from firefighter import _process
 from firefighter._delivery import dispatch
 from firefighter._delivery.outcomes import from_exception
@@ -94,6 +94,49 @@ def test_a_closed_handler_that_a_destructor_logs_to_while_both_are_collected_let
             wakeup = life._sender.progress.join()
             assert life.state is State.CLOSED or wakeup.wait(DEADLINE_SECONDS), life.state
     assert not [*tmp_path.rglob('alive')]
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no spool')
+@pytest.mark.parametrize('change', ['open', 'close'])
+def test_what_a_destructor_logs_while_the_directory_is_made_or_removed_gets_into_a_directory(
+    change, make_handler, tmp_path, monkeypatch
+):
+    """Its call has returned, so the death of the process must not take it."""
+
+    class Client(AcceptingClient):
+        down = change == 'open'
+
+        def hold(self, number: int) -> None:
+            if self.down:
+                raise EndpointConnectionError
+
+    client, changed = Client(), threading.Event()
+    handler = make_handler(
+        'bar', boto3_client=client, send_interval=0, spool_dir=tmp_path, shutdown_timeout_seconds=0
+    )
+    place = handler._pipeline.place
+    original = getattr(place, change)
+
+    def changing() -> None:
+        monkeypatch.undo()
+        client.down = True
+        if change == 'close':
+            original()
+        handler.handle(logging.makeLogRecord({'msg': 'last words', 'thread': threading.get_ident()}))
+        assert handler.stats().accepted == 1 + (change == 'close')
+        if change == 'open':
+            original()
+        changed.set()
+
+    monkeypatch.setattr(place, change, changing)
+    handler.handle(logging.makeLogRecord({'msg': 'event', 'thread': threading.get_ident()}))
+    if change == 'close':
+        handler.close()
+    assert changed.wait(DEADLINE_SECONDS)
+    handler.flush(0.0)  # waits for the change to be done, and for nothing else
+    assert b'last words' in b''.join(path.read_bytes() for path in tmp_path.rglob('*.spool'))
+    client.down = False
+    assert handler.flush(DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize('place', PLACES)

@@ -79,6 +79,7 @@ class AppendSide:
 
     Attributes:
         tally: what the segments themselves do not hold.
+        changes_place: while the store is being opened or closed, what waits goes on waiting: for the place that is there then.
         may_wait: says whether "block" waits. Where the appending thread is the one that makes room, it would wait for
             itself.
     """
@@ -101,6 +102,7 @@ class AppendSide:
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
         self._wake = wake
+        self.changes_place = False
         self.may_wait: Callable[[], bool] = _always
         # What `threading.RLock` is, unless gevent or eventlet have put one in its place that is written in Python: a signal
         # handler could interrupt that one half locked, and wait for it for ever. No greenlet is switched inside ours.
@@ -230,7 +232,7 @@ class AppendSide:
             may_wait: whether to wait for room where the policy is to.
         """
         last = self._aside[-1:]
-        while last and not self.interrupted:
+        while last and not (self.interrupted or self.changes_place):
             room = self._room.join()
             try:
                 left_seconds = last[0].deadline - monotonic()
@@ -241,6 +243,11 @@ class AppendSide:
                 room.wait(left_seconds)
             finally:
                 self._room.leave(room)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether an event waits to be appended."""
+        return any(not waiting.settled for waiting in self._aside)
 
     @property
     def interrupted(self) -> bool:
