@@ -376,6 +376,10 @@ class Lifecycle:
         if self.mark[0]:
             return
         _process.hold(self)
+        if self._is_forgotten():
+            # What a destructor brings back that is collected with the handler has lost its weak references, as botocore's
+            # client has.
+            self._transport.renew_client()
         self._change_place(self._place.open)
         self._make_thread, self._threaded = make_thread, threaded
         self._to_be_closed = False
@@ -446,6 +450,10 @@ class Lifecycle:
             return False
         self._deliverer = None
         self._called_at = -inf
+        # What is asked for without the lock finds somebody, and wakes it, or finds nobody.
+        asked = self._to_be_flushed or self._to_be_closed or self._is_forgotten()
+        if asked and self.state is State.OPEN:
+            self._attend()
         return True
 
     @property

@@ -146,6 +146,36 @@ def test_what_the_program_logs_in_a_thread_that_delivers_arrives(kind, use_queue
 
 
 @pytest.mark.parametrize('use_queues', [True, False])
+def test_what_a_destructor_logs_that_is_collected_together_with_the_closed_handler_arrives(
+    use_queues, live, endpoint
+):
+    """The collector has cleared the weak references of all that it found, those of botocore's client included."""
+    live(
+        """
+        class Mortal:
+            def __init__(self, handler):
+                self.handler, self.me = handler, self
+
+            def __del__(self):
+                self.handler.handle(logging.makeLogRecord({'msg': 'last words'}))
+
+        gc.disable()
+        handler = make()
+        handler.handle(logging.makeLogRecord({'msg': 'before'}))
+        handler.close()
+        Mortal(handler)
+        del handler
+        gc.collect()
+        until(lambda: not any(thread.name.startswith('firefighter') for thread in threading.enumerate()), 20)
+        """,
+        endpoint.url,
+        send_interval=0.02,
+        use_queues=use_queues,
+    )
+    assert [event['message'] for event in delivered(endpoint)] == ['before', 'last words']
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
 def test_what_a_signal_handler_logs_in_the_middle_of_a_request_arrives(use_queues, live, endpoint):
     """Without queues it interrupts the very thread that delivers."""
     life = live(

@@ -20,7 +20,7 @@ from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClien
 from firefighter import _process
 from firefighter._delivery import dispatch
 from firefighter._delivery.outcomes import from_exception
-from firefighter._lifecycle import State
+from firefighter._lifecycle import Lifecycle, State
 from firefighter.logging import FirehoseHandler
 
 PLACES = [
@@ -90,10 +90,30 @@ def test_a_closed_handler_that_a_destructor_logs_to_while_both_are_collected_let
     client.wait_for_events(2)
     # Found among all that there is: whoever holds it would have the callback come.
     for life in [life for life in _process._process.lives if life._stream == 'last-words']:
-        while life.state is not State.CLOSED:
-            wakeup = life._sender.progress.join()
-            assert life.state is State.CLOSED or wakeup.wait(DEADLINE_SECONDS), life.state
+        until_closed(life)
     assert not [*tmp_path.rglob('alive')]
+
+
+def until_closed(lifecycle: Lifecycle) -> None:
+    while lifecycle.state is not State.CLOSED:
+        wakeup = lifecycle._sender.progress.join()
+        assert lifecycle.state is State.CLOSED or wakeup.wait(DEADLINE_SECONDS), lifecycle.state
+
+
+def test_a_handler_that_is_collected_just_when_its_thread_leaves_is_closed(make_handler, monkeypatch):
+    """The collector takes no lock: it finds somebody who delivers, wakes it, and that one looks no more."""
+    handler = make_handler('bar', boto3_client=AcceptingClient(), use_queues=False)
+    lifecycle = handler._pipeline.lifecycle
+    gone: list[bool] = []
+
+    def is_forgotten() -> bool:
+        if lifecycle._deliverer is None:
+            gone.append(True)
+        return bool(gone)
+
+    monkeypatch.setattr(lifecycle, '_is_forgotten', is_forgotten)
+    handler.handle(logging.makeLogRecord({'msg': 'event', 'thread': threading.get_ident()}))
+    until_closed(lifecycle)
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no spool')
