@@ -26,6 +26,7 @@ import _thread
 import enum
 import threading
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from os import getpid
 from time import monotonic
@@ -37,7 +38,7 @@ from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, on_t
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.sources import SpoolSource
-from firefighter._lock import locked
+from firefighter._lock import locked, run_if_free
 from firefighter._logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._open_mark import make_mark
 from firefighter._wakeup import Wakeup
@@ -187,9 +188,7 @@ class Lifecycle:
             make_thread: makes our threads; called with `target` and `args`.
             threaded: whether a delivery thread is to send them; if not, each event is waited for.
         """
-        # Not where a signal handler or a destructor logs inside a transition of its own thread: that frame goes on.
-        if not self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
-            self._open(make_thread, threaded=threaded)
+        self._do(partial(self._open, make_thread, threaded=threaded))
 
     def flush(self, deadline: float) -> bool:
         """Deliver what was queued before the call; return whether all of it, and all that is adopted, is settled.
@@ -250,7 +249,7 @@ class Lifecycle:
         if waits:
             self.close(_process.deadline(self._shutdown_timeout_seconds))
         else:
-            self._ask_to_close()
+            self._ask_later(close=True)
 
     def forget(self) -> None:
         """Close, since the handler was collected: by the collector, in any thread at any moment. Takes no lock."""
@@ -266,8 +265,7 @@ class Lifecycle:
     def look_after_event(self) -> None:
         """Deliver what was just logged before its call returns, where nobody else would."""
         if not self.mark[0]:
-            if not self.is_inside():
-                self._take_late_event()
+            self._do(self._take_late_event)
             return
         if holds_logging_lock():
             self._ask_later(flush=True)
@@ -353,13 +351,7 @@ class Lifecycle:
             self.mark[0] = 0
         if self._deliverer is not None:
             self._source.wake()
-        elif self._lock.acquire(blocking=False):
-            try:
-                if self.state is not State.CLOSED:
-                    self._attend()
-            finally:
-                self._lock.release()
-        else:
+        elif self.state is not State.CLOSED and not run_if_free(self._lock, self._attend):
             _process.forget(self)
 
     def _close_aside(self) -> None:
@@ -371,16 +363,23 @@ class Lifecycle:
 
     # Transitions.
 
+    def _do(self, transition: Callable[[], None]) -> None:
+        """Make a transition, unless the calling thread is at one: where a signal handler or a destructor logs, that frame goes on.
+
+        Such a frame may wait for logging's lock. So who holds that waits for no transition of another thread.
+        """
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+            return
+        if holds_logging_lock():
+            run_if_free(self._lock, transition)
+        else:
+            transition()
+
     @locked
     def _open(self, make_thread: MakeThread, *, threaded: bool) -> None:
         if self.mark[0]:
             return
-        _process.hold(self)
-        if self._is_forgotten():
-            # What a destructor brings back that is collected with the handler has lost its weak references, as botocore's
-            # client has.
-            self._transport.renew_client()
-        self._change_place(self._place.open)
+        self._change_place(self._open_place)
         self._make_thread, self._threaded = make_thread, threaded
         self._to_be_closed = False
         self.state = State.OPEN
@@ -391,10 +390,18 @@ class Lifecycle:
         waits = not (threaded and self._attended) or _process.exiting()
         self.mark[0] = _WAITS if waits else OPEN
 
+    def _open_place(self) -> None:
+        _process.hold(self)
+        if self._is_forgotten():
+            # What a destructor brings back that is collected with the handler has lost its weak references, as botocore's
+            # client has.
+            self._transport.renew_client()
+        self._place.open()
+
     @locked
     def _take_late_event(self) -> None:
         """Open again for an event that came when all was let go of, or when who was to deliver had just been killed."""
-        if self._is_ours and self.state is not State.DRAINING and not self._source.settled:
+        if self._is_ours and self.state is not State.DRAINING and self._has_events:
             self._open(self._make_thread, threaded=self._threaded)
             if _process.exiting():
                 self._ask_to_close()
@@ -418,11 +425,13 @@ class Lifecycle:
             return False
         if self.state is State.CLOSED:
             if may_look and self._deliverer is None:
-                self._place.look_for_the_dead()
+                self._change_place(self._place.look_for_the_dead)
+                self._take_late_event()  # what a destructor has logged in there
             if self._done:
                 return False
-            _process.hold(self)
-            self.state = State.DRAINING
+            if not self.mark[0]:
+                _process.hold(self)
+                self.state = State.DRAINING
         elif may_look:
             self._place.look_soon()
         self._wanted_until = max(self._wanted_until, deadline)
@@ -460,6 +469,10 @@ class Lifecycle:
     def _done(self) -> bool:
         return self._source.settled and not self._place.has_dead
 
+    @property
+    def _has_events(self) -> bool:
+        return self._spool.has_waiting or not self._source.settled
+
     def _end_draining(self, now: float) -> bool:
         """Let go of what nobody waits for, then of everything if all is settled; return whether it was."""
         if self._rounds and self._source.mark_all():
@@ -470,7 +483,7 @@ class Lifecycle:
             return False
         self._source.tidy()
         self._change_place(self._place.close)
-        if self._spool.has_waiting or not self._source.settled:  # a destructor has logged meanwhile
+        if self._has_events:  # a destructor has logged meanwhile
             self._change_place(self._place.open)
             self._spool.append(None)
             return False
@@ -481,7 +494,7 @@ class Lifecycle:
         return True
 
     def _change_place(self, change: Callable[[], None]) -> None:
-        """Open or close the place; what a destructor logs meanwhile waits for the place that is there then."""
+        """Open or close the place, or look at it; what a destructor logs meanwhile waits for the place that is there then."""
         try:
             self._spool.changes_place = True
             change()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-__all__ = ['HasLock', 'locked', 'make_lock', 'run_locked']
+__all__ = ['HasLock', 'locked', 'make_lock', 'run_if_free', 'run_locked']
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -57,6 +57,22 @@ def run_locked(lock: _thread.RLock, function: Callable[P, R], *args: P.args, **k
             pass
         raise
     return result
+
+
+def run_if_free(lock: _thread.RLock, function: Callable[[], object]) -> bool:
+    """Call the function with the lock held, unless another thread holds it just now; return whether it was called."""
+    try:
+        free = lock.acquire(blocking=False)
+        if free:
+            function()
+            lock.release()
+    except BaseException:
+        try:  # noqa: SIM105  # as above
+            lock.release()
+        except RuntimeError:
+            pass
+        raise
+    return free
 
 
 def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[Owner, P], R]:

@@ -81,8 +81,8 @@ def register(handler: Handler) -> None:
     """Have a handler closed at exit and told of forks."""
     global _hooks_in_place  # noqa: PLW0603
     _handlers.add(handler)
-    while _process.forgotten:
-        with suppress(IndexError):
+    for _ in range(len(_process.forgotten)):
+        with suppress(IndexError):  # another thread has come to it
             _process.forgotten.popleft().finish(waits=False)
     if _hooks_in_place:
         return

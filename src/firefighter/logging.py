@@ -316,7 +316,7 @@ class FirehoseHandler(logging.Handler):
                 0
             ]:  # closed while it was formatted, or the handler is just being opened below
                 self._open(message, make_thread)
-                if pipeline.lifecycle.is_inside():
+                if pipeline.spool.changes_place:
                     append = pipeline.spool.set_aside
             append(line)
             if pipeline.mark[0] != OPEN:

@@ -116,6 +116,43 @@ def test_a_handler_that_is_collected_just_when_its_thread_leaves_is_closed(make_
     until_closed(lifecycle)
 
 
+@pytest.mark.parametrize('asks', ['log', 'make another', 'flush', 'close'])
+def test_who_holds_the_lock_of_logging_waits_for_no_transition_of_another_thread(
+    asks, make_handler, monkeypatch
+):
+    """A destructor logs inside a transition and waits for that lock, as the first call of each logger does: both would wait."""
+    handler = make_handler('bar', boto3_client=AcceptingClient(), send_interval=0)
+    lifecycle = handler._pipeline.lifecycle
+    _process.forget(lifecycle)
+    inside, goes_on = threading.Event(), threading.Event()
+    original = lifecycle._place.open
+
+    def opening() -> None:
+        monkeypatch.undo()
+        inside.set()
+        assert goes_on.wait(DEADLINE_SECONDS)
+        original()
+
+    monkeypatch.setattr(lifecycle._place, 'open', opening)
+    record = logging.makeLogRecord({'msg': 'event', 'thread': threading.get_ident()})
+    thread = threading.Thread(target=handler.handle, args=(record,))
+    thread.start()
+    assert inside.wait(DEADLINE_SECONDS)
+    with logging._lock:
+        done = {
+            'log': lambda: handler.handle(record),
+            'make another': lambda: make_handler('other', boto3_client=AcceptingClient()),
+            'flush': handler.flush,
+            'close': handler.close,
+        }[asks]
+        done()
+    goes_on.set()
+    thread.join(DEADLINE_SECONDS)
+    assert handler.flush()
+    stats = handler.stats()
+    assert stats.accepted == stats.delivered == 1 + (asks == 'log')
+
+
 @pytest.mark.skipif(sys.platform == 'win32', reason='no spool')
 @pytest.mark.parametrize('change', ['open', 'close'])
 def test_what_a_destructor_logs_while_the_directory_is_made_or_removed_gets_into_a_directory(

@@ -220,8 +220,9 @@ class AppendSide:
                 self._tally.failed += 1
 
     def set_aside(self, line: bytes) -> None:
-        """Queue an event behind what the next append, or `append_set_aside`, will append."""
+        """Queue an event for the place that is there when it changes no more."""
         self._aside.append(self._waiting(line))
+        self.append_set_aside()
 
     def append_set_aside(self, *, may_wait: bool = False) -> None:
         """Append what waits: what was logged inside append, or found no room.
