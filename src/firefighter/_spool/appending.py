@@ -135,7 +135,7 @@ class AppendSide:
           it is this thread's; to find out, giving it back is tried. It is taken inside the `try` that gives it back, not
           by `with`: CPython 3.14 looks for signals between a `with` and its block.
 
-        Checked with an exception at each bytecode, and with each allocation failing, on CPython 3.10 to 3.15
+        Checked with an exception at each bytecode on CPython 3.10 to 3.15, with each allocation failing on 3.10 to 3.13
         (tests/faults/each_bytecode.py). All of it holds for one exception. A second one, while the first is
         handled, can come only where CPython looks for signals, at calls and jumps: the lock is given back then, too.
 
