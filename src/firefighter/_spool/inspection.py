@@ -251,13 +251,14 @@ def find(
         OSError: `directory` itself is none, or cannot be read.
     """
     root = open_named(directory)
-    root.names()  # raises what is wrong with it
+    # A `spool_dir` may be named like a producer: what is in it tells.
+    ways = iter([()]) if id_of(root.path.name) and _is_marked(root) else _below(root, (), trouble)
     found = []
-    for steps in _producer_steps(root, (), trouble):
+    for steps in ways:
         path = root.path.joinpath(*steps)
         try:
             with root.walk(steps) as place:
-                if ALIVE not in place.names() and not _segment_names(place):
+                if not _is_marked(place):
                     stranger(path)
                     continue
                 alive = is_held(place, ALIVE)
@@ -269,24 +270,27 @@ def find(
     return found
 
 
-def _producer_steps(
-    root: OpenDirectory, steps: tuple[str, ...], trouble: Trouble
-) -> Iterator[tuple[str, ...]]:
-    """Yield the ways to the directories that are named like a producer's."""
-    path = root.path.joinpath(*steps)
-    if id_of(path.name) is not None:
-        yield steps
-    elif len(steps) < _LEVELS:
-        try:
-            with root.walk(steps) as directory:
-                names = directory.directory_names()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            trouble(f'{path}: {error.strerror}')
-            return
-        for name in names:
-            yield from _producer_steps(root, (*steps, name), trouble)
+def _below(root: OpenDirectory, steps: tuple[str, ...], trouble: Trouble) -> Iterator[tuple[str, ...]]:
+    """Yield the ways to the directories below that are named like a producer's."""
+    try:
+        with root.walk(steps) as directory:
+            names = directory.directory_names()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        trouble(f'{root.path.joinpath(*steps)}: {error.strerror}')
+        return
+    for name in names:
+        way = (*steps, name)
+        if id_of(name) is not None:
+            yield way
+        elif len(way) < _LEVELS:
+            yield from _below(root, way, trouble)
+
+
+def _is_marked(directory: OpenDirectory) -> bool:
+    """Return whether there is anything in it that makes it a producer's."""
+    return ALIVE in directory.names() or bool(_segment_names(directory))
 
 
 def is_unnamed(name: str) -> bool:

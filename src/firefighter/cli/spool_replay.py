@@ -137,7 +137,7 @@ def _say_what_is_left(producer: Producer, why: str | None) -> bool:
     for trouble in troubles:
         complain(trouble)
     if row['events'] or row['newer_segments']:
-        complain(f'{producer.path}: {row["events"]:,} events left' + (f': {why}' if why else ''))
+        complain(f'{producer.path}: {row["events"]:,} events left: {why or "it could not be taken over"}')
     return bool(row['events'] or row['newer_segments'] or troubles)
 
 

@@ -186,6 +186,16 @@ def test_what_is_only_named_like_a_producer_is_none(spool_dir):
     assert strangers == [journal]
 
 
+def test_a_spool_directory_may_be_named_like_a_producer(make_producer, spool_dir, look):
+    """Some make up the names of all their volumes."""
+    producer = make_producer()
+    producer.segment(line('a'))
+    producer.die()
+    volume = spool_dir.with_name('b' * 32)
+    spool_dir.rename(volume)
+    assert look(volume) == {producer.id: [line('a')]}
+
+
 def test_on_windows_the_reason_is_windows(spool_dir, monkeypatch):
     """Nothing is walked there."""
     monkeypatch.setattr('sys.platform', 'win32')
