@@ -113,6 +113,23 @@ def test_a_segment_that_cannot_be_read_does_not_hide_the_others(make_producer, l
     assert [f'/{number:016x}.spool: ' in trouble for number, trouble in enumerate(troubles, 1)] == [True] * 4
 
 
+def test_what_is_no_regular_file_is_not_even_opened(make_producer, look, monkeypatch):
+    """Of a tape or a watchdog that is an act; of a pipe it lets go of who waits at its other end."""
+    producer = make_producer()
+    os.mkfifo(producer.path / f'{0:016x}.spool')
+    (producer.path / 'producer.json').unlink()
+    os.mkfifo(producer.path / 'producer.json')
+    opened = []
+    open_it = os.open
+    monkeypatch.setattr(
+        os, 'open', lambda path, *args, **kwargs: opened.append(path) or open_it(path, *args, **kwargs)
+    )
+    assert look() == {producer.id: []}
+    assert find(producer.path, None, pytest.fail)[0].about() == {}
+    assert 'alive' in opened
+    assert not {'producer.json', f'{0:016x}.spool'} & set(opened)
+
+
 def test_what_is_larger_than_its_header_says_or_than_any_segment_is_not_read(make_producer, look, troubles):
     """A corrupt inode; a file with holes; one whose header claims them. Each costs itself, and no memory."""
     producer = make_producer()

@@ -10,6 +10,7 @@ import pytest
 from firefighter._spool import removal
 from firefighter._spool.boot import boot_id
 from firefighter._spool.inspection import find
+from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.removal import irremovable, remove_dead
 from spool_files import line
 
@@ -219,6 +220,31 @@ def test_another_directory_in_the_place_of_any_on_the_way_is_left(make_dead, fou
     (left,) = remove_dead(dead)
     assert 'something else has its place' in left
     assert list(producer.path.glob('*.spool'))
+
+
+@pytest.mark.parametrize('step', ['take_both', 'unlink alive'])
+def test_what_takes_its_place_between_the_steps_is_left(make_dead, found, tmp_path, monkeypatch, step):
+    """Before anything is deleted, and before the directory itself is: an empty one too."""
+    producer = make_dead()
+    dead = found(producer)
+
+    def swap_and(function, name=None):
+        def swapping(*args):
+            if name in {None, args[-1]}:
+                producer.path.rename(tmp_path / 'aside')
+                producer.path.mkdir()
+            return function(*args)
+
+        return swapping
+
+    if step == 'take_both':
+        monkeypatch.setattr(removal, 'take_both', swap_and(removal.take_both))
+    else:
+        monkeypatch.setattr(PrivateDirectory, 'unlink', swap_and(PrivateDirectory.unlink, 'alive'))
+    (left,) = remove_dead(dead)
+    assert 'something else has its place' in left
+    assert producer.path.exists()
+    assert bool(list((tmp_path / 'aside').iterdir())) == (step == 'take_both')
 
 
 @pytest.mark.parametrize('level', [0, 1, 2])
