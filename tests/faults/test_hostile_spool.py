@@ -538,9 +538,15 @@ def newer(dead):
     dead.segment(line('x'), first=99, version=2)
 
 
+def with_a_pipe_for_a_lock(dead):
+    (dead.path / 'reader').unlink()
+    os.mkfifo(dead.path / 'reader')
+
+
 @pytest.mark.parametrize(
     ('change', 'reason'),
     [
+        (with_a_pipe_for_a_lock, b'/reader: no regular file'),
         (in_another_folder, b'as the name of its folder has it'),
         (in_another_users, b'below %d/' % os.geteuid()),
         (newer, b'newer firefighter'),

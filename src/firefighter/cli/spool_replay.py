@@ -26,7 +26,9 @@ from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
 from firefighter._spool.inspection import Producer, find
 from firefighter._spool.kept import dead_letters_of, quarantine_of
+from firefighter._spool.peeking import is_held
 from firefighter._spool.private import our_uid
+from firefighter._spool.producer import READER
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import MIN_SPOOL_BYTES
 from firefighter._wakeup import Wakeup
@@ -137,8 +139,19 @@ def _say_what_is_left(producer: Producer, why: str | None) -> bool:
     for trouble in troubles:
         complain(trouble)
     if row['events'] or row['newer_segments']:
-        complain(f'{producer.path}: {row["events"]:,} events left: {why or "it could not be taken over"}')
+        complain(f'{producer.path}: {row["events"]:,} events left: {why or _why_not_taken(producer)}')
     return bool(row['events'] or row['newer_segments'] or troubles)
+
+
+def _why_not_taken(producer: Producer) -> str:
+    """Return why nobody could take over a dead producer just now, in words."""
+    try:
+        with producer.open() as directory:
+            if is_held(directory, READER):
+                return 'somebody else is about to deliver them'
+    except OSError as error:
+        return f'{error.filename}: {error.strerror}'
+    return 'it could not be taken over'
 
 
 def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | None, str | None]:
