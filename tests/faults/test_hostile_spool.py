@@ -251,6 +251,27 @@ def test_what_was_done_is_said(spool_dir, make_dead):
     assert (done.returncode, done.stdout) == (0, b'There is nothing to delete.\n')
 
 
+@pytest.mark.parametrize('named', ['itself', 'dot', 'link'])
+def test_one_producer_is_deleted_where_its_own_directory_is_named(place, make_dead, named):
+    """By its path, from within, and by a link, which is whose it is who types it."""
+    dead, other = make_dead(), make_dead()
+    (place / 'link').symlink_to(dead.path)
+    directory = {'itself': dead.path, 'dot': '.', 'link': place / 'link'}[named]
+    done = run('purge', '--yes', directory, cwd=dead.path)
+    assert (done.returncode, done.stdout) == (0, b'1 of 1 producers deleted.\n'), done.stderr
+    assert not dead.path.exists()
+    assert other.path.exists()
+
+
+def test_a_link_to_a_spool_directory_is_followed_where_it_was_typed(place, spool_dir, make_dead):
+    """And nowhere below."""
+    dead = make_dead()
+    (place / 'link').symlink_to(spool_dir)
+    assert dead.id.encode() in run('ls', place / 'link').stdout
+    (spool_dir / 'loop').symlink_to(spool_dir)
+    assert run('ls', place / 'link').stdout.count(dead.id.encode()) == 1
+
+
 # Names.
 
 HOSTILE = b'\x1b[2J\x1b]0;owned\x07\r\n\xff\xe2\x80\xae' + b'x' * 150

@@ -33,13 +33,18 @@ _AROUND = (DESTINATION, ABOUT, READER, ALIVE)
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
-def irremovable(producer: Producer) -> str | None:
-    """Return why a producer's directory is not to be deleted, in words; None when nothing speaks against it."""
+def irremovable(producer: Producer, *, newer_too: bool = False) -> str | None:
+    """Return why a producer's directory is not to be deleted, in words; None when nothing speaks against it.
+
+    Args:
+        producer: as it was found.
+        newer_too: whether segments of a newer version do not.
+    """
     try:
         if producer.alive:
             return f'{producer.path}: in use'
         with producer.open() as directory:
-            return _not_a_producer(directory)
+            return _refusal(directory, newer_too=newer_too)
     except OSError as error:
         return _in_words(producer, error)
 
@@ -56,7 +61,8 @@ def remove_dead(producer: Producer, *, newer_too: bool = False) -> list[str]:
     """
     try:
         with producer.folder() as folder, producer.open() as directory:
-            refusal = _not_a_producer(directory)
+            # Before its locks are taken: for that, files are made where they are missing.
+            refusal = _refusal(directory, newer_too=newer_too)
             if refusal:
                 return [refusal]
             held = PrivateDirectory(directory.descriptor, producer.path)
@@ -82,12 +88,10 @@ def _remove(
     *,
     newer_too: bool,
 ) -> list[str]:
-    refusal = _not_a_producer(directory)
+    refusal = _refusal(directory, newer_too=newer_too)
     if refusal:
         return [refusal]
     names = directory.names()
-    if not newer_too and any(_is_newer(directory, name) for name in names):
-        return [f'{producer.path}: has segments of a newer version; name it to delete it']
     ours = {name for name in names if _is_made_by_producers(directory, name)}
     foreign = [name for name in names if name not in ours]
     _check_in_place(producer, folder)
@@ -107,20 +111,21 @@ def _remove(
     return []
 
 
-def _not_a_producer(directory: OpenDirectory) -> str | None:
-    """Return what shows that a directory is not one of our producers', in words; None when it is."""
+def _refusal(directory: OpenDirectory, *, newer_too: bool) -> str | None:
+    """Return why a directory is left alone, in words; None when it is one of our producers'."""
     if directory.uid != our_uid():
         return f'{directory.path}: belongs to uid {directory.uid}, not to {our_uid()}; purge it as that user'
     names = directory.names()
     if ALIVE not in names or not _is_lock(directory, ALIVE):
         return f'{directory.path}: no producer of ours: it has no lock file; left as it is'
-    of_producers = [_is_made_by_producers(directory, name) for name in names]
+    made = {name for name in names if _is_made_by_producers(directory, name)}
+    segments = [name for name in made if _SEGMENT.fullmatch(name)]
     # Without a segment it is one that has never logged, or somebody died while removing it: then there is nothing else.
-    if all(of_producers) or any(
-        made and _SEGMENT.fullmatch(name) for name, made in zip(names, of_producers, strict=True)
-    ):
-        return None
-    return f'{directory.path}: no producer of ours: it has no segment; left as it is'
+    if not segments and len(made) < len(names):
+        return f'{directory.path}: no producer of ours: it has no segment; left as it is'
+    if not newer_too and any(_is_newer(directory, name) for name in segments):
+        return f'{directory.path}: has segments of a newer version; name it to delete it'
+    return None
 
 
 def _is_made_by_producers(directory: OpenDirectory, name: str) -> bool:
@@ -140,8 +145,6 @@ def _is_our_file(status: os.stat_result) -> bool:
 
 
 def _is_newer(directory: OpenDirectory, name: str) -> bool:
-    if not _SEGMENT.fullmatch(name):
-        return False
     try:
         read_header(directory, name)
     except NewerVersion:

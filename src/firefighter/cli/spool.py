@@ -154,7 +154,7 @@ def purge(arguments: argparse.Namespace) -> int:
     for path in strangers:
         complain(f'{path}: no producer of ours: it has neither a lock file nor a segment; left as it is')
     asked_for = [producer for producer in found if (producer.id in named if named else not producer.alive)]
-    refusals = [(producer, irremovable(producer)) for producer in asked_for]
+    refusals = [(producer, irremovable(producer, newer_too=producer.id in named)) for producer in asked_for]
     for _, refusal in refusals:
         if refusal:
             complain(refusal)

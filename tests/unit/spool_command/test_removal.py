@@ -107,6 +107,8 @@ def test_a_newer_version_is_deleted_only_when_it_was_named(make_producer, found)
     producer.die()
     (left,) = remove_dead(found(producer))
     assert 'newer version' in left
+    assert irremovable(found(producer)) == left
+    assert irremovable(found(producer), newer_too=True) is None
     assert list(producer.path.glob('*.spool'))
     assert remove_dead(found(producer), newer_too=True) == []
     assert not producer.path.exists()
