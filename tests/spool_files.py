@@ -23,14 +23,16 @@ def line(text, timestamp='2026-01-01T12:00:00.000000Z'):
 class WrittenSegment:
     """A segment in a file, written to as its producer does."""
 
-    def __init__(self, path, producer_id, *, first=0, stream='bar', boot=b'', version=1):
+    def __init__(
+        self, path, producer_id, *, first=0, stream='bar', boot=b'', version=1, size_bytes=SEGMENT_BYTES
+    ):
         self.path = path
         header = Header(
             stream=stream,
             destination={'stream': stream, 'region': 'eu-west-1'},
             producer_id=producer_id,
             first_sequence=first,
-            size_bytes=SEGMENT_BYTES,
+            size_bytes=size_bytes,
             boot_id=boot_id() if boot == b'' else boot,
             version=version,
         )

@@ -20,7 +20,8 @@ from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.filesystem import unmappable
 from firefighter._spool.orphans import adopt_dead
-from firefighter._spool.survey import producers, used_bytes
+from firefighter._spool.inspection import find
+from firefighter._spool.survey import used_bytes
 from firefighter._spool.unusable import SpoolUnusable
 
 BAR = Destination('bar')
@@ -84,7 +85,7 @@ assert producer.held()
 producer.release()
 mount('-o', 'remount,bind,ro', place)
 assert 'Read-only' in refusal(), 'what is there already changes nothing'
-assert [producer.alive for producer in producers(place)] == [False], 'looking is always possible'
+assert [producer.alive for producer in find(place, None, print)] == [False], 'looking is always possible'
 assert adopt_dead(place, BAR) == []
 """)
 

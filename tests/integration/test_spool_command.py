@@ -217,9 +217,9 @@ def answer(monkeypatch):
 
 @pytest.mark.parametrize('text', ['', '\n', 'no\n', 'y\n'])
 def test_purge_asks_and_takes_anything_but_yes_for_no(capsys, answer, spool_dir, dead, text):
-    """It says what would be lost."""
+    """It says what would be lost, and then that nothing was: a script that answers `y` must not go on."""
     answer(text)
-    assert main(['spool', 'purge', str(spool_dir)]) == 0
+    assert main(['spool', 'purge', str(spool_dir)]) == 1
     out = capsys.readouterr().out
     assert '2 events' in out
     assert str(dead.path) in out

@@ -19,6 +19,9 @@ __all__ = ['CHUNK_BYTES', 'DamagedError', 'NeedsZstdError', 'lines']
 CHUNK_BYTES = 64 * 1024
 """What to read at once. Deflate expands it to 64 MiB at the most (1,032 times), log lines to some 600 KiB."""
 
+# Of zstd, 4 bytes may stand for a block of 128 KiB that has one byte over and over (RFC 8878, 3.1.1.2).
+_ZSTD_PIECE_BYTES = 2048
+
 # Four times what an event can have; a longer line is taken in pieces, none of which is JSON.
 _MAX_LINE_BYTES = 4 * 1024 * 1024
 
@@ -39,6 +42,7 @@ class NeedsZstdError(Exception):
 class _Codec(NamedTuple):
     engine: Any  # has decompress(data), eof and unused_data
     error: type[Exception]
+    piece_bytes: int  # what to decompress at once, so that it expands to 64 MiB at the most
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -94,23 +98,24 @@ def _inflated(codec: _Codec, data: bytes, source: Iterator[bytes]) -> Generator[
     """Yield what is in a compressed part, and return the bytes behind it."""
     engine = codec.engine
     while True:
+        piece, data = data[: codec.piece_bytes], data[codec.piece_bytes :]
         try:
-            inflated = engine.decompress(data)
+            inflated = engine.decompress(piece)
         except codec.error as error:
             raise DamagedError(str(error)) from error
         if inflated:
             yield inflated
         if engine.eof:
-            return bytes(engine.unused_data)
+            return bytes(engine.unused_data) + data
         try:
-            data = next(source)
+            data = data or next(source)
         except StopIteration:
             raise DamagedError('it ends in the middle of what is compressed') from None
 
 
 def _codec_of(data: bytes) -> _Codec | None:
     if data.startswith(_GZIP):
-        return _Codec(zlib.decompressobj(_GZIP_FORMAT), zlib.error)
+        return _Codec(zlib.decompressobj(_GZIP_FORMAT), zlib.error, CHUNK_BYTES)
     if data.startswith(_ZSTD):
         return _zstd()
     return None
@@ -125,9 +130,9 @@ def _zstd() -> _Codec:
         except ModuleNotFoundError:
             pass  # this Python was built without libzstd
         else:
-            return _Codec(own.ZstdDecompressor(), own.ZstdError)
+            return _Codec(own.ZstdDecompressor(), own.ZstdError, _ZSTD_PIECE_BYTES)
     try:
         package = importlib.import_module('zstandard')
     except ModuleNotFoundError:
         raise NeedsZstdError from None
-    return _Codec(package.ZstdDecompressor().decompressobj(), package.ZstdError)
+    return _Codec(package.ZstdDecompressor().decompressobj(), package.ZstdError, _ZSTD_PIECE_BYTES)

@@ -60,14 +60,14 @@ class Folder:
             inside[:] = sorted(name for name in inside if not name.startswith('.'))
             for name in sorted(names):
                 path = Path(directory, name)
-                if not name.startswith('.') and path.is_file():
+                if not name.startswith('.') and _may_be_file(path):
                     yield _file(path)
 
 
 def _file(path: Path) -> StoredObject:
     def chunks() -> Iterator[bytes]:
         try:
-            with path.open('rb') as file:
+            with open(path, 'rb', opener=_without_waiting) as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except OSError as error:
@@ -78,6 +78,19 @@ def _file(path: Path) -> StoredObject:
     except OSError:  # It is gone, which reading it will say.
         size_bytes = 0
     return StoredObject(str(path), size_bytes, chunks)
+
+
+def _may_be_file(path: Path) -> bool:
+    """Return whether it is a regular file, or nobody knows: then reading it will say why."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # It was a file a moment ago; a pipe in its place has nothing, and is not waited for.
+    return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0))
 
 
 def _refuse(error: OSError) -> None:

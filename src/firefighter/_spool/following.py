@@ -10,14 +10,14 @@ same. What is written, delivered and removed between two polls is not seen.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from firefighter._spool.header import NewerVersion, NotASegment, read, read_marks
-from firefighter._spool.inspection import Producer, find
+from firefighter._spool.inspection import Producer, find, is_unnamed
 from firefighter._spool.layout import HEADER_BYTES
-from firefighter._spool.peeking import open_regular
+from firefighter._spool.reading import MOST_BYTES
+from firefighter._spool.walking import OpenDirectory
 
 __all__ = ['Follower']
 
@@ -28,13 +28,14 @@ class Follower:
     Args:
         directory: as for `find`.
         boot_id: the boot of the machine now.
-        trouble: called with what cannot be read, in words, once for each segment.
+        trouble: called with what cannot be read, in words, once for each.
     """
 
     def __init__(self, directory: Path, boot_id: bytes | None, trouble: Callable[[str], None]) -> None:
         self._directory = directory
         self._boot_id = boot_id
-        self._trouble = trouble
+        self._tell = trouble
+        self._told: set[str] = set()
         self._open: dict[Path, _Reader] = {}
         self._finished: set[Path] = set()
 
@@ -47,7 +48,9 @@ class Follower:
         growing = set()
         listed = set()
         for producer in find(self._directory, self._boot_id, self._trouble):
-            paths = producer.segment_paths()
+            names = producer.segment_names(self._trouble)
+            # While its producer is alive, a segment without a name is to get one.
+            paths = [producer.path / name for name in names if not (producer.alive and is_unnamed(name))]
             listed.update(paths)
             if producer.alive:
                 growing.update(paths[-1:])
@@ -56,7 +59,7 @@ class Follower:
                     yield from self._begin(producer, path)
         self._finished &= listed
         for path, reader in list(self._open.items()):
-            yield from reader.read()
+            yield from self._rest(path, reader)
             # What has a successor, or has been removed, had that before it was read: nothing more will come.
             if path not in growing:
                 self._finish(path)
@@ -69,48 +72,78 @@ class Follower:
     def _begin(self, producer: Producer, path: Path) -> Iterator[bytes]:
         if producer.alive:
             try:
-                self._open[path] = _Reader(path)
+                with producer.open() as directory:
+                    self._open[path] = _Reader(directory, path.name)
             except FileNotFoundError:
                 return
             except (OSError, NotASegment, NewerVersion) as error:
                 self._finished.add(path)
-                self._trouble(f'{path}: {error}')
+                self._trouble(f'{path}: {_in_words(error)}')
             return
         self._finished.add(path)
-        segment = producer.inspect(path, self._trouble)
+        segment = producer.inspect(path.name, self._trouble)
         if segment is not None:
             if segment.complaint:
                 self._trouble(f'{path}: {segment.complaint}')
             yield from segment.waiting()
 
+    def _rest(self, path: Path, reader: _Reader) -> Iterator[bytes]:
+        """Yield what has been committed since; nothing of a file that cannot be read any more."""
+        try:
+            data = reader.read()
+        except OSError as error:
+            self._trouble(f'{path}: {_in_words(error)}')
+            return
+        if data:
+            yield data
+
     def _finish(self, path: Path) -> None:
         self._open.pop(path).close()
         self._finished.add(path)
+
+    def _trouble(self, trouble: str) -> None:
+        """Tell of it, unless that was done: each poll finds it again."""
+        if trouble not in self._told:
+            self._told.add(trouble)
+            self._tell(trouble)
 
 
 class _Reader:
     """Reads the committed part of one segment."""
 
-    def __init__(self, path: Path) -> None:
-        # Unbuffered: what is there now is wanted, not what was there.
-        self._file = os.fdopen(open_regular(path), 'rb', buffering=0)
+    def __init__(self, directory: OpenDirectory, name: str) -> None:
+        self._file = directory.open_file(name)
         try:
-            page = self._file.read(HEADER_BYTES)
-            read(page)
+            page = self._page()
+            self._size_bytes = min(read(page).size_bytes, MOST_BYTES)
         except BaseException:
             self._file.close()
             raise
         _, tail, head = read_marks(page)
         self._position = head if HEADER_BYTES <= head <= tail else HEADER_BYTES
 
-    def read(self) -> Iterator[bytes]:
-        self._file.seek(0)
-        tail = read_marks(self._file.read(HEADER_BYTES)).tail
-        self._file.seek(self._position)
-        data = self._file.read(max(0, tail - self._position))
-        if self._position + len(data) == tail and data.endswith(b'\n') and b'\0' not in data:
-            self._position = tail
-            yield data
+    def read(self) -> bytes:
+        """Return what has been committed since the last time, once it can be read."""
+        page = self._page()
+        tail = read_marks(page).tail if len(page) == HEADER_BYTES else 0
+        if not self._position < tail <= self._size_bytes:
+            return b''
+        data = self._read(self._position, tail - self._position)
+        if self._position + len(data) != tail or not data.endswith(b'\n') or b'\0' in data:
+            return b''
+        self._position = tail
+        return data
 
     def close(self) -> None:
         self._file.close()
+
+    def _page(self) -> bytes:
+        return self._read(0, HEADER_BYTES)
+
+    def _read(self, position: int, size_bytes: int) -> bytes:
+        self._file.seek(position)
+        return self._file.read(size_bytes)
+
+
+def _in_words(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -1,33 +1,43 @@
 """What is in a spool directory, for people.
 
 Of any user, as far as it may be read; nothing is made or changed, no link is followed, and a lock is tried, not
-kept. A producer that is alive goes on meanwhile: a file may vanish between two steps, which is no trouble.
+kept. A producer that is alive goes on meanwhile: a file may vanish between two steps, which is no trouble. What is there may
+be anybody's work, or a broken disk's: what cannot be read costs itself, and nothing is read whose size makes no sense.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-import os
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from firefighter._spool.header import Header, NewerVersion, NotASegment, read
-from firefighter._spool.peeking import content, is_held
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import DESTINATION
+from firefighter._spool.header import Header, NewerVersion, NotASegment
+from firefighter._spool.peeking import is_held, read_header
 from firefighter._spool.producer import ABOUT, ALIVE, id_of
 from firefighter._spool.quarantine import QUARANTINE
+from firefighter._spool.reading import read_segment
 from firefighter._spool.recovery import Recovery, recover
+from firefighter._spool.walking import Inode, OpenDirectory, open_named
 
-__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find']
+__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find', 'is_unnamed']
 
 SEGMENT_SUFFIX = '.spool'
+_UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
 
 # `<spool_dir>/<uid>/<stream>-<hash>/<producer id>`
 _LEVELS = 3
 
 # What a live producer has just committed may not have reached this core yet: it has at the next look.
 _LOOKS = 3
+
+# `producer.json` and `destination.json` have some hundred bytes.
+_MOST_JSON_BYTES = 64 * 1024
 
 Trouble = Callable[[str], None]
 
@@ -41,13 +51,13 @@ class InspectedSegment:
     data: bytes
     """What is in the file."""
     header: Header | None
-    """Its header; None when that is of a newer version, or none at all."""
+    """Its header; None when that is of a newer version, or cannot be read."""
     recovery: Recovery | None
     """What can be delivered; None when it is of a newer version."""
     newer: int | None = None
     """The version, when that is newer than what can be read here."""
     refusal: str | None = None
-    """Why it is no segment, when it is none."""
+    """Why its header cannot be read, when it cannot."""
 
     @property
     def complaint(self) -> str | None:
@@ -55,7 +65,7 @@ class InspectedSegment:
         if self.newer is not None:
             return f'of version {self.newer}, which is newer than this firefighter: left alone'
         if self.refusal is not None:
-            return f'no segment: {self.refusal}'
+            return f'its header cannot be read: {self.refusal}'
         torn_bytes = self.recovery.torn_bytes if self.recovery else 0
         return f'{torn_bytes} bytes belong to no whole event' if torn_bytes else None
 
@@ -78,10 +88,18 @@ class InspectedSegment:
 
 @dataclass(frozen=True)
 class Producer:
-    """A producer's directory."""
+    """A producer's directory, as it was found. It is looked at again by the way that led there, and is gone where another has its place."""
 
+    root: OpenDirectory
+    """The directory that was searched."""
+    steps: tuple[str, ...]
+    """The names that lead from there to it; none when it is that one."""
     path: Path
-    """Where it is."""
+    """Where that is; for messages."""
+    inode: Inode
+    """Which directory it is."""
+    uid: int
+    """Whose it is."""
     alive: bool
     """Whether somebody holds it: the producer, or a process that has adopted it."""
     boot_id: bytes | None
@@ -92,28 +110,68 @@ class Producer:
         """Its id, in hexadecimal digits."""
         return self.path.name
 
-    def about(self) -> dict[str, Any]:
-        """Return what it has said of itself; empty when that cannot be read."""
+    def folder(self) -> OpenDirectory:
+        """Open the directory that it is in.
+
+        Raises:
+            OSError: that may not be read, or is gone.
+        """
+        return self.root.walk(self.steps[:-1]) if self.steps else self.root.directory('..')
+
+    def open(self) -> OpenDirectory:
+        """Open it.
+
+        Raises:
+            FileNotFoundError: it is gone, whatever is in its place now.
+            OSError: it may not be read.
+        """
+        directory = self.root.walk(self.steps)
+        if directory.inode != self.inode:
+            raise FileNotFoundError(errno.ENOENT, 'it is another directory by now', str(self.path))
+        return directory
+
+    def about(self) -> dict[str, str | int]:
+        """Return what it has said of itself, as far as that is text or a whole number; empty when that cannot be read."""
         try:
-            about = json.loads(content(self.path / ABOUT))
+            with self.open() as directory:
+                about = json.loads(directory.read(ABOUT, _MOST_JSON_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}
-        return about if isinstance(about, dict) else {}
+        known = about.items() if isinstance(about, dict) else ()
+        return {key: value for key, value in known if type(value) in {str, int}}
+
+    def destination(self) -> Destination | None:
+        """Return where its events go; None when nobody here can tell, as when a newer version has written it.
+
+        The file beside it says so, or else its segments (a power loss may leave that file empty); and the name of the folder has
+        the hash of what is true.
+        """
+        for said in self._destinations():
+            # Nothing else is taken for it: by its name the folder is found.
+            with suppress(ValueError, RecursionError):
+                destination = Destination.from_json(said)
+                if destination.folder_name == self.path.parent.name:
+                    return destination
+        return None
 
     def quarantined_bytes(self) -> int:
         """Return the size of its destination's quarantine file; 0 without one."""
         try:
-            return (self.path.parent / QUARANTINE).lstat().st_size
+            with self.folder() as folder:
+                return folder.status(QUARANTINE).st_size
         except OSError:
             return 0
 
-    def segment_paths(self) -> list[Path]:
-        """Return its segments, oldest first; none when it has vanished."""
+    def segment_names(self, trouble: Trouble) -> list[str]:
+        """Return the names of its segments, oldest first, and then those without a name; none when it has vanished."""
         try:
-            names = os.listdir(self.path)  # noqa: PTH208 - only the names are wanted
+            with self.open() as directory:
+                return _segment_names(directory)
         except FileNotFoundError:
-            return []
-        return [self.path / name for name in sorted(names) if name.endswith(SEGMENT_SUFFIX)]
+            pass
+        except OSError as error:
+            trouble(f'{self.path}: {error.strerror}')
+        return []
 
     def segments(self, trouble: Trouble) -> Iterator[InspectedSegment]:
         """Yield its segments, oldest first.
@@ -121,72 +179,125 @@ class Producer:
         Args:
             trouble: called with what cannot be read, in words; the rest is yielded all the same.
         """
-        for path in self.segment_paths():
-            segment = self.inspect(path, trouble)
+        for name in self.segment_names(trouble):
+            segment = self.inspect(name, trouble)
             if segment is not None:
                 yield segment
 
-    def inspect(self, path: Path, trouble: Trouble) -> InspectedSegment | None:
-        """Return one of its segments; None when it cannot be read, or has been delivered meanwhile."""
+    def inspect(self, name: str, trouble: Trouble) -> InspectedSegment | None:
+        """Return one of its segments; None when it cannot be read, is not used yet, or has been delivered meanwhile."""
         try:
-            return self._inspected(path)
+            with self.open() as directory:
+                segment = self._inspected(directory, name)
+                unused = is_unnamed(name) and segment.refusal and not any(segment.waiting())
+                return None if unused else segment
         except FileNotFoundError:
             return None
         except OSError as error:
-            trouble(f'{path}: {error.strerror}')
+            trouble(f'{self.path / name}: {error.strerror}')
             return None
 
-    def _inspected(self, path: Path) -> InspectedSegment:
-        segment = self._look(path)
+    def _inspected(self, directory: OpenDirectory, name: str) -> InspectedSegment:
+        segment = self._look(directory, name)
         for _ in range(_LOOKS - 1):
             if not self.alive or segment.recovery is None or segment.recovery.exact:
                 break
-            segment = self._look(path)
+            segment = self._look(directory, name)
         return segment
 
-    def _look(self, path: Path) -> InspectedSegment:
-        data = content(path)
+    def _look(self, directory: OpenDirectory, name: str) -> InspectedSegment:
         try:
-            header = read(data)
+            with directory.open_file(name) as file:
+                data, header, refusal = read_segment(file.fileno())
         except NewerVersion as error:
-            return InspectedSegment(path.name, data, None, None, newer=error.version)
-        except NotASegment as error:
-            refused = recover(data, None, same_boot=False)
-            return InspectedSegment(path.name, data, None, refused, refusal=error.reason)
-        same_boot = self.alive or (header.boot_id is not None and header.boot_id == self.boot_id)
-        return InspectedSegment(path.name, data, header, recover(data, header, same_boot=same_boot))
+            return InspectedSegment(name, b'', None, None, newer=error.version)
+        same_boot = header is not None and (
+            self.alive or (header.boot_id is not None and header.boot_id == self.boot_id)
+        )
+        found = recover(data, header, same_boot=same_boot)
+        return InspectedSegment(name, data, header, found, refusal=refusal or None)
+
+    def _destinations(self) -> Iterator[bytes]:
+        """Yield what the file beside it and its segments say of where its events go, as JSON."""
+        with suppress(OSError), self.folder() as folder:
+            yield folder.read(DESTINATION, _MOST_JSON_BYTES)
+        for name in self.segment_names(lambda _trouble: None):
+            with suppress(OSError, NotASegment, NewerVersion), self.open() as directory:
+                said = {
+                    key: value
+                    for key, value in read_header(directory, name).destination.items()
+                    if value is not None
+                }
+                # As in `Destination.to_json`.
+                yield json.dumps(said, ensure_ascii=False).encode('utf-8', 'surrogatepass')
 
 
-def find(directory: Path, boot_id: bytes | None, trouble: Trouble) -> list[Producer]:
+def find(
+    directory: Path,
+    boot_id: bytes | None,
+    trouble: Trouble,
+    stranger: Callable[[Path], None] = lambda _path: None,
+) -> list[Producer]:
     """Return the producers in a directory, in the order of their paths.
 
     Args:
         directory: a spool directory, or a directory below one: a user's, a destination's, a producer's.
         boot_id: the boot of the machine now.
         trouble: called with what cannot be read, in words.
+        stranger: called with each directory that is named like a producer's, and has neither its lock nor a segment in it:
+            somebody else's.
 
     Raises:
         OSError: `directory` itself is none, or cannot be read.
     """
-    os.listdir(directory)  # noqa: PTH208 - raises what is wrong with it
+    root = open_named(directory)
+    # A `spool_dir` may be named like a producer: what is in it tells.
+    ways = iter([()]) if id_of(root.path.name) and _is_marked(root) else _below(root, (), trouble)
     found = []
-    for path in _producer_paths(directory.absolute(), _LEVELS, trouble):
+    for steps in ways:
+        path = root.path.joinpath(*steps)
         try:
-            found.append(Producer(path, is_held(path / ALIVE), boot_id))
+            with root.walk(steps) as place:
+                if not _is_marked(place):
+                    stranger(path)
+                    continue
+                alive = is_held(place, ALIVE)
+                found.append(Producer(root, steps, path, place.inode, place.uid, alive, boot_id))
+        except FileNotFoundError:
+            continue
         except OSError as error:
             trouble(f'{path}: {error.strerror}')
     return found
 
 
-def _producer_paths(directory: Path, levels: int, trouble: Trouble) -> Iterator[Path]:
-    if id_of(directory.name) is not None:
-        yield directory
-    elif levels:
-        try:
-            with os.scandir(directory) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        except OSError as error:
-            trouble(f'{directory}: {error.strerror}')
-            return
-        for name in names:
-            yield from _producer_paths(directory / name, levels - 1, trouble)
+def _below(root: OpenDirectory, steps: tuple[str, ...], trouble: Trouble) -> Iterator[tuple[str, ...]]:
+    """Yield the ways to the directories below that are named like a producer's."""
+    try:
+        with root.walk(steps) as directory:
+            names = directory.directory_names()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        trouble(f'{root.path.joinpath(*steps)}: {error.strerror}')
+        return
+    for name in names:
+        way = (*steps, name)
+        if id_of(name) is not None:
+            yield way
+        elif len(way) < _LEVELS:
+            yield from _below(root, way, trouble)
+
+
+def _is_marked(directory: OpenDirectory) -> bool:
+    """Return whether there is anything in it that makes it a producer's."""
+    return ALIVE in directory.names() or bool(_segment_names(directory))
+
+
+def is_unnamed(name: str) -> bool:
+    """Return whether it is the name of a segment that is being made, or that could not get its own."""
+    return _UNNAMED.fullmatch(name) is not None
+
+
+def _segment_names(directory: OpenDirectory) -> list[str]:
+    names = directory.names()
+    return [name for name in names if name.endswith(SEGMENT_SUFFIX)] + [*filter(is_unnamed, names)]

@@ -1,65 +1,29 @@
-"""What is in a spool directory, for people and for its bound. Nothing is made, kept locked or changed."""
+"""How much is in a spool directory, for its bound."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-from collections.abc import Iterator
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from firefighter._spool.destination import Destination
-from firefighter._spool.directory import DESTINATION, destination_folder
-from firefighter._spool.locks import is_locked
-from firefighter._spool.private import PrivateDirectory, open_shared, our_uid
-from firefighter._spool.producer import ABOUT, ALIVE, id_of
+from firefighter._spool.directory import destination_folder
+from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.unusable import SpoolUnusable, explained
 
-__all__ = ['Producer', 'producers', 'used_bytes']
+__all__ = ['used_bytes']
 
-
-class Producer(NamedTuple):
-    """A producer that was found.
-
-    Attributes:
-        id: its id.
-        path: its directory.
-        destination: where its events go; None when that cannot be read, as when a newer version has written it.
-        alive: whether somebody has its `alive` lock: the producer, or an adopter.
-        about: what it has said of itself: `pid`, `started`, `host`, `program`; empty when that cannot be read.
-    """
-
-    id: bytes
-    path: Path
-    destination: Destination | None
-    alive: bool
-    about: dict[str, Any]
-
-
-def producers(spool_dir: Path) -> list[Producer]:
-    """Return the producers of our user in a spool directory, by destination.
-
-    Raises:
-        SpoolUnusable: the directory cannot be read, or is not there.
-    """
-    found: list[Producer] = []
-    uid = str(our_uid())
-    with open_shared(spool_dir, make=False) as shared:
-        if uid not in shared.names():
-            return []
-        with shared.directory(uid) as ours:
-            for folder_name in sorted(ours.names()):
-                with suppress(SpoolUnusable), ours.directory(folder_name) as folder:
-                    found += _producers(folder)
-    return found
+# What `st_blocks` counts in, whatever the file system's own blocks are.
+_BLOCK_BYTES = 512
 
 
 def used_bytes(spool_dir: Path, destination: Destination) -> int:
     """Return the bytes of all files of all our producers of a destination, dead or alive.
 
-    Segments are allocated whole, so these are bytes of the disk.
+    Segments are allocated whole, so these are bytes of the disk. Of a file with holes (a corrupt inode may say 400 GiB) only what
+    it takes is counted: the living must not be silenced by what is not there.
 
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one it is 0.)
@@ -73,39 +37,18 @@ def used_bytes(spool_dir: Path, destination: Destination) -> int:
         raise
 
 
-def _producers(folder: PrivateDirectory) -> Iterator[Producer]:
-    destination = _destination(folder)
-    for name in sorted(folder.names()):
-        producer_id = id_of(name)
-        if producer_id is None:
-            continue
-        # It may be removed while we look, or be none of ours.
-        with suppress(SpoolUnusable), folder.directory(name) as directory:
-            yield Producer(
-                producer_id, directory.path, destination, is_locked(directory, ALIVE), _about(directory)
-            )
-
-
-def _destination(folder: PrivateDirectory) -> Destination | None:
-    try:
-        return Destination.from_json(folder.read(DESTINATION))
-    except (SpoolUnusable, ValueError):
-        return None
-
-
-def _about(directory: PrivateDirectory) -> dict[str, Any]:
-    try:
-        about = json.loads(directory.read(ABOUT))
-    except (SpoolUnusable, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}
-
-
 def _size(folder: PrivateDirectory, name: str) -> int:
     """Return the bytes of the files in a directory; 0 when it is none, or has gone meanwhile."""
     total = 0
     with suppress(SpoolUnusable), folder.directory(name) as directory:
         for file in directory.names():
             with suppress(FileNotFoundError), explained(directory.path):
-                total += os.stat(file, dir_fd=directory.fd, follow_symlinks=False).st_size
+                status = os.stat(file, dir_fd=directory.fd, follow_symlinks=False)
+                total += min(status.st_size, _taken_bytes(status))
     return total
+
+
+def _taken_bytes(status: os.stat_result) -> int:
+    if sys.platform == 'win32':
+        return status.st_size  # nothing writes a spool to disk there
+    return status.st_blocks * _BLOCK_BYTES

@@ -16,7 +16,7 @@ from firefighter._audit.bucket import Bucket
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
 from firefighter.cli.progress import Progress, progress
-from firefighter.cli.tables import print_table
+from firefighter.cli.tables import print_table, printable
 
 EPILOG = """\
 WHERE is a folder, or s3://BUCKET/PREFIX. All files in it are read, also those in folders below: plain, gzip and zstd.
@@ -69,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _fail(f'{error.filename or "output"}: {error.strerror}')
     except KeyboardInterrupt:
         return 130  # as shells count it
 
@@ -190,7 +192,7 @@ def _gaps(account: ProducerAccount) -> str:
 
 
 def _complain(trouble: str) -> None:
-    print(f'firefighter audit: {trouble}', file=sys.stderr)
+    print(f'firefighter audit: {printable(trouble)}', file=sys.stderr)
 
 
 def _fail(trouble: str) -> int:

@@ -16,10 +16,11 @@ from typing import Any
 from firefighter._spool.boot import boot_id
 from firefighter._spool.following import Follower
 from firefighter._spool.inspection import Producer, find
-from firefighter._spool.removal import remove_dead
+from firefighter._spool.removal import irremovable, remove_dead
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
-from firefighter.cli.tables import age, print_table
+from firefighter.cli.spool_talk import complain, escape_what_cannot_be_encoded, typed_yes
+from firefighter.cli.tables import age, print_table, printable
 
 EPILOG = """\
 DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a producer's.
@@ -27,9 +28,9 @@ DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a p
   firefighter spool ls DIR                    who has what to deliver
   firefighter spool cat DIR | jq .message     the events that wait, a line each, as they are in the files
   firefighter spool cat -f DIR                and what is logged from now on, until Ctrl-C
-  firefighter spool replay DIR                deliver now what dead producers have left
+  firefighter spool replay DIR                deliver now what dead producers have left; exit status 1 when some is left
   firefighter spool verify DIR                the state of each segment; exit status 1 when something is torn
-  firefighter spool purge DIR                 delete what dead producers have left, undelivered
+  firefighter spool purge DIR                 delete what dead producers have left, undelivered; 1 when some of it stays
 
 A producer is one process and one destination. It is alive while its lock is held, by itself or by the process that has
 adopted it. With --json, `ls` and `verify` print a line of JSON for each row. The format: docs/spool-format.md.
@@ -37,6 +38,9 @@ adopted it. With --json, `ls` and `verify` print a line of JSON for each row. Th
 
 # Between two looks of `cat -f`: soon enough for a person, and too seldom to be noticed by the machine.
 FOLLOW_INTERVAL_SECONDS = 0.25
+
+# Of a name in a table. A line of JSON has all of it.
+_MOST_CHARACTERS = 256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,24 +68,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked, and return the exit status: 1 when something is wrong with the spool."""
+    """Do what was asked, and return the exit status: 1 when that could not be done, or something is wrong with the spool."""
     action, _ = ACTIONS[arguments.action]
+    escape_what_cannot_be_encoded()
     try:
-        return action(arguments)
+        status = action(arguments)
+        sys.stdout.flush()  # now, when it can still be said that it does not go
     except BrokenPipeError:
-        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has seen enough.
+        _write_nothing_more()
         return 0
     except OSError as error:
-        _complain(f'{error.filename or "output"}: {error.strerror}')
+        complain(f'{error.filename or "output"}: {error.strerror}')
+        if not error.filename:
+            _write_nothing_more()
         return 1
     except KeyboardInterrupt:
         return 130  # as shells count it
+    return status
 
 
 def list_producers(arguments: argparse.Namespace) -> int:
     """Print a row for each producer."""
-    rows = [summary(producer, _complain) for producer in find(arguments.directory, boot_id(), _complain)]
+    rows = [summary(producer, complain) for producer in find(arguments.directory, boot_id(), complain)]
     if arguments.json:
         return _print_json(rows)
     now = datetime.now(timezone.utc)
@@ -103,7 +112,7 @@ def list_producers(arguments: argparse.Namespace) -> int:
 
 def print_events(arguments: argparse.Namespace) -> int:
     """Write the events that wait, and with `--follow` those that come, as they are in the files."""
-    with closing(Follower(arguments.directory, boot_id(), _complain)) as follower:
+    with closing(Follower(arguments.directory, boot_id(), complain)) as follower:
         while True:
             for lines in follower.poll():
                 sys.stdout.buffer.write(lines)
@@ -130,40 +139,54 @@ def verify(arguments: argparse.Namespace) -> int:
             [[_cell(row[key]) for key in keys] for row in rows],
         )
     for trouble in troubles:
-        _complain(trouble)
+        complain(trouble)
     return int(bool(troubles) or any(row['torn_bytes'] or row['refused'] for row in rows))
 
 
 def purge(arguments: argparse.Namespace) -> int:
-    """Delete dead producers' directories after asking; return 1 when one that was named is still there."""
-    found = find(arguments.directory, boot_id(), _complain)
+    """Delete dead producers' directories after asking; return 1 when one that was asked for is still there."""
+    strangers: list[Path] = []
+    found = find(arguments.directory, boot_id(), complain, strangers.append)
     named = set(arguments.producers)
     unknown = named - {producer.id for producer in found}
-    for name in sorted(unknown):
-        _complain(f'{name}: no such producer in {arguments.directory}')
-    chosen = [producer for producer in found if (producer.id in named if named else not producer.alive)]
-    if not chosen or not (arguments.yes or _agreed(chosen)):
-        return int(bool(unknown))
-    refusals = [remove_dead(producer.path, newer_too=producer.id in named) for producer in chosen]
-    for refusal in filter(None, refusals):
-        _complain(refusal)
-    return int(bool(unknown) or any(refusals))
+    for name in sorted(unknown - {path.name for path in strangers}):
+        complain(f'{name}: no such producer in {arguments.directory}')
+    for path in strangers:
+        complain(f'{path}: no producer of ours: it has neither a lock file nor a segment; left as it is')
+    asked_for = [producer for producer in found if (producer.id in named if named else not producer.alive)]
+    refusals = [(producer, irremovable(producer, newer_too=producer.id in named)) for producer in asked_for]
+    for _, refusal in refusals:
+        if refusal:
+            complain(refusal)
+    chosen = [producer for producer, refusal in refusals if not refusal]
+    deleted = 0
+    if not chosen:
+        print('There is nothing to delete.')
+    elif arguments.yes or _agreed(chosen):
+        for producer in chosen:
+            left = remove_dead(producer, newer_too=producer.id in named)
+            deleted += not left
+            for trouble in left:
+                complain(trouble)
+        print(f'{deleted:,} of {len(chosen):,} producers deleted.')
+    else:
+        print('The answer is not yes: nothing was deleted.')
+    return int(bool(unknown) or deleted < len(asked_for))
 
 
 def _agreed(producers: Sequence[Producer]) -> bool:
     """Ask; no answer is no."""
-    events = sum(summary(producer, _complain)['events'] for producer in producers)
-    print(f'Delete {len(producers)} producers with {events:,} events that were never delivered?')
-    print(*(f'  {producer.path}' for producer in producers), sep='\n')
-    try:
-        return input('Type yes to delete them: ') == 'yes'
-    except EOFError:
-        print()
-        return False
+    events = sum(summary(producer, complain)['events'] for producer in producers)
+    print(f'Delete {len(producers):,} producers with {events:,} events that were never delivered?')
+    print(*(f'  {printable(str(producer.path))}' for producer in producers), sep='\n')
+    return typed_yes('Type yes to delete them: ')
 
 
 def _cell(value: object) -> str | int:
-    return value if isinstance(value, int) else '-' if value is None else str(value)
+    if isinstance(value, int):
+        return value
+    text = '-' if value is None else str(value)
+    return text if len(text) <= _MOST_CHARACTERS else f'{text[:_MOST_CHARACTERS]}...'
 
 
 def _print_json(rows: Sequence[dict[str, Any]]) -> int:
@@ -172,8 +195,9 @@ def _print_json(rows: Sequence[dict[str, Any]]) -> int:
     return 0
 
 
-def _complain(trouble: str) -> None:
-    print(f'firefighter spool: {trouble}', file=sys.stderr)
+def _write_nothing_more() -> None:
+    """Have what is still to be written go nowhere: Python flushes once more at exit, and complains in its own words."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # name -> what does it, and what that is.

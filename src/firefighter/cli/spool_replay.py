@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batching import Rules
@@ -22,14 +22,20 @@ from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
 from firefighter._spool.adoption import Adoption
+from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
+from firefighter._spool.inspection import Producer, find
 from firefighter._spool.kept import dead_letters_of, quarantine_of
+from firefighter._spool.peeking import is_held
+from firefighter._spool.private import our_uid
+from firefighter._spool.producer import READER
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import MIN_SPOOL_BYTES
-from firefighter._spool.survey import producers
-from firefighter._spool.unusable import SpoolUnusable
 from firefighter._wakeup import Wakeup
 from firefighter.cli.progress import Progress, progress
+from firefighter.cli.spool_rows import summary
+from firefighter.cli.spool_talk import complain, typed_yes
+from firefighter.cli.tables import printable
 
 __all__ = ['add_replay_arguments', 'replay']
 
@@ -69,27 +75,88 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
 
 def replay(arguments: argparse.Namespace) -> int:
     """Deliver the events of all dead producers, destination by destination; return 1 when some are left."""
-    spool_dir = arguments.directory.resolve()
     if arguments.max_aggregated_events and not (arguments.aggregate or arguments.compression):
         return _useless('--max-aggregated-events says nothing without --aggregate or --compression')
     try:
         _aggregation(arguments)
     except ValueError as error:
         return _useless(str(error))
-    try:
-        found = producers(spool_dir)
-    except SpoolUnusable as error:
-        print(f'firefighter spool: {error.reason}', file=sys.stderr)
-        return 1
-    dead = {producer.destination for producer in found if not producer.alive and producer.destination}
+    dead = _dead(arguments.directory)
+    if any(not producer.steps for producer in dead):
+        return _useless(
+            f'{arguments.directory}: one producer; what is delivered is a destination: name the directory above'
+        )
     if not dead:
-        print(f'No dead producer has left anything in {spool_dir}.')
-    left = [_replay(spool_dir, destination, arguments) for destination in sorted(dead, key=str)]
-    return int(any(left))
+        print(f'No dead producer has left anything in {printable(str(arguments.directory))}.')
+    places: dict[_Place, list[Producer]] = {}
+    why: dict[Path, str] = {}
+    for producer in dead:
+        place = _place_of(producer)
+        if isinstance(place, str):
+            why[producer.path] = place
+        else:
+            places.setdefault(place, []).append(producer)
+    # Kept until we have looked again: what they have taken over and not delivered is theirs till then.
+    deliveries = []
+    for place in sorted(places, key=str):
+        delivery, trouble = _replay(place, arguments)
+        deliveries.append(delivery)
+        why.update((producer.path, trouble) for producer in places[place] if trouble)
+    left = [_say_what_is_left(producer, why.get(producer.path)) for producer in _dead(arguments.directory)]
+    return int(any(left) or any(delivery is not None and delivery.pending for delivery in deliveries))
 
 
-def _replay(spool_dir: Path, destination: Destination, arguments: argparse.Namespace) -> bool:
-    """Deliver what was logged for one destination; return whether something is left."""
+class _Place(NamedTuple):
+    """Where a handler of some destination keeps its spool."""
+
+    spool_dir: Path
+    destination: Destination
+
+
+def _dead(directory: Path) -> list[Producer]:
+    return [producer for producer in find(directory, boot_id(), complain) if not producer.alive]
+
+
+def _place_of(producer: Producer) -> _Place | str:
+    """Return where a handler would have to be opened that takes over what a producer has left; or why none does, in words."""
+    destination = producer.destination()
+    if destination is None:
+        return 'neither destination.json nor a segment says where its events go, as the name of its folder has it'
+    user, spool_dir = producer.path.parents[1:3]
+    if producer.uid != our_uid():
+        return f'it belongs to uid {producer.uid}, not to {our_uid()}: replay it as that user'
+    if user.name != str(our_uid()):
+        return f'it is not where a spool_dir has what is ours: below {our_uid()}/'
+    return _Place(spool_dir, destination)
+
+
+def _say_what_is_left(producer: Producer, why: str | None) -> bool:
+    """Say what a dead producer still has to deliver, and why; return whether there is anything."""
+    troubles: list[str] = []
+    row = summary(producer, troubles.append)
+    if row['newer_segments']:
+        why = 'it was written by a newer firefighter, which can deliver it'
+    for trouble in troubles:
+        complain(trouble)
+    if row['events'] or row['newer_segments']:
+        complain(f'{producer.path}: {row["events"]:,} events left: {why or _why_not_taken(producer)}')
+    return bool(row['events'] or row['newer_segments'] or troubles)
+
+
+def _why_not_taken(producer: Producer) -> str:
+    """Return why nobody could take over a dead producer just now, in words."""
+    try:
+        with producer.open() as directory:
+            if is_held(directory, READER):
+                return 'somebody else is about to deliver them'
+    except OSError as error:
+        return f'{error.filename}: {error.strerror}'
+    return 'it could not be taken over'
+
+
+def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | None, str | None]:
+    """Deliver what was logged for one destination; return what has delivered, and what went wrong."""
+    spool_dir, destination = place
     client = ClientSource(
         None,
         ClientOptions(
@@ -100,14 +167,14 @@ def _replay(spool_dir: Path, destination: Destination, arguments: argparse.Names
     )
     now = client.destination(destination.stream)
     if now != destination and not arguments.yes and not _agreed(destination, now):
-        return True
+        return None, 'the answer is not yes'
     delivery = _Delivery(spool_dir, destination, BotoTransport(client), _aggregation(arguments))
     delivered, left, error = delivery.run(arguments.patience)
     outcome = f'{destination.stream}: {delivered:,} events delivered'
     if left:
         outcome += f', {left:,} left' + (f': {error}' if error else '')
-    print(outcome)
-    return bool(left)
+    print(printable(outcome))
+    return delivery, error or delivery.trouble
 
 
 def _aggregation(arguments: argparse.Namespace) -> Aggregation | None:
@@ -127,7 +194,7 @@ def _at_least_one(text: str) -> int:
 
 def _useless(complaint: str) -> int:
     """Say what is wrong with the arguments; return the status for that, argparse's."""
-    print(f'firefighter spool: {complaint}', file=sys.stderr)
+    complain(complaint)
     return 2
 
 
@@ -168,8 +235,17 @@ class _Delivery:
                 self._deliver(monotonic() + patience_seconds)
                 if self._spool.account().delivered == before.delivered:
                     break
-        account = self._spool.account()
-        return account.delivered, account.pending, self._traffic.last_error
+        return self._spool.account().delivered, self.pending, self._traffic.last_error
+
+    @property
+    def pending(self) -> int:
+        """The events that were taken over and not delivered."""
+        return self._spool.account().pending
+
+    @property
+    def trouble(self) -> str | None:
+        """What went wrong when dead producers were taken over, in words."""
+        return self._adoption.trouble
 
     def _deliver(self, deadline: float) -> None:
         """Deliver what is adopted, until the deadline, or until somebody has to mend the configuration."""
@@ -211,9 +287,5 @@ def _agreed(logged_for: Destination, now: Destination) -> bool:
     for name, value in asdict(logged_for).items():
         other = getattr(now, name)
         if value != other:
-            print(f'  {name}: {value or "not known"}, and now {other or "not known"}')
-    try:
-        return input('Type yes to deliver them there: ') == 'yes'
-    except EOFError:
-        print()
-        return False
+            print(printable(f'  {name}: {value or "not known"}, and now {other or "not known"}'))
+    return typed_yes('Type yes to deliver them there: ')

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-__all__ = ['age', 'print_table']
+__all__ = ['age', 'print_table', 'printable']
 
 Row = Sequence[str | int]
 
@@ -43,6 +43,14 @@ def age(timestamp: object, now: datetime) -> str:
     return f'{max(0, seconds)} s'
 
 
+def printable(text: str) -> str:
+    """Return a text on one line that does nothing to a terminal: with escapes where it has characters that are not printable.
+
+    Names come from files, and whoever makes one may have put anything into it.
+    """
+    return text if text.isprintable() else text.encode('unicode_escape').decode('ascii')
+
+
 def _print_plain(titles: Sequence[str], rows: Sequence[Row]) -> None:
     widths = [max(len(_text(cell)) for cell in column) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
@@ -75,4 +83,4 @@ def _print_rich(titles: Sequence[str], rows: Sequence[Row]) -> bool:
 def _text(cell: str | int) -> str:
     if isinstance(cell, int):
         return f'{cell:,}'
-    return cell if cell.isprintable() else cell.encode('unicode_escape').decode('ascii')
+    return printable(cell)

@@ -72,6 +72,13 @@ def test_a_line_without_an_end_does_not_fill_the_memory():
     assert max(map(len, pieces)) < 5_000_000
 
 
+def test_zstd_that_expands_without_end_does_not_fill_the_memory():
+    """64 KiB of it may stand for 2 GiB: an object that somebody has made for that costs itself."""
+    pieces = [len(piece) for piece in lines(cut(zstd_frames.compressed(bytes(200 << 20)), 65_536))]
+    assert sum(pieces) == 200 << 20
+    assert max(pieces) < 72 << 20
+
+
 def test_without_the_package_zstd_is_named(monkeypatch):
     """Not taken for lines."""
     monkeypatch.setitem(sys.modules, 'zstandard', None)

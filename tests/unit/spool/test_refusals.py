@@ -10,8 +10,9 @@ import pytest
 
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
+from firefighter._spool.inspection import find
 from firefighter._spool.orphans import adopt_dead
-from firefighter._spool.survey import producers, used_bytes
+from firefighter._spool.survey import used_bytes
 from firefighter._spool.unusable import SpoolUnusable
 
 BAR = Destination('bar')
@@ -55,7 +56,7 @@ def test_on_windows_the_reason_is_windows(spool_dir, monkeypatch):
     for use in (
         lambda: create(spool_dir, BAR),
         lambda: adopt_dead(spool_dir, BAR),
-        lambda: producers(spool_dir),
+        lambda: used_bytes(spool_dir, BAR),
     ):
         with pytest.raises(SpoolUnusable, match='Windows'):
             use()
@@ -171,6 +172,6 @@ def test_what_is_not_ours_beside_producers_is_left_alone(make_producer, spool_di
     before = names(folder)
     (adopted,) = adopt_dead(spool_dir, BAR)
     assert adopted.id == producer.id
-    assert [found.id for found in producers(spool_dir)] == [producer.id]
+    assert [found.path for found in find(spool_dir, None, lambda _: None)] == [producer.path]
     adopted.release()
     assert names(folder) == before

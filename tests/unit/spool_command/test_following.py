@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -144,3 +145,53 @@ def test_finished_segments_are_closed(make_producer, poll):
     poll()
     poll()
     assert open_files() == before + 1
+
+
+def test_a_live_producer_s_segment_that_has_no_name_yet_is_read_once_it_has_it(make_producer, poll, troubles):
+    """And what its producer has left when it dies without having named it, too."""
+    producer = make_producer()
+    producer.segment(line('1'))
+    unnamed = producer.path / f'.tmp-{7:016x}'
+    second = producer.segment(line('2'), first=1)
+    second.path.rename(unnamed)
+    assert poll() == line('1')
+    unnamed.rename(second.path)
+    assert poll() == line('2')
+    producer.segment(line('3'), first=2).path.rename(unnamed)
+    assert poll() == b''
+    producer.die()
+    assert poll() == line('3')
+    assert troubles == []
+
+
+@pytest.mark.parametrize('size', [0, 100, 4096, 4100])
+def test_a_file_that_is_cut_short_meanwhile_ends_nothing(make_producer, poll, size):
+    """By whoever has come by: what is there of it later is shown."""
+    producer = make_producer()
+    segment = producer.segment(line('1'))
+    assert poll() == line('1')
+    whole = segment.path.read_bytes()
+    os.truncate(segment.path, size)
+    assert poll() == b''
+    segment.path.write_bytes(whole)
+    segment.append(line('2'))
+    assert poll() == line('2')
+
+
+@pytest.mark.parametrize('tail', [2**32 - 1, 1 << 31, 8193, 0])
+def test_a_tail_beyond_the_segment_is_not_read_up_to(make_producer, poll, tail):
+    """Four GiB are not asked for because a damaged word says so."""
+    segment = make_producer().segment(line('1'))
+    assert poll() == line('1')
+    segment.words[COMMITTED] = ONE_EVENT + tail
+    assert poll() == b''
+
+
+def test_what_cannot_be_read_of_a_directory_is_named_once(make_producer, poll, troubles, spool_dir):
+    """And not at each look, four times a second."""
+    producer = make_producer()
+    (producer.path / 'alive').unlink()
+    (producer.path / 'alive').symlink_to('reader')
+    for _ in range(3):
+        poll()
+    assert len(troubles) == 1

@@ -1,0 +1,30 @@
+"""What `firefighter spool` says to people, and what they answer."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+
+from firefighter.cli.tables import printable
+
+__all__ = ['complain', 'escape_what_cannot_be_encoded', 'typed_yes']
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Have characters that the output's encoding lacks written as escapes, and not raise."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
+
+
+def complain(trouble: str) -> None:
+    """Say what is wrong, in one line on stderr. It may have any names in it."""
+    print(f'firefighter spool: {printable(trouble)}', file=sys.stderr)
+
+
+def typed_yes(prompt: str) -> bool:
+    """Ask, and return whether the answer is "yes"; no answer is no."""
+    try:
+        return input(prompt) == 'yes'
+    except (EOFError, UnicodeDecodeError):
+        print()
+        return False
