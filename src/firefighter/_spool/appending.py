@@ -20,7 +20,7 @@ import mmap
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from firefighter._event_ids import PLACE, Dropped
 from firefighter._lock import locked
@@ -30,6 +30,9 @@ from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_
 from firefighter._spool.stock import Stock, Store
 from firefighter._spool.waiting import NOBODY, Waiting, wholly
 from firefighter._wakeup import Broadcast
+
+if TYPE_CHECKING:
+    from firefighter._spool.copied import CopiedWords
 
 __all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'full_segment', 'live_of']
 
@@ -45,13 +48,14 @@ _PLACE_BYTES = len(PLACE)
 # Of the newest segment, which is written to, what append needs (mapping, words, size); and all segments there are.
 # Immutable: rolling over, dropping and retiring each publish a new one by a single store. A plain tuple: append takes
 # it apart, which costs 30 ns more with a NamedTuple.
-Live = tuple[mmap.mmap, memoryview, int, tuple[Segment, ...]]
+Live = tuple[mmap.mmap, 'memoryview | CopiedWords', int, tuple[Segment, ...]]
 
 
 def live_of(segments: tuple[Segment, ...]) -> Live:
     """Return what append needs, given all segments, the newest last."""
     newest = segments[-1]
-    return newest.mapping, newest.words, newest.size_bytes, segments
+    words = newest.words if newest.copied is None else newest.copied
+    return newest.mapping, words, newest.size_bytes, segments
 
 
 def full_segment(first_sequence: int) -> Segment:
