@@ -203,6 +203,10 @@ class AppendSide:
             except BaseException as error:
                 try:
                     if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+                        # Asked here already, without a call: for `_mend` there may be no stack, as there was none for
+                        # the store where that is a function (`CopiedWords`).
+                        if after and words[COMMITTED] != after:  # type: ignore[possibly-undefined]  # as below
+                            after = 0
                         if after:
                             after = self._mend(after, following if numbering else None, turn)  # type: ignore[possibly-undefined]
                         if isinstance(error, Exception) and own in aside:

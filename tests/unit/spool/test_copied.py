@@ -195,6 +195,7 @@ def test_a_program_whose_file_is_lost_loses_no_event_and_goes_on_in_another_file
         spool.append(text)
     spool.tidy()
     assert 'kept in memory until' in disk.tidy(spool, 0.0, adopts=False)
+    spool.tidy()
     assert disk.tidy(spool, 0.0, adopts=False) is None, 'said twice'
     for text in LINES[5:]:
         spool.append(text)
@@ -230,6 +231,22 @@ def test_what_the_dead_have_left_is_delivered_though_its_file_is_lost_meanwhile(
     os.truncate(only_file(spool_dir), 0)
     assert deliver(heir) == LINES
     assert heir.account().delivered == len(LINES)
+
+
+def test_where_the_words_were_not_believed_the_file_has_the_right_ones(open_disk, spool_dir, monkeypatch):
+    """As of a mapped one: for people who look, while it is being delivered."""
+    spool, disk = open_disk()
+    for text in LINES:
+        spool.append(text)
+    path = only_file(spool_dir)
+    with path.open('r+b') as file:
+        file.seek(COMMITTED * 8)
+        file.write(HEADER_BYTES.to_bytes(8, sys.byteorder))
+    die(disk)
+    monkeypatch.setattr('firefighter._spool.adoption.boot_id', lambda: b'another boot    ')
+    heir, its_disk = open_disk()
+    its_disk.tidy(heir, 0.0)
+    assert in_file(path) == LINES
 
 
 def test_of_the_dead_no_more_is_taken_into_memory_than_a_bound(open_disk, spool_dir, monkeypatch):
