@@ -9,6 +9,9 @@ Why not `os.pwrite`: it needs a descriptor, which a program that closes all of t
 its own; and it lets go of the interpreter's lock, which comes back beside a busy thread only after 5 ms. This needs none, and
 keeps the lock, as a store does.
 
+A sandbox may refuse the call, which is asked before (`trouble_with_copies`). By default Docker has allowed it since 23.0
+(moby/moby#42083), containerd since 1.7 (containerd/containerd#7755), and Kubernetes restricts no call unless it is told to.
+
 One call copies the line, and then the word that commits it. So whatever ends the process, and whenever, the file is what a
 mapped one would be.
 """

@@ -280,6 +280,35 @@ def test_what_is_given_back_is_erased_in_the_file(open_disk, spool_dir):
     assert deliver(last) == LINES[:3]
 
 
+# Have the call refused from now on, as a sandbox does: seccomp, by a filter of four instructions (linux/filter.h).
+REFUSED = """
+import ctypes, struct, sys
+from firefighter._spool.copied import trouble_with_copies
+print(trouble_with_copies())
+load, jump_if_equal, answer = 0x20, 0x15, 0x06
+refuse, allow = 0x00050000 | 1, 0x7fff0000
+instructions = b''.join(
+    struct.pack('HBBI', *instruction)
+    for instruction in [(load, 0, 0, 0), (jump_if_equal, 0, 1, int(sys.argv[1])), (answer, 0, 0, refuse), (answer, 0, 0, allow)]
+)
+text = ctypes.create_string_buffer(instructions)
+program = struct.pack('HxxxxxxP', 4, ctypes.addressof(text))
+prctl = ctypes.CDLL(None).prctl
+assert prctl(38, 1, 0, 0, 0) == 0
+assert prctl(22, 2, program, 0, 0) == 0
+print(trouble_with_copies())
+"""
+PROCESS_VM_READV = {'x86_64': 310, 'aarch64': 270}.get(os.uname().machine)
+
+
+@pytest.mark.skipif(PROCESS_VM_READV is None, reason='the number of the call is not known here')
+def test_that_a_sandbox_refuses_the_call_is_found_out_before_it_is_needed():
+    """As containers did by default for years."""
+    command = [sys.executable, '-c', REFUSED, str(PROCESS_VM_READV)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == ['None', 'process_vm_readv: Operation not permitted']
+
+
 def test_where_the_kernel_does_not_copy_the_directory_is_not_used_and_the_reason_is_said(
     spool_dir, monkeypatch
 ):
