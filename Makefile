@@ -14,7 +14,7 @@ WORKERS ?= 3
 N ?= 100
 SEED ?= 0
 
-.PHONY: demo test crash-test fault-test lives-test limits-test readers-test interruption-test lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
+.PHONY: demo test crash-test disk-test fault-test lives-test limits-test readers-test interruption-test lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
 
 demo: $(VENV)/.demo
 	$(BIN)/firefighter demo
@@ -24,6 +24,12 @@ test: $(VENV)/.test
 
 crash-test: $(VENV)/.test
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)
+
+# As root, `make disk-test N=1000 SEED=7` cuts small file systems of several kinds (on loop devices) so many times each under
+# processes that log, and shows what became of their events; then does to each what else a disk can do, once.
+disk-test: $(VENV)/.test
+	$(BIN)/python tests/disk/report.py $(N) $(SEED)
+	$(BIN)/python -m pytest tests/disk
 
 # `make fault-test N=1000 SEED=7` lets so many faults strike handlers at random, and shows what became of their events.
 fault-test: $(VENV)/.test

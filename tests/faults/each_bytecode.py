@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 
 from bytecodes import AtBytecode
 from firefighter._event_ids import PLACE
+from firefighter._spool import disk as disk_module
 from firefighter._spool.destination import Destination
 from firefighter._spool.disk import Disk
 from firefighter._spool.numbered import NumberedSpool
@@ -70,12 +71,13 @@ class World:
         begun: events whose call has begun.
     """
 
-    def __init__(self, stack, folder, *, ids, overflow='drop_oldest', disk=False):
+    def __init__(self, stack, folder, *, ids, overflow='drop_oldest', where=''):
         bounds = (MIN_SPOOL_BYTES, overflow, 0.0)
         self.ids = ids
         self.spool = NumberedSpool(bytes(16), *bounds) if ids else Spool(*bounds)
         self.logged = self.begun = 0
-        if disk:
+        if where:
+            disk_module.store_may_fail = lambda path: where == ', copied'
             opened = Disk(Path(folder), Destination('bar'), MIN_SPOOL_BYTES, 1 << 30)
             opened.open(self.spool)
             stack.callback(opened._store.directory.release)
@@ -182,7 +184,7 @@ def telling(world):
 
 
 CASES = {
-    f'{name}{", ids" if ids else ""}{where}': (prepare, {'ids': ids, 'disk': bool(where), **options})
+    f'{name}{", ids" if ids else ""}{where}': (prepare, {'ids': ids, 'where': where, **options})
     for name, prepare, options in [
         ('straight', straight, {}),
         ('after others', after_others, {}),
@@ -199,7 +201,7 @@ CASES = {
         ('accounting', accounting, {}),
     ]
     for ids in (False, True)
-    for where in ('', ', on disk')
+    for where in ('', ', on disk', ', copied')
     if ids or name not in {'foreign', 'with news', 'telling'}
     if not where or name in {'straight', 'rolling over', 'dropping the oldest'}
 }

@@ -10,7 +10,14 @@ from pathlib import Path
 from firefighter._spool import header as headers
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
-from firefighter._spool.files import SEGMENT_SUFFIX, TEMPORARY_PREFIX, read_and_map
+from firefighter._spool.files import (
+    SEGMENT_SUFFIX,
+    TEMPORARY_PREFIX,
+    adopted_segment,
+    read_and_map,
+    trouble_with_copies,
+)
+from firefighter._spool.filesystem import store_may_fail
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.orphans import AT_ONCE, adopt_dead, regain
 from firefighter._spool.producer import ProducerDirectory
@@ -21,6 +28,9 @@ from firefighter._spool.unusable import SpoolUnusable
 
 __all__ = ['Adoption']
 
+# Of dead producers whose segments are kept in memory, since their files may fail: with so much of them nothing more is taken.
+_MOST_COPIED_BYTES = 64 * 1024 * 1024
+
 
 class _Adopted:
     """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
@@ -29,6 +39,7 @@ class _Adopted:
         self.directory = directory
         self._gone = gone
         self.left: set[str] = set()
+        self.copied_bytes = 0
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment, and with the last one the directory."""
@@ -38,12 +49,14 @@ class _Adopted:
         with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
             self.directory.unlink(segment.name)
             self._gone(segment.size_bytes)
+        self.copied_bytes -= segment.size_bytes if segment.copied is not None else 0
         if not self.left:
             self.directory.remove_or_release()
 
     def release(self) -> None:
         """Let go of the directory: what is left in it is the next adopter's."""
         self.left.clear()
+        self.copied_bytes = 0
         self.directory.release()
 
 
@@ -104,9 +117,15 @@ class Adoption:
             return
         # There may be more than are taken at once.
         self.expects_more = len(found) >= AT_ONCE
+        # What the call needs is imported here, where forks are held off.
+        copies = bool(found) and store_may_fail(self._spool_dir) and trouble_with_copies() is None
         for directory in found:
+            if sum(adopted.copied_bytes for adopted in self._adopted) >= _MOST_COPIED_BYTES:
+                self.expects_more = True
+                directory.release()
+                continue
             try:
-                self._take_over(directory, adopt)
+                self._take_over(directory, adopt, copies=copies)
             except SpoolUnusable as error:
                 self.trouble = error.reason
                 directory.release()
@@ -144,13 +163,15 @@ class Adoption:
             adopted.directory.abandon()
         self._adopted = []
 
-    def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> None:
+    def _take_over(
+        self, directory: ProducerDirectory, adopt: Callable[[Segment], None], *, copies: bool
+    ) -> None:
         adopted = _Adopted(directory, self._gone)
         segments = []
         try:
             for name in sorted(directory.listing()):
                 if name.endswith(SEGMENT_SUFFIX):
-                    segments += self._segments(adopted, name)
+                    segments += self._segments(adopted, name, copies=copies)
                 elif name.startswith(TEMPORARY_PREFIX):
                     # The next segment, which it had ready: as large as a full one, and empty.
                     with suppress(SpoolUnusable):
@@ -164,6 +185,7 @@ class Adoption:
             directory.release()
             return
         adopted.left = {segment.name for segment in segments}
+        adopted.copied_bytes = sum(segment.size_bytes for segment in segments if segment.copied is not None)
         if not segments:
             directory.remove_or_release()
             return
@@ -171,17 +193,17 @@ class Adoption:
         for segment in segments:
             adopt(segment)
 
-    def _segments(self, adopted: _Adopted, name: str) -> list[Segment]:
+    def _segments(self, adopted: _Adopted, name: str, *, copies: bool) -> list[Segment]:
         """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
         try:
-            segment = self._segment(adopted, name)
+            segment = self._segment(adopted, name, copies=copies)
         except (SpoolUnusable, OSError) as error:
             # The others must not wait for it. It stays, for people and for the next look.
             self.trouble = f'{adopted.directory.path / name}: {error}'
             return []
         return [segment] if segment else []
 
-    def _segment(self, adopted: _Adopted, name: str) -> Segment | None:
+    def _segment(self, adopted: _Adopted, name: str, *, copies: bool) -> Segment | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
         data, mapping = read_and_map(adopted.directory, name)
@@ -198,7 +220,7 @@ class Adoption:
         if not recovery.good:
             adopted.directory.unlink(name)
             return None
-        segment = Segment(mapping, adopted, name)
+        segment = adopted_segment(mapping, data, adopted, name, copies=copies)
         _resume(segment, recovery)
         return segment
 

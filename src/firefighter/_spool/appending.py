@@ -20,7 +20,7 @@ import mmap
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from firefighter._event_ids import PLACE, Dropped
 from firefighter._spool.account import Account, Tally
@@ -29,6 +29,9 @@ from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_
 from firefighter._spool.stock import Stock, Store
 from firefighter._spool.waiting import NOBODY, Waiting, locked, wholly
 from firefighter._wakeup import Broadcast
+
+if TYPE_CHECKING:
+    from firefighter._spool.copied import CopiedWords
 
 __all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'full_segment', 'live_of']
 
@@ -44,13 +47,14 @@ _PLACE_BYTES = len(PLACE)
 # Of the newest segment, which is written to, what append needs (mapping, words, size); and all segments there are.
 # Immutable: rolling over, dropping and retiring each publish a new one by a single store. A plain tuple: append takes
 # it apart, which costs 30 ns more with a NamedTuple.
-Live = tuple[mmap.mmap, memoryview, int, tuple[Segment, ...]]
+Live = tuple[mmap.mmap, 'memoryview | CopiedWords', int, tuple[Segment, ...]]
 
 
 def live_of(segments: tuple[Segment, ...]) -> Live:
     """Return what append needs, given all segments, the newest last."""
     newest = segments[-1]
-    return newest.mapping, newest.words, newest.size_bytes, segments
+    words = newest.words if newest.copied is None else newest.copied
+    return newest.mapping, words, newest.size_bytes, segments
 
 
 def full_segment(first_sequence: int) -> Segment:
@@ -200,6 +204,10 @@ class AppendSide:
             except BaseException as error:
                 try:
                     if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+                        # Asked here already, without a call: for `_mend` there may be no stack, as there was none for
+                        # the store where that is a function (`CopiedWords`).
+                        if after and words[COMMITTED] != after:  # type: ignore[possibly-undefined]  # as below
+                            after = 0
                         if after:
                             after = self._mend(after, following if numbering else None, turn)  # type: ignore[possibly-undefined]
                         if isinstance(error, Exception) and own in aside:

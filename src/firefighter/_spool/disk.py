@@ -12,8 +12,8 @@ from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
-from firefighter._spool.files import FileStore
-from firefighter._spool.filesystem import unmappable
+from firefighter._spool.files import FileStore, trouble_with_copies
+from firefighter._spool.filesystem import store_may_fail, unmappable
 from firefighter._spool.header import has_room_for
 from firefighter._spool.kept import dead_letters_of, quarantine_of
 from firefighter._spool.mapping import prepare_to_map
@@ -224,10 +224,17 @@ class Disk:
                     'endpoint_url, region_name and the profile are too long together for the header of a segment; '
                     'leave spool_dir out'
                 )
+            copies = store_may_fail(self._spool_dir)
+            trouble = trouble_with_copies() if copies else None
+            if trouble is not None:
+                raise SpoolUnusable(
+                    f'{self._spool_dir}: on its file system a store into a mapped file may kill the program, and '
+                    f'copying into it does not go here ({trouble}); choose a spool_dir on tmpfs or ext4'
+                )
             directory = create(self._spool_dir, self._destination, self._producer_id)
             self._producer_id = None  # a later one is another directory
             prepare_to_map()
-            self._store = FileStore(directory, self._destination, self._bound)
+            self._store = FileStore(directory, self._destination, self._bound, copies=copies)
             return self._store
 
     def _regain(self, store: FileStore) -> str | None:

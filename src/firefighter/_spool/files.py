@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from firefighter._spool.boot import boot_id
 from firefighter._spool.bound import DirectoryBound
@@ -26,12 +27,22 @@ from firefighter._spool.destination import Destination
 from firefighter._spool.header import Header, write
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.mapping import map_shared
-from firefighter._spool.memory import MemoryStore, fill_with_zeros
+from firefighter._spool.memory import MemoryStore, fill_with_zeros, private_memory
 from firefighter._spool.producer import ProducerDirectory
-from firefighter._spool.segment import Segment
+from firefighter._spool.segment import Origin, Segment
 from firefighter._spool.unusable import SpoolUnusable, explained
 
-__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'read_and_map']
+if TYPE_CHECKING:
+    from firefighter._spool.copied import CopiedWords
+
+__all__ = [
+    'SEGMENT_SUFFIX',
+    'TEMPORARY_PREFIX',
+    'FileStore',
+    'adopted_segment',
+    'read_and_map',
+    'trouble_with_copies',
+]
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
@@ -44,17 +55,26 @@ class FileStore:
         directory: the directory, held by its locks.
         destination: where the events go.
         bound: asked before a file is made.
+        copies: whether events are written to memory and copied into the file, since a store into a mapping could fail.
 
     Attributes:
         trouble: why the last segment could not be made, in words; None when it could. Said by delivery: the appending
             thread, which finds out, does no output.
     """
 
-    def __init__(self, directory: ProducerDirectory, destination: Destination, bound: DirectoryBound) -> None:
+    def __init__(
+        self,
+        directory: ProducerDirectory,
+        destination: Destination,
+        bound: DirectoryBound,
+        *,
+        copies: bool = False,
+    ) -> None:
         self.directory = directory
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
+        self._copies = copies
         # The size of each file there may be, by its name: noted before it is made, struck out when it is gone.
         self._files: dict[str, int] = {}
         self._boot_id = boot_id()
@@ -62,6 +82,8 @@ class FileStore:
         # What could not be done while our descriptor of the directory was closed.
         self._to_name: list[tuple[Segment, str]] = []
         self._to_unlink: list[str] = []
+        # The segments whose file could not be written, as far as that was told.
+        self._failed: set[str] = set()
 
     def make(self, size_bytes: int) -> Segment:
         """Return an empty segment in a file without a proper name.
@@ -75,7 +97,11 @@ class FileStore:
         name = TEMPORARY_PREFIX + secrets.token_hex(8)
         self.trouble = None
         try:
-            return Segment(self._map_new(name, size_bytes), self, name)
+            mapping = self._map_new(name, size_bytes)
+            if not self._copies:
+                return Segment(mapping, self, name)
+            memory = private_memory(size_bytes)
+            return Segment(memory, self, name, _copied(memory, mapping))
         except (OSError, SpoolUnusable) as error:
             self.trouble = str(error)
             if not self.directory.in_place():
@@ -85,6 +111,8 @@ class FileStore:
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread waits for no page fault and no disk later."""
         fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+        if segment.copied is not None:
+            segment.copied.touch(0, segment.size_bytes)
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
         """Give the segment its header and its name."""
@@ -101,6 +129,8 @@ class FileStore:
         )
         segment.start_over(first_sequence)
         write(segment.words, header)
+        if segment.copied is not None:
+            segment.copied.begin()
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
         self._files[name] = segment.size_bytes
         try:
@@ -146,6 +176,13 @@ class FileStore:
 
     def sweep(self, kept: Sequence[Segment]) -> None:
         """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more."""
+        failed = {segment.name for segment in kept if segment.copied is not None and segment.copied.failed}
+        if failed - self._failed:
+            self.trouble = (
+                f'{self.directory.path}: what is logged cannot be written to the file (the disk fails or is full); '
+                'it is kept in memory until another file can be made'
+            )
+        self._failed = failed
         if len(self._files) <= len(kept):
             return
         names = {segment.name for segment in kept if segment.origin is self}
@@ -172,6 +209,24 @@ class FileStore:
             os.close(descriptor)
 
 
+def trouble_with_copies() -> str | None:
+    """Return why events cannot be copied from memory into files here, None when they can.
+
+    What that needs is imported now, where forks can be held off.
+    """
+    try:
+        from firefighter._spool import copied  # noqa: PLC0415 - it needs ctypes, which some builds lack
+    except ImportError:
+        return 'this Python has no ctypes'
+    return copied.trouble_with_copies()
+
+
+def _copied(memory: mmap.mmap, mapping: mmap.mmap) -> CopiedWords:
+    from firefighter._spool.copied import copied_words  # noqa: PLC0415 - as above, and imported there already
+
+    return copied_words(memory, mapping)
+
+
 def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
     """Read a segment of a dead producer, and map it, to note in it what is settled.
 
@@ -186,6 +241,23 @@ def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.m
     with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
         data = file.read()
         return data, map_shared(descriptor, len(data)) if data else None
+
+
+def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:
+    """Return a dead producer's segment, given what `read_and_map` returns.
+
+    Args:
+        mapping: the file.
+        data: what was read of it; not empty.
+        origin: what the segment goes back to.
+        name: the file's name.
+        copies: whether it is kept in memory, since a look or a store into the mapping could fail.
+    """
+    if not copies:
+        return Segment(mapping, origin, name)
+    memory = private_memory(len(data))
+    memory[:] = data
+    return Segment(memory, origin, name, _copied(memory, mapping))
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:

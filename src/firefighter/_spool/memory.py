@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
-__all__ = ['MemoryStore', 'fill_with_zeros']
+__all__ = ['MemoryStore', 'fill_with_zeros', 'private_memory']
 
 # Zeroing goes in pieces of 1 MiB: where it cannot be done outside the interpreter lock, a piece holds that for
 # about 0.1 ms.
@@ -25,7 +25,7 @@ class MemoryStore:
         Raises:
             OSError: the machine is out of memory.
         """
-        return Segment(_private_memory(size_bytes), self)
+        return Segment(private_memory(size_bytes), self)
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread pays for no page fault later."""
@@ -64,7 +64,8 @@ def fill_with_zeros(mapping: mmap.mmap, start: int, end: int) -> None:
         os.close(source)
 
 
-def _private_memory(size_bytes: int) -> mmap.mmap:
+def private_memory(size_bytes: int) -> mmap.mmap:
+    """Return new memory that no forked child shares, all zero."""
     if sys.platform == 'win32':
         return mmap.mmap(-1, size_bytes)
     # Shared, the default, would let a forked child write into its parent's queue.

@@ -18,10 +18,13 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from firefighter._event_ids import Dropped
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
+
+if TYPE_CHECKING:  # it imports ctypes, which is rarely needed
+    from firefighter._spool.copied import CopiedWords
 
 __all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Origin', 'Segment']
 
@@ -39,6 +42,7 @@ class Segment:
     Attributes:
         mapping: the memory, header page included, all zero behind it.
         words: the header page as 8-byte words.
+        copied: the same words, where what is committed through them is copied into a file; None where there is no such file.
         size_bytes: the size of the mapping.
         first_sequence: the number of events that the spool had committed before this segment's first one.
         claimed: whether delivery has begun to read it; then it is not dropped any more.
@@ -58,6 +62,7 @@ class Segment:
         '_holes',
         '_settled',
         'claimed',
+        'copied',
         'first_sequence',
         'head_events',
         'hole_start',
@@ -71,10 +76,13 @@ class Segment:
         'words',
     )
 
-    def __init__(self, mapping: mmap.mmap, origin: Origin, name: str = '') -> None:
+    def __init__(
+        self, mapping: mmap.mmap, origin: Origin, name: str = '', copied: CopiedWords | None = None
+    ) -> None:
         self.mapping = mapping
         self.origin = origin
         self.name = name
+        self.copied = copied
         self.words = memoryview(mapping)[:HEADER_BYTES].cast('Q')
         self.size_bytes = len(mapping)
         self._reset(0, HEADER_BYTES)
@@ -148,6 +156,8 @@ class Segment:
         self.hole_start = self._holes[0][0] if holes else -1
         self.words[HEAD] = head
         self.words[COMMITTED] = events * ONE_EVENT + tail
+        if self.copied is not None:
+            self.copied.resume(tail)
         for start, end in holes:
             self.settle(start, end, 0)
 
@@ -208,8 +218,12 @@ class Segment:
             self.words[HEAD] = end
             self.head_events += events
             del self._settled[0]
+        if self.copied is not None:
+            self.copied.copy(HEAD * 8, HEAD * 8 + 8)
 
     def _erase(self, start: int, end: int) -> None:
         # But for the newline: behind zeros alone, recovery could not tell that a line begins here.
         if start < end:
             self.mapping[start : end - 1] = bytes(end - 1 - start)
+            if self.copied is not None:
+                self.copied.copy(start, end - 1)

@@ -281,6 +281,7 @@ class Spool(AppendSide):
         if settled:
             self._retire(settled)
         self._discard_settled_adopted()
+        self._leave_failed(segments[-1])
         self._sweep()
         newest = segments[-1]
         # A header without room is no segment in use: the handler has just begun, or is closed.
@@ -357,6 +358,11 @@ class Spool(AppendSide):
         newest = self._segments[-1]
         used_up = HEADER_BYTES < newest.tail == newest.head
         if used_up and not self._stock.has_room(self._segments):
+            self._live = live_of((*self._segments, full_segment(self.appended)))
+
+    @locked
+    def _seal_failed(self, newest: Segment) -> None:
+        if self._stock.has_spare and self._segments[-1] is newest:
             self._live = live_of((*self._segments, full_segment(self.appended)))
 
     @locked
@@ -441,6 +447,15 @@ class Spool(AppendSide):
             finally:
                 self._keep(kept)
         self._room.notify()
+
+    def _leave_failed(self, newest: Segment) -> None:
+        """Go on in another segment, if one can be made, where the file of the newest one cannot be written any more.
+
+        Until then that one is as good as memory.
+        """
+        if newest.copied is not None and newest.copied.failed:
+            self._make_spare()
+            self._seal_failed(newest)
 
     def _make_spare(self) -> None:
         size_bytes = self._reserve_spare()

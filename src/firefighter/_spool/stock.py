@@ -69,6 +69,11 @@ class Stock:
         """The bound, in bytes."""
         return self._max_bytes
 
+    @property
+    def has_spare(self) -> bool:
+        """Whether the next segment is ready."""
+        return self._spare is not None
+
     def allocated_bytes(self, live: Iterable[Segment]) -> int:
         """Return the bytes of the spool's live segments and of the spare one, headers included."""
         spare_bytes = self._reserved_bytes + (self._spare.size_bytes if self._spare else 0)

@@ -172,7 +172,7 @@ def test_a_directory_that_cannot_be_removed_is_let_go_of_all_the_same(
 def test_an_interruption_while_it_is_opened_leaves_nothing_held(make_disk, spool, spool_dir, monkeypatch):
     """A directory that nobody has noted is let go of by itself."""
 
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(disk_module, 'FileStore', interrupt)

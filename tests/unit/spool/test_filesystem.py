@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from firefighter._spool.filesystem import device_of, file_system, unmappable
+from firefighter._spool.filesystem import device_of, file_system, store_may_fail, unmappable
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -24,6 +24,9 @@ MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 39 27 0:49 / /container rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/docker/overlay2/1/diff,workdir=/w
 40 27 0:50 /a /over rw - nfs server:/a rw
 41 40 0:51 /b /over rw - zfs b rw
+42 27 0:52 / /at-once rw,relatime - ext4 /dev/vde rw,nodelalloc
+43 27 0:53 / /journalled rw,relatime - ext4 /dev/vdf rw,nodelalloc,data=journal
+44 27 0:54 / /third rw,relatime - ext3 /dev/vdg rw,nodelalloc
 """
 
 DEVICES = {
@@ -41,6 +44,9 @@ DEVICES = {
     '/merged-on-btrfs/spool': '0:48',
     '/container/spool': '0:49',
     '/srv/hidden': '0:77',
+    '/at-once': '0:52',
+    '/journalled': '0:53',
+    '/third': '0:54',
 }
 
 
@@ -60,6 +66,9 @@ DEVICES = {
         ('/merged-on-btrfs/spool', 'btrfs'),
         ('/container/spool', 'overlay'),
         ('/srv/hidden', None),
+        ('/at-once', 'ext4 with nodelalloc'),
+        ('/journalled', 'ext4 with nodelalloc'),
+        ('/third', 'ext3'),
     ],
 )
 def test_the_mount_is_found_that_a_path_is_really_on(path, kind):
@@ -103,6 +112,20 @@ def test_only_file_systems_that_keep_their_promise_are_mapped(kind, usable, monk
         assert str(tmp_path) in reason
         assert (kind or 'cannot be told') in reason
         assert 'choose' in reason
+
+
+@pytest.mark.parametrize(
+    ('kind', 'may_fail'),
+    [(kind, False) for kind in ('tmpfs', 'ext4', 'apfs', 'hfs')]
+    + [(kind, True) for kind in ('xfs', 'overlay', 'ext3', 'ext2')]
+    + [(kind, True) for kind in ('ext4 with nodelalloc', 'ext4 with data=journal')],
+)
+def test_only_into_file_systems_that_take_every_store_is_stored(kind, may_fail, monkeypatch, tmp_path):
+    """Into the others the kernel copies, which is an error where a store would kill the program."""
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    monkeypatch.setattr('firefighter._spool.filesystem._linux_file_system', lambda path: kind)
+    assert unmappable(tmp_path) is None
+    assert store_may_fail(tmp_path / 'not' / 'there' / 'yet') is may_fail
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads the mounts of Linux')

@@ -1,0 +1,120 @@
+"""What becomes of a program, and of what it logs, when its disk does one thing or another?
+
+The table in docs/delivery-guarantees.md, "What a disk can do": each of its cells is one of these.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from crash.harness import DOWN
+from disk.cuts import EXT4, XFS
+from disk.filesystems import FLUSH_EVERYTHING, FLUSH_NOTHING, Kind, SmallFileSystem
+from firefighter.local import LocalFirehoseProcess
+
+NODELALLOC, JOURNAL = Kind('ext4', 'nodelalloc'), Kind('ext4', 'data=journal')
+TMPFS = Kind('tmpfs')
+
+# Some pages before the fault, and more behind it; all of it fits into the first segment, of 256 KiB.
+EVENTS, SIZE = 100, 900
+
+
+@pytest.fixture
+def endpoint(tmp_path) -> Iterator[LocalFirehoseProcess]:
+    """Firehose, which is unavailable at first, so that everything waits on the disk."""
+    with LocalFirehoseProcess(tmp_path / 'delivered', streams=['bar'], buffer_seconds=900) as endpoint:
+        endpoint.inject(**DOWN)
+        yield endpoint
+
+
+def arrived(endpoint: LocalFirehoseProcess, tmp_path: Path) -> Counter[int]:
+    """Return how often each event is there."""
+    endpoint.flush()
+    paths = [path for path in (tmp_path / 'delivered').rglob('*') if path.is_file()]
+    return Counter(json.loads(line)['n'] for path in paths for line in path.read_bytes().splitlines())
+
+
+def segments(disk: SmallFileSystem) -> list[Path]:
+    return sorted((disk.path / 'spool').rglob('*.spool'))
+
+
+def cut(disk: SmallFileSystem) -> None:
+    disk.cut(FLUSH_NOTHING)
+
+
+def cut_behind_everything(disk: SmallFileSystem) -> None:
+    disk.cut(FLUSH_EVERYTHING)
+
+
+def copy_and_fill(disk: SmallFileSystem) -> None:
+    """A backup of the live spool that shares its blocks, and no room for others."""
+    subprocess.run(['cp', '-a', '--reflink=always', disk.path / 'spool', disk.path / 'copy'], check=True)
+    disk.fill()
+    disk.sync()
+
+
+def forbid(disk: SmallFileSystem) -> None:
+    disk.forbid_changes(*segments(disk))
+    disk.sync()
+
+
+def fill(disk: SmallFileSystem) -> None:
+    disk.fill()
+    disk.sync()
+
+
+def make_read_only(disk: SmallFileSystem) -> None:
+    disk.make_read_only()
+    disk.sync()
+
+
+Fault = Callable[[SmallFileSystem], None]
+FAULTS: list[tuple[Kind, Fault]] = [
+    *((kind, fault) for kind in (EXT4, XFS, NODELALLOC, JOURNAL) for fault in (cut, cut_behind_everything)),
+    (XFS, copy_and_fill),
+    *((kind, forbid) for kind in (XFS, NODELALLOC, JOURNAL)),
+    *((kind, fill) for kind in (EXT4, XFS, TMPFS)),
+    *((kind, make_read_only) for kind in (EXT4, NODELALLOC)),
+]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'fault'), FAULTS, ids=lambda part: part.__name__ if callable(part) else str(part)
+)
+def test_the_program_lives_and_every_event_arrives_once(
+    kind, fault, make_file_system, start_program, endpoint, tmp_path
+):
+    """P11: those that are in the file, and those that come then, of which the file may take none."""
+    disk = make_file_system(kind, tools=('chattr',))
+    program = start_program(spool_dir=str(disk.path / 'spool'), endpoint_url=endpoint.url)
+    program.do(f'log {EVENTS} {SIZE}')
+    assert program.do('stats')['backing'] == 'disk'
+    disk.sync()
+    fault(disk)
+    program.do(f'log {EVENTS} {SIZE}')
+    endpoint.clear_faults()
+    assert program.do('flush'), program.complaints
+    stats = program.do('stats')
+    assert program.end() == 0, program.complaints
+    if fault is forbid:
+        disk.allow_changes(*segments(disk))
+    assert (stats['accepted'], stats['dropped']) == (2 * EVENTS, {})
+    assert arrived(endpoint, tmp_path) == Counter(range(2 * EVENTS))
+
+
+def test_of_ext4_a_file_that_must_not_change_kills_the_program(make_file_system, start_program, endpoint):
+    """The one that is left, and told of in the docs: a store is no system call there, and root has to do it on purpose."""
+    disk = make_file_system(EXT4, tools=('chattr',))
+    program = start_program(spool_dir=str(disk.path / 'spool'), endpoint_url=endpoint.url)
+    program.do(f'log {EVENTS} {SIZE}')
+    forbid(disk)
+    with pytest.raises(AssertionError, match=f'ended with {-signal.SIGBUS}'):
+        program.do(f'log {EVENTS} {SIZE}')
+    disk.allow_changes(*segments(disk))
