@@ -151,8 +151,7 @@ class Disk:
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
             self._looked_at = now
-            with not_forking():  # as above
-                self._adoption.look(spool.adopt)
+            self._adoption.look(spool.adopt)
             self._bound.look()
             while self._bound.excess_bytes:
                 if not spool.drop_oldest_adopted():

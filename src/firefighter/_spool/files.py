@@ -28,6 +28,7 @@ from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.mapping import map_shared
 from firefighter._spool.memory import MemoryStore, fill_with_zeros
 from firefighter._spool.producer import ProducerDirectory
+from firefighter._spool.reading import SegmentFile, read_segment
 from firefighter._spool.segment import Segment
 from firefighter._spool.unusable import SpoolUnusable, explained
 
@@ -172,7 +173,7 @@ class FileStore:
             os.close(descriptor)
 
 
-def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
     """Read a segment of a dead producer, and map it, to note in it what is settled.
 
     Returns:
@@ -180,12 +181,14 @@ def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.m
 
     Raises:
         SpoolUnusable: it is not a file of ours.
-        OSError: it cannot be read or mapped.
+        NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
-    with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
-        data = file.read()
-        return data, map_shared(descriptor, len(data)) if data else None
+    try:
+        file = read_segment(descriptor)
+        return file, map_shared(descriptor, len(file.data)) if file.data else None
+    finally:
+        os.close(descriptor)
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:

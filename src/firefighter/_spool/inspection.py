@@ -154,7 +154,8 @@ class Producer:
             refused = recover(data, None, same_boot=False)
             return InspectedSegment(path.name, data, None, refused, refusal=error.reason)
         same_boot = self.alive or (header.boot_id is not None and header.boot_id == self.boot_id)
-        return InspectedSegment(path.name, data, header, recover(data, header, same_boot=same_boot))
+        found = recover(data, header, same_boot=same_boot, alive=self.alive)
+        return InspectedSegment(path.name, data, header, found)
 
 
 def find(directory: Path, boot_id: bytes | None, trouble: Trouble) -> list[Producer]:

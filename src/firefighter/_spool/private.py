@@ -113,11 +113,11 @@ class PrivateDirectory:
         with explained(self.path / name), os.fdopen(fd, 'wb') as file:
             file.write(data)
 
-    def read(self, name: str) -> bytes:
-        """Return what is in a file."""
+    def read(self, name: str, most_bytes: int) -> bytes:
+        """Return what is in a file, or the beginning of that."""
         fd = self.file(name, os.O_RDONLY)
         with explained(self.path / name), os.fdopen(fd, 'rb') as file:
-            return file.read()
+            return file.read(most_bytes)
 
     def rename(self, old: str, new: str) -> None:
         """Give what is called `old` the name `new`, in place of what is called so."""

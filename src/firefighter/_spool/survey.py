@@ -12,12 +12,18 @@ from typing import Any, NamedTuple
 
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import DESTINATION, destination_folder
+from firefighter._spool.header import NewerVersion, NotASegment
+from firefighter._spool.header import read as read_header
+from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.locks import is_locked
 from firefighter._spool.private import PrivateDirectory, open_shared, our_uid
 from firefighter._spool.producer import ABOUT, ALIVE, id_of
 from firefighter._spool.unusable import SpoolUnusable, explained
 
 __all__ = ['Producer', 'producers', 'used_bytes']
+
+# Of what we write ourselves for people to read, at most: `producer.json` has the name of a program in it.
+MOST_BYTES = 64 * 1024
 
 
 class Producer(NamedTuple):
@@ -87,16 +93,35 @@ def _producers(folder: PrivateDirectory) -> Iterator[Producer]:
 
 
 def _destination(folder: PrivateDirectory) -> Destination | None:
+    with suppress(SpoolUnusable, ValueError, RecursionError):
+        return Destination.from_json(folder.read(DESTINATION, MOST_BYTES))
+    # A power cut may have emptied it. The header of each segment says the same.
+    for name in sorted(folder.names()):
+        if id_of(name) is None:
+            continue
+        with suppress(SpoolUnusable), folder.directory(name) as directory:
+            for file in sorted(directory.names()):
+                with suppress(SpoolUnusable, OSError, ValueError, NotASegment, NewerVersion):
+                    destination = _destination_in(directory, file)
+                    if destination.folder_name == folder.path.name:
+                        return destination
+    return None
+
+
+def _destination_in(directory: PrivateDirectory, file: str) -> Destination:
+    """Return where the events of a segment go."""
+    descriptor = directory.file(file, os.O_RDONLY)
     try:
-        return Destination.from_json(folder.read(DESTINATION))
-    except (SpoolUnusable, ValueError):
-        return None
+        page = os.pread(descriptor, HEADER_BYTES, 0)
+    finally:
+        os.close(descriptor)
+    return Destination.from_parts(read_header(page).destination)
 
 
 def _about(directory: PrivateDirectory) -> dict[str, Any]:
     try:
-        about = json.loads(directory.read(ABOUT))
-    except (SpoolUnusable, ValueError):
+        about = json.loads(directory.read(ABOUT, MOST_BYTES))
+    except (SpoolUnusable, ValueError, RecursionError):
         return {}
     return about if isinstance(about, dict) else {}
 

@@ -209,10 +209,13 @@ def test_a_directory_with_events_is_not_removed(make_producer):
     assert len(producer.listing()) == 4
 
 
-def test_a_directory_without_events_is_removed_with_what_was_begun(make_producer):
-    """A segment that was being made has no event that a logging call has returned for."""
+def test_a_directory_with_a_segment_that_has_no_name_is_not_removed(make_producer):
+    """Where a full disk refused it its name, there are events in it."""
     producer = make_producer()
     os.close(producer.open_file('.tmp-1', os.O_WRONLY | os.O_CREAT))
+    assert not producer.remove()
+    assert producer.held()
+    producer.unlink('.tmp-1')
     assert producer.remove()
     assert not producer.path.exists()
     assert not producer.held()
