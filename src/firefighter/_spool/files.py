@@ -4,8 +4,8 @@ The kernel owns the pages of a mapped file. An event is safe from any end of the
 system call; and the reader of a dead producer finds the words of its header as they were last stored.
 
 A segment is made complete under another name (`.tmp-<random>`): allocated, so that a full disk is an error here
-and never a SIGBUS later, its pages touched. When it becomes the one that is written to, its header is written, the
-magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
+and never a SIGBUS later; of a spare one the header is synced, and its pages are touched. When it becomes the one that is
+written to, its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
 again: stale lines would be valid JSON.
 """
 
@@ -84,7 +84,19 @@ class FileStore:
             raise OSError(error.errno or errno.EIO, str(error)) from error
 
     def prepare(self, segment: Segment) -> None:
-        """Touch every page now, so that the application's thread waits for no page fault and no disk later."""
+        """Touch every page now, so that the application's thread waits for no page fault and no disk later.
+
+        The header goes to the disk first, while it is the only page that is written: after a power loss it is there, whatever
+        else is. Only the number of the first event is not known yet; the file's name will have it.
+        """
+        if segment.name:
+            write(segment.words, self._header(segment, 0))
+            with suppress(SpoolUnusable, OSError):  # without a header, too, what is whole will be found
+                descriptor = self.directory.open_file(segment.name, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
         fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
@@ -92,16 +104,8 @@ class FileStore:
         if not segment.name:
             self._memory.begin(segment, first_sequence)
             return
-        header = Header(
-            stream=self._destination.stream,
-            destination=asdict(self._destination),
-            producer_id=self.directory.id,
-            first_sequence=first_sequence,
-            size_bytes=segment.size_bytes,
-            boot_id=self._boot_id,
-        )
         segment.start_over(first_sequence)
-        write(segment.words, header)
+        write(segment.words, self._header(segment, first_sequence))
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
         self._files[name] = segment.size_bytes
         try:
@@ -154,6 +158,16 @@ class FileStore:
             with suppress(SpoolUnusable):  # it never came to be, or is gone already
                 self.directory.unlink(name)
             self._bound.give_back(self._files.pop(name))
+
+    def _header(self, segment: Segment, first_sequence: int) -> Header:
+        return Header(
+            stream=self._destination.stream,
+            destination=asdict(self._destination),
+            producer_id=self.directory.id,
+            first_sequence=first_sequence,
+            size_bytes=segment.size_bytes,
+            boot_id=self._boot_id,
+        )
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):

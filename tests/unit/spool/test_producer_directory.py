@@ -67,6 +67,20 @@ def test_people_can_read_who_a_producer_is_and_where_it_delivers(make_producer, 
     assert Destination.from_json(destination) == Destination('bar')
 
 
+def test_the_destination_is_on_the_disk_before_it_is_said_and_said_once(make_producer, monkeypatch):
+    """A power cut would leave an empty file. The next ones find it there, and wait for no disk."""
+    synced = []
+    monkeypatch.setattr(os, 'fsync', lambda fd: synced.append(os.fstat(fd).st_ino))
+    path = make_producer().path.parent / 'destination.json'
+    assert synced == [path.stat().st_ino]
+    make_producer()
+    assert len(synced) == 1
+    path.write_bytes(b'')
+    make_producer()
+    assert synced[1:] == [path.stat().st_ino]
+    assert Destination.from_json(path.read_bytes()) == Destination('bar')
+
+
 def test_a_program_that_embeds_python_may_have_no_arguments(make_producer, monkeypatch):
     """`sys.argv` is missing or empty there."""
     monkeypatch.setattr(sys, 'argv', [])
