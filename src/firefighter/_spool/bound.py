@@ -4,8 +4,8 @@ It is kept by whoever grows: before a file is made, what is there is counted. Se
 each make one more, so there may be more than the bound by one segment for each process, and no more.
 
 Counting must be cheap, since the appending thread may have to wait for it when it rolls over. A directory whose time of change is
-the same has the same files in it, so of most producers nothing but that time is asked (`benchmarks.bound` has the figures). A full
-count is delivery's, at each look for dead producers.
+the same has the same files in it, so of most producers nothing but that time is asked. Now and then delivery counts all, since a file
+may have got its size long after its name.
 
 What is too much is given up once: one process at a time counts and drops what it has adopted, with the folder of the destination
 locked meanwhile.
@@ -31,6 +31,8 @@ __all__ = ['DirectoryBound']
 # So long nothing is counted again for a file that there was no room for: every event asks for one then.
 _REFUSAL_SECONDS = 0.1
 
+_COUNT_ALL_SECONDS = 30.0
+
 
 class DirectoryBound:
     """Says whether there is room for another segment.
@@ -50,6 +52,7 @@ class DirectoryBound:
         self._max_bytes = max_bytes
         self._reserved_bytes = reserved_bytes
         self._census = Census(spool_dir, destination)
+        self._count_all_at = -inf
         # What was refused last, and until when it stays so.
         self._refused_bytes: float = inf
         self._refused_until = -inf
@@ -87,7 +90,10 @@ class DirectoryBound:
         Returns:
             False: another process is just doing it. What is too much then is not known.
         """
-        self._census.forget()
+        now = monotonic()
+        if now >= self._count_all_at:
+            self._count_all_at = now + _COUNT_ALL_SECONDS
+            self._census.forget()
         with suppress(SpoolUnusable):
             return self._excess_bytes() <= 0 or self._drop(drop_oldest)
         return True
