@@ -127,7 +127,7 @@ class Adoption:
         while taken < AT_ONCE:
             found = self._lock_dead(AT_ONCE - taken, tried)
             tried |= found
-            before = self._unfinished.copy()
+            before = set(self._unfinished)
             try:
                 taken += sum([self._take_over(directory, adopt) for directory in self._locked])
             finally:
@@ -136,10 +136,8 @@ class Adoption:
                     if directory not in kept:
                         directory.release()
                 self._locked = []
-            if found <= set(
-                before
-            ):  # from here on there are only those of which nothing could be taken before
-                break
+            if before.issuperset(found):
+                break  # from here on there are only those of which nothing could be taken before
         # There may be more than are taken at once.
         self.expects_more = taken >= AT_ONCE
 
@@ -238,11 +236,11 @@ class Adoption:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
         (data, header, refusal), mapping = read_and_map(adopted.directory, name)
+        if header is None and not _NAMES.fullmatch(name):
+            raise SpoolUnusable(f'no segment: {refusal}')
         if mapping is None:
             adopted.directory.unlink(name)
             return None
-        if header is None and not _NAMES.fullmatch(name):
-            raise SpoolUnusable(f'no segment: {refusal}')
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
         recovery = recover(data, header, same_boot=same_boot)
         if recovery.torn:
