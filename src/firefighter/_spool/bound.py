@@ -1,7 +1,9 @@
 """The bound for all producers of one user and destination in a spool directory.
 
-It is kept by whoever grows: before a file is made, what is there is counted. Several processes that count at the same moment may
-each make one more, so there may be more than the bound by one segment for each process, and no more.
+It is kept by whoever grows: before a file is made, what is there is counted. Not where the file takes the place of one of its own
+that was removed: who gives up a segment to make another one must not have its place taken by others, and give up the next one.
+Nor for a little (4 MiB at most, a sixteenth of the bound): most producers never need more. Several that count at the same moment may
+each make a file. So there may be more than the bound by one segment of the largest size for each process, and no more.
 
 Counting must be cheap, since the appending thread may have to wait for it when it rolls over. A directory whose time of change is
 the same has the same files in it, so of most producers nothing but that time is asked. Now and then delivery counts all, since a file
@@ -23,6 +25,7 @@ from firefighter._process import not_forking
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import destination_folder
 from firefighter._spool.locks import lock_directory
+from firefighter._spool.stock import LARGEST_SEGMENT_BYTES
 from firefighter._spool.survey import Census
 from firefighter._spool.unusable import SpoolUnusable
 
@@ -56,14 +59,13 @@ class DirectoryBound:
         # What was refused last, and until when it stays so.
         self._refused_bytes: float = inf
         self._refused_until = -inf
-        # What may be taken without counting: the place of the file that was removed last, and at first one segment, whatever its
-        # size. Who gives up a segment to make another one must not have its place taken by others, and give up the next one.
-        self._own_bytes = max_bytes
+        self._uncounted_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 16)
+        self._own_bytes = self._uncounted_bytes
 
     def grant(self, size_bytes: int) -> bool:
         """Return whether a file of so many bytes may be made."""
         if size_bytes <= self._own_bytes:
-            self._own_bytes = 0
+            self._own_bytes -= size_bytes
             return True
         now = monotonic()
         if now < self._refused_until and size_bytes >= self._refused_bytes:
@@ -78,7 +80,7 @@ class DirectoryBound:
 
     def give_back(self, size_bytes: int) -> None:
         """Take note that a file of so many bytes is gone."""
-        self._own_bytes = max(self._own_bytes, size_bytes)
+        self._own_bytes = max(size_bytes, min(self._own_bytes + size_bytes, self._uncounted_bytes))
         self._refused_until = -inf
 
     def enforce(self, drop_oldest: Callable[[], int]) -> bool:
