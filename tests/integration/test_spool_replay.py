@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from firefighter._spool.destination import Destination
+from firefighter._spool.directory import create
 from firefighter.local import LocalFirehose
 
 PROGRAM = """
@@ -125,3 +128,19 @@ def test_an_option_that_would_say_nothing_is_refused(tmp_path):
     refused = replay(tmp_path / 'spool', '--max-aggregated-events', '500')
     assert refused.returncode == 2
     assert 'says nothing without --aggregate or --compression' in refused.stderr
+
+
+def test_neither_strays_nor_an_emptied_file_keep_events_from_delivery(tmp_path, endpoint):
+    """Directories in which somebody has put a note, and a `destination.json` that a power cut has emptied."""
+    die(tmp_path / 'spool', 'http://127.0.0.1:9')
+    (said,) = (tmp_path / 'spool').glob('*/*/destination.json')
+    for _ in range(16):
+        stray = create(tmp_path / 'spool', Destination.from_json(said.read_bytes()))
+        (stray.path / 'note').touch()
+        os.utime(stray.path / 'producer.json', (0, 0))
+        stray.release()
+    said.write_bytes(b'')
+    done = replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, '--yes')
+    assert 'bar: 1,000 events delivered' in done.stdout
+    assert numbers(endpoint) == list(range(1000))
+    assert len(list((tmp_path / 'spool').glob('*/*/*/note'))) == 16

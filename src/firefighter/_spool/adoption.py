@@ -1,13 +1,23 @@
-"""Taking over what dead producers have left, by a process that delivers to the same destination."""
+"""Taking over what dead producers have left, by a process that delivers to the same destination.
+
+A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it
+would keep what is left from everybody else after our death. Reading what they have left takes longer, and holds off nothing.
+
+**One bad file costs itself.** What cannot be read, or is no segment, stays for people and for a later look, and is said. The
+rest of its producer's is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
+comes last at the next one.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-from firefighter._spool import header as headers
+from firefighter._process import not_forking
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
 from firefighter._spool.files import (
@@ -18,7 +28,8 @@ from firefighter._spool.files import (
     trouble_with_copies,
 )
 from firefighter._spool.filesystem import store_may_fail
-from firefighter._spool.layout import HEADER_BYTES
+from firefighter._spool.header import NewerVersion
+from firefighter._spool.mapping import prepare_to_map
 from firefighter._spool.orphans import AT_ONCE, adopt_dead, regain
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.quarantine import Quarantine
@@ -30,6 +41,16 @@ __all__ = ['Adoption']
 
 # Of dead producers whose segments are kept in memory, since their files may fail: with so much of them nothing more is taken.
 _MOST_COPIED_BYTES = 64 * 1024 * 1024
+
+# The names that segments have: with another one, and without a header, it is no file of ours.
+_NAMES = re.compile(r'[0-9a-f]{16}\.spool|\.tmp-[0-9a-f]{16}')
+
+
+class _Found(NamedTuple):
+    """A segment, and the name by which those of its producer are in order."""
+
+    name: str
+    segment: Segment
 
 
 class _Adopted:
@@ -89,6 +110,12 @@ class Adoption:
         self._newer: set[bytes] = set()
         self._left_alone: set[bytes] = set()
         self._adopted: list[_Adopted] = []
+        # Locked, and not looked into yet.
+        self._locked: list[ProducerDirectory] = []
+        # Whether what is in their files is kept in memory, since a look or a store into a mapping could fail.
+        self._copies = False
+        # Producers of which nothing could be taken, those that were tried last at the end.
+        self._unfinished: list[bytes] = []
         self._boot_id = boot_id()
         self.trouble: str | None = None
         self.expects_more = False
@@ -110,25 +137,44 @@ class Adoption:
     def look(self, adopt: Callable[[Segment], None]) -> None:
         """Take over the dead producers that are there, and give each of their segments to `adopt`."""
         self.trouble = None
-        try:
-            found = adopt_dead(self._spool_dir, self._destination, leave=self._newer | self._left_alone)
-        except SpoolUnusable as error:
-            self.trouble = error.reason
-            return
-        # There may be more than are taken at once.
-        self.expects_more = len(found) >= AT_ONCE
-        # What the call needs is imported here, where forks are held off.
-        copies = bool(found) and store_may_fail(self._spool_dir) and trouble_with_copies() is None
-        for directory in found:
-            if sum(adopted.copied_bytes for adopted in self._adopted) >= _MOST_COPIED_BYTES:
-                self.expects_more = True
-                directory.release()
-                continue
+        tried: set[bytes] = set()
+        taken, full = 0, False
+        while taken < AT_ONCE:
+            found = self._lock_dead(AT_ONCE - taken, tried)
+            tried |= found
+            before = set(self._unfinished)
             try:
-                self._take_over(directory, adopt, copies=copies)
+                for directory in self._locked:
+                    full = sum([adopted.copied_bytes for adopted in self._adopted]) >= _MOST_COPIED_BYTES
+                    if full:
+                        break
+                    taken += self._take_over(directory, adopt)
+            finally:
+                kept = [adopted.directory for adopted in self._adopted]
+                for directory in self._locked:
+                    if directory not in kept:
+                        directory.release()
+                self._locked = []
+            if full or before.issuperset(found):
+                break  # from here on there are only those of which nothing could be taken before
+        # There may be more than are taken at once.
+        self.expects_more = full or taken >= AT_ONCE
+
+    def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
+        """Lock some of the dead producers; return their ids."""
+        leave = self._newer | self._left_alone | tried
+        with not_forking():
+            prepare_to_map()
+            try:
+                self._locked = adopt_dead(
+                    self._spool_dir, self._destination, limit=limit, leave=leave, last=self._unfinished
+                )
             except SpoolUnusable as error:
                 self.trouble = error.reason
-                directory.release()
+            # What the call needs is imported here, where forks are held off.
+            may_fail = bool(self._locked) and store_may_fail(self._spool_dir)
+            self._copies = may_fail and trouble_with_copies() is None
+        return {directory.id for directory in self._locked}
 
     def regain(self) -> None:
         """Take the locks again whose descriptors something has closed."""
@@ -159,83 +205,86 @@ class Adoption:
 
     def abandon(self) -> None:
         """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
-        for adopted in self._adopted:
-            adopted.directory.abandon()
+        for directory in [*self._locked, *(adopted.directory for adopted in self._adopted)]:
+            directory.abandon()
+        self._locked = []
         self._adopted = []
 
-    def _take_over(
-        self, directory: ProducerDirectory, adopt: Callable[[Segment], None], *, copies: bool
-    ) -> None:
+    def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> bool:
+        """Hand over what a producer has left, or let go of it; return whether there was anything."""
         adopted = _Adopted(directory, self._gone)
-        segments = []
         try:
-            for name in sorted(directory.listing()):
-                if name.endswith(SEGMENT_SUFFIX):
-                    segments += self._segments(adopted, name, copies=copies)
-                elif name.startswith(TEMPORARY_PREFIX):
-                    # The next segment, which it had ready: as large as a full one, and empty.
-                    with suppress(SpoolUnusable):
-                        directory.unlink(name)
-        except headers.NewerVersion:
+            found = [
+                segment
+                for name in sorted(directory.listing())
+                if name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
+                for segment in self._segments(adopted, name)
+            ]
+        except NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
             self._newer.add(directory.id)
             self.trouble = (
                 f'{directory.path} was written by a newer firefighter; it is left for one to deliver'
             )
             directory.release()
-            return
-        adopted.left = {segment.name for segment in segments}
-        adopted.copied_bytes = sum(segment.size_bytes for segment in segments if segment.copied is not None)
-        if not segments:
-            directory.remove_or_release()
-            return
+            return False
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            found = []
+        if directory.id in self._unfinished:
+            self._unfinished.remove(directory.id)
+        if not found:
+            if not directory.remove_or_release():
+                self._unfinished.append(directory.id)
+                self.trouble = self.trouble or f'{directory.path} is left: what is in it is no segment'
+            return False
+        adopted.left = {segment.name for _, segment in found}
+        adopted.copied_bytes = sum(
+            segment.size_bytes for _, segment in found if segment.copied is not None
+        )
         self._adopted = [other for other in self._adopted if other.left] + [adopted]
-        for segment in segments:
+        for _, segment in sorted(found, key=lambda each: each.name):
             adopt(segment)
+        return True
 
-    def _segments(self, adopted: _Adopted, name: str, *, copies: bool) -> list[Segment]:
+    def _segments(self, adopted: _Adopted, name: str) -> list[_Found]:
         """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
         try:
-            segment = self._segment(adopted, name, copies=copies)
-        except (SpoolUnusable, OSError) as error:
+            segment = self._segment(adopted, name)
+        except (SpoolUnusable, OSError, MemoryError) as error:
             # The others must not wait for it. It stays, for people and for the next look.
-            self.trouble = f'{adopted.directory.path / name}: {error}'
+            self.trouble = f'{adopted.directory.path / name}: {str(error) or "not enough memory"}'
             return []
         return [segment] if segment else []
 
-    def _segment(self, adopted: _Adopted, name: str, *, copies: bool) -> Segment | None:
+    def _segment(self, adopted: _Adopted, name: str) -> _Found | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
-        data, mapping = read_and_map(adopted.directory, name)
+        (data, header, refusal), mapping = read_and_map(adopted.directory, name)
+        if header is None and not _NAMES.fullmatch(name):
+            raise SpoolUnusable(f'no segment: {refusal}')
         if mapping is None:
             adopted.directory.unlink(name)
             return None
-        header, reason = _header(data)
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
         recovery = recover(data, header, same_boot=same_boot)
-        for torn in recovery.torn:
-            self._put_aside(
-                f'{adopted.directory.id.hex()}/{name}', torn.start, data[torn.start : torn.end], reason
-            )
+        if recovery.torn:
+            torn = [(start, data[start:end]) for start, end in recovery.torn]
+            self._put_aside(f'{adopted.directory.id.hex()}/{name}', torn, refusal or 'torn')
         if not recovery.good:
             adopted.directory.unlink(name)
             return None
-        segment = adopted_segment(mapping, data, adopted, name, copies=copies)
+        segment = adopted_segment(mapping, data, adopted, name, copies=self._copies)
         _resume(segment, recovery)
-        return segment
+        # One that could not get its name has it in its header.
+        unnamed = header is not None and name.startswith(TEMPORARY_PREFIX)
+        return _Found(f'{header.first_sequence:016x}' if header and unnamed else name, segment)
 
-    def _put_aside(self, segment: str, offset: int, data: bytes, reason: str) -> None:
+    def _put_aside(self, segment: str, torn: list[tuple[int, bytes]], reason: str) -> None:
         try:
-            self._quarantine.put(segment, offset, data, reason)
+            self._quarantine.put(segment, torn, reason)
         except (OSError, SpoolUnusable) as error:  # they are counted; what is good must not wait for them
             self.trouble = f'torn bytes could not be put into quarantine: {error}'
-
-
-def _header(data: bytes) -> tuple[headers.Header | None, str]:
-    try:
-        return headers.read(data[:HEADER_BYTES]), 'torn'
-    except headers.NotASegment as error:
-        return None, error.reason
 
 
 def _resume(segment: Segment, recovery: Recovery) -> None:

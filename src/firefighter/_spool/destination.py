@@ -8,6 +8,7 @@ changes neither the names that exist nor what an older version reads.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from urllib.parse import quote
 
@@ -65,9 +66,19 @@ class Destination:
             ValueError: it is something else, or has fields that only a newer version knows.
         """
         values = json.loads(data.decode('utf-8', 'surrogatepass'))
-        names = {field.name for field in fields(cls)}
-        if not isinstance(values, dict) or 'stream' not in values or not values.keys() <= names:
-            raise ValueError(f'not a destination of this version: {data!r}')
-        if not all(isinstance(value, str) for value in values.values()):
+        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
             raise ValueError(f'a destination consists of strings: {data!r}')
-        return cls(**values)
+        return cls.from_parts(values)
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, str | None]) -> Destination:
+        """Make one of what a segment's header says, where a part that is not known is None.
+
+        Raises:
+            ValueError: there is no stream, or there are parts that only a newer version knows.
+        """
+        known = {name: part for name, part in parts.items() if part is not None}
+        names = {field.name for field in fields(cls)}
+        if 'stream' not in known or not known.keys() <= names:
+            raise ValueError(f'not a destination of this version: {parts!r}')
+        return cls(**known)

@@ -95,10 +95,7 @@ def _fill(
         return None
     try:
         directory.write(ABOUT, _about())
-        # Always, which also mends it.
-        directory.write(DESTINATION, destination.to_json() + b'\n')
-        with explained(folder.path / DESTINATION):
-            os.rename(DESTINATION, DESTINATION, src_dir_fd=directory.fd, dst_dir_fd=folder.fd)
+        _say(folder, directory, destination.to_json() + b'\n')
         folder.rename(directory.path.name, producer_id.hex())
     except BaseException:
         for lock in locks:
@@ -107,6 +104,16 @@ def _fill(
     return ProducerDirectory(
         producer_id, PrivateDirectory(directory.descriptor, folder.path / producer_id.hex()), *locks
     )
+
+
+def _say(folder: PrivateDirectory, directory: PrivateDirectory, destination: bytes) -> None:
+    """Say in the folder of a destination which one it is, unless it is said already."""
+    with suppress(SpoolUnusable):
+        if folder.read(DESTINATION, len(destination) + 1) == destination:
+            return
+    directory.write(DESTINATION, destination, synced=True)
+    with explained(folder.path / DESTINATION):
+        os.rename(DESTINATION, DESTINATION, src_dir_fd=directory.fd, dst_dir_fd=folder.fd)
 
 
 def _about() -> bytes:

@@ -151,12 +151,11 @@ class Disk:
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
             self._looked_at = now
-            with not_forking():  # as above
-                self._adoption.look(spool.adopt)
-            self._bound.look()
-            while self._bound.excess_bytes:
-                if not spool.drop_oldest_adopted():
-                    break
+            self._adoption.look(spool.adopt)
+            if not self._bound.enforce(spool.drop_oldest_adopted):
+                self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
+            if self.expects_more and not spool.has_adopted:
+                self.look_at_once()  # all of these were given up
         trouble = moved or self._adoption.trouble or (self._store.trouble if self._store else None)
         # Told once; the next one is news again.
         self._adoption.trouble = None

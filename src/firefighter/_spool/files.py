@@ -4,8 +4,8 @@ The kernel owns the pages of a mapped file. An event is safe from any end of the
 system call; and the reader of a dead producer finds the words of its header as they were last stored.
 
 A segment is made complete under another name (`.tmp-<random>`): allocated, so that a full disk is an error here
-and never a SIGBUS later, its pages touched. When it becomes the one that is written to, its header is written, the
-magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
+and never a SIGBUS later; of a spare one the header is synced, and its pages are touched. When it becomes the one that is
+written to, its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
 again: stale lines would be valid JSON.
 """
 
@@ -29,6 +29,7 @@ from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.mapping import map_shared
 from firefighter._spool.memory import MemoryStore, fill_with_zeros, private_memory
 from firefighter._spool.producer import ProducerDirectory
+from firefighter._spool.reading import SegmentFile, read_segment
 from firefighter._spool.segment import Origin, Segment
 from firefighter._spool.unusable import SpoolUnusable, explained
 
@@ -109,7 +110,21 @@ class FileStore:
             raise OSError(error.errno or errno.EIO, str(error)) from error
 
     def prepare(self, segment: Segment) -> None:
-        """Touch every page now, so that the application's thread waits for no page fault and no disk later."""
+        """Touch every page now, so that the application's thread waits for no page fault and no disk later.
+
+        The header goes to the disk first, while it is the only page that is written: after a power loss it is there, whatever
+        else is. Only the number of the first event is not known yet; the file's name will have it.
+        """
+        if segment.name:
+            write(segment.words, self._header(segment, 0))
+            if segment.copied is not None:
+                segment.copied.begin()
+            with suppress(SpoolUnusable, OSError):  # without a header, too, what is whole will be found
+                descriptor = self.directory.open_file(segment.name, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
         fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
         if segment.copied is not None:
             segment.copied.touch(0, segment.size_bytes)
@@ -119,16 +134,8 @@ class FileStore:
         if not segment.name:
             self._memory.begin(segment, first_sequence)
             return
-        header = Header(
-            stream=self._destination.stream,
-            destination=asdict(self._destination),
-            producer_id=self.directory.id,
-            first_sequence=first_sequence,
-            size_bytes=segment.size_bytes,
-            boot_id=self._boot_id,
-        )
         segment.start_over(first_sequence)
-        write(segment.words, header)
+        write(segment.words, self._header(segment, first_sequence))
         if segment.copied is not None:
             segment.copied.begin()
         name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
@@ -191,6 +198,16 @@ class FileStore:
                 self.directory.unlink(name)
             self._bound.give_back(self._files.pop(name))
 
+    def _header(self, segment: Segment, first_sequence: int) -> Header:
+        return Header(
+            stream=self._destination.stream,
+            destination=asdict(self._destination),
+            producer_id=self.directory.id,
+            first_sequence=first_sequence,
+            size_bytes=segment.size_bytes,
+            boot_id=self._boot_id,
+        )
+
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
             raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
@@ -227,7 +244,7 @@ def _copied(memory: mmap.mmap, mapping: mmap.mmap) -> CopiedWords:
     return copied_words(memory, mapping)
 
 
-def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
     """Read a segment of a dead producer, and map it, to note in it what is settled.
 
     Returns:
@@ -235,12 +252,14 @@ def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.m
 
     Raises:
         SpoolUnusable: it is not a file of ours.
-        OSError: it cannot be read or mapped.
+        NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
-    with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
-        data = file.read()
-        return data, map_shared(descriptor, len(data)) if data else None
+    try:
+        file = read_segment(descriptor)
+        return file, map_shared(descriptor, len(file.data)) if file.data else None
+    finally:
+        os.close(descriptor)
 
 
 def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:

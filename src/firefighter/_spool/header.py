@@ -15,7 +15,7 @@ Format: 4,096 bytes, as 512 aligned words of 8 bytes in the order of the machine
     byte 512 on   JSON: {"stream": "...", "destination": {...}}, UTF-8, padded with NUL
 
 Operation. The page is complete before the file has its name, and of all its words only 8 and 16 change afterwards; so they
-are not under the checksum. Whatever version, words 0 and 1 mean the same: what is newer than this reader is told by
+are not under the checksum. Of a spare segment it is synced before, with 0 in word 6: the file's name says that number, too. Whatever version, words 0 and 1 mean the same: what is newer than this reader is told by
 them, and left alone.
 
 Constraints. All stores go through one `memoryview.cast('Q')`, each of them one aligned store of 8 bytes:

@@ -214,7 +214,7 @@ class Producer:
         same_boot = header is not None and (
             self.alive or (header.boot_id is not None and header.boot_id == self.boot_id)
         )
-        found = recover(data, header, same_boot=same_boot)
+        found = recover(data, header, same_boot=same_boot, alive=self.alive)
         return InspectedSegment(name, data, header, found, refusal=refusal or None)
 
     def _destinations(self) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from firefighter._spool.descriptor import Descriptor
 from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.unusable import SpoolUnusable, explained
 
-__all__ = ['Lock', 'is_locked', 'take']
+__all__ = ['Lock', 'is_locked', 'lock_directory', 'take']
 
 # What a file system that has no locks says.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -89,6 +89,11 @@ def is_locked(directory: PrivateDirectory, name: str) -> bool:
     finally:
         # Not only closed: a child that was forked within this instant would keep it.
         probe.release()
+
+
+def lock_directory(directory: PrivateDirectory) -> bool:
+    """Lock a directory itself, without waiting, until its descriptor is closed; return whether nobody else has."""
+    return _lock(directory.fd, directory, '.')
 
 
 def _lock(fd: int, directory: PrivateDirectory, name: str, *, shared: bool = False) -> bool:

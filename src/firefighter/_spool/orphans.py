@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +32,7 @@ def adopt_dead(
     *,
     limit: int = AT_ONCE,
     leave: Collection[bytes] = (),
+    last: Sequence[bytes] = (),
 ) -> list[ProducerDirectory]:
     """Take over dead producers of a destination, with both locks; and remove what dead makers have not finished.
 
@@ -43,6 +44,7 @@ def adopt_dead(
         limit: how many at most.
         leave: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
             newer version.
+        last: ids of producers that come behind all others, in this order. The others come by their age.
 
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
@@ -50,7 +52,7 @@ def adopt_dead(
     adopted: list[ProducerDirectory] = []
     try:
         with destination_folder(spool_dir, destination) as folder:
-            for name in _oldest_first(folder):
+            for name in _in_turn(folder, last):
                 producer_id = id_of(name)
                 with suppress(SpoolUnusable):
                     if name.startswith(NEW):
@@ -63,14 +65,17 @@ def adopt_dead(
     return adopted
 
 
-def _oldest_first(folder: PrivateDirectory) -> list[str]:
-    def age(name: str) -> float:
-        try:
-            return os.stat(f'{name}/{ABOUT}', dir_fd=folder.fd, follow_symlinks=False).st_mtime
-        except OSError:
-            return 0.0
+def _in_turn(folder: PrivateDirectory, last: Sequence[bytes]) -> list[str]:
+    turns = {producer_id.hex(): turn for turn, producer_id in enumerate(last)}
 
-    return sorted(folder.names(), key=age)
+    def turn(name: str) -> tuple[int, float]:
+        try:
+            age = os.stat(f'{name}/{ABOUT}', dir_fd=folder.fd, follow_symlinks=False).st_mtime
+        except OSError:
+            age = 0.0
+        return turns.get(name, -1), age
+
+    return sorted(folder.names(), key=turn)
 
 
 def regain(spool_dir: Path, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:

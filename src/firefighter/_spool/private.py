@@ -107,17 +107,20 @@ class PrivateDirectory:
             finally:
                 os.close(fd)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Make a file with these bytes."""
+    def write(self, name: str, data: bytes, *, synced: bool = False) -> None:
+        """Make a file with these bytes; with `synced`, have them on the disk before it returns."""
         fd = self.file(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with explained(self.path / name), os.fdopen(fd, 'wb') as file:
             file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(fd)
 
-    def read(self, name: str) -> bytes:
-        """Return what is in a file."""
+    def read(self, name: str, most_bytes: int) -> bytes:
+        """Return what is in a file, or the beginning of that."""
         fd = self.file(name, os.O_RDONLY)
         with explained(self.path / name), os.fdopen(fd, 'rb') as file:
-            return file.read()
+            return file.read(most_bytes)
 
     def rename(self, old: str, new: str) -> None:
         """Give what is called `old` the name `new`, in place of what is called so."""

@@ -6,7 +6,7 @@ A producer is one process and one destination. Its id is random: every container
     reader         locked by whoever delivers its events
     producer.json  who it is, for people
     *.spool        its segments
-    .tmp-*         a segment that is being made
+    .tmp-*         a segment that is being made, or could not get its name
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ __all__ = ['ABOUT', 'ALIVE', 'ID_BYTES', 'ProducerDirectory', 'discard', 'id_of'
 ALIVE = 'alive'
 READER = 'reader'
 ABOUT = 'producer.json'
-TEMPORARY = '.tmp-'
 
 ID_BYTES = 16
 
@@ -96,26 +95,27 @@ class ProducerDirectory:
         return self._directory.in_place()
 
     def remove(self) -> bool:
-        """Remove the directory and release it, unless anything is in it that only its deliverer may remove.
+        """Remove the directory and release it, unless anything is in it but what every producer has.
 
         Returns:
             Whether it is gone. If not, it stays as it was, and held.
         """
-        left = set(self.listing()) - {ALIVE, READER, ABOUT}
-        if not all(name.startswith(TEMPORARY) for name in left):
+        # Nor with a segment that is being made: where it could not get its name, there are events in it.
+        if set(self.listing()) - {ALIVE, READER, ABOUT}:
             return False
         discard(self._directory)
         self.release()
         return True
 
-    def remove_or_release(self) -> None:
-        """Remove it as above; where that does not go, let go of it as it is."""
+    def remove_or_release(self) -> bool:
+        """Remove it as above; where that does not go, let go of it as it is. Return whether it is gone."""
         try:
             gone = self.remove()
         except SpoolUnusable:
             gone = False
         if not gone:
             self.release()
+        return gone
 
     def release(self) -> None:
         """Let go of it: from now on another process can adopt what is in it."""

@@ -11,7 +11,7 @@ bound; what comes when it is full leaves no entry. Nothing reads the file but pe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from firefighter._spool.bounded_file import MOST_BYTES, BoundedFile
 
@@ -37,28 +37,34 @@ class Quarantine:
         self.size_bytes = 0
         self.kept_bytes = 0
 
-    def put(self, segment: str, offset: int, data: bytes, reason: str) -> None:
-        """Count torn bytes, and append them as an entry, cut to the room that is left.
+    def put(self, segment: str, torn: Sequence[tuple[int, bytes]], reason: str) -> None:
+        """Count torn bytes, and append them as entries, cut to the room that is left.
 
         Args:
             segment: the name of the file that they were in.
-            offset: where in it.
-            data: the bytes.
+            torn: where in it, and the bytes.
             reason: why they are here, in words.
 
         Raises:
             OSError: the file cannot be opened or written. It is then as it was before; the bytes are counted.
         """
-        self.size_bytes += len(data)
-        kept = 0
+        self.size_bytes += sum(len(data) for _, data in torn)
+        kept_bytes = 0
 
-        def entry_for(room: int) -> bytes:
-            nonlocal kept
-            entry, kept = _entry(segment, offset, data, reason, room)
-            return entry
+        def entries_for(room: int) -> bytes:
+            nonlocal kept_bytes
+            entries = []
+            for offset, data in torn:
+                entry, kept = _entry(segment, offset, data, reason, room)
+                if not kept:
+                    break
+                entries.append(entry)
+                room -= len(entry)
+                kept_bytes += kept
+            return b''.join(entries)
 
-        self._file.append(entry_for)
-        self.kept_bytes += kept
+        self._file.append(entries_for)
+        self.kept_bytes += kept_bytes
 
 
 def _entry(segment: str, offset: int, data: bytes, reason: str, room: int) -> tuple[bytes, int]:

@@ -1,13 +1,17 @@
 r"""What of a dead producer's segment can be delivered: a decision, made from the bytes alone.
 
 **After a crash of the process** (the same boot) the kernel has kept every page, so head and tail are what the producer
-and its delivery stored last. Everything in `[head, tail)` is delivered; what lies before the head is settled and never
-read again; what lies beyond the tail was being copied when the process died, its logging call had not returned, and is
-nobody's event. The check is that `[head, tail)` has no NUL, ends with a newline and begins behind one.
+and its delivery stored last. Everything in `[head, tail)` is delivered, and what lies before the head is settled and never
+read again. Beyond the tail there is at most the one line that was being copied when the process died. Its logging call had
+not returned: it is delivered when it is whole, and else it is nobody's event. The check is that `[head, tail)` has no NUL,
+ends with a newline and begins behind one, and that beyond the tail there is no more than one line.
 
-**After another boot**, or when that check fails, or when the file has not the size that its header says, neither word
-is trusted. A disk writes pages in any order: of each there may be what was written last, what was written earlier (a
-prefix, then zeros), or zeros. So:
+That last part tells of a file system that died and was mounted again within one boot (a volume that was detached): its header
+page may be older than the pages behind it, and so its tail older than whole lines.
+
+**After another boot**, or when that check fails, or when the file has not the size that its header says or has no readable
+header, neither word is trusted. A disk writes pages in any order: of each there may be what was written last, what was written
+earlier (a prefix, then zeros), or zeros. So:
 
 * a line is good when it is whole and begins where lines begin: behind the header, or behind a newline that is there;
 * the first NUL ends what is good. After a stretch of zeros it is not known where in a line the bytes go on, so they are torn
@@ -19,6 +23,9 @@ prefix, then zeros), or zeros. So:
 A line of the spool never contains a NUL (`firefighter._escaping`), so zeros cannot hide in one. If pages are lost in the
 ways above, exactly those lines are good that are whole and behind the header or a surviving newline, and nothing else.
 Bytes overwritten with anything but zeros cannot be told from a line, and are delivered as one if they lie between newlines.
+
+A header that is torn, or never reached the disk, costs no line: the folder says where they go. Only where no line is whole
+either, nothing says that the file ever was a segment, and all of it is torn.
 
 Every step is a search or a comparison that C makes, over pieces of at most 64 KiB where it copies, so that the
 interpreter lock is never held for long.
@@ -82,35 +89,51 @@ class Recovery:
         return sum(stretch.end - stretch.start for stretch in self.torn)
 
 
-def recover(data: bytes | mmap.mmap, header: Header | None, *, same_boot: bool) -> Recovery:
+def recover(
+    data: bytes | mmap.mmap, header: Header | None, *, same_boot: bool, alive: bool = False
+) -> Recovery:
     """Decide what of a segment is delivered. Never raises, whatever the bytes are.
 
     Args:
         data: the file from its first byte, header page included. Read it (`os.pread`) rather than map it when it
             may not be in memory: a page fault waits for the disk with the interpreter lock held, and a broken disk
             answers it with SIGBUS.
-        header: what `firefighter._spool.header.read` made of it. None, when it refused: then all is torn.
+        header: what `firefighter._spool.header.read` made of it. None, when it refused.
         same_boot: whether the machine has not been booted since the segment was made; False when nobody knows.
+        alive: whether its producer may be writing to it: what is beyond the tail is not looked at then.
     """
-    if header is None:
-        return Recovery(exact=False, good=(), torn=tuple(_torn(data, 0, len(data))))
-    exact = _exact(data, header) if same_boot else None
+    exact = _exact(data, header, alive=alive) if header and same_boot else None
     if exact is None:
-        return _search(data)
+        found = _search(data)
+        if header or found.good:
+            return found
+        return Recovery(exact=False, good=(), torn=tuple(_torn(data, 0, len(data), MOST_TORN)))
     head, tail = exact
     good = (Good(head, tail, _lines(data, head, tail)),) if head < tail else ()
     return Recovery(exact=True, good=good, torn=())
 
 
-def _exact(data: bytes | mmap.mmap, header: Header) -> tuple[int, int] | None:
-    """Return head and tail, or None when something says that they are not what they should be."""
+def _exact(data: bytes | mmap.mmap, header: Header, *, alive: bool) -> tuple[int, int] | None:
+    """Return where what waits begins and ends, or None when something says that the words are not what they should be."""
     if len(data) != header.size_bytes:
         return None
     _, tail, head = read_marks(data[:HEADER_BYTES])
     in_order = HEADER_BYTES <= head <= tail <= len(data)
     if not in_order or not _begins_line(data, head) or not _begins_line(data, tail):
         return None
-    return (head, tail) if data.find(b'\0', head, tail) < 0 else None
+    if data.find(b'\0', head, tail) >= 0:
+        return None
+    end = tail if alive else _end_of_last(data, tail)
+    return None if end is None else (head, end)
+
+
+def _end_of_last(data: bytes | mmap.mmap, tail: int) -> int | None:
+    """Return the end of the line behind the tail, the tail where that is not whole; None when there is more than a line."""
+    end = min(_find(data, b'\n', tail, len(data)) + 1, len(data))
+    if _skip_zeros(data, end, len(data)) < len(data):
+        return None
+    whole = data.find(b'\0', tail, end) < 0 and _begins_line(data, end)
+    return end if whole else tail
 
 
 def _begins_line(data: bytes | mmap.mmap, offset: int) -> bool:
@@ -123,23 +146,21 @@ def _search(data: bytes | mmap.mmap) -> Recovery:
     torn: list[Torn] = []
     # Always the beginning of a line.
     position, end = HEADER_BYTES, len(data)
-    for _ in range(MOST_TORN):
-        if position == end:
-            break
+    while position < end and len(torn) < MOST_TORN and len(good) < MOST_TORN:
         zero = _find(data, b'\0', position, end)
         behind_lines = max(position, data.rfind(b'\n', position, zero) + 1)
         if position < behind_lines:
             good.append(Good(position, behind_lines, _lines(data, position, behind_lines)))
         position = min(_find(data, b'\n', zero, end) + 1, end)
-        torn.extend(_torn(data, behind_lines, position))
+        torn.extend(_torn(data, behind_lines, position, MOST_TORN - len(torn)))
     if position < end:
         torn.append(Torn(position, end))
     return Recovery(exact=False, good=tuple(good), torn=tuple(torn))
 
 
-def _torn(data: bytes | mmap.mmap, position: int, end: int) -> Iterator[Torn]:
-    """Yield what is not zero in `[position, end)`, as stretches."""
-    for _ in range(MOST_TORN):
+def _torn(data: bytes | mmap.mmap, position: int, end: int, most: int) -> Iterator[Torn]:
+    """Yield what is not zero in `[position, end)`, as stretches; from so many on what is left is one."""
+    for _ in range(most):
         position = _skip_zeros(data, position, end)
         if position == end:
             return
@@ -147,7 +168,8 @@ def _torn(data: bytes | mmap.mmap, position: int, end: int) -> Iterator[Torn]:
         if data[position:zero] != b'\n':
             yield Torn(position, zero)
         position = zero
-    yield Torn(position, end)
+    if position < end:
+        yield Torn(position, end)
 
 
 def _skip_zeros(data: bytes | mmap.mmap, position: int, end: int) -> int:

@@ -17,6 +17,7 @@ target before it writes, which a kill in between makes permanent.
 from __future__ import annotations
 
 import mmap
+from bisect import insort
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -158,8 +159,7 @@ class Segment:
         self.words[COMMITTED] = events * ONE_EVENT + tail
         if self.copied is not None:
             self.copied.resume(tail)
-        for start, end in holes:
-            self.settle(start, end, 0)
+        self._settled = [(start, end, 0) for start, end in holes]
 
     def unread(self) -> list[tuple[int, int]]:
         """Return where lines lie that delivery has not read: what is between the torn bytes."""
@@ -203,8 +203,7 @@ class Segment:
 
     def settle(self, start: int, end: int, events: int) -> None:
         """Take note that the events in `[start, end)` need no more work, and move the head as far as it goes."""
-        self._settled.append((start, end, events))
-        self._settled.sort()
+        insort(self._settled, (start, end, events))
         while self._settled:
             start, end, events = self._settled[0]
             if start < self.words[HEAD]:  # noted a second time, since an exception came between

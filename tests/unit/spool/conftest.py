@@ -16,6 +16,7 @@ from firefighter._spool.producer import ProducerDirectory
 
 if sys.platform == 'win32':
     collect_ignore = [
+        'test_bound.py',
         'test_disk.py',
         'test_locks.py',
         'test_producer_directory.py',

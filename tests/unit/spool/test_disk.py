@@ -11,6 +11,7 @@ import pytest
 from firefighter._spool import disk as disk_module
 from firefighter._spool.destination import Destination
 from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.header import read
 from firefighter._spool.orphans import adopt_dead
 from firefighter._spool.private import PrivateDirectory, open_shared
 from firefighter._spool.producer import take_both
@@ -311,3 +312,51 @@ def test_it_says_when_it_looks_next_and_looks_at_once_where_it_is_asked_to(make_
     disk.tidy(spool, 101.0)
     assert spool.has_adopted
     assert disk.next_look_at == 101.0 + LOOK_INTERVAL_SECONDS
+
+
+def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(make_disk, spool, monkeypatch):
+    """Once, by delivery, outside of every lock, while no other page has been written."""
+    disk = make_disk()
+    disk.open(spool)
+    synced = []
+
+    def note(fd):
+        data = os.pread(fd, 1 << 20, 0)
+        assert not spool.interrupted, 'the application waits for its lock'
+        synced.append((read(data), data[4096:].strip(b'\0')))
+
+    monkeypatch.setattr(os, 'fsync', note)
+    line = b'x' * 1023 + b'\n'
+    while not synced:
+        spool.append(line)
+        spool.tidy()
+    (header, rest), *others = synced
+    assert (header.destination['stream'], header.producer_id) == ('bar', disk._store.directory.id)
+    assert rest == b''
+    assert others == []
+    (spare,) = disk.path.glob('.tmp-*')
+    while spare.exists():
+        spool.append(line)
+    assert len(synced) == 1
+    named = max(disk.path.glob('*.spool'))
+    assert f'{read(named.read_bytes()).first_sequence:016x}' == named.stem
+    deliver(spool)
+    disk.close(spool)
+
+
+def test_a_spare_segment_that_cannot_be_synced_is_used_all_the_same(make_disk, spool, monkeypatch):
+    """After a power loss its lines are found without a header, too."""
+
+    def refuse(fd):
+        raise OSError(errno.EIO, 'Input/output error')
+
+    disk = make_disk()
+    disk.open(spool)
+    monkeypatch.setattr(os, 'fsync', refuse)
+    while not list(disk.path.glob('.tmp-*')):
+        spool.append(b'x' * 1023 + b'\n')
+        spool.tidy()
+    assert spool.account().dropped == {}
+    deliver(spool)
+    disk.close(spool)
+    assert not disk.is_open

@@ -67,6 +67,20 @@ def test_people_can_read_who_a_producer_is_and_where_it_delivers(make_producer, 
     assert Destination.from_json(destination) == Destination('bar')
 
 
+def test_the_destination_is_on_the_disk_before_it_is_said_and_said_once(make_producer, monkeypatch):
+    """A power cut would leave an empty file. The next ones find it there, and wait for no disk."""
+    synced = []
+    monkeypatch.setattr(os, 'fsync', lambda fd: synced.append(os.fstat(fd).st_ino))
+    path = make_producer().path.parent / 'destination.json'
+    assert synced == [path.stat().st_ino]
+    make_producer()
+    assert len(synced) == 1
+    path.write_bytes(b'')
+    make_producer()
+    assert synced[1:] == [path.stat().st_ino]
+    assert Destination.from_json(path.read_bytes()) == Destination('bar')
+
+
 def test_a_program_that_embeds_python_may_have_no_arguments(make_producer, monkeypatch):
     """`sys.argv` is missing or empty there."""
     monkeypatch.setattr(sys, 'argv', [])
@@ -209,10 +223,13 @@ def test_a_directory_with_events_is_not_removed(make_producer):
     assert len(producer.listing()) == 4
 
 
-def test_a_directory_without_events_is_removed_with_what_was_begun(make_producer):
-    """A segment that was being made has no event that a logging call has returned for."""
+def test_a_directory_with_a_segment_that_has_no_name_is_not_removed(make_producer):
+    """Where a full disk refused it its name, there are events in it."""
     producer = make_producer()
     os.close(producer.open_file('.tmp-1', os.O_WRONLY | os.O_CREAT))
+    assert not producer.remove()
+    assert producer.held()
+    producer.unlink('.tmp-1')
     assert producer.remove()
     assert not producer.path.exists()
     assert not producer.held()

@@ -49,8 +49,8 @@ def entries(path):
 def test_each_entry_says_where_its_bytes_were_and_why_they_are_here(path, open_file):
     """Whatever the bytes are: newlines and NULs among them."""
     quarantine = Quarantine(open_file)
-    quarantine.put('00000000000003e8.spool', 8192, b'{"message": "Ah', 'torn')
-    quarantine.put('00000000000007d0.spool', 0, b'\n\0\xff\n', 'the header was never finished')
+    quarantine.put('00000000000003e8.spool', [(8192, b'{"message": "Ah')], 'torn')
+    quarantine.put('00000000000007d0.spool', [(0, b'\n\0\xff\n')], 'the header was never finished')
     assert entries(path) == [
         (
             {
@@ -78,8 +78,8 @@ def test_each_entry_says_where_its_bytes_were_and_why_they_are_here(path, open_f
 
 def test_what_is_there_from_before_stays(path, open_file):
     """Each process that finds something torn adds to the same file."""
-    Quarantine(open_file).put('a.spool', 1, b'first', 'torn')
-    Quarantine(open_file).put('a.spool', 1, b'second', 'torn')
+    Quarantine(open_file).put('a.spool', [(1, b'first')], 'torn')
+    Quarantine(open_file).put('a.spool', [(1, b'second')], 'torn')
     assert [data for _, data in entries(path)] == [b'first', b'second']
 
 
@@ -91,7 +91,7 @@ def test_without_torn_bytes_there_is_no_file(path, open_file):
 
 def test_nobody_else_may_read_it(path, open_file):
     """Logs are private, torn ones too: the mode is the opener's, and nothing here widens it."""
-    Quarantine(open_file).put('a.spool', 1, b'secret', 'torn')
+    Quarantine(open_file).put('a.spool', [(1, b'secret')], 'torn')
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -99,7 +99,7 @@ def test_the_file_never_grows_beyond_its_bound_and_what_does_not_fit_is_counted(
     """The last entry is cut, and says so; then nothing is written any more."""
     quarantine = Quarantine(open_file, most_bytes=1000)
     for _ in range(5):
-        quarantine.put('a.spool', 4096, b'x' * 300, 'torn')
+        quarantine.put('a.spool', [(4096, b'x' * 300)], 'torn')
     assert path.stat().st_size <= 1000
     *whole, (about, data) = entries(path)
     assert all(about['kept'] == 300 for about, _ in whole)
@@ -111,7 +111,7 @@ def test_the_file_never_grows_beyond_its_bound_and_what_does_not_fit_is_counted(
 @pytest.mark.parametrize('room', range(70, 120))
 def test_an_entry_is_there_with_bytes_or_not_at_all(path, open_file, room):
     """Whatever room is left."""
-    Quarantine(open_file, most_bytes=room).put('a.spool', 4096, b'x' * 300, 'torn')
+    Quarantine(open_file, most_bytes=room).put('a.spool', [(4096, b'x' * 300)], 'torn')
     assert path.stat().st_size <= room
     assert all(about['kept'] == len(data) > 0 for about, data in entries(path))
 
@@ -130,8 +130,8 @@ def full_disk():
 def test_on_a_full_disk_no_half_entry_is_left(path, open_file):
     """The error is the caller's to report; the file stays legible, and the bytes are counted."""
     quarantine = Quarantine(open_file)
-    quarantine.put('a.spool', 4096, b'x' * 100, 'torn')
+    quarantine.put('a.spool', [(4096, b'x' * 100)], 'torn')
     with full_disk(), pytest.raises(OSError):
-        quarantine.put('a.spool', 8192, b'y' * 200, 'torn')
+        quarantine.put('a.spool', [(8192, b'y' * 200)], 'torn')
     assert [data for _, data in entries(path)] == [b'x' * 100]
     assert (quarantine.size_bytes, quarantine.kept_bytes) == (300, 100)

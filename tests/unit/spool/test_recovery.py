@@ -39,8 +39,8 @@ def segment(*, head=0, committed=10, lines=LINES):
 
 
 def test_after_a_crash_what_is_between_head_and_tail_is_delivered():
-    """What is settled is not read again, and what was being copied was nobody's event yet."""
-    assert recover(segment(head=3, committed=8), HEADER, same_boot=True) == Recovery(
+    """What is settled is not read again."""
+    assert recover(segment(head=3, committed=8, lines=LINES[:8]), HEADER, same_boot=True) == Recovery(
         exact=True, good=(Good(offset(3), offset(8), 5),), torn=()
     )
 
@@ -48,7 +48,50 @@ def test_after_a_crash_what_is_between_head_and_tail_is_delivered():
 @pytest.mark.parametrize('lines', [0, 8])
 def test_after_a_crash_with_all_settled_there_is_nothing_to_do(lines):
     """Head and tail are equal: in a segment never used, and in one that is done."""
-    assert recover(segment(head=lines, committed=lines), HEADER, same_boot=True) == NOTHING
+    data = segment(head=lines, committed=lines, lines=LINES[:lines])
+    assert recover(data, HEADER, same_boot=True) == NOTHING
+
+
+@pytest.mark.parametrize(
+    'copied', [LINES[8][:1], LINES[8][:-1], b'\0' * 3 + LINES[8][3:], LINES[8][:2] + b'\0' * 5 + LINES[8][7:]]
+)
+def test_half_a_line_behind_the_tail_was_being_copied_and_is_nobodys_event(copied):
+    """Its logging call had not returned. A copy may begin at either end."""
+    data = segment(head=3, committed=8, lines=[*LINES[:8], copied])
+    assert recover(data, HEADER, same_boot=True) == Recovery(
+        exact=True, good=(Good(offset(3), offset(8), 5),), torn=()
+    )
+
+
+def test_a_whole_line_behind_the_tail_is_delivered():
+    """Either the tail was about to be stored, or it was and has not reached the disk: nobody can tell."""
+    data = segment(head=3, committed=8, lines=LINES[:9])
+    assert recover(data, HEADER, same_boot=True) == Recovery(
+        exact=True, good=(Good(offset(3), offset(9), 6),), torn=()
+    )
+
+
+@pytest.mark.parametrize('behind', [LINES[8:], [LINES[8], b'torn'], [bytes(7), b'n\n', LINES[9]]])
+def test_more_than_a_line_behind_the_tail_makes_it_search(behind):
+    """A file system died and was mounted again within one boot: the tail is older than the lines."""
+    data = segment(head=3, committed=8, lines=[*LINES[:8], *behind])
+    assert recover(data, HEADER, same_boot=True) == recover(data, HEADER, same_boot=False)
+
+
+def test_of_a_producer_that_is_alive_nothing_is_read_behind_the_tail():
+    """It goes on writing while its file is read."""
+    assert recover(segment(head=3, committed=8), HEADER, same_boot=True, alive=True) == Recovery(
+        exact=True, good=(Good(offset(3), offset(8), 5),), torn=()
+    )
+
+
+def test_a_segment_filled_to_its_last_byte_has_nothing_behind_its_tail():
+    """The end of the file is the end of the last line."""
+    data = segment(lines=[b'x' * (SIZE - HEADER_BYTES - 1) + b'\n'], committed=0)
+    memoryview(data).cast('Q')[COMMITTED] = 1 << 32 | SIZE
+    assert recover(data, HEADER, same_boot=True) == Recovery(
+        exact=True, good=(Good(HEADER_BYTES, SIZE, 1),), torn=()
+    )
 
 
 def test_after_another_boot_all_whole_lines_are_delivered():
@@ -121,13 +164,23 @@ def test_a_file_cut_off_within_its_header_gives_nothing():
     assert recover(segment()[:100], HEADER, same_boot=True) == Recovery(exact=False, good=(), torn=())
 
 
-def test_without_a_header_the_whole_file_is_torn_except_its_zeros():
-    """Nobody knows for whom these lines are; they are kept for people."""
+@pytest.mark.parametrize('page', [bytes(HEADER_BYTES), b'torn'.ljust(HEADER_BYTES, b'\0')])
+def test_without_a_header_the_whole_lines_are_good(page):
+    """It never reached the disk, or is torn: the folder says for whom they are."""
     data = segment()
-    data[:HEADER_BYTES] = bytes(HEADER_BYTES)
+    data[:HEADER_BYTES] = page
     data[SIZE - 5] = 7
     assert recover(data, None, same_boot=True) == Recovery(
-        exact=False, good=(), torn=(Torn(HEADER_BYTES, offset(10)), Torn(SIZE - 5, SIZE - 4))
+        exact=False, good=(Good(HEADER_BYTES, offset(10), 10),), torn=(Torn(SIZE - 5, SIZE - 4),)
+    )
+
+
+def test_without_a_header_and_without_a_whole_line_all_is_torn_except_its_zeros():
+    """Nothing says that it ever was a segment; it is kept for people."""
+    data = segment(lines=[b'no line'])
+    data[:HEADER_BYTES] = b'no header'.ljust(HEADER_BYTES, b'\0')
+    assert recover(data, None, same_boot=True) == Recovery(
+        exact=False, good=(), torn=(Torn(0, 9), Torn(HEADER_BYTES, HEADER_BYTES + 7))
     )
 
 
@@ -168,7 +221,7 @@ def test_a_mapping_gives_the_same_as_its_bytes():
         assert recover(mapping, HEADER, same_boot=True) == recover(bytes(data), HEADER, same_boot=True)
 
 
-@pytest.mark.parametrize('pattern', [b'x\0', b'x\n\0\n', b'\0x\0\n\n'])
+@pytest.mark.parametrize('pattern', [b'x\0', b'x\n\0\n', b'\0x\0\n\n', b'x\0' * 32 + b'\n'])
 def test_a_hostile_file_cannot_fill_the_memory_with_its_description(pattern, monkeypatch):
     """Beyond a number of gaps that no disk makes, the rest is torn as one; not a byte is forgotten."""
     monkeypatch.setattr(recovery, 'MOST_TORN', 50)
