@@ -15,8 +15,6 @@ __all__ = ['MOST_BYTES', 'SegmentFile', 'read_segment']
 # Sixteen times what any version has written. A file is read into memory as a whole, sparse or not.
 MOST_BYTES = 64 * 1024 * 1024
 
-_PIECE_BYTES = 1 << 20
-
 
 class SegmentFile(NamedTuple):
     """What is in a segment's file."""
@@ -33,27 +31,24 @@ def read_segment(descriptor: int) -> SegmentFile:
     """Read a segment's file.
 
     Args:
-        descriptor: of a regular file, open to be read. Its position does not matter, and stays where it is.
+        descriptor: of a regular file that was opened to be read just now. It stays open.
 
     Raises:
         NewerVersion: a later firefighter has written it.
         OSError: it cannot be read, or is larger than its header says, which no segment is. Nothing but the header is read
             then.
     """
-    page = os.pread(descriptor, HEADER_BYTES, 0)
-    header, refusal = None, ''
-    try:
-        header = headers.read(page)
-    except headers.NotASegment as error:
-        refusal = error.reason
-    size_bytes = os.fstat(descriptor).st_size
-    most_bytes = min(header.size_bytes, MOST_BYTES) if header else MOST_BYTES
-    if size_bytes > most_bytes:
-        raise OSError(
-            errno.EFBIG, f'{size_bytes:,} bytes are no segment: this one has at most {most_bytes:,}'
-        )
-    pieces = [
-        os.pread(descriptor, min(_PIECE_BYTES, size_bytes - offset), offset)
-        for offset in range(HEADER_BYTES, size_bytes, _PIECE_BYTES)
-    ]
-    return SegmentFile(b''.join([page, *pieces]), header, refusal)
+    with os.fdopen(descriptor, 'rb', closefd=False) as file:
+        page = file.read(HEADER_BYTES)
+        header, refusal = None, ''
+        try:
+            header = headers.read(page)
+        except headers.NotASegment as error:
+            refusal = error.reason
+        size_bytes = os.fstat(descriptor).st_size
+        most_bytes = min(header.size_bytes, MOST_BYTES) if header else MOST_BYTES
+        if size_bytes > most_bytes:
+            raise OSError(
+                errno.EFBIG, f'{size_bytes:,} bytes are no segment: this one has at most {most_bytes:,}'
+            )
+        return SegmentFile(page + file.read(max(0, size_bytes - len(page))), header, refusal)

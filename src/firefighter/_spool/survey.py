@@ -153,21 +153,12 @@ def _destination(folder: PrivateDirectory) -> Destination | None:
             continue
         with suppress(SpoolUnusable), folder.directory(name) as directory:
             for file in sorted(directory.names()):
-                with suppress(SpoolUnusable, OSError, ValueError, NotASegment, NewerVersion):
-                    destination = _destination_in(directory, file)
+                with suppress(SpoolUnusable, ValueError, NotASegment, NewerVersion):
+                    header = read_header(directory.read(file, HEADER_BYTES))
+                    destination = Destination.from_parts(header.destination)
                     if destination.folder_name == folder.path.name:
                         return destination
     return None
-
-
-def _destination_in(directory: PrivateDirectory, file: str) -> Destination:
-    """Return where the events of a segment go."""
-    descriptor = directory.file(file, os.O_RDONLY)
-    try:
-        page = os.pread(descriptor, HEADER_BYTES, 0)
-    finally:
-        os.close(descriptor)
-    return Destination.from_parts(read_header(page).destination)
 
 
 def _about(directory: PrivateDirectory) -> dict[str, Any]:
