@@ -7,6 +7,9 @@ A segment is made complete under another name (`.tmp-<random>`): allocated, so t
 and never a SIGBUS later, its pages touched. When it becomes the one that is written to, its header is written, the
 magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
 again: stale lines would be valid JSON.
+
+Where a file cannot be made for the disk's sake, the next segments are memory, until files are tried again: the table is in
+`unusable.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from dataclasses import asdict
 
 from firefighter._spool.boot import boot_id
 from firefighter._spool.bound import DirectoryBound
+from firefighter._spool.descriptor import close
 from firefighter._spool.destination import Destination
 from firefighter._spool.header import Header, write
 from firefighter._spool.layout import HEADER_BYTES
@@ -29,16 +33,17 @@ from firefighter._spool.mapping import map_shared
 from firefighter._spool.memory import MemoryStore, fill_with_zeros
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
-from firefighter._spool.unusable import SpoolUnusable, explained
+from firefighter._spool.stock import FIRST_SEGMENT_BYTES
+from firefighter._spool.unusable import BoundReached, Remedy, SpoolUnusable, explained, remedy_for
 
-__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'read_and_map']
+__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'in_memory', 'read_and_map']
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
 
 
 class FileStore:
-    """Makes segments in a producer's directory.
+    """Makes segments in a producer's directory; in memory where it cannot, until `try_again` finds that it can.
 
     Args:
         directory: the directory, held by its locks.
@@ -46,12 +51,14 @@ class FileStore:
         bound: asked before a file is made.
 
     Attributes:
-        trouble: why the last segment could not be made, in words; None when it could. Said by delivery: the appending
-            thread, which finds out, does no output.
+        suspended: why segments are made in memory, in words; None where they are files.
+        trouble: what went wrong since it was last said, in words. Said by delivery: the appending thread, which finds out,
+            does no output.
     """
 
     def __init__(self, directory: ProducerDirectory, destination: Destination, bound: DirectoryBound) -> None:
         self.directory = directory
+        self.suspended: str | None = None
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
@@ -59,32 +66,53 @@ class FileStore:
         self._files: dict[str, int] = {}
         self._boot_id = boot_id()
         self._memory = MemoryStore()
-        # What could not be done while our descriptor of the directory was closed.
-        self._to_name: list[tuple[Segment, str]] = []
+        self._probe_bytes = FIRST_SEGMENT_BYTES
+        # What the directory has refused, and has still to be done. Both are changed in place only: any thread adds to them.
+        self._to_name: list[Segment] = []
         self._to_unlink: list[str] = []
 
     def make(self, size_bytes: int) -> Segment:
-        """Return an empty segment in a file without a proper name.
-
-        Where the directory is not ours any more (it was removed, or a daemoniser has closed our descriptors) it is one in
-        memory, until delivery has found another place.
+        """Return an empty segment: in a file without a proper name, or in memory where there can be none.
 
         Raises:
-            OSError: the disk, the quota or the bound of the directory leaves no room for it.
+            OSError: the bound of the directory leaves no room for it, or the machine is out of memory.
         """
-        name = TEMPORARY_PREFIX + secrets.token_hex(8)
-        self.trouble = None
+        if self.suspended is None:
+            self.trouble = None
+            try:
+                return self._make_file(size_bytes)
+            except (OSError, SpoolUnusable) as error:
+                if remedy_for(error) is Remedy.OVERFLOW:
+                    self.trouble = str(error)
+                    raise
+                self._probe_bytes = min(size_bytes, FIRST_SEGMENT_BYTES)
+                self._suspend(error)
+        return self._memory.make(size_bytes)
+
+    def try_again(self) -> None:
+        """Make segments in files again, if that can be done now: an empty one is made and removed.
+
+        Raises:
+            SpoolUnusable: it cannot, with the reason.
+        """
         try:
-            return Segment(self._map_new(name, size_bytes), self, name)
-        except (OSError, SpoolUnusable) as error:
-            self.trouble = str(error)
-            if not self.directory.in_place():
-                return self._memory.make(size_bytes)
-            raise OSError(error.errno or errno.EIO, str(error)) from error
+            probe = self._make_file(self._probe_bytes)
+            try:
+                with explained(self.directory.path):
+                    fill_with_zeros(probe.mapping, HEADER_BYTES, probe.size_bytes)
+            finally:
+                self.discard(probe)
+        except BoundReached as error:
+            raise SpoolUnusable(str(error), errno.EDQUOT) from error
+        self.suspended = None
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread waits for no page fault and no disk later."""
-        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+        try:
+            fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+        except OSError as error:  # a page that the disk does not give: a store into it would kill the program
+            self._suspend(error)
+            raise
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
         """Give the segment its header and its name."""
@@ -101,17 +129,11 @@ class FileStore:
         )
         segment.start_over(first_sequence)
         write(segment.words, header)
-        name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
-        self._files[name] = segment.size_bytes
         try:
-            self.directory.rename(segment.name, name)
+            self._name(segment)
         except SpoolUnusable as error:
-            self.trouble = error.reason  # as good as memory until it has its name
-            self._to_name.append((segment, name))
-            del self._files[name]
-        else:
-            del self._files[segment.name]
-            segment.name = name
+            self.trouble = f'{error.reason}. The segment is used all the same, and gets its name later'
+            self._to_name.append(segment)
 
     def recycle(self, segment: Segment) -> bool:
         """Remove a settled segment: a file is never used again."""
@@ -122,54 +144,110 @@ class FileStore:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
         if segment.name not in self._files:
             return
-        try:
-            self.directory.unlink(segment.name)
-        except SpoolUnusable as error:  # it is gone already, or will be found settled by whoever adopts it
-            if error.errno == errno.EBADF:
-                self._to_unlink.append(segment.name)
+        self._unlink(segment.name)
         # Struck out last: what an exception interrupts before that, `sweep` does again.
         self._bound.give_back(segment.size_bytes)
         self._files.pop(segment.name, None)
 
     def go_on_in(self, directory: ProducerDirectory) -> None:
         """Use the same directory by new descriptors, and catch up with what could not be done without."""
+        self.directory.release()
         self.directory = directory
-        while self._to_name:
-            segment, name = self._to_name.pop()
+        self.give_names()
+        self.remove_left()
+
+    def give_names(self) -> None:
+        """Give their names to the segments whose directory has refused that."""
+        for segment in self._to_name.copy():
             with suppress(SpoolUnusable):
-                directory.rename(segment.name, name)
-                self._files[name] = self._files.pop(segment.name, segment.size_bytes)
-                segment.name = name
-        while self._to_unlink:
+                if segment.name in self._files:  # not discarded meanwhile, nor taken over
+                    self._name(segment)
+                self._to_name.remove(segment)
+
+    def remove_left(self) -> None:
+        """Remove the files whose directory has refused that."""
+        for name in self._to_unlink.copy():
+            self._to_unlink.remove(name)
+            self._unlink(name)
+
+    def hand_over(self, segment: Segment, heir: FileStore) -> None:
+        """Have another store go on with a segment, and its file: our directory is lost, but may still be reached."""
+        # One without events has the name that the next one gets.
+        if segment.name in self._files and segment.events:
             with suppress(SpoolUnusable):
-                directory.unlink(self._to_unlink.pop())
+                heir.take_over(segment, self.directory)
+                del self._files[segment.name]
+
+    def take_over(self, segment: Segment, directory: ProducerDirectory) -> None:
+        """Move the file of a segment here from another directory."""
+        name = _name_of(segment.first_sequence)
+        self._files[name] = segment.size_bytes
+        try:
+            directory.move(segment.name, self.directory, name)
+        except SpoolUnusable:
+            del self._files[name]
+            raise
+        segment.name, segment.origin = name, self
 
     def sweep(self, kept: Sequence[Segment]) -> None:
         """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more."""
-        if len(self._files) <= len(kept):
+        if not self._files:
             return
         names = {segment.name for segment in kept if segment.origin is self}
         for name in self._files.keys() - names:
-            with suppress(SpoolUnusable):  # it never came to be, or is gone already
-                self.directory.unlink(name)
+            self._unlink(name)  # it may never have come to be, or be gone already
             self._bound.give_back(self._files.pop(name))
+
+    def _name(self, segment: Segment) -> None:
+        before = segment.name
+        self.take_over(segment, self.directory)
+        del self._files[before]
+
+    def _suspend(self, error: OSError | SpoolUnusable) -> None:
+        self.suspended = str(error)
+        self.trouble = in_memory(self.suspended)
+
+    def _unlink(self, name: str) -> None:
+        try:
+            self.directory.unlink(name)
+        except SpoolUnusable as error:  # until it is gone, whoever adopts it finds it settled
+            if error.errno != errno.ENOENT:
+                self._to_unlink.append(name)
+
+    def _make_file(self, size_bytes: int) -> Segment:
+        name = TEMPORARY_PREFIX + secrets.token_hex(8)
+        try:
+            return Segment(self._map_new(name, size_bytes), self, name)
+        except SpoolUnusable as error:
+            # The name is another one each time; the trouble is not.
+            raise SpoolUnusable(error.reason.replace(f'{os.sep}{name}', ''), error.errno) from error
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
-            raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
+            raise BoundReached(f'{self.directory.path}: max_directory_bytes is reached')
         self._files[name] = size_bytes
-        descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
-            with explained(self.directory.path):
-                _allocate(descriptor, size_bytes)
-            return map_shared(descriptor, size_bytes)
+            descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            try:
+                with explained(self.directory.path):
+                    _allocate(descriptor, size_bytes)
+                    return map_shared(descriptor, size_bytes)
+            finally:
+                close(descriptor)
         except BaseException:
             with suppress(SpoolUnusable):
                 self.directory.unlink(name)
             self._bound.give_back(self._files.pop(name))
             raise
-        finally:
-            os.close(descriptor)
+
+
+def in_memory(reason: str) -> str:
+    """Return what to say where segments are made in memory."""
+    return f'{reason}. Events are kept in memory from now on; files are tried again now and then'
+
+
+def _name_of(first_sequence: int) -> str:
+    return f'{first_sequence:016x}{SEGMENT_SUFFIX}'
 
 
 def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.mmap | None]:
@@ -183,9 +261,12 @@ def read_and_map(directory: ProducerDirectory, name: str) -> tuple[bytes, mmap.m
         OSError: it cannot be read or mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
-    with open(descriptor, 'rb') as file:  # noqa: PTH123 - a descriptor, not a path
-        data = file.read()
+    try:
+        with open(descriptor, 'rb', closefd=False) as file:
+            data = file.read()
         return data, map_shared(descriptor, len(data)) if data else None
+    finally:
+        close(descriptor)
 
 
 def _allocate(descriptor: int, size_bytes: int) -> None:
