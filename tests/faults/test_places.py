@@ -28,7 +28,7 @@ from firefighter._spool.spool import Spool
 BAR = Destination('bar')
 place = Path(sys.argv[1])
 spool_dir = place / 'spool'
-MAX_BYTES = 8 << 20
+MAX_BYTES = 64 << 20  # as it is by default
 numbers = iter(range(10**9))
 appended, said, now = [], [], 0.0
 
@@ -91,7 +91,7 @@ def is_ill_and_well_again_and_again(ill, well, reason):
     assert [str(path) for path in spool_dir.glob('*/*/*') if path.is_dir()] == []
 
 delivered = []
-spool, disk = Spool(MAX_BYTES, 'block', 3600), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+spool, disk = Spool(MAX_BYTES, 'block', 20), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
 """
 
 
@@ -124,7 +124,7 @@ def run(tmp_path):
             timeout=ENOUGH_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr[-2000:]
 
     return run_script
 
@@ -242,4 +242,138 @@ tidy(look=True)
 assert disk.keeps(spool)
 assert spool.account().dropped['overflow'] > 0
 assert len(said) == 1 and 'max_directory_bytes is reached' in said[0], said
+""")
+
+
+LOSSES = {
+    'removed': 'shutil.rmtree(spool_dir / str(os.geteuid()))',
+    'renamed': "(spool_dir / str(os.geteuid())).rename(place / f'away-{number}')",
+    'without its locks': "[path.unlink() for path in spool_dir.glob('*/*/*/alive')]",
+    'a file in its place': "path = disk.path; path.rename(place / f'away-{number}'); path.touch()",
+}
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+def test_a_place_that_is_lost_again_and_again_leaks_nothing(loss, run):
+    """Also while all that was logged still waits: no descriptor, no event, and none twice."""
+    run(f"""
+disk.open(spool)
+append(10)
+before = os.listdir('/proc/self/fd')
+for number in range(60):
+    {LOSSES[loss]}
+    append(20)
+    tidy(look=True)
+    assert disk.is_open and disk.keeps(spool), said
+    append(20)
+assert len(os.listdir('/proc/self/fd')) == len(before), os.listdir('/proc/self/fd')
+assert len(said) == 60, said
+assert all('goes on in' in news for news in said), said
+deliver()
+assert delivered == appended
+assert spool.account().dropped == {{}}
+disk.close(spool)
+assert len(os.listdir('/proc/self/fd')) == len(before) - 3, 'the directory and its locks'
+""")
+
+
+@pytest.mark.parametrize('put_back', [True, False])
+def test_what_waits_moves_along_where_the_place_is_renamed(put_back, run):
+    """It outlives the process in the new place; in the old one, put back, nobody finds it a second time."""
+    run(f"""
+disk.open(spool)
+for _ in range(3):
+    append(400)
+    (spool_dir / str(os.geteuid())).rename(place / 'away')
+    tidy(look=True)
+    if {put_back}:
+        (folder,) = (place / 'away').iterdir()
+        for old in filter(Path.is_dir, folder.iterdir()):
+            old.rename(disk.path.parent / old.name)
+    shutil.rmtree(place / 'away')
+append(400)
+other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+heir.tidy(other, 0.0)
+assert other.account().adopted == 0, 'they are in the first one still'
+disk._store.directory.release()  # as a kill does
+heir.look_at_once()
+heir.tidy(other, 0.0)
+spool = other
+deliver()
+assert sorted(delivered) == sorted(appended), (len(delivered), len(appended))
+assert other.account().adopted == len(appended)
+""")
+
+
+def test_a_place_that_is_away_for_a_moment_is_found_again(run):
+    """A volume that is mounted anew, a parent that is renamed and back: tried at each look, and said once."""
+    run("""
+disk.open(spool)
+for _ in range(3):
+    append(300)
+    place.rename(place.with_name('away'))
+    tidy()
+    assert not disk.keeps(spool) and not disk.is_open
+    append(300)
+    tidy(look=True)
+    tidy(look=True)
+    assert len(said) == 1 and 'kept in memory' in said[0], said
+    place.with_name('away').rename(place)
+    tidy()
+    assert not disk.keeps(spool)
+    tidy(look=True)
+    assert disk.keeps(spool) and disk.is_open
+    assert len(said) == 2 and 'again, after' in said[1], said
+    said.clear()
+    append(300)
+    assert len([path for path in spool_dir.glob('*/*/*') if path.is_dir()]) == 1
+deliver()
+assert delivered == appended
+assert spool.account().dropped == {}
+disk.close(spool)
+assert [path for path in spool_dir.glob('*/*/*') if path.is_dir()] == []
+""")
+
+
+@pytest.mark.parametrize('reopened', [True, False])
+def test_a_place_that_could_not_be_made_is_made_later(reopened, run):
+    """At the next look, and when the handler is opened again; until then it is memory, as without a directory."""
+    run(f"""
+place.rename(place.with_name('away'))
+said.append(disk.try_to_open(spool))
+append(50)
+tidy(look=True)
+tidy(look=True)
+assert len(said) == 1 and 'No such file' in said[0] and 'kept in memory' in said[0], said
+assert not disk.keeps(spool)
+place.with_name('away').rename(place)
+if {reopened}:
+    deliver()
+    disk.close(spool)
+    tidy(look=True)
+    assert not disk.is_open, 'nobody wants it open'
+    said.append(disk.try_to_open(spool))
+else:
+    tidy()
+    assert not disk.is_open
+    tidy(look=True)
+assert disk.is_open and disk.keeps(spool)
+assert len(said) == 2 and 'again, after' in said[1], said
+append(50)
+assert list(spool_dir.glob('*/*/*/*.spool'))
+deliver()
+assert delivered == appended
+""")
+
+
+def test_what_nothing_on_a_disk_can_change_is_not_tried_at_each_look(run):
+    """A destination that has no room in a header: once it is refused, nothing is looked at for it."""
+    run("""
+disk = Disk(spool_dir, Destination('bar', endpoint_url='http://' + 'x' * 4000), MAX_BYTES, 1 << 30)
+said.append(disk.try_to_open(spool))
+assert 'endpoint_url' in said[0]
+disk._make_store = None
+tidy(look=True)
+append(10)
+assert len(said) == 1 and not disk.keeps(spool)
 """)
