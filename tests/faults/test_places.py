@@ -6,6 +6,7 @@ replaced by one that says what such a disk says.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -108,17 +109,30 @@ def namespace() -> tuple[str, ...]:
     return ()
 
 
+@cache
+def without_privileges() -> tuple[str, ...] | None:
+    """Return the command that takes from root what lets it pass modes; None where there is none."""
+    if os.geteuid() != 0:
+        return ()
+    command = ('setpriv', '--bounding-set', '-dac_override,-dac_read_search')
+    works = shutil.which('setpriv') and not subprocess.run([*command, 'true'], check=False).returncode
+    return command if works else None
+
+
 @pytest.fixture
 def run(tmp_path):
     """Run a script in a process of its own, with a directory as its argument."""
 
-    def run_script(script: str, *, mounts: bool = False) -> None:
+    def run_script(script: str, *, mounts: bool = False, modes_bind: bool = False) -> None:
         if mounts and not namespace():
             pytest.skip('this machine lets us make no namespace (unshare -m)')
+        if modes_bind and without_privileges() is None:
+            pytest.skip('we are root, and cannot give that up (setpriv)')
         place = tmp_path / 'place'
         place.mkdir()
+        prefix = (*(namespace() if mounts else ()), *((without_privileges() or ()) if modes_bind else ()))
         done = subprocess.run(
-            [*(namespace() if mounts else ()), sys.executable, '-c', PREAMBLE + script, str(place)],
+            [*prefix, sys.executable, '-c', PREAMBLE + script, str(place)],
             capture_output=True,
             text=True,
             timeout=ENOUGH_SECONDS,
@@ -376,4 +390,177 @@ disk._make_store = None
 tidy(look=True)
 append(10)
 assert len(said) == 1 and not disk.keeps(spool)
+""")
+
+
+def test_the_directory_loses_its_mode(run):
+    """It is ours, so it gets the mode back; and where a parent has lost it, the next looks find out when that is over."""
+    run(
+        """
+disk.open(spool)
+here = disk.path
+for _ in range(3):
+    append(300)
+    here.chmod(0)
+    append(700)
+    tidy()
+    assert disk.path == here and disk.keeps(spool)
+    append(10)
+    assert here.stat().st_mode & 0o777 == 0o700
+    assert all('again, after' in news for news in said), said
+    said.clear()
+is_ill_and_well_again_and_again(lambda: place.chmod(0), lambda: place.chmod(0o700), 'Permission denied')
+""",
+        modes_bind=True,
+    )
+
+
+@pytest.mark.parametrize('umask', ['0o777', '0o400', '0o277', '0o022'])
+def test_a_umask_takes_nothing_from_what_is_made(umask, run):
+    """Directories are 0700 and files 0600; the next process, and the next segment, find them so."""
+    run(
+        f"""
+os.umask({umask})
+disk.open(spool)
+append(600)
+tidy(look=True)
+assert disk.keeps(spool)
+paths = [spool_dir, *spool_dir.rglob('*')]
+modes = {{path.relative_to(place): oct(path.stat().st_mode & 0o777) for path in paths}}
+for path in paths:
+    assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), modes
+assert [path for path in paths if path.suffix == '.spool'], modes
+disk._store.directory.release()  # as a kill does
+other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+heir.tidy(other, 0.0)
+assert other.account().adopted == 600
+""",
+        modes_bind=True,
+    )
+
+
+def test_a_bare_chroot_has_no_zeros_and_no_list_of_mounts_and_python_no_ctypes(run):
+    """Zeros are copied then; and the type of a file system is that of its device, wherever else it is mounted."""
+    run(
+        """
+mount('-t', 'tmpfs', 'tmpfs', place)
+root = place / 'root'
+for name in ('proc', 'data'):
+    (root / name).mkdir(parents=True)
+mount('--rbind', '/proc', root / 'proc')
+mount('--bind', root / 'data', root / 'data')
+import fcntl
+os.chroot(root)
+os.chdir('/')
+sys.modules['ctypes'] = None
+assert not os.path.exists('/dev/zero')
+memory = Spool(1 << 20)
+spool = memory
+for _ in range(10):
+    append(600)
+    deliver()
+    spool.tidy()
+assert delivered == appended
+spool, disk = Spool(MAX_BYTES), Disk(Path('/spool'), BAR, MAX_BYTES, 1 << 30)
+disk.open(spool)
+while spool._stock._spare is None:
+    append(10)
+    spool.tidy()
+    assert spool.account().accepted < 2000
+tidy(look=True)
+assert disk.keeps(spool) and not said, said
+deliver()
+assert delivered == appended
+""",
+        mounts=True,
+    )
+
+
+def test_an_error_of_close_is_counted_and_said_and_never_raised(run):
+    """A disk may tell of an earlier write there. The descriptor is gone all the same, and so is the event."""
+    run("""
+really_close = os.close
+
+def close(fd):
+    really_close(fd)
+    if sys._getframe(1).f_code.co_filename.endswith('.py') and '_spool' in sys._getframe(1).f_code.co_filename:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+leaver, left = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+left.open(leaver)
+leaver.append(b'left\\n')
+left._store.directory.release()  # as a kill does
+os.close = close
+descriptors = os.listdir('/proc/self/fd')
+disk.open(spool)
+append(600)
+tidy(look=True)
+assert disk.keeps(spool)
+disk.dead_letters.put(b'refused\\n', 'refused')
+disk.quarantine.put('segment', 0, b'torn', 'torn')
+append(600)
+tidy()
+assert disk.keeps(spool)
+deliver()
+assert delivered == [*appended[:1200], b'left\\n']
+disk.close(spool)
+assert not disk.is_open
+assert os.listdir('/proc/self/fd') == descriptors
+assert all('closing a file failed: Input/output error' in news for news in said) and said, said
+assert spool.account().dropped == {}
+""")
+
+
+def test_a_rename_that_fails_is_said_and_tried_again(run):
+    """Once, for lack of a block; until then the segment is there whole, under its temporary name."""
+    run("""
+really_rename = os.rename
+refusals = [2]
+
+def rename(old, new, **options):
+    if new.endswith('.spool') and refusals[0]:
+        refusals[0] -= 1
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return really_rename(old, new, **options)
+
+disk.open(spool)
+os.rename = rename
+append(10)
+assert refusals == [1]
+assert [path.name for path in disk.path.glob('*.spool')] == []
+(unnamed,) = disk.path.glob('.tmp-*')
+assert appended[-1] in unnamed.read_bytes()
+tidy()
+assert refusals == [0]
+assert len(said) == 1 and 'No space left' in said[0] and 'gets its name later' in said[0], said
+tidy()
+assert [path.name for path in disk.path.glob('*.spool')] == ['0' * 16 + '.spool']
+assert disk.keeps(spool) and len(said) == 1, said
+append(600)
+assert len(list(disk.path.glob('*.spool'))) > 1
+disk._store.directory.release()  # as a kill does
+other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+heir.tidy(other, 0.0)
+assert other.account().adopted == len(appended)
+""")
+
+
+def test_a_removal_that_fails_is_tried_again(run):
+    """A disk that is read-only for a while must not keep what is delivered."""
+    run("""
+really_unlink = os.unlink
+
+def refuse(name, **options):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+disk.open(spool)
+append(1000)
+os.unlink = refuse
+deliver()
+spool.tidy()
+names = sorted(path.name for path in disk.path.glob('*.spool'))
+assert len(names) > 2
+os.unlink = really_unlink
+tidy(look=True)
+assert [path.name for path in disk.path.glob('*.spool')] == names[-1:]
 """)
