@@ -246,6 +246,37 @@ is_ill_and_well_again_and_again(ill, well, os.strerror(errno.{name}))
 """)
 
 
+def test_a_disk_that_is_ill_again_and_again_uses_up_no_room(run):
+    """Each change ends a segment where it stands: with an endpoint that is down, sixty of them must not fill the bound."""
+    run("""
+disk.open(spool)
+append(20_000)  # by now segments are as large as they get
+really_open = os.open
+
+def refuse(path, flags, *arguments, **options):
+    if flags & os.O_CREAT:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return really_open(path, flags, *arguments, **options)
+
+for _ in range(30):
+    os.open = refuse
+    while disk.keeps(spool):
+        append(20)
+        spool.tidy()
+        tidy()
+    append(20)
+    os.open = really_open
+    tidy(look=True)
+    assert disk.keeps(spool)
+    said.clear()
+assert spool.account().dropped == {}
+for _ in range(20):
+    deliver()
+assert delivered == appended
+assert spool.allocated_bytes < 1 << 20
+""")
+
+
 def test_the_bound_of_the_directory_is_no_illness(run):
     """There `overflow` decides, as ever: else there would be no bound."""
     run("""

@@ -308,10 +308,8 @@ class Disk:
         self._store = heir
         self._adoption.leave(lost.directory.id)
         spool.use(heir, self._max_spool_bytes)
-        # Not before: until then what is appended needs a segment.
-        spool.seal()
         spool.move_segments(lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None)
-        # What could not be moved is gone, or somebody else's by now.
+        # What could not be moved is gone, or somebody else's by now. `open` ends the segment in use where that is so.
         lost.directory.release()
         return heir, (
             f'the locks of {path} are lost (something closed its descriptors, or removed it); '
