@@ -14,7 +14,7 @@ from firefighter._spool.disk import Disk
 from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.unusable import BackInFiles, SpoolUnusable
 
 __all__ = ['SpoolPlace']
 
@@ -150,6 +150,7 @@ class SpoolPlace:
     def _say(self, news: str | None) -> None:
         if news is None:
             return
-        self._traffic.last_error = news
-        # That files keep the events again is another cause: it is not left out since it comes within a minute.
-        self._diagnostics.say(f'spool {self.backing}', f'stream {self._stream!r}: {news}')
+        if not isinstance(news, BackInFiles):
+            self._traffic.last_error = news
+        # Where events are kept is never left out since something else was said within the minute.
+        self._diagnostics.say(f'spool {type(news).__name__}', f'stream {self._stream!r}: {news}')

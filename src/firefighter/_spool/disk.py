@@ -15,7 +15,7 @@ from firefighter._spool.bound import DirectoryBound
 from firefighter._spool.descriptor import close_troubles
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
-from firefighter._spool.files import FileStore, in_memory
+from firefighter._spool.files import FileStore
 from firefighter._spool.filesystem import unmappable
 from firefighter._spool.header import has_room_for
 from firefighter._spool.kept import dead_letters_of, quarantine_of
@@ -25,7 +25,7 @@ from firefighter._spool.orphans import regain
 from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import Store
-from firefighter._spool.unusable import Remedy, SpoolUnusable, explained, remedy_for
+from firefighter._spool.unusable import BackInFiles, InMemory, Remedy, SpoolUnusable, explained, remedy_for
 
 __all__ = ['Disk']
 
@@ -170,8 +170,10 @@ class Disk:
         try:
             said = self.open(spool)
         except SpoolUnusable as error:
-            return in_memory(error.reason) if error.reason != before else None
-        return said or (f'events are kept in {self.path} again, after: {before}' if before else None)
+            return InMemory.because(error.reason) if error.reason != before else None
+        return said or (
+            BackInFiles(f'events are kept in {self.path} again, after: {before}') if before else None
+        )
 
     def examine(self, spool: Spool) -> None:
         """Make the directory, and let go of it again.

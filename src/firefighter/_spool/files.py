@@ -34,9 +34,9 @@ from firefighter._spool.memory import MemoryStore, fill_with_zeros
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.segment import Segment
 from firefighter._spool.stock import FIRST_SEGMENT_BYTES
-from firefighter._spool.unusable import BoundReached, Remedy, SpoolUnusable, explained, remedy_for
+from firefighter._spool.unusable import BoundReached, InMemory, Remedy, SpoolUnusable, explained, remedy_for
 
-__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'in_memory', 'read_and_map']
+__all__ = ['SEGMENT_SUFFIX', 'TEMPORARY_PREFIX', 'FileStore', 'read_and_map']
 
 SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
@@ -132,7 +132,8 @@ class FileStore:
         try:
             self._name(segment)
         except SpoolUnusable as error:
-            self.trouble = f'{error.reason}. The segment is used all the same, and gets its name later'
+            reason = error.reason.replace(f'{os.sep}{segment.name}', '')  # another one each time
+            self.trouble = f'{reason}. The segment is used all the same, and gets its name later'
             self._to_name.append(segment)
 
     def recycle(self, segment: Segment) -> bool:
@@ -205,7 +206,7 @@ class FileStore:
 
     def _suspend(self, error: OSError | SpoolUnusable) -> None:
         self.suspended = str(error)
-        self.trouble = in_memory(self.suspended)
+        self.trouble = InMemory.because(self.suspended)
 
     def _unlink(self, name: str) -> None:
         try:
@@ -239,11 +240,6 @@ class FileStore:
                 self.directory.unlink(name)
             self._bound.give_back(self._files.pop(name))
             raise
-
-
-def in_memory(reason: str) -> str:
-    """Return what to say where segments are made in memory."""
-    return f'{reason}. Events are kept in memory from now on; files are tried again now and then'
 
 
 def _name_of(first_sequence: int) -> str:

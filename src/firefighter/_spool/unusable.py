@@ -31,7 +31,7 @@ import errno
 import os
 from enum import Enum, auto
 
-__all__ = ['BoundReached', 'Remedy', 'SpoolUnusable', 'explained', 'remedy_for']
+__all__ = ['BackInFiles', 'BoundReached', 'InMemory', 'Remedy', 'SpoolUnusable', 'explained', 'remedy_for']
 
 _ELSEWHERE = 'or choose another spool_dir'
 
@@ -76,6 +76,23 @@ class Remedy(Enum):
     OVERFLOW = auto()
     MEMORY_FOR_NOW = auto()
     MEMORY_UNTIL_REOPENED = auto()
+
+
+class InMemory(str):
+    """What to say when segments are made in memory from now on."""
+
+    __slots__ = ()
+
+    @classmethod
+    def because(cls, reason: str) -> InMemory:
+        """Say it of a reason."""
+        return cls(f'{reason}. Events are kept in memory from now on; files are tried again now and then')
+
+
+class BackInFiles(str):
+    """What to say when that is over."""
+
+    __slots__ = ()
 
 
 def remedy_for(error: BaseException) -> Remedy:
