@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
 
 ENOUGH_SECONDS = 50
+TESTS = str(Path(__file__).parents[1])
 
 PREAMBLE = """
 import errno, gc, os, resource, shutil, subprocess, sys
@@ -133,6 +135,7 @@ def run(tmp_path):
         prefix = (*(namespace() if mounts else ()), *((without_privileges() or ()) if modes_bind else ()))
         done = subprocess.run(
             [*prefix, sys.executable, '-c', PREAMBLE + script, str(place)],
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join([TESTS, os.environ.get('PYTHONPATH', '')])},
             capture_output=True,
             text=True,
             timeout=ENOUGH_SECONDS,
@@ -594,4 +597,45 @@ assert len(names) > 2
 os.unlink = really_unlink
 tidy(look=True)
 assert [path.name for path in disk.path.glob('*.spool')] == names[-1:]
+""")
+
+
+@pytest.mark.parametrize('undelivered', ['count', 'stderr'])
+def test_what_waits_in_memory_is_not_said_to_be_kept_in_the_directory(undelivered, run):
+    """At the end of the process the next one finds what is in files, and only that; the rest is lost, or goes to stderr."""
+    run(f"""
+import io, json, logging
+from doubles import DownClient
+from firefighter.logging import FirehoseHandler
+
+sys.stderr = said = io.StringIO()
+handler = FirehoseHandler('bar', boto3_client=DownClient(), spool_dir=spool_dir, undelivered={undelivered!r}, shutdown_timeout_seconds=0)
+logger = logging.Logger('foo')
+logger.addHandler(handler)
+really_open = os.open
+
+def refuse(path, flags, *arguments, **options):
+    if flags & os.O_CREAT:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return really_open(path, flags, *arguments, **options)
+
+logger.info('0')
+os.open = refuse
+for number in range(1, 600):
+    logger.info('%d%s', number, ' ' * 900)
+stats = handler.stats()
+assert (stats.pending, stats.backing, stats.dropped) == (600, 'memory', {{}}), stats
+where = str(handler._pipeline.place.path)
+kept = handler._pipeline.spool.pending_in(handler._pipeline.place.store)
+assert 0 < kept < 600
+import atexit
+atexit._run_exitfuncs()
+lines = said.getvalue()
+sys.stderr = sys.__stderr__
+if {undelivered == 'count'}:
+    assert f'closed with 600 events undelivered, kept in {{where}} for the next process, but for {{600 - kept}} in memory, lost' in lines, lines[-500:]
+else:
+    written = [json.loads(line)['message'].strip() for line in lines.splitlines() if line.startswith('{{')]
+    assert written == [str(number) for number in range(kept, 600)], lines[:500]
+    assert f'closed with {{kept}} events undelivered, kept in {{where}} for the next process' in lines, lines[-500:]
 """)

@@ -721,3 +721,21 @@ assert not list(folder.iterdir())
 """,
         complaints=None,
     )
+
+
+def test_a_directory_that_could_not_be_when_the_handler_was_made_is_used_once_it_can_be(
+    tmp_path, make_logger, capsys
+):
+    """A volume that comes a moment after the program: tried again at the first event, and said."""
+    spool_dir = tmp_path / 'volume' / 'spool'
+    client = AcceptingClient()
+    with pytest.warns(FirehoseWarning, match='No such file or directory'):
+        handler = FirehoseHandler('bar', boto3_client=client, spool_dir=spool_dir)
+    assert handler.stats().backing == 'memory'
+    spool_dir.parent.mkdir()
+    make_logger(handler).info('Ahoy')
+    assert handler.stats().backing == 'disk'
+    assert list(spool_dir.glob('*/*/*/*.spool'))
+    handler.close()
+    assert messages(client) == ['Ahoy']
+    assert f'events are kept in {spool_dir}' in capsys.readouterr().err
