@@ -565,9 +565,11 @@ assert [path.name for path in disk.path.glob('*.spool')] == []
 (unnamed,) = disk.path.glob('.tmp-*')
 assert appended[-1] in unnamed.read_bytes()
 tidy()
+spool.tidy()
 assert refusals == [0]
 assert len(said) == 1 and 'No space left' in said[0] and 'gets its name later' in said[0], said
 tidy()
+spool.tidy()
 assert [path.name for path in disk.path.glob('*.spool')] == ['0' * 16 + '.spool']
 assert disk.keeps(spool) and len(said) == 1, said
 append(600)

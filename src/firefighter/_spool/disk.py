@@ -209,7 +209,8 @@ class Disk:
         said = None
         if (lost and not self._stranded) or (looks and to_be_tried) or unused:
             said = self.try_to_open(spool)
-        self._catch_up(removes=looks)
+        if looks and self._store is not None:
+            self._store.remove_left()
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
             self._looked_at = now
@@ -328,13 +329,6 @@ class Disk:
         if not self._stranded and not self._store.directory.held():
             self._stranded = True
             spool.seal()  # a file that is gone keeps nothing
-
-    def _catch_up(self, *, removes: bool) -> None:
-        """Do what the disk has refused to do before."""
-        if self._store is not None and not self._stranded:
-            self._store.give_names()
-            if removes:
-                self._store.remove_left()
 
     def _trouble(self) -> str | None:
         """Return what went wrong since the last time, in words."""

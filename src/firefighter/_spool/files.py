@@ -154,16 +154,8 @@ class FileStore:
         """Use the same directory by new descriptors, and catch up with what could not be done without."""
         self.directory.release()
         self.directory = directory
-        self.give_names()
+        self._give_names()
         self.remove_left()
-
-    def give_names(self) -> None:
-        """Give their names to the segments whose directory has refused that."""
-        for segment in self._to_name.copy():
-            with suppress(SpoolUnusable):
-                if segment.name in self._files:  # not discarded meanwhile, nor taken over
-                    self._name(segment)
-                self._to_name.remove(segment)
 
     def remove_left(self) -> None:
         """Remove the files whose directory has refused that."""
@@ -191,13 +183,24 @@ class FileStore:
         segment.name, segment.origin = name, self
 
     def sweep(self, kept: Sequence[Segment]) -> None:
-        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more."""
+        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more.
+
+        And give their names to those whose rename has failed: here nobody drops one meanwhile.
+        """
+        self._give_names()
         if not self._files:
             return
         names = {segment.name for segment in kept if segment.origin is self}
         for name in self._files.keys() - names:
             self._unlink(name)  # it may never have come to be, or be gone already
             self._bound.give_back(self._files.pop(name))
+
+    def _give_names(self) -> None:
+        for segment in self._to_name.copy():
+            with suppress(SpoolUnusable):
+                if segment.name in self._files:  # not discarded meanwhile, nor taken over
+                    self._name(segment)
+                self._to_name.remove(segment)
 
     def _name(self, segment: Segment) -> None:
         before = segment.name

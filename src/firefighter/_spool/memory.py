@@ -56,7 +56,7 @@ def fill_with_zeros(mapping: mmap.mmap, start: int, end: int) -> None:
         OSError: a page of a file cannot be had.
     """
     source = _open_zeros()
-    if source is None:
+    if source is None or not hasattr(os, 'readv'):
         for piece in range(start, end, _ZERO_PIECE_BYTES):
             size = min(_ZERO_PIECE_BYTES, end - piece)
             mapping[piece : piece + size] = bytes(size)

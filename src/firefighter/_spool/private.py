@@ -193,12 +193,12 @@ def _check_owner(status: os.stat_result, path: Path) -> None:
 
 def _user(uid: int) -> str:
     """Return a user's uid, and the name if it has one."""
-    try:
-        import pwd  # noqa: PLC0415 - Windows has none, and a bare chroot may have no list of users
+    if sys.platform != 'win32':
+        with suppress(ImportError, KeyError, OSError):  # a bare chroot may have no list of users
+            import pwd  # noqa: PLC0415 - Windows has none
 
-        return f'uid {uid} ({pwd.getpwuid(uid).pw_name})'
-    except (ImportError, KeyError, OSError):
-        return f'uid {uid}'
+            return f'uid {uid} ({pwd.getpwuid(uid).pw_name})'
+    return f'uid {uid}'
 
 
 def _check_regular(status: os.stat_result, path: Path) -> None:
