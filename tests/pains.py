@@ -164,7 +164,7 @@ PAINS: Mapping[int, Pain] = {
             ),
             'faults/test_outage.py': ('test_what_gives_way_is_what_the_policy_says',),
             'integration/test_disk_handler.py': (
-                'test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room',
+                'test_a_full_disk_costs_no_event_and_no_wait_and_files_are_used_again_when_there_is_room',
                 'test_beyond_the_bound_of_the_directory_the_oldest_orphans_give_way',
             ),
             'lives/test_deadlines.py': (

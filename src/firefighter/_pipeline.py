@@ -172,7 +172,7 @@ class Pipeline:
         )
 
     def _tell_undelivered(self) -> None:
-        self._undelivered.tell(self.spool, self.spool.pending, self.place.path)
+        self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
 
     def _make_spool(self, wake: Callable[[], None]) -> Spool:
         options = self._options

@@ -1,4 +1,4 @@
-"""Where a handler's spool is kept: in a directory as long as that can be used, else in memory; and what is said of it."""
+"""Where a handler's spool is kept: in a directory whenever that can be used, else in memory; and what is said of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
 from firefighter._spool.disk import Disk
 from firefighter._spool.events import Spooled, stretches
+from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.unusable import BackInFiles, SpoolUnusable
 
 __all__ = ['SpoolPlace']
 
@@ -44,7 +45,6 @@ class SpoolPlace:
         self._disk = disk
         self._traffic = traffic
         self._diagnostics = diagnostics
-        self._warned_of: str | None = None
 
     @property
     def path(self) -> Path | None:
@@ -52,9 +52,14 @@ class SpoolPlace:
         return self._disk.path if self._disk else None
 
     @property
+    def store(self) -> Origin | None:
+        """What has made the segments in that directory; others may be in memory."""
+        return self._disk.store if self._disk else None
+
+    @property
     def backing(self) -> str:
-        """What the events are kept in, or would be: "disk" or "memory"."""
-        return 'disk' if self._disk and self._disk.usable else 'memory'
+        """What the next event is kept in, or would be: "disk" or "memory"."""
+        return 'disk' if self._disk and self._disk.keeps(self._spool) else 'memory'
 
     @property
     def quarantined_bytes(self) -> int:
@@ -79,35 +84,26 @@ class SpoolPlace:
             self._disk.examine(self._spool)
         except SpoolUnusable as error:
             self._traffic.last_error = f'spool_dir cannot be used: {error.reason}'
-            self._warned_of = error.reason
             return error.reason
         return None
 
     def open(self) -> None:
         """Make the directory, if there is to be one and it can be made. Done already: nothing."""
-        if self._disk is None or not self._disk.usable:
-            return
-        self._disk.look_at_once()  # what was adopted before may have been given back meanwhile
-        try:
-            self._disk.open(self._spool)
-        except SpoolUnusable as error:
-            self._complain(f'{error.reason}. Events are kept in memory from now on')
+        if self._disk is not None:
+            self._disk.look_at_once()  # what was adopted before may have been given back meanwhile
+            self._say(self._disk.try_to_open(self._spool))
 
     def tidy(self) -> None:
         """Look after locks, dead producers and the bound of the directory, where it is time for it."""
         if self._disk is None:
             return
-        trouble = self._disk.tidy(self._spool, monotonic(), adopts=self.adopts())
-        if trouble is not None:
-            self._complain(trouble)
+        self._say(self._disk.tidy(self._spool, monotonic(), adopts=self.adopts()))
 
     def look_for_the_dead(self) -> None:
         """Adopt what dead processes have left, now."""
         if self._disk is not None:
             self._disk.look_at_once()
-            trouble = self._disk.tidy(self._spool, monotonic(), adopts=True)
-            if trouble is not None:
-                self._complain(trouble)
+            self._say(self._disk.tidy(self._spool, monotonic(), adopts=True))
 
     def look_soon(self) -> None:
         """Have who delivers look for the dead with the next step, unless that was a moment ago."""
@@ -151,8 +147,10 @@ class SpoolPlace:
         if self._disk is not None:
             self._disk.abandon()
 
-    def _complain(self, trouble: str) -> None:
-        if trouble == self._warned_of:
+    def _say(self, news: str | None) -> None:
+        if news is None:
             return
-        self._traffic.last_error = trouble
-        self._diagnostics.say('spool', f'stream {self._stream!r}: {trouble}')
+        if not isinstance(news, BackInFiles):
+            self._traffic.last_error = news
+        # Where events are kept is never left out since something else was said within the minute.
+        self._diagnostics.say(f'spool {type(news).__name__}', f'stream {self._stream!r}: {news}')

@@ -7,6 +7,7 @@ from typing import Literal
 
 from firefighter import _process
 from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
 
 __all__ = ['Undelivered', 'UndeliveredPolicy']
@@ -32,26 +33,30 @@ class Undelivered:
         self._written = 0
         self._written_through = 0
 
-    def tell(self, spool: Spool, pending: int, kept_in: Path | None) -> None:
+    def tell(self, spool: Spool, pending: int, kept_in: Path | None, kept_by: Origin | None) -> None:
         """Tell what is left.
 
         Args:
             spool: where it is.
             pending: how many events are.
             kept_in: the directory that keeps them for the next process; None: they are in memory.
+            kept_by: what has made the segments in there; those that lie in others are in memory.
         """
-        writes = self._policy == 'stderr' and kept_in is None
+        in_memory = pending - (spool.pending_in(kept_by) if kept_by else 0)
+        writes = self._policy == 'stderr' and in_memory > 0
         if writes and _process.exiting():
-            self._write(spool)
+            self._write(spool, kept_by)
         left = pending - self._written
+        in_memory -= self._written
         if left > 0 and left != self._said:
             fate = (
-                f'kept in {kept_in} for the next process'
-                if kept_in
-                else 'written to stderr when the process ends'
+                'written to stderr when the process ends'
                 if writes and not _process.exiting()
                 else 'lost when the process ends'
             )
+            if in_memory < left:
+                exception = f', but for {in_memory:,} in memory, {fate}' if in_memory > 0 else ''
+                fate = f'kept in {kept_in} for the next process{exception}'
             text = f'stream {self._stream!r}: closed with {_count(left)} undelivered, {fate}'
             if _process.exiting():
                 self._diagnostics.write(f'{text}\n')  # each number is the last that is said, perhaps
@@ -59,8 +64,8 @@ class Undelivered:
                 return  # the exit of the process says it
         self._said = left
 
-    def _write(self, spool: Spool) -> None:
-        events, self._written_through = spool.unsettled(self._written_through)
+    def _write(self, spool: Spool, kept_by: Origin | None) -> None:
+        events, self._written_through = spool.unsettled(self._written_through, kept_by)
         if not events:
             return
         self._written += len(events)

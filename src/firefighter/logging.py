@@ -96,7 +96,8 @@ class FirehoseHandler(logging.Handler):
         spool_dir: a directory in which the spool lives, so that what is logged survives the death of the process by
             whatever means, and the next process of the same destination delivers it. Without it, the environment's
             FIREFIGHTER_SPOOL_DIR; without both, memory. Where it cannot be used, one FirehoseWarning says why, and
-            memory is used. The constructor only tries it: the handler's own directory in it is made at the first event.
+            memory is used until it can be. The constructor only tries it: the handler's own directory in it is made at the
+            first event.
         max_spool_bytes: the bound for what waits, in bytes; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
         max_directory_bytes: the bound in `spool_dir` for all processes of one user and destination, the dead ones
             included, in bytes. Beyond it the oldest of the dead are dropped. Default 1 GiB.

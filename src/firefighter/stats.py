@@ -74,7 +74,7 @@ class Stats:
     last_error: str | None = None
     """The newest trouble of delivery, in words; None while there was none."""
     backing: str = 'memory'
-    """Where events are kept: "memory" or "disk". "memory" also once `spool_dir` has turned out to be of no use."""
+    """Where the next event is kept: "memory" or "disk". "memory" also for as long as nothing can be kept in `spool_dir`."""
     adopted: int = 0
     """Events of dead processes that this handler has taken over from `spool_dir`, less those that it has given back
     undelivered, as it does when it is closed."""

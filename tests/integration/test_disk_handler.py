@@ -70,7 +70,7 @@ def run(tmp_path):
             timeout=ENOUGH_SECONDS,
             check=False,
         )
-        assert ended.returncode == status, ended.stderr
+        assert ended.returncode == status, ended.stderr or ended.stdout
         if complaints is not None:
             assert ended.stderr == complaints
         return ended.stdout
@@ -347,53 +347,60 @@ assert not list(spool_dir.parent.glob('real/*/*/*/*.spool'))
 
 
 @needs_a_namespace
-@pytest.mark.parametrize('overflow', ['drop_oldest', 'drop_newest'])
-def test_a_full_disk_lets_the_overflow_policy_speak_and_is_left_behind_when_there_is_room(
+@pytest.mark.parametrize('overflow', ['drop_oldest', 'drop_newest', 'block'])
+def test_a_full_disk_costs_no_event_and_no_wait_and_files_are_used_again_when_there_is_room(
     run, tmp_path, overflow
 ):
-    """No exception, no signal; what gives way is counted; stderr says it once; then it goes on on disk."""
+    """What has no room there waits in memory; stderr says it once; then it goes on on disk, and stderr says that."""
     (tmp_path / 'spool').mkdir()
     said = run(
         f"""
+from firefighter._spool import disk
+disk._MOMENT_SECONDS = 0.0  # so that each flush looks
 client = BlockingClient()
-made = handler(client, overflow={overflow!r}, send_interval=0, max_in_flight=1)  # in their order
-for number in range(3000):
+made = handler(client, overflow={overflow!r}, block_timeout_seconds=3600, send_interval=0, max_in_flight=1)  # in their order
+log(0)
+with open(spool_dir / 'others', 'wb', buffering=0) as others:
+    try:
+        while others.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+for number in range(1, 3000):
     logger.info('%d%s', number, ' ' * 900)
 stats = made.stats()
-full = stats.dropped['overflow']
-assert 0 < full < 3000, full
-assert stats.backing == 'disk', stats
-assert stats.accepted == stats.pending + full
+assert stats.backing == 'memory', stats
+assert (stats.accepted, stats.pending, stats.dropped) == (3000, 3000, {{}}), stats
+(spool_dir / 'others').unlink()
 client.release()
 assert made.flush()
 # The room is there when the last thread has let go of the old segments, an instant later.
 deadline = time.monotonic() + 20
 probes = 0
-while True:
-    probes += 1
-    full = made.stats().dropped['overflow']
-    logger.info('%s%s', 'probe', ' ' * 990)  # which does not fit behind the last one
-    if made.stats().dropped['overflow'] == full:
-        break
+while made.stats().backing == 'memory':
     assert time.monotonic() < deadline, 'there is room, and it is not used'
+    logger.info('probe')
+    probes += 1
+    assert made.flush()
 for number in range(100):
     logger.info('again')
+assert list(spool_dir.glob('*/*/*/*.spool'))
 assert made.flush()
 after = made.stats()
-assert after.dropped['overflow'] == full, after
-assert after.delivered == 3100 + probes - full
-assert after.backing == 'disk'
+assert (after.delivered, after.dropped, after.backing) == (3100 + probes, {{}}, 'disk'), after
 messages = [message.strip() for message in received(client)]
-assert messages[-101:] == ['probe'] + ['again'] * 100
-kept = [int(message) for message in messages[:-101]]
-assert kept == sorted(kept) and len(kept) == 3000 - full + probes - 1
+assert messages == [*map(str, range(3000)), *['probe'] * probes, *['again'] * 100]
 made.close()
-print(after.spool_bytes > 0, [str(path) for path in spool_dir.glob('*/*/*') if path.is_dir()])
+print([str(path) for path in spool_dir.glob('*/*/*') if path.is_dir()])
 """,
-        before=f'mount -t tmpfs -o size=2m tmpfs {tmp_path}/spool',
+        before=f'mount -t tmpfs -o size=2m tmpfs {tmp_path}/spool; exec 2>&1',
         complaints=None,
     )
-    assert said == 'True []\n'
+    full, again, left = said.splitlines()
+    assert 'No space left on device; make room there' in full
+    assert 'Events are kept in memory from now on' in full
+    assert 'again, after: ' in again
+    assert left == '[]'
 
 
 def test_a_directory_that_is_removed_is_not_the_applications_trouble(
@@ -714,3 +721,21 @@ assert not list(folder.iterdir())
 """,
         complaints=None,
     )
+
+
+def test_a_directory_that_could_not_be_when_the_handler_was_made_is_used_once_it_can_be(
+    tmp_path, make_logger, capsys
+):
+    """A volume that comes a moment after the program: tried again at the first event, and said."""
+    spool_dir = tmp_path / 'volume' / 'spool'
+    client = AcceptingClient()
+    with pytest.warns(FirehoseWarning, match='No such file or directory'):
+        handler = FirehoseHandler('bar', boto3_client=client, spool_dir=spool_dir)
+    assert handler.stats().backing == 'memory'
+    spool_dir.parent.mkdir()
+    make_logger(handler).info('Ahoy')
+    assert handler.stats().backing == 'disk'
+    assert list(spool_dir.glob('*/*/*/*.spool'))
+    handler.close()
+    assert messages(client) == ['Ahoy']
+    assert f'events are kept in {spool_dir}' in capsys.readouterr().err

@@ -239,9 +239,7 @@ class Adoption:
                 self.trouble = self.trouble or f'{directory.path} is left: what is in it is no segment'
             return False
         adopted.left = {segment.name for _, segment in found}
-        adopted.copied_bytes = sum(
-            segment.size_bytes for _, segment in found if segment.copied is not None
-        )
+        adopted.copied_bytes = sum(segment.size_bytes for _, segment in found if segment.copied is not None)
         self._adopted = [other for other in self._adopted if other.left] + [adopted]
         for _, segment in sorted(found, key=lambda each: each.name):
             adopt(segment)

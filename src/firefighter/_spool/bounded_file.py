@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from firefighter._spool.descriptor import close
+
 __all__ = ['MOST_BYTES', 'BoundedFile']
 
 # As much as four of the largest segments: enough to see what happened, and not enough to fill a disk.
@@ -44,7 +46,7 @@ class BoundedFile:
                 os.ftruncate(descriptor, before)
                 raise
         finally:
-            os.close(descriptor)
+            close(descriptor)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -7,11 +7,47 @@ something else is forgotten, since our next file may be the same one under the s
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
 
-__all__ = ['Descriptor']
+__all__ = ['Descriptor', 'close', 'close_troubles']
+
+
+class _CloseTroubles:
+    """Counts what the system has said against closing a file, in this process.
+
+    A disk may tell of an error there that belongs to an earlier write (EIO, or EDQUOT on others). The descriptor is
+    closed all the same, and what is in a segment is not made better by an exception.
+
+    Attributes:
+        count: how often.
+        last: the last time, in words.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = ''
+
+    def note(self, error: OSError) -> None:
+        """Take note of an error."""
+        self.count += 1
+        self.last = error.strerror or type(error).__name__
+
+
+close_troubles = _CloseTroubles()
+
+
+def close(fd: int) -> None:
+    """Close a descriptor. What the system says against that is counted, and said by delivery; it is never raised."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        if (
+            error.errno != errno.EBADF
+        ):  # something has closed all descriptors, as programs do that turn into daemons
+            close_troubles.note(error)
 
 
 class Descriptor:
@@ -63,16 +99,15 @@ class Descriptor:
         """
         if not self.ours():
             return
-        with suppress(OSError):
-            # No call between these: of two threads one gets the number, and an exception thrown into it does not lose it.
-            fd, self.fd = self.fd, -1
-            if fd < 0:
-                return
-            try:
-                if unlock:
-                    _unlock(fd)
-            finally:
-                os.close(fd)
+        # No call between these: of two threads one gets the number, and an exception thrown into it does not lose it.
+        fd, self.fd = self.fd, -1
+        if fd < 0:
+            return
+        try:
+            if unlock:
+                _unlock(fd)
+        finally:
+            close(fd)
 
 
 def _unlock(fd: int) -> None:

@@ -83,7 +83,10 @@ def _make(folder: PrivateDirectory, destination: Destination, producer_id: bytes
     except SpoolUnusable as error:
         if error.errno == errno.ENOENT:
             return None
-        raise
+        # The name is another one each time; the trouble is not.
+        raise SpoolUnusable(
+            error.reason.replace(f'{os.sep}{NEW}{producer_id.hex()}', ''), error.errno
+        ) from error
 
 
 def _fill(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict
 from math import inf
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from firefighter._process import not_forking
 from firefighter._spool.adoption import Adoption
 from firefighter._spool.bound import DirectoryBound
+from firefighter._spool.descriptor import close_troubles
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.files import FileStore, trouble_with_copies
@@ -22,7 +25,7 @@ from firefighter._spool.orphans import regain
 from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import Store
-from firefighter._spool.unusable import SpoolUnusable, explained
+from firefighter._spool.unusable import BackInFiles, InMemory, Remedy, SpoolUnusable, explained, remedy_for
 
 __all__ = ['Disk']
 
@@ -36,8 +39,9 @@ _MOMENT_SECONDS = 1.0
 class Disk:
     """What a handler's spool has on disk, in one process.
 
-    It is open from `open` to `close`: then the spool makes its segments in a directory of its own. Open or not, `tidy` takes
-    over what dead producers have left, and `release_adopted` gives it back. One thread at a time may do anything.
+    It is open from `open` to `close`: then the spool makes its segments in a directory of its own, or, for as long as that does
+    not go, in memory (`unusable.py` has the table). Open or not, `tidy` takes over what dead producers have left, and
+    `release_adopted` gives it back. One thread at a time may do anything.
 
     Args:
         spool_dir: the directory of the user's.
@@ -47,8 +51,6 @@ class Disk:
         producer_id: what to call the first directory, where the events have it in their ids; if not, a random id.
 
     Attributes:
-        usable: False once a directory could not be made, also for one that was lost: then the spool is in memory, until `open`
-            succeeds.
         quarantine: where torn bytes of dead producers are put.
         dead_letters: where events are put that Firehose refuses.
     """
@@ -71,7 +73,16 @@ class Disk:
         self._store: FileStore | None = None
         # What the spool's segments were made of, and their bound, before `open`.
         self._before: tuple[Store, int] = MemoryStore(), max_spool_bytes
-        self.usable = True
+        # Why there is no directory, in words.
+        self._refused: str | None = None
+        # Whether the spool is to be in a directory, found or not.
+        self._wanted = False
+        # Whether the directory is lost, and no other could be made yet.
+        self._stranded = False
+        self._waits_for_reopening = False
+        self._close_troubles = close_troubles.count
+        # What adoption met at the last look.
+        self._met_before: str | None = None
         self._looked_at = -inf
         self.quarantine = quarantine_of(spool_dir, destination)
         self.dead_letters = dead_letters_of(spool_dir, destination)
@@ -80,13 +91,33 @@ class Disk:
     @property
     def is_open(self) -> bool:
         """Whether the spool is there."""
-        return self._store is not None
+        return self._store is not None and not self._stranded
+
+    @property
+    def suspended(self) -> str | None:
+        """Why events are kept in memory, in words; None where files keep them, or would."""
+        return self._store.suspended if self._store else self._refused
+
+    @property
+    def usable(self) -> bool:
+        """Whether files keep the events, or would, as far as is known."""
+        return self.suspended is None
+
+    def keeps(self, spool: Spool) -> bool:
+        """Return whether the next event is kept in a file, or would be."""
+        newest = spool.newest_origin
+        return self.usable if self._store is None or newest is None else newest is self._store
 
     @property
     def path(self) -> Path | None:
         """The producer's directory, while the spool is there."""
-        store = self._store
+        store = self.store
         return store.directory.path if store else None
+
+    @property
+    def store(self) -> FileStore | None:
+        """What makes the spool's segments in that directory, while the spool is there."""
+        return self._store if self.is_open else None
 
     @property
     def newer_producers(self) -> int:
@@ -103,21 +134,46 @@ class Disk:
         """The time, of the clock that `tidy` is given, from which on `tidy` looks for dead producers again."""
         return self._looked_at + LOOK_INTERVAL_SECONDS
 
-    def open(self, spool: Spool) -> None:
-        """Have the spool's segments made there from now on; do nothing where they are.
+    def open(self, spool: Spool) -> str | None:
+        """Have the spool's segments made there from now on; where they are, do nothing.
+
+        Returns:
+            What was done about a directory that was lost, in words.
 
         Raises:
-            SpoolUnusable: a spool cannot be kept there; with the reason, and what to do.
+            SpoolUnusable: a spool cannot be kept there; with the reason, and what to do. Its segments are in memory until the next
+                `open`, or look, that succeeds.
         """
+        self._wanted = True
+        store, said = self._store, None
         try:
-            store = self._store or self._make_store()
-        except SpoolUnusable:
-            self.usable = False
+            if store is None:
+                store = self._store = self._make_store()
+                self._before = spool.use(store, self._max_spool_bytes)
+            elif not store.directory.held():
+                store, said = self._find_again(spool, store)
+            elif store.suspended is not None:
+                store.try_again()
+            elif spool.uses(store):
+                return None
+        except SpoolUnusable as error:
+            self._note_refusal(spool, error)
             raise
-        if not spool.uses(store):
-            self._before = spool.use(store, self._max_spool_bytes)
-            spool.seal_others(store)  # what came while it was closed is in memory; nothing else is to be
-        self.usable = True
+        self._refused, self._stranded, self._waits_for_reopening = None, False, False
+        spool.use(store, self._max_spool_bytes)  # from small segments on, and without a spare one in memory
+        spool.seal_others(store)  # what came meanwhile is in memory; nothing else is to be
+        return said
+
+    def try_to_open(self, spool: Spool) -> str | None:
+        """Do the same; return what there is to say, None where that is no news."""
+        before = self.suspended
+        try:
+            said = self.open(spool)
+        except SpoolUnusable as error:
+            return InMemory.because(error.reason) if error.reason != before else None
+        return said or (
+            BackInFiles(f'events are kept in {self.path} again, after: {before}') if before else None
+        )
 
     def examine(self, spool: Spool) -> None:
         """Make the directory, and let go of it again.
@@ -130,6 +186,7 @@ class Disk:
             self.open(spool)
             self.close(spool)
         finally:
+            self._wanted = False
             self._producer_id = producer_id
 
     def tidy(self, spool: Spool, now: float, *, adopts: bool = True) -> str | None:
@@ -140,28 +197,30 @@ class Disk:
             now: the time in seconds, of a clock that does not jump.
             adopts: whether to look for dead producers, where it is time for it.
         """
-        moved = None
-        lost = self._store if self._store and not self._store.directory.held() else None
+        store = self._store
+        lost = store is not None and not store.directory.held()
         # Before looking for the dead: without the locks we look like one of them.
-        if lost or (self._store is None and self._adoption.directories):
+        if lost or (store is None and self._adoption.directories):
             with not_forking():  # a lock that a child inherits, see `_make_store`
                 self._adoption.regain()
-        if lost:
-            moved = self._regain(lost) or self._relocate(spool, lost)
+        looks = adopts and now >= self.next_look_at
+        to_be_tried = self._wanted and not self.usable and not self._waits_for_reopening
+        unused = store is not None and not spool.uses(store)  # an exception came between
+        said = None
+        if (lost and not self._stranded) or (looks and to_be_tried) or unused:
+            said = self.try_to_open(spool)
+        if looks and self._store is not None:
+            self._store.remove_left()
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
             self._looked_at = now
             self._adoption.look(spool.adopt)
+            self._forget_what_was_said()
             if not self._bound.enforce(spool.drop_oldest_adopted):
                 self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
             if self.expects_more and not spool.has_adopted:
                 self.look_at_once()  # all of these were given up
-        trouble = moved or self._adoption.trouble or (self._store.trouble if self._store else None)
-        # Told once; the next one is news again.
-        self._adoption.trouble = None
-        if self._store is not None:
-            self._store.trouble = None
-        return trouble
+        return said or self._trouble()
 
     def look_at_once(self) -> None:
         """Have the next `tidy` look for dead producers, however long ago the last look was."""
@@ -187,6 +246,8 @@ class Disk:
     def close(self, spool: Spool) -> None:
         """Let go of our own directory, and remove it, once everything in it is settled; until then do nothing."""
         store = self._store
+        if store is None:
+            self._wanted = False
         if store is None or spool.settled_through < spool.appended:
             return
         held = store.directory.held() or self._regain(store)
@@ -198,7 +259,8 @@ class Disk:
             spool.use(store, self._max_spool_bytes)
             return
         store.sweep(())
-        self._store = None
+        self._store, self._refused = None, store.suspended
+        self._wanted = self._stranded = False
         if held:
             store.directory.remove_or_release()
         else:
@@ -209,6 +271,7 @@ class Disk:
         if self._store is not None:
             self._store.directory.abandon()
             self._store = None
+        self._wanted = False
         self._adoption.abandon()
         self._looked_at = inf
 
@@ -217,7 +280,7 @@ class Disk:
         with explained(self._spool_dir), not_forking():
             reason = unmappable(self._spool_dir)
             if reason is not None:
-                raise SpoolUnusable(reason)
+                raise SpoolUnusable(reason, errno.EOPNOTSUPP)
             if not has_room_for(self._destination.stream, asdict(self._destination)):
                 raise SpoolUnusable(
                     'endpoint_url, region_name and the profile are too long together for the header of a segment; '
@@ -233,8 +296,71 @@ class Disk:
             directory = create(self._spool_dir, self._destination, self._producer_id)
             self._producer_id = None  # a later one is another directory
             prepare_to_map()
-            self._store = FileStore(directory, self._destination, self._bound, copies=copies)
-            return self._store
+            return FileStore(directory, self._destination, self._bound, copies=copies)
+
+    def _find_again(self, spool: Spool, lost: FileStore) -> tuple[FileStore, str | None]:
+        """Return the store of a directory in the place of one that is not in place any more, and what to say of that.
+
+        Raises:
+            SpoolUnusable: there can be none now.
+        """
+        # Without the right to look into it, it cannot be told from one that is gone.
+        with suppress(SpoolUnusable):
+            lost.directory.close_to_others()
+        said = None
+        if lost.directory.held() or (said := self._regain(lost)) is not None:
+            if lost.suspended is not None:
+                lost.try_again()
+            return lost, said
+        path = lost.directory.path
+        heir = self._make_store()
+        self._store = heir
+        self._adoption.leave(lost.directory.id)
+        spool.use(heir, self._max_spool_bytes)
+        spool.move_segments(lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None)
+        # What could not be moved is gone, or somebody else's by now. `open` ends the segment in use where that is so.
+        lost.directory.release()
+        return heir, (
+            f'the locks of {path} are lost (something closed its descriptors, or removed it); '
+            f'the spool goes on in {heir.directory.path}'
+        )
+
+    def _note_refusal(self, spool: Spool, error: SpoolUnusable) -> None:
+        """Take note that segments are to be made in memory."""
+        self._waits_for_reopening = remedy_for(error) is Remedy.MEMORY_UNTIL_REOPENED
+        if self._store is None:
+            self._refused = error.reason
+            return
+        self._store.suspended = error.reason
+        if not self._stranded and not self._store.directory.held():
+            self._stranded = True
+            spool.seal()  # a file that is gone keeps nothing
+
+    def _trouble(self) -> str | None:
+        """Return what went wrong since the last time, in words."""
+        store, adoption = self._store, self._adoption
+        trouble = adoption.trouble or (store.trouble if store else None) or self._close_trouble()
+        # Told once; the next one is news again.
+        adoption.trouble = None
+        if store is not None:
+            store.trouble = None
+        return trouble
+
+    def _forget_what_was_said(self) -> None:
+        """Leave out what adoption has met at the last look too, and what keeps the spool in memory."""
+        met, before = self._adoption.trouble, self._met_before
+        self._met_before = met
+        if met in {before, self.suspended}:
+            self._adoption.trouble = None
+
+    def _close_trouble(self) -> str | None:
+        before, self._close_troubles = self._close_troubles, close_troubles.count
+        if before == self._close_troubles:
+            return None
+        return (
+            f'closing a file failed: {close_troubles.last} ({close_troubles.count} so far in this process). '
+            'No event depends on it'
+        )
 
     def _regain(self, store: FileStore) -> str | None:
         """Take our own locks again; return what to say of that, None where others have them or the directory is gone."""
@@ -244,19 +370,3 @@ class Disk:
                 return None
             store.go_on_in(regained)
         return f'the locks of {regained.path} were lost (something closed all descriptors), and taken again'
-
-    def _relocate(self, spool: Spool, lost: FileStore) -> str:
-        """Begin a new directory: a daemoniser has closed our descriptors, and with them the locks are gone."""
-        path = lost.directory.path
-        self._adoption.leave(lost.directory.id)
-        try:
-            spool.use(self._make_store(), self._max_spool_bytes)
-        except SpoolUnusable as error:
-            self._store = None
-            self.usable = False
-            spool.use(MemoryStore(), self._max_spool_bytes)
-            return f'{error.reason}. Events are kept in memory from now on'
-        finally:
-            # Not before: until then what is appended needs a segment.
-            spool.seal()
-        return f'the locks of {path} are lost (something closed its descriptors, or removed it); the spool goes on in {self.path}'

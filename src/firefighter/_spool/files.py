@@ -7,6 +7,9 @@ A segment is made complete under another name (`.tmp-<random>`): allocated, so t
 and never a SIGBUS later; of a spare one the header is synced, and its pages are touched. When it becomes the one that is
 written to, its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
 again: stale lines would be valid JSON.
+
+Where a file cannot be made for the disk's sake, the next segments are memory, until files are tried again: the table is in
+`unusable.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from firefighter._spool.boot import boot_id
 from firefighter._spool.bound import DirectoryBound
+from firefighter._spool.descriptor import close
 from firefighter._spool.destination import Destination
 from firefighter._spool.header import Header, write
 from firefighter._spool.layout import HEADER_BYTES
@@ -31,7 +35,8 @@ from firefighter._spool.memory import MemoryStore, fill_with_zeros, private_memo
 from firefighter._spool.producer import ProducerDirectory
 from firefighter._spool.reading import SegmentFile, read_segment
 from firefighter._spool.segment import Origin, Segment
-from firefighter._spool.unusable import SpoolUnusable, explained
+from firefighter._spool.stock import FIRST_SEGMENT_BYTES
+from firefighter._spool.unusable import BoundReached, InMemory, Remedy, SpoolUnusable, explained, remedy_for
 
 if TYPE_CHECKING:
     from firefighter._spool.copied import CopiedWords
@@ -50,7 +55,7 @@ TEMPORARY_PREFIX = '.tmp-'
 
 
 class FileStore:
-    """Makes segments in a producer's directory.
+    """Makes segments in a producer's directory; in memory where it cannot, until `try_again` finds that it can.
 
     Args:
         directory: the directory, held by its locks.
@@ -59,8 +64,9 @@ class FileStore:
         copies: whether events are written to memory and copied into the file, since a store into a mapping could fail.
 
     Attributes:
-        trouble: why the last segment could not be made, in words; None when it could. Said by delivery: the appending
-            thread, which finds out, does no output.
+        suspended: why segments are made in memory, in words; None where they are files.
+        trouble: what went wrong since it was last said, in words. Said by delivery: the appending thread, which finds out,
+            does no output.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class FileStore:
         copies: bool = False,
     ) -> None:
         self.directory = directory
+        self.suspended: str | None = None
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
@@ -80,34 +87,47 @@ class FileStore:
         self._files: dict[str, int] = {}
         self._boot_id = boot_id()
         self._memory = MemoryStore()
-        # What could not be done while our descriptor of the directory was closed.
-        self._to_name: list[tuple[Segment, str]] = []
+        self._probe_bytes = FIRST_SEGMENT_BYTES
+        # What the directory has refused, and has still to be done. Both are changed in place only: any thread adds to them.
+        self._to_name: list[Segment] = []
         self._to_unlink: list[str] = []
         # The segments whose file could not be written, as far as that was told.
         self._failed: set[str] = set()
 
     def make(self, size_bytes: int) -> Segment:
-        """Return an empty segment in a file without a proper name.
-
-        Where the directory is not ours any more (it was removed, or a daemoniser has closed our descriptors) it is one in
-        memory, until delivery has found another place.
+        """Return an empty segment: in a file without a proper name, or in memory where there can be none.
 
         Raises:
-            OSError: the disk, the quota or the bound of the directory leaves no room for it.
+            OSError: the bound of the directory leaves no room for it, or the machine is out of memory.
         """
-        name = TEMPORARY_PREFIX + secrets.token_hex(8)
-        self.trouble = None
+        if self.suspended is None:
+            self.trouble = None
+            try:
+                return self._make_file(size_bytes)
+            except (OSError, SpoolUnusable) as error:
+                if remedy_for(error) is Remedy.OVERFLOW:
+                    self.trouble = str(error)
+                    raise
+                self._probe_bytes = min(size_bytes, FIRST_SEGMENT_BYTES)
+                self._suspend(error)
+        return self._memory.make(size_bytes)
+
+    def try_again(self) -> None:
+        """Make segments in files again, if that can be done now: an empty one is made and removed.
+
+        Raises:
+            SpoolUnusable: it cannot, with the reason.
+        """
         try:
-            mapping = self._map_new(name, size_bytes)
-            if not self._copies:
-                return Segment(mapping, self, name)
-            memory = private_memory(size_bytes)
-            return Segment(memory, self, name, _copied(memory, mapping))
-        except (OSError, SpoolUnusable) as error:
-            self.trouble = str(error)
-            if not self.directory.in_place():
-                return self._memory.make(size_bytes)
-            raise OSError(error.errno or errno.EIO, str(error)) from error
+            probe = self._make_file(self._probe_bytes)
+            try:
+                with explained(self.directory.path):
+                    _touch(probe)
+            finally:
+                self.discard(probe)
+        except BoundReached as error:
+            raise SpoolUnusable(str(error), errno.EDQUOT) from error
+        self.suspended = None
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread waits for no page fault and no disk later.
@@ -124,10 +144,12 @@ class FileStore:
                 try:
                     os.fsync(descriptor)
                 finally:
-                    os.close(descriptor)
-        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
-        if segment.copied is not None:
-            segment.copied.touch(0, segment.size_bytes)
+                    close(descriptor)
+        try:
+            _touch(segment)
+        except OSError as error:  # a page that the disk does not give: a store into it would kill the program
+            self._suspend(error)
+            raise
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
         """Give the segment its header and its name."""
@@ -138,17 +160,12 @@ class FileStore:
         write(segment.words, self._header(segment, first_sequence))
         if segment.copied is not None:
             segment.copied.begin()
-        name = f'{first_sequence:016x}{SEGMENT_SUFFIX}'
-        self._files[name] = segment.size_bytes
         try:
-            self.directory.rename(segment.name, name)
+            self._name(segment)
         except SpoolUnusable as error:
-            self.trouble = error.reason  # as good as memory until it has its name
-            self._to_name.append((segment, name))
-            del self._files[name]
-        else:
-            del self._files[segment.name]
-            segment.name = name
+            reason = error.reason.replace(f'{os.sep}{segment.name}', '')  # another one each time
+            self.trouble = f'{reason}. The segment is used all the same, and gets its name later'
+            self._to_name.append(segment)
 
     def recycle(self, segment: Segment) -> bool:
         """Remove a settled segment: a file is never used again."""
@@ -159,30 +176,48 @@ class FileStore:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
         if segment.name not in self._files:
             return
-        try:
-            self.directory.unlink(segment.name)
-        except SpoolUnusable as error:  # it is gone already, or will be found settled by whoever adopts it
-            if error.errno == errno.EBADF:
-                self._to_unlink.append(segment.name)
+        self._unlink(segment.name)
         # Struck out last: what an exception interrupts before that, `sweep` does again.
         self._bound.give_back(segment.size_bytes)
         self._files.pop(segment.name, None)
 
     def go_on_in(self, directory: ProducerDirectory) -> None:
         """Use the same directory by new descriptors, and catch up with what could not be done without."""
+        self.directory.release()
         self.directory = directory
-        while self._to_name:
-            segment, name = self._to_name.pop()
+        self._give_names()
+        self.remove_left()
+
+    def remove_left(self) -> None:
+        """Remove the files whose directory has refused that."""
+        for name in self._to_unlink.copy():
+            self._to_unlink.remove(name)
+            self._unlink(name)
+
+    def hand_over(self, segment: Segment, heir: FileStore) -> None:
+        """Have another store go on with a segment, and its file: our directory is lost, but may still be reached."""
+        # One without events has the name that the next one gets.
+        if segment.name in self._files and segment.events:
             with suppress(SpoolUnusable):
-                directory.rename(segment.name, name)
-                self._files[name] = self._files.pop(segment.name, segment.size_bytes)
-                segment.name = name
-        while self._to_unlink:
-            with suppress(SpoolUnusable):
-                directory.unlink(self._to_unlink.pop())
+                heir.take_over(segment, self.directory)
+                del self._files[segment.name]
+
+    def take_over(self, segment: Segment, directory: ProducerDirectory) -> None:
+        """Move the file of a segment here from another directory."""
+        name = _name_of(segment.first_sequence)
+        self._files[name] = segment.size_bytes
+        try:
+            directory.move(segment.name, self.directory, name)
+        except SpoolUnusable:
+            del self._files[name]
+            raise
+        segment.name, segment.origin = name, self
 
     def sweep(self, kept: Sequence[Segment]) -> None:
-        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more."""
+        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more.
+
+        And give their names to those whose rename has failed: here nobody drops one meanwhile.
+        """
         failed = {segment.name for segment in kept if segment.copied is not None and segment.copied.failed}
         if failed - self._failed:
             self.trouble = (
@@ -190,12 +225,12 @@ class FileStore:
                 'it is kept in memory until another file can be made'
             )
         self._failed = failed
-        if len(self._files) <= len(kept):
+        self._give_names()
+        if not self._files:
             return
         names = {segment.name for segment in kept if segment.origin is self}
         for name in self._files.keys() - names:
-            with suppress(SpoolUnusable):  # it never came to be, or is gone already
-                self.directory.unlink(name)
+            self._unlink(name)  # it may never have come to be, or be gone already
             self._bound.give_back(self._files.pop(name))
 
     def _header(self, segment: Segment, first_sequence: int) -> Header:
@@ -208,22 +243,68 @@ class FileStore:
             boot_id=self._boot_id,
         )
 
+    def _give_names(self) -> None:
+        for segment in self._to_name.copy():
+            with suppress(SpoolUnusable):
+                if segment.name in self._files:  # not discarded meanwhile, nor taken over
+                    self._name(segment)
+                self._to_name.remove(segment)
+
+    def _name(self, segment: Segment) -> None:
+        before = segment.name
+        self.take_over(segment, self.directory)
+        del self._files[before]
+
+    def _suspend(self, error: OSError | SpoolUnusable) -> None:
+        self.suspended = str(error)
+        self.trouble = InMemory.because(self.suspended)
+
+    def _unlink(self, name: str) -> None:
+        try:
+            self.directory.unlink(name)
+        except SpoolUnusable as error:  # until it is gone, whoever adopts it finds it settled
+            if error.errno != errno.ENOENT:
+                self._to_unlink.append(name)
+
+    def _make_file(self, size_bytes: int) -> Segment:
+        name = TEMPORARY_PREFIX + secrets.token_hex(8)
+        try:
+            mapping = self._map_new(name, size_bytes)
+        except SpoolUnusable as error:
+            # The name is another one each time; the trouble is not.
+            raise SpoolUnusable(error.reason.replace(f'{os.sep}{name}', ''), error.errno) from error
+        if not self._copies:
+            return Segment(mapping, self, name)
+        memory = private_memory(size_bytes)
+        return Segment(memory, self, name, _copied(memory, mapping))
+
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
-            raise SpoolUnusable(f'{self.directory.path}: max_directory_bytes is reached', errno.EDQUOT)
+            raise BoundReached(f'{self.directory.path}: max_directory_bytes is reached')
         self._files[name] = size_bytes
-        descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
-            with explained(self.directory.path):
-                _allocate(descriptor, size_bytes)
-            return map_shared(descriptor, size_bytes)
+            descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            try:
+                with explained(self.directory.path):
+                    _allocate(descriptor, size_bytes)
+                    return map_shared(descriptor, size_bytes)
+            finally:
+                close(descriptor)
         except BaseException:
             with suppress(SpoolUnusable):
                 self.directory.unlink(name)
             self._bound.give_back(self._files.pop(name))
             raise
-        finally:
-            os.close(descriptor)
+
+
+def _touch(segment: Segment) -> None:
+    fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+    if segment.copied is not None:
+        segment.copied.touch(0, segment.size_bytes)
+
+
+def _name_of(first_sequence: int) -> str:
+    return f'{first_sequence:016x}{SEGMENT_SUFFIX}'
 
 
 def trouble_with_copies() -> str | None:
@@ -259,7 +340,7 @@ def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, 
         file = read_segment(descriptor)
         return file, map_shared(descriptor, len(file.data)) if file.data else None
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:

@@ -178,12 +178,27 @@ def _unescape(text: str) -> str:
 
 
 def _linux_file_system(path: Path) -> str | None:
-    try:
-        mountinfo = os.fsdecode(Path('/proc/self/mountinfo').read_bytes())
-    except OSError:
-        mountinfo = ''
     # In a chroot the list lacks the mount that its root is on, or there is no list.
-    return file_system(mountinfo, str(path), device_of) or _linux_statfs(path)
+    listed = _list_of_mounts('self')
+    return file_system(listed, str(path), device_of) or _linux_statfs(path) or _kind_of_device(listed, path)
+
+
+def _kind_of_device(mountinfo: str, path: Path) -> str | None:
+    """Return the type of the file system on the device that a path is on, wherever that is mounted.
+
+    The first process may see the mount that a chroot's own list lacks. This is for where the system cannot be asked: a bare chroot
+    often has a Python without ctypes, since that needs a library that nothing else needs.
+    """
+    device = device_of(str(path))
+    lines = (mountinfo + _list_of_mounts('1')).split('\n')
+    return next((mount.kind for mount in map(_parse, filter(None, lines)) if mount.device == device), None)
+
+
+def _list_of_mounts(process: str) -> str:
+    try:
+        return os.fsdecode(Path(f'/proc/{process}/mountinfo').read_bytes())
+    except OSError:
+        return ''
 
 
 def _linux_statfs(path: Path) -> str | None:

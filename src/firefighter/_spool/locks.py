@@ -38,6 +38,11 @@ class Lock:
         self._name = name
         self._descriptor = descriptor
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it is locked still, wherever its file is now."""
+        return self._descriptor.ours()
+
     def still_ours(self) -> bool:
         """Return whether the descriptor is still ours, and the path still leads to the file."""
         return self._descriptor.ours() and self._descriptor.is_at(self._name, self._directory.fd)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 import sys
 from collections.abc import Sequence
 
+from firefighter._spool.descriptor import close
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
 __all__ = ['MemoryStore', 'fill_with_zeros', 'private_memory']
@@ -48,20 +50,39 @@ class MemoryStore:
 
 
 def fill_with_zeros(mapping: mmap.mmap, start: int, end: int) -> None:
-    """Write zeros into `[start, end)`, where the system allows it outside the interpreter lock."""
-    if not hasattr(os, 'readv'):
+    """Write zeros into `[start, end)`, where the system allows it outside the interpreter lock.
+
+    Raises:
+        OSError: a page of a file cannot be had.
+    """
+    source = _open_zeros()
+    if source is None or not hasattr(os, 'readv'):
         for piece in range(start, end, _ZERO_PIECE_BYTES):
             size = min(_ZERO_PIECE_BYTES, end - piece)
             mapping[piece : piece + size] = bytes(size)
         return
     # Reading from /dev/zero faults the pages in as well; `madvise` and plain stores would hold the lock.
-    source = os.open('/dev/zero', os.O_RDONLY)
     try:
         with memoryview(mapping) as view:
             while start < end:
                 start += os.readv(source, [view[start:end]])
     finally:
-        os.close(source)
+        close(source)
+
+
+def _open_zeros() -> int | None:
+    """Open /dev/zero; return None where there is none: on Windows, in a bare chroot, or at the limit of open files."""
+    if not hasattr(os, 'readv'):
+        return None
+    try:
+        source = os.open('/dev/zero', os.O_RDONLY)
+    except OSError:
+        return None
+    # In a bare chroot anything may have that name: only a device gives as many zeros as are asked for.
+    if stat.S_ISCHR(os.fstat(source).st_mode):
+        return source
+    close(source)
+    return None
 
 
 def private_memory(size_bytes: int) -> mmap.mmap:

@@ -11,6 +11,7 @@ A directory of ours that is open to others gets its mode 0700 back: Kubernetes o
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -18,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from firefighter._spool.descriptor import Descriptor
+from firefighter._spool.descriptor import Descriptor, close
 from firefighter._spool.unusable import SpoolUnusable, explained
 
 __all__ = ['PrivateDirectory', 'open_shared', 'our_uid']
@@ -76,11 +77,10 @@ class PrivateDirectory:
         return directory
 
     def take_possession(self) -> None:
-        """Refuse a directory that is not ours; close one that is to everybody else."""
+        """Refuse a directory that is not ours; give one that is its mode."""
         _check_owner(self.descriptor.status, self.path)
-        if sys.platform != 'win32' and stat.S_IMODE(self.descriptor.status.st_mode) & 0o777 != DIRECTORY_MODE:
-            with explained(self.path):
-                os.fchmod(self.fd, DIRECTORY_MODE)
+        with explained(self.path):
+            _give_mode(self.fd, os.fstat(self.fd), DIRECTORY_MODE)
 
     def file(self, name: str, flags: int) -> int:
         """Open a regular file of ours in this directory, 0600 when `flags` have it made; return its descriptor."""
@@ -92,8 +92,11 @@ class PrivateDirectory:
                 status = os.fstat(fd)
             _check_owner(status, path)
             _check_regular(status, path)
+            if flags & os.O_CREAT:
+                with explained(path):
+                    _give_mode(fd, status, FILE_MODE)
         except BaseException:
-            os.close(fd)
+            close(fd)
             raise
         return fd
 
@@ -105,27 +108,37 @@ class PrivateDirectory:
             try:
                 return os.listdir(fd)  # noqa: PTH208 - pathlib knows no descriptors
             finally:
-                os.close(fd)
+                close(fd)
 
     def write(self, name: str, data: bytes, *, synced: bool = False) -> None:
         """Make a file with these bytes; with `synced`, have them on the disk before it returns."""
         fd = self.file(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        with explained(self.path / name), os.fdopen(fd, 'wb') as file:
-            file.write(data)
-            if synced:
-                file.flush()
-                os.fsync(fd)
+        try:
+            with explained(self.path / name), os.fdopen(fd, 'wb', closefd=False) as file:
+                file.write(data)
+                if synced:
+                    file.flush()
+                    os.fsync(fd)
+        finally:
+            close(fd)
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """Return what is in a file, or the beginning of that."""
         fd = self.file(name, os.O_RDONLY)
-        with explained(self.path / name), os.fdopen(fd, 'rb') as file:
-            return file.read(most_bytes)
+        try:
+            with explained(self.path / name), os.fdopen(fd, 'rb', closefd=False) as file:
+                return file.read(most_bytes)
+        finally:
+            close(fd)
 
     def rename(self, old: str, new: str) -> None:
         """Give what is called `old` the name `new`, in place of what is called so."""
-        with explained(self.path / old):
-            os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        self.move(old, self, new)
+
+    def move(self, name: str, into: PrivateDirectory, new_name: str) -> None:
+        """Move what is called `name` into another directory, or this one, in place of what is called `new_name` there."""
+        with explained(self.path / name):
+            os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=into.fd)
 
     def unlink(self, name: str) -> None:
         """Remove a file."""
@@ -155,6 +168,17 @@ def open_shared(path: Path, *, make: bool) -> PrivateDirectory:
 def _make(name: str | Path, parent: int | None) -> None:
     with suppress(FileExistsError):  # what it is, opening it will tell
         os.mkdir(name, DIRECTORY_MODE, dir_fd=parent)
+        # A umask may have taken even our own right to open it. Where links can only be followed, it stays as it was made.
+        with suppress(OSError, NotImplementedError, ValueError):
+            made = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if stat.S_ISDIR(made.st_mode) and made.st_mode & DIRECTORY_MODE != DIRECTORY_MODE:
+                os.chmod(name, DIRECTORY_MODE, dir_fd=parent, follow_symlinks=False)
+
+
+def _give_mode(fd: int, status: os.stat_result, mode: int) -> None:
+    """Set the mode of what is open, where a umask has cut it or somebody changed it; a sticky bit and the like stay."""
+    if sys.platform != 'win32' and status.st_mode & 0o777 != mode:
+        os.fchmod(fd, mode)
 
 
 def _open_directory(name: str | Path, parent: int | None) -> int:
@@ -164,10 +188,22 @@ def _open_directory(name: str | Path, parent: int | None) -> int:
 def _check_owner(status: os.stat_result, path: Path) -> None:
     if status.st_uid != our_uid():
         raise SpoolUnusable(
-            f'{path}: belongs to uid {status.st_uid}, not to {our_uid()}; remove it, or choose another spool_dir'
+            f'{path}: belongs to {_user(status.st_uid)}, not to {our_uid()}; '
+            'remove it, or choose another spool_dir (where others may write to one, root can make this in it beforehand)',
+            errno.EPERM,
         )
+
+
+def _user(uid: int) -> str:
+    """Return a user's uid, and the name if it has one."""
+    if sys.platform != 'win32':
+        with suppress(ImportError, KeyError, OSError):  # a bare chroot may have no list of users
+            import pwd  # noqa: PLC0415 - Windows has none
+
+            return f'uid {uid} ({pwd.getpwuid(uid).pw_name})'
+    return f'uid {uid}'
 
 
 def _check_regular(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SpoolUnusable(f'{path}: no regular file; remove it, or choose another spool_dir')
+        raise SpoolUnusable(f'{path}: no regular file; remove it, or choose another spool_dir', errno.EEXIST)

@@ -76,9 +76,19 @@ class ProducerDirectory:
         """Return the names of what is in it, in no order."""
         return self._ours().names()
 
-    def rename(self, old: str, new: str) -> None:
-        """Give a file another name, in place of what has that name."""
-        self._ours().rename(old, new)
+    def move(self, name: str, into: ProducerDirectory, new_name: str) -> None:
+        """Move a file into another producer's directory, or give it another name in this one.
+
+        Raises:
+            SpoolUnusable: it cannot be moved; or both locks were lost, so that another process may have adopted it.
+        """
+        if not (self._alive.is_held or self._reader.is_held):
+            raise SpoolUnusable(f'{self.path}: something has closed its locks', errno.EBADF)
+        self._ours().move(name, into._ours(), new_name)  # one of us
+
+    def close_to_others(self) -> None:
+        """Give the directory its mode 0700 back."""
+        self._ours().take_possession()
 
     def unlink(self, name: str) -> None:
         """Remove a file."""

@@ -207,6 +207,23 @@ class Spool(AppendSide):
         if newest.origin is not store and newest.size_bytes > HEADER_BYTES:
             self._live = live_of((*self._segments, full_segment(self.appended)))
 
+    @property
+    def newest_origin(self) -> Origin | None:
+        """What the segment that is written to came from; None where the next event begins a new one."""
+        newest = self._segments[-1]
+        return newest.origin if newest.size_bytes > HEADER_BYTES else None
+
+    @locked
+    def pending_in(self, store: Origin) -> int:
+        """Return how many of our own events lie in segments of a store, neither delivered nor dropped."""
+        return sum(segment.unsettled_events for segment in self._segments if segment.origin is store)
+
+    @locked
+    def move_segments(self, move: Callable[[Segment], None]) -> None:
+        """Call a function with each of our own segments. None is dropped meanwhile."""
+        for segment in self._segments:
+            move(segment)
+
     def has_segments_of(self, store: Store) -> bool:
         """Return whether events are, or come to be, in segments that a store has made."""
         return any(segment.origin is store for segment in self._segments)
@@ -289,13 +306,14 @@ class Spool(AppendSide):
             self._make_spare()
 
     @locked
-    def unsettled(self, since: int) -> tuple[list[bytes], int]:
+    def unsettled(self, since: int, kept_by: Origin | None = None) -> tuple[list[bytes], int]:
         """Return copies of the events that are neither delivered nor dropped; also beside the thread that delivers.
 
         Events that are being counted as delivered meanwhile may be among them. Appending waits for the copy.
 
         Args:
             since: a sequence number; only of the events from there on.
+            kept_by: a store; not of the events in its segments.
 
         Returns:
             The events, as they would be sent, and the sequence number of the next one that is appended.
@@ -304,7 +322,7 @@ class Spool(AppendSide):
         lines = [
             line
             for segment in self._segments
-            if since < segment.first_sequence + segment.events
+            if since < segment.first_sequence + segment.events and segment.origin is not kept_by
             for line in unsettled_lines(segment, self._to_settle, since)
         ]
         return lines, self.appended

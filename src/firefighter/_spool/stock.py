@@ -20,7 +20,7 @@ class Store(Protocol):
     """What segments are made of."""
 
     def make(self, size_bytes: int) -> Segment:
-        """Return an empty segment; raises OSError when there is no room for it."""
+        """Return an empty segment; raises OSError when there may be none of that size."""
 
     def prepare(self, segment: Segment) -> None:
         """Do now, outside the application's threads, what would make the first writes to it slow."""
@@ -122,7 +122,7 @@ class Stock:
                 return self._store.make(wanted)
             except (OSError, MemoryError):
                 if wanted <= least:
-                    return None  # no memory, or no room on the disk: as if the bound were reached
+                    return None  # no memory, or the bound of the directory: as if ours were reached
                 # There may be room for a small one, and later ones begin small again.
                 self._next_bytes, wanted = self._smallest_bytes, least
 

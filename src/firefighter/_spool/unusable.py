@@ -1,11 +1,37 @@
-"""What is wrong with a spool directory, in words that its owner can act on."""
+"""What can be wrong with a spool directory: in words that its owner can act on, and what is done then.
+
+A spool on disk has two places for its next segment: a file, or memory. It goes from one to the other and back as often
+as the disk makes it. What is in a segment stays there, and is delivered from there, in order.
+
+    what was met           the segment in use         the next segment            files are tried again
+    -------------------    -----------------------    ------------------------    ------------------------
+    a bound is reached     stays                      none: `overflow` decides    with the next event
+    not now                stays                      memory, same bound          at each look, each reopen
+    never here             there is none, or stays    memory                      at each reopen
+    the place is lost      moves along, or is ended   a file, in a new place      at once; if that fails, it
+                                                                                  is "not now" or "never here"
+
+* A bound is `max_spool_bytes`, which memory has too, or `max_directory_bytes`. No memory left is one as well.
+* *Not now* is whatever the system has an error number for: full, no inode, a quota, read-only, an input/output error, a right or
+  a mode that is missing, too many open files; and also what lies in the way (a link, a file, somebody else's directory) and a file
+  system that spools are not kept on, since a person, or a mount, mends these while the program runs.
+* *Never here* is what nothing on the disk can change: Windows, a Python without locks, a path that is relative, or too long, a
+  destination that has no room in a header.
+* The place is lost when the directory, or the locks in it, are not at their path any more. Files that can be reached still move into the
+  new place; where they are gone, their events are as good as in memory.
+* A rename that fails leaves the segment in use under its temporary name, where an adopter finds it; it is tried again with each step
+  of delivery. So is the removal of a file, at each look.
+* A look comes every 30 seconds, and with `flush`. Adoption looks all the same, wherever our own segments are made.
+* Each change is said once, in both directions. What is met again at the next look is not said again.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+from enum import Enum, auto
 
-__all__ = ['SpoolUnusable', 'explained']
+__all__ = ['BackInFiles', 'BoundReached', 'InMemory', 'Remedy', 'SpoolUnusable', 'explained', 'remedy_for']
 
 _ELSEWHERE = 'or choose another spool_dir'
 
@@ -38,6 +64,46 @@ class SpoolUnusable(Exception):  # noqa: N818 - a state of the directory, which 
         super().__init__(reason)
         self.reason = reason
         self.errno = number
+
+
+class BoundReached(OSError):  # noqa: N818 - nothing is wrong
+    """There is room on the disk, but all producers of the destination together may not take it."""
+
+
+class Remedy(Enum):
+    """What is done where no file can be made; see the table above."""
+
+    OVERFLOW = auto()
+    MEMORY_FOR_NOW = auto()
+    MEMORY_UNTIL_REOPENED = auto()
+
+
+class InMemory(str):
+    """What to say when segments are made in memory from now on."""
+
+    __slots__ = ()
+
+    @classmethod
+    def because(cls, reason: str) -> InMemory:
+        """Say it of a reason."""
+        return cls(f'{reason}. Events are kept in memory from now on; files are tried again now and then')
+
+
+class BackInFiles(str):
+    """What to say when that is over."""
+
+    __slots__ = ()
+
+
+def remedy_for(error: BaseException) -> Remedy:
+    """Return what is done about an error."""
+    if isinstance(error, (BoundReached, MemoryError)):
+        return Remedy.OVERFLOW
+    number = error.errno if isinstance(error, (OSError, SpoolUnusable)) else None
+    # The length of a path is the path's own.
+    if number is None or number == errno.ENAMETOOLONG:
+        return Remedy.MEMORY_UNTIL_REOPENED
+    return Remedy.MEMORY_FOR_NOW
 
 
 class explained:  # noqa: N801  # read as what it does

@@ -187,7 +187,7 @@ def test_files_are_made_renamed_listed_and_removed_below_the_descriptor(make_pro
     fd = producer.open_file('.tmp-1', os.O_RDWR | os.O_CREAT | os.O_EXCL)
     assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600
     os.close(fd)
-    producer.rename('.tmp-1', '1.spool')
+    producer.move('.tmp-1', producer, '1.spool')
     assert sorted(producer.listing()) == ['1.spool', 'alive', 'producer.json', 'reader']
     assert producer.listing(), 'a second time, too'
     producer.unlink('1.spool')
@@ -208,7 +208,7 @@ def test_what_the_file_system_refuses_has_its_number(make_producer):
     for attempt in (
         lambda: producer.open_file('missing', os.O_RDONLY),
         lambda: producer.unlink('missing'),
-        lambda: producer.rename('missing', 'new'),
+        lambda: producer.move('missing', producer, 'new'),
     ):
         with pytest.raises(SpoolUnusable, match='missing: No such file') as caught:
             attempt()

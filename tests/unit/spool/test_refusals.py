@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -103,6 +104,31 @@ def test_somebody_elses_directory_is_refused(level, spool_dir, descriptors_as_th
         with pytest.raises(SpoolUnusable, match=f'belongs to uid {SOMEBODY}, not to {os.geteuid()}'):
             create(spool_dir, BAR)
         assert names(level) == []
+
+
+@needs_root
+def test_who_made_our_directory_first_is_named_and_so_is_what_helps(spool_dir):
+    """Where all may write, anybody can; their own people may know them by name."""
+    nobody = pwd.getpwnam('nobody')
+    ours = spool_dir / str(os.geteuid())
+    ours.mkdir(parents=True)
+    os.chown(ours, nobody.pw_uid, nobody.pw_gid)
+    with pytest.raises(SpoolUnusable) as caught:
+        create(spool_dir, BAR)
+    said = str(caught.value)
+    assert f'{ours}: belongs to uid {nobody.pw_uid} (nobody), not to {os.geteuid()}; remove it' in said
+    assert 'root can make this in it beforehand' in said
+
+
+@needs_root
+def test_a_directory_that_root_has_prepared_is_used(spool_dir):
+    """Nobody else can make anything in it then, the user's own directory included."""
+    spool_dir.mkdir(0o555)
+    (spool_dir / str(os.geteuid())).mkdir(0o700)
+    producer = create(spool_dir, BAR)
+    assert producer.held()
+    assert sorted(names(spool_dir)) == [str(os.geteuid())]
+    producer.release()
 
 
 @needs_root
