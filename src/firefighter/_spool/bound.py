@@ -60,12 +60,13 @@ class DirectoryBound:
         self._refused_bytes: float = inf
         self._refused_until = -inf
         self._uncounted_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 16)
-        self._own_bytes = self._uncounted_bytes
+        # The first one in any case: what others have left must not silence us.
+        self._own_bytes = max_bytes
 
     def grant(self, size_bytes: int) -> bool:
         """Return whether a file of so many bytes may be made."""
         if size_bytes <= self._own_bytes:
-            self._own_bytes -= size_bytes
+            self._own_bytes = max(0, min(self._own_bytes, self._uncounted_bytes) - size_bytes)
             return True
         now = monotonic()
         if now < self._refused_until and size_bytes >= self._refused_bytes:
