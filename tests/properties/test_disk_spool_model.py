@@ -164,7 +164,7 @@ class DiskMachine(RuleBasedStateMachine):
         ids = count(1)
         self.patches = pytest.MonkeyPatch()
         fixed = SimpleNamespace(
-            token_bytes=lambda size: next(ids).to_bytes(size, 'big'), token_hex=lambda size: f'{next(ids):x}'
+            token_bytes=lambda size: next(ids).to_bytes(size, 'big'), token_hex=lambda size: f'{next(ids):0{2 * size}x}'
         )
         self.patches.setattr(directory, 'secrets', fixed)
         self.patches.setattr(files, 'secrets', fixed)
@@ -359,7 +359,7 @@ class DiskMachine(RuleBasedStateMachine):
             touched = key in self.touched
             written.check(lines, touched)
             if not written.exact or touched:
-                expected_torn += self.neither_zero_nor_nothing(data) - sum(map(len, lines))
+                expected_torn += self.neither_zero_nor_nothing(data, lines) - sum(map(len, lines))
             process.adopted += len(lines)
             self.touched.discard(key)
             if segment and segment._erases:
@@ -377,16 +377,16 @@ class DiskMachine(RuleBasedStateMachine):
         assert process.spool.account().adopted == process.adopted
         return len(taken)
 
-    def neither_zero_nor_nothing(self, data):
+    def neither_zero_nor_nothing(self, data, lines):
         """Count the bytes that are lines or torn: a newline right behind a zero is what is left of settled ones."""
-        beginning = self.beginning(data)
+        beginning = HEADER_BYTES if lines else self.beginning(data)
         left_over = rb'\0\n' if beginning else rb'\0\n(?=\0|\Z)'
         data = data[beginning:]
         return len(data.replace(b'\0', b'')) - len(re.findall(left_over, data))
 
     @staticmethod
     def beginning(data):
-        """Where the lines begin; a file with a broken header is torn as a whole."""
+        """Where the lines begin; a file with a broken header, and without one that is whole, is torn as a whole."""
         from firefighter._spool import header
 
         try:
