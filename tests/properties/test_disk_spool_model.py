@@ -164,7 +164,8 @@ class DiskMachine(RuleBasedStateMachine):
         ids = count(1)
         self.patches = pytest.MonkeyPatch()
         fixed = SimpleNamespace(
-            token_bytes=lambda size: next(ids).to_bytes(size, 'big'), token_hex=lambda size: f'{next(ids):0{2 * size}x}'
+            token_bytes=lambda size: next(ids).to_bytes(size, 'big'),
+            token_hex=lambda size: f'{next(ids):0{2 * size}x}',
         )
         self.patches.setattr(directory, 'secrets', fixed)
         self.patches.setattr(files, 'secrets', fixed)
