@@ -60,8 +60,7 @@ class Cut:
     """Whether the file system is mounted again in another boot, or was only detached and attached again."""
 
 
-CUTS = (Cut(), Cut(down=False), Cut(processes=3))
-DETACHED = Cut(reboots=False)
+CUTS = (Cut(), Cut(down=False), Cut(processes=3), Cut(reboots=False))
 
 Event = tuple[str, int]
 

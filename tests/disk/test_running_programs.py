@@ -22,8 +22,8 @@ from firefighter.local import LocalFirehoseProcess
 NODELALLOC, JOURNAL = Kind('ext4', 'nodelalloc'), Kind('ext4', 'data=journal')
 TMPFS = Kind('tmpfs')
 
-# Some pages before the fault, and more behind it; all of it fits into the first segment, of 256 KiB.
-EVENTS, SIZE = 100, 900
+# More than the first segment takes, of 256 KiB, before the fault and behind it.
+EVENTS, SIZE = 400, 900
 
 
 @pytest.fixture

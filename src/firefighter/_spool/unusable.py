@@ -8,6 +8,8 @@ as the disk makes it. What is in a segment stays there, and is delivered from th
     a bound is reached     stays                      none: `overflow` decides    with the next event
     not now                stays                      memory, same bound          at each look, each reopen
     never here             there is none, or stays    memory                      at each reopen
+    the file in use takes  goes on in memory, and     a file, where one can be    at once
+    no more (`copied.py`)  is ended then              made
     the place is lost      moves along, or is ended   a file, in a new place      at once; if that fails, it
                                                                                   is "not now" or "never here"
 
