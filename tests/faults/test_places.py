@@ -602,6 +602,78 @@ assert [path.name for path in disk.path.glob('*.spool')] == names[-1:]
 """)
 
 
+def test_a_disk_that_refuses_removals_gets_no_more_files_and_no_event_is_dropped(run):
+    """`chattr +a`, or a policy: what is delivered takes room all the same, and the bound of the directory is for that, too."""
+    run("""
+really_unlink = os.unlink
+
+def refuse(name, **options):
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+disk = Disk(spool_dir, BAR, MAX_BYTES, 2 << 20)
+disk.open(spool)
+os.unlink = refuse
+for _ in range(20):
+    append(300)
+    deliver()
+    tidy()
+assert delivered == appended
+assert spool.account().dropped == {}, spool.account()
+assert not disk.keeps(spool)
+assert sum(path.stat().st_size for path in disk.path.iterdir()) <= (2 << 20) + (4 << 20)
+tidy(look=True)
+assert not disk.keeps(spool)
+os.unlink = really_unlink
+tidy(look=True)
+append(1)
+assert disk.keeps(spool)
+assert len([*disk.path.glob('*.spool')]) == 1
+""")
+
+
+def test_a_segment_whose_file_somebody_removes_is_written_to_no_more(run):
+    """From the next look on; what was in it is memory."""
+    run("""
+disk.open(spool)
+append(10)
+(file,) = disk.path.glob('*.spool')
+file.unlink()
+tidy(look=True)
+assert 'somebody has removed it' in said[-1], said
+append(10)
+(file,) = disk.path.glob('*.spool')
+assert file.read_bytes().count(b'\\n') >= 10
+tidy(look=True)
+assert len(said) == 1, said
+deliver()
+assert delivered == appended
+""")
+
+
+def test_a_place_that_is_out_of_reach_for_a_while_is_taken_by_nobody_else(run):
+    """Something is mounted over it, and unmounted again: its events are pending here, and must not be sent twice."""
+    run(
+        """
+from firefighter._spool.orphans import adopt_dead
+spool_dir.mkdir()
+disk.open(spool)
+append(10)
+tidy()
+mount('-t', 'tmpfs', 'tmpfs', spool_dir)
+tidy()
+append(10)
+subprocess.run(['umount', '-l', spool_dir], check=True)
+(before,) = [path.parent for path in spool_dir.glob('*/*/*/*.spool')]
+assert [directory.path for directory in adopt_dead(spool_dir, BAR)] == []
+deliver()
+tidy()
+assert delivered == appended
+assert [directory.path for directory in adopt_dead(spool_dir, BAR)] == []
+""",
+        mounts=True,
+    )
+
+
 @pytest.mark.parametrize('undelivered', ['count', 'stderr'])
 def test_what_waits_in_memory_is_not_said_to_be_kept_in_the_directory(undelivered, run):
     """At the end of the process the next one finds what is in files, and only that; the rest is lost, or goes to stderr."""

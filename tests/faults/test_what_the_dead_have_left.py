@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -235,6 +236,24 @@ def test_torn_bytes_are_put_aside_in_one_go_with_forks_free_to_come(leave, heir,
     assert one.look() == [LINES[0]]
     assert opened == [False, False], 'read once, put aside once'
     assert one.quarantine.size_bytes == 2000
+
+
+def test_torn_bytes_that_cannot_be_put_aside_stay_where_they_are(leave, heir, monkeypatch):
+    """The disk is full, say: people may want to see them."""
+    path = leave(change=lambda segment: segment.damage(0, b'x\0' * 100))
+    one = heir()
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(one.quarantine, 'put', refuse)
+        assert one.look() == []
+    assert 'nothing in it is whole; torn bytes could not be put into quarantine' in one.adoption.trouble
+    assert path.exists()
+    assert one.look() == []
+    assert one.quarantine.size_bytes == 100
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

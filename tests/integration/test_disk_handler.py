@@ -453,6 +453,7 @@ def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, di
 
 def test_a_running_handler_finds_who_died_beside_it(leave_behind, disk_handler, make_logger, monkeypatch):
     """Every 30 seconds it looks; nothing waits for a restart."""
+    monkeypatch.setattr(disk, '_MOMENT_SECONDS', 3600.0)
     client = AcceptingClient()
     handler = disk_handler(client)
     logger = make_logger(handler)

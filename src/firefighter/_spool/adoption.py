@@ -266,10 +266,13 @@ class Adoption:
             return None
         same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
         recovery = recover(data, header, same_boot=same_boot)
-        if recovery.torn:
-            torn = [(start, data[start:end]) for start, end in recovery.torn]
-            self._put_aside(f'{adopted.directory.id.hex()}/{name}', torn, refusal or 'torn')
+        torn = [(start, data[start:end]) for start, end in recovery.torn]
+        is_aside = not torn or self._put_aside(
+            f'{adopted.directory.id.hex()}/{name}', torn, refusal or 'torn'
+        )
         if not recovery.good:
+            if not is_aside:
+                raise SpoolUnusable(f'nothing in it is whole; {self.trouble}')
             adopted.directory.unlink(name)
             return None
         segment = adopted_segment(mapping, data, adopted, name, copies=self._copies)
@@ -278,11 +281,13 @@ class Adoption:
         unnamed = header is not None and name.startswith(TEMPORARY_PREFIX)
         return _Found(f'{header.first_sequence:016x}' if header and unnamed else name, segment)
 
-    def _put_aside(self, segment: str, torn: list[tuple[int, bytes]], reason: str) -> None:
+    def _put_aside(self, segment: str, torn: list[tuple[int, bytes]], reason: str) -> bool:
         try:
             self._quarantine.put(segment, torn, reason)
         except (OSError, SpoolUnusable) as error:  # they are counted; what is good must not wait for them
             self.trouble = f'torn bytes could not be put into quarantine: {error}'
+            return False
+        return True
 
 
 def _resume(segment: Segment, recovery: Recovery) -> None:

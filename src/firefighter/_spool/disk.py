@@ -71,6 +71,8 @@ class Disk:
         reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
         self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes, reserved_bytes)
         self._store: FileStore | None = None
+        # Lost, with events that are not settled yet.
+        self._out_of_reach: list[FileStore] = []
         # What the spool's segments were made of, and their bound, before `open`.
         self._before: tuple[Store, int] = MemoryStore(), max_spool_bytes
         # Why there is no directory, in words.
@@ -209,8 +211,10 @@ class Disk:
         said = None
         if (lost and not self._stranded) or (looks and to_be_tried) or unused:
             said = self.try_to_open(spool)
+        self._release_settled(spool)
         if looks and self._store is not None:
             self._store.remove_left()
+            self._look_for_files(spool, self._store)
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
             self._looked_at = now
@@ -266,8 +270,24 @@ class Disk:
         else:
             store.directory.release()
 
+    def _look_for_files(self, spool: Spool, store: FileStore) -> None:
+        missed: list[Segment] = []
+        spool.move_segments(lambda segment: missed.append(segment) if store.misses(segment) else None)
+        if missed:
+            spool.seal()  # a file that is gone keeps nothing
+
+    def _release_settled(self, spool: Spool) -> None:
+        """Let go of directories that were lost, once nothing is left in them that is ours to deliver."""
+        for lost in self._out_of_reach.copy():
+            if not any(lost.has_file_of(segment) for segment in spool.own_segments):
+                lost.directory.release()
+                self._out_of_reach.remove(lost)
+
     def abandon(self) -> None:
         """Let go of everything in a forked child, without unlocking: it stays the parent's."""
+        for lost in self._out_of_reach:
+            lost.directory.abandon()
+        self._out_of_reach = []
         if self._store is not None:
             self._store.directory.abandon()
             self._store = None
@@ -318,8 +338,10 @@ class Disk:
         self._adoption.leave(lost.directory.id)
         spool.use(heir, self._max_spool_bytes)
         spool.move_segments(lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None)
-        # What could not be moved is gone, or somebody else's by now. `open` ends the segment in use where that is so.
-        lost.directory.release()
+        # What could not be moved is gone, and `open` ends the segment in use then. Or it is out of reach (something is mounted over
+        # it), and may come back: nobody else is to take it for a dead producer's.
+        self._out_of_reach.append(lost)
+        self._release_settled(spool)
         return heir, (
             f'the locks of {path} are lost (something closed its descriptors, or removed it); '
             f'the spool goes on in {heir.directory.path}'

@@ -90,7 +90,9 @@ class FileStore:
         self._probe_bytes = FIRST_SEGMENT_BYTES
         # What the directory has refused, and has still to be done. Both are changed in place only: any thread adds to them.
         self._to_name: list[Segment] = []
-        self._to_unlink: list[str] = []
+        self._to_unlink: dict[str, int] = {}
+        # Segments whose file somebody has removed, as far as that was told.
+        self._removed: set[str] = set()
         # The segments whose file could not be written, as far as that was told.
         self._failed: set[str] = set()
 
@@ -118,6 +120,9 @@ class FileStore:
         Raises:
             SpoolUnusable: it cannot, with the reason.
         """
+        refusal = self.remove_left()
+        if refusal is not None:
+            raise refusal
         try:
             probe = self._make_file(self._probe_bytes)
             try:
@@ -176,9 +181,8 @@ class FileStore:
         """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
         if segment.name not in self._files:
             return
-        self._unlink(segment.name)
+        self._remove(segment.name, segment.size_bytes)
         # Struck out last: what an exception interrupts before that, `sweep` does again.
-        self._bound.give_back(segment.size_bytes)
         self._files.pop(segment.name, None)
 
     def go_on_in(self, directory: ProducerDirectory) -> None:
@@ -188,11 +192,30 @@ class FileStore:
         self._give_names()
         self.remove_left()
 
-    def remove_left(self) -> None:
-        """Remove the files whose directory has refused that."""
-        for name in self._to_unlink.copy():
-            self._to_unlink.remove(name)
-            self._unlink(name)
+    def remove_left(self) -> SpoolUnusable | None:
+        """Remove the files whose directory has refused that; return why it still does, None where nothing is left."""
+        error = None
+        for name, size_bytes in self._to_unlink.copy().items():
+            del self._to_unlink[name]
+            error = self._unlink(name, size_bytes) or error
+        return error
+
+    def has_file_of(self, segment: Segment) -> bool:
+        """Return whether the file of a segment is still in our directory, under its name."""
+        return segment.origin is self and self.directory.has(segment.name)
+
+    def misses(self, segment: Segment) -> bool:
+        """Return whether somebody has removed the file of a segment, if that is news. Call with the spool's lock held."""
+        name = segment.name
+        if segment.origin is not self or name not in self._files or name in self._removed:
+            return False
+        if self.directory.has(name):
+            return False
+        self._removed.add(name)
+        self.trouble = (
+            f'{self.directory.path}{os.sep}{name}: somebody has removed it; what was in it is kept in memory'
+        )
+        return True
 
     def hand_over(self, segment: Segment, heir: FileStore) -> None:
         """Have another store go on with a segment, and its file: our directory is lost, but may still be reached."""
@@ -230,8 +253,8 @@ class FileStore:
             return
         names = {segment.name for segment in kept if segment.origin is self}
         for name in self._files.keys() - names:
-            self._unlink(name)  # it may never have come to be, or be gone already
-            self._bound.give_back(self._files.pop(name))
+            self._remove(name, self._files[name])  # it may never have come to be, or be gone already
+            del self._files[name]
 
     def _header(self, segment: Segment, first_sequence: int) -> Header:
         return Header(
@@ -259,12 +282,20 @@ class FileStore:
         self.suspended = str(error)
         self.trouble = InMemory.because(self.suspended)
 
-    def _unlink(self, name: str) -> None:
+    def _remove(self, name: str, size_bytes: int) -> None:
+        refusal = self._unlink(name, size_bytes)
+        if refusal is not None and self.suspended is None:
+            self._suspend(refusal)  # more files would only pile up
+
+    def _unlink(self, name: str, size_bytes: int) -> SpoolUnusable | None:
         try:
             self.directory.unlink(name)
         except SpoolUnusable as error:  # until it is gone, whoever adopts it finds it settled
             if error.errno != errno.ENOENT:
-                self._to_unlink.append(name)
+                self._to_unlink[name] = size_bytes
+                return error
+        self._bound.give_back(size_bytes)
+        return None
 
     def _make_file(self, size_bytes: int) -> Segment:
         name = TEMPORARY_PREFIX + secrets.token_hex(8)

@@ -180,7 +180,18 @@ def _unescape(text: str) -> str:
 def _linux_file_system(path: Path) -> str | None:
     # In a chroot the list lacks the mount that its root is on, or there is no list.
     listed = _list_of_mounts('self')
-    return file_system(listed, str(path), device_of) or _linux_statfs(path) or _kind_of_device(listed, path)
+    kind = file_system(listed, str(path), device_of) or _linux_statfs(path) or _kind_of_device(listed, path)
+    return _ext4_as_it_is(path) if kind == 'ext4' else kind
+
+
+def _ext4_as_it_is(path: Path) -> str:
+    """Return what ext4 is with the options in force: the list of mounts leaves out those that are the superblock's own default."""
+    try:
+        device = Path(f'/sys/dev/block/{device_of(str(path))}').readlink().name
+        options = Path(f'/proc/fs/ext4/{device}/options').read_text(encoding='ascii').split()
+    except (OSError, ValueError):
+        return 'ext4'
+    return next((f'ext4 with {option}' for option in _TELLING_OPTIONS if option in options), 'ext4')
 
 
 def _kind_of_device(mountinfo: str, path: Path) -> str | None:

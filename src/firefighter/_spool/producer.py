@@ -60,6 +60,16 @@ class ProducerDirectory:
         # Each is asked, whatever the others say: that forgets the numbers that were closed under us.
         return all([self._directory.in_place(), self._alive.still_ours(), self._reader.still_ours()])
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a file of that name in it, or cannot be told."""
+        try:
+            os.stat(name, dir_fd=self._directory.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def open_file(self, name: str, flags: int) -> int:
         """Open a regular file of ours in it, without following a link; return the descriptor.
 

@@ -123,7 +123,7 @@ def _refusal(directory: OpenDirectory, *, newer_too: bool) -> str | None:
     # Without a segment it is one that has never logged, or somebody died while removing it: then there is nothing else.
     if not segments and len(made) < len(names):
         return f'{directory.path}: no producer of ours: it has no segment; left as it is'
-    if not newer_too and any(_is_newer(directory, name) for name in segments):
+    if not newer_too and any(_is_newer(directory, name) for name in made - set(_AROUND)):
         return f'{directory.path}: has segments of a newer version; name it to delete it'
     return None
 

@@ -224,6 +224,11 @@ class Spool(AppendSide):
         for segment in self._segments:
             move(segment)
 
+    @property
+    def own_segments(self) -> Sequence[Segment]:
+        """The segments of this process, settled ones among them; what is adopted is not."""
+        return self._segments
+
     def has_segments_of(self, store: Store) -> bool:
         """Return whether events are, or come to be, in segments that a store has made."""
         return any(segment.origin is store for segment in self._segments)

@@ -19,6 +19,8 @@ R = TypeVar('R')
 class HasQueue(HasLock, Protocol):
     """What has a lock, and events that wait for it."""
 
+    _aside: list[Waiting]
+
     def append_set_aside(self) -> None:
         """Append what waits, unless the calling thread holds the lock."""
 
@@ -32,10 +34,13 @@ def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[O
 
     @wraps(method)
     def with_lock(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        newest = self._aside[-1:]
         try:
             return held(self, *args, **kwargs)
         finally:
-            self.append_set_aside()
+            # Not what waits for room: each look at that wakes who makes it.
+            if self._aside[-1:] != newest:
+                self.append_set_aside()
 
     return with_lock
 

@@ -100,16 +100,19 @@ def test_the_locks_are_held_while_it_is_deleted(make_dead, found, monkeypatch):
     assert 'in use' in left
 
 
-def test_a_newer_version_is_deleted_only_when_it_was_named(make_producer, found):
+@pytest.mark.parametrize('name', [None, '.tmp-0123456789abcdef'])
+def test_a_newer_version_is_deleted_only_when_it_was_named(name, make_producer, found):
     """It is not for us to say what is in it."""
     producer = make_producer()
-    producer.segment(line('a'), version=2)
+    segment = producer.segment(line('a'), version=2)
+    if name:
+        segment.path.rename(segment.path.with_name(name))
     producer.die()
     (left,) = remove_dead(found(producer))
     assert 'newer version' in left
     assert irremovable(found(producer)) == left
     assert irremovable(found(producer), newer_too=True) is None
-    assert list(producer.path.glob('*.spool'))
+    assert list(producer.path.glob(name or '*.spool'))
     assert remove_dead(found(producer), newer_too=True) == []
     assert not producer.path.exists()
 
