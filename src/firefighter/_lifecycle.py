@@ -601,9 +601,11 @@ class Lifecycle:
 
         That is so on a thread of ours (in `on_drop`), in a signal handler that has interrupted the spool or a transition, and
         in a thread that holds another handler's lock (a MemoryHandler hands records on with its own held), which the records
-        of botocore go to as well. Who holds logging's lock has asked for it to be done later, before it comes here.
+        of botocore go to as well; but not when the process ends, since nobody delivers after that. Who holds logging's lock has asked for it to be done later, before it comes here.
         """
-        return on_thread_of_ours() or self.is_inside() or holds_lock_of_handler(_process.registered())
+        if on_thread_of_ours() or self.is_inside():
+            return True
+        return not _process.exiting() and holds_lock_of_handler(_process.registered())
 
     def is_inside(self) -> bool:
         """Return whether the calling thread has interrupted the spool, or a transition."""

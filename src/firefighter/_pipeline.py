@@ -92,7 +92,7 @@ class Pipeline:
         self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender[QueuedEvent]]] = {}
         self._traffic = Traffic()
         self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
-        self._drops = DropReports(options.on_drop, self._dropped)
+        self._drops = DropReports(options.on_drop, self._dropped, self._say_dropped)
         self._dead_letters = DeadLetters(options.on_dead_letter, self.place.keep_dead_letter, diagnostics)
         self.transport = BotoTransport(
             client, limit_timeouts=client.limit_timeouts, owns_client=client.owns_client
@@ -280,6 +280,15 @@ class Pipeline:
             hook_errors=self._drops.errors + self._dead_letters.errors,
             **vars(self._traffic),
         )
+
+    def _say_dropped(self, reason: str, events: int) -> None:
+        # All other reasons have a line of their own, or are the program's wish.
+        if reason == DropReason.OVERFLOW.value:
+            self._diagnostics.say(
+                'overflow',
+                f'stream {self._stream!r}: {events:,} events dropped so far, since the spool was full; raise max_spool_bytes, '
+                'or have calls wait with overflow="block", or set spool_dir',
+            )
 
     def _dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         stats = self.stats()

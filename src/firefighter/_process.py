@@ -57,6 +57,9 @@ class Life(Protocol):
     def finish(self, *, waits: bool = True) -> None:
         """Deliver what is pending, let go of everything, and say what is left."""
 
+    def abandon(self) -> None:
+        """Let go, in a forked child, of what the parent goes on using."""
+
 
 class _Process:
     """What a forked child begins with anew."""
@@ -67,7 +70,7 @@ class _Process:
         # Of handlers that were collected, and that no thread looks after.
         self.forgotten: deque[Life] = deque()
         self.exit_began_at: float | None = None
-        self.has_finalizer = False
+        self.knows_multiprocessing = False
         self.fork_gate = ForkGate()
         self.request_threads = deque([None] * MAX_REQUEST_THREADS, MAX_REQUEST_THREADS)
 
@@ -89,7 +92,7 @@ def register(handler: Handler) -> None:
     _hooks_in_place = True
     # boto3 imports this module, which cannot be imported any more once the main thread has ended. A short script
     # ends while its delivery thread still imports boto3, so this part (2 ms) comes first.
-    with suppress(RuntimeError):
+    with suppress(RuntimeError, OSError, ImportError):  # no descriptor is free, say
         import concurrent.futures.thread  # noqa: F401, PLC0415
     # logging.shutdown does not know every handler: dictConfig forgets those that it closes, also when a logger
     # goes on using them.
@@ -132,13 +135,19 @@ def hold(life: Life) -> None:
     finalizers do. They can only be registered in the child, once it runs.
     """
     _process.lives.add(life)
-    process, util = (sys.modules.get(f'multiprocessing.{name}') for name in ('process', 'util'))
-    if process is None or util is None or process.parent_process() is None:
-        return
-    if not _process.has_finalizer:
-        _process.has_finalizer = True
+    util = sys.modules.get('multiprocessing.util')
+    if util is not None and not _process.knows_multiprocessing:
+        _process.knows_multiprocessing = True
+        _register_finalizer(_process)
+        # A child that logs before multiprocessing has made it its own (in a hook, while it imports the main module) forgets
+        # its finalizers after that.
+        util.register_after_fork(_process, _register_finalizer)
+
+
+def _register_finalizer(_: object) -> None:
+    if sys.modules['multiprocessing.process'].parent_process() is not None:
         # Below zero: after the child has waited for children of its own, and after what logs at its end.
-        util.Finalize(None, _finish_all, exitpriority=-1)
+        sys.modules['multiprocessing.util'].Finalize(None, _finish_all, exitpriority=-1)
 
 
 def let_go(life: Life) -> None:
@@ -228,7 +237,11 @@ def start_over_after_fork() -> None:
     A destructor or another hook may log before our hook comes, and the fork may be one in C, of which Python's hooks do not know.
     """
     global _process  # noqa: PLW0603  # by one store: what logs meanwhile is in the one or in the other
-    fresh = _Process()
+    before, fresh = _process, _Process()
     # No call between these, so that nothing can come between.
     if _process.pid != fresh.pid:
         _process = fresh
+    if before.pid != fresh.pid:
+        # Also those whose handler is gone: their locks would be ours for as long as we live.
+        for life in before.lives.copy():
+            life.abandon()

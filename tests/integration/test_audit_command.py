@@ -130,6 +130,13 @@ def test_where_nothing_is_the_status_is_2(where, tmp_path, monkeypatch, capsys):
     assert where.removesuffix('/prefix') in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('body', [b'{"message":"no id"}\n', b'no JSON\n', b''])
+def test_where_no_event_has_an_id_the_status_is_2(body, tmp_path, capsys):
+    """Whoever has forgotten `event_ids` must not be told that nothing is missing."""
+    assert main(['audit', str(store(tmp_path / 'delivered', {'object': body}))]) == 2
+    assert 'event_ids=True' in capsys.readouterr().err
+
+
 def test_zstd_without_its_package_is_status_2(folder, monkeypatch, capsys):
     """With what to install."""
     monkeypatch.setitem(sys.modules, 'zstandard', None)

@@ -79,6 +79,22 @@ PROGRAMS = {
             os._exit(0)
         reap(child)
         """,
+    'of a handler that was collected before it was empty': """
+        import gc
+        OTHER = {'endpoint_url': 'http://127.0.0.1:9', 'shutdown_timeout_seconds': 0}
+        other = FirehoseHandler('bar', undelivered='count', **OTHER)
+        logger.addHandler(other)
+        logger.info('parent')
+        logger.removeHandler(other)
+        del other
+        gc.collect()
+        if not (child := os.fork()):
+            mine = [os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd') if int(fd) > 2 and os.path.exists(f'/proc/self/fd/{fd}')]
+            assert not [name for name in mine if name.endswith(('alive', 'reader'))], mine
+            os._exit(0)
+        reap(child)
+        sys.stderr = open(os.devnull, 'w')  # it says that one event is left
+        """,
     'posix_spawn and subprocess': """
         import subprocess
         logger.info('parent')
@@ -233,6 +249,7 @@ EXPECTED = {
     'a child that does not log': ['parent'],
     'a child that ends at once': ['parent'],
     'in C': ['child', 'parent'],
+    'of a handler that was collected before it was empty': ['parent'],
     'posix_spawn and subprocess': ['parent', 'still the parent'],
     'in a __str__, with a child that goes on': ['child', 'forking'],
     'in a __str__, while delivery holds a lock': ['before', 'child', 'forking'],

@@ -95,6 +95,26 @@ def messages(endpoint):
     return [event.get('message') for event in delivered(endpoint)]
 
 
+def test_what_a_memory_handler_has_that_was_made_first_is_delivered_at_exit(run, endpoint):
+    """logging.shutdown closes the newest first, so ours; then the other one flushes into it, and holds its own lock."""
+    ended = run(
+        """
+        import logging, logging.handlers
+        from firefighter.logging import FirehoseHandler
+
+        memory = logging.handlers.MemoryHandler(1000)
+        memory.setTarget(FirehoseHandler('bar'))
+        logger = logging.getLogger('foo')
+        logger.addHandler(memory)
+        for number in range(5):
+            logger.warning(number)
+        """,
+        preamble='',
+    )
+    assert (ended.returncode, without_waiting(ended.stderr)) == (0, '')
+    assert sorted(event['message'] for event in delivered(endpoint)) == list('01234')
+
+
 def test_the_documented_program_leaves_one_line_in_the_folder(run, endpoint):
     """Message, level, logger and timestamp, as the interface documents."""
     ended = run(

@@ -220,6 +220,21 @@ def test_without_a_thread_flush_keeps_its_deadline_against_an_endpoint_that_neve
     assert returned
 
 
+def test_drops_for_lack_of_room_are_said_with_their_number_and_the_cure(
+    make_handler, make_logger, capsys
+) -> None:
+    """Nothing is lost silently: not everybody asks `stats()`, or has an `on_drop`."""
+    handler = make_handler(
+        'bar', boto3_client=DownClient(), max_spool_bytes=SMALLEST_SPOOL, shutdown_timeout_seconds=0
+    )
+    logger = make_logger(handler)
+    while not handler.stats().dropped:
+        logger.info('x' * 900)
+    handler.close()
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if 'dropped' in line]
+    assert 'events dropped so far, since the spool was full; raise max_spool_bytes' in line
+
+
 def test_the_account_of_a_down_destination_adds_up_after_close(make_handler, make_logger) -> None:
     """What could not be delivered is pending, not gone."""
     handler = make_handler('bar', boto3_client=DownClient(), shutdown_timeout_seconds=0)

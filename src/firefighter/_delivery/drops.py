@@ -1,4 +1,4 @@
-"""Tells the user's `on_drop` of dropped events, coalesced, and outside every lock."""
+"""Tells of dropped events, coalesced, and outside every lock: stderr, and the user's `on_drop`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class DropReports:
     """Compares the account's dropped events with those already told of.
 
     Args:
-        hook: called with (reason, events, bytes); None: nothing is reported.
+        hook: called with (reason, events, bytes), if there is one.
         dropped: gives the totals so far, events and bytes by reason.
+        say: called with (reason, all events dropped for it so far) where there are more of them.
         clock: gives the time in seconds; must not jump.
     """
 
@@ -30,10 +31,12 @@ class DropReports:
         self,
         hook: DropHook | None,
         dropped: Callable[[], tuple[Mapping[str, int], Mapping[str, int]]],
+        say: Callable[[str, int], object] = lambda _reason, _events: None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._hook = hook
         self._dropped = dropped
+        self._say = say
         self._clock = clock
         self._told_events: dict[str, int] = {}
         self._told_bytes: dict[str, int] = {}
@@ -47,14 +50,15 @@ class DropReports:
         return inf if self._hook is None else REPORT_INTERVAL_SECONDS
 
     def report(self, *, now_or_never: bool = False) -> None:
-        """Call the hook for what was dropped since the last report, at most once an interval for each reason.
+        """Tell of what was dropped since the last report, at most once an interval for each reason.
 
         Args:
             now_or_never: report without regard to the interval, as flush and close do.
         """
-        if self._hook is None:
-            return
         for reason, events, size_bytes in self._news(now_or_never=now_or_never):
+            self._say(reason, self._told_events[reason])
+            if self._hook is None:
+                continue
             try:
                 self._hook(DropReason(reason), events, size_bytes)
             except (Exception, SystemExit):

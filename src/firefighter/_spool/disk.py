@@ -152,6 +152,8 @@ class Disk:
             if store is None:
                 store = self._store = self._make_store()
                 self._before = spool.use(store, self._max_spool_bytes)
+                if self._refused is not None:
+                    store.try_again()  # a directory can be made where a segment cannot
             elif not store.directory.held():
                 store, said = self._find_again(spool, store)
             elif store.suspended is not None:

@@ -83,6 +83,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     totals = accounts.totals()
     for trouble in troubles:
         _complain(trouble)
+    if not totals.producers:
+        return _fail(f'{arguments.where}: no event has an id; was it logged with event_ids=True?')
     if arguments.json:
         _print_json(accounts, {'objects': objects, 'unreadable': len(troubles), **asdict(totals)})
     else:
