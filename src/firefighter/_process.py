@@ -136,7 +136,8 @@ def hold(life: Life) -> None:
     """
     _process.lives.add(life)
     util = sys.modules.get('multiprocessing.util')
-    if util is not None and not _process.knows_multiprocessing:
+    # Not while another thread still imports it.
+    if util is not None and hasattr(util, 'Finalize') and not _process.knows_multiprocessing:
         _process.knows_multiprocessing = True
         _register_finalizer(_process)
         # A child that logs before multiprocessing has made it its own (in a hook, while it imports the main module) forgets

@@ -257,6 +257,7 @@ def test_an_on_drop_that_logs_what_is_dropped_again_feeds_itself_no_faster_than_
         logger.addHandler(handler)
         logger.info('before')
         logger.info('x' * 2000)
+        until(lambda: len(told) >= 2)
         until(lambda: False, 1.5)
         tell(calls=len(told), events=sum(told), requests_meanwhile=handler.stats().requests)
         end_of_main()

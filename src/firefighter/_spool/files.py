@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from firefighter._spool.boot import boot_id
 from firefighter._spool.bound import DirectoryBound
-from firefighter._spool.descriptor import close
+from firefighter._spool.descriptor import Descriptor, close
 from firefighter._spool.destination import Destination
 from firefighter._spool.header import Header, write
 from firefighter._spool.layout import HEADER_BYTES
@@ -145,11 +145,12 @@ class FileStore:
             if segment.copied is not None:
                 segment.copied.begin()
             with suppress(SpoolUnusable, OSError):  # without a header, too, what is whole will be found
-                descriptor = self.directory.open_file(segment.name, os.O_RDONLY)
+                # It takes a while, in which the program may close all descriptors, and get the number for a file of its own.
+                descriptor = Descriptor(self.directory.open_file(segment.name, os.O_RDONLY))
                 try:
-                    os.fsync(descriptor)
+                    os.fsync(descriptor.fd)
                 finally:
-                    close(descriptor)
+                    descriptor.close()
         try:
             _touch(segment)
         except OSError as error:  # a page that the disk does not give: a store into it would kill the program
