@@ -172,6 +172,9 @@ class Pipeline:
         )
 
     def _tell_undelivered(self) -> None:
+        overflown = self.spool.account().dropped.get(DropReason.OVERFLOW.value, 0)
+        if overflown:
+            self._say_dropped(DropReason.OVERFLOW.value, overflown)
         self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
 
     def _make_spool(self, wake: Callable[[], None]) -> Spool:

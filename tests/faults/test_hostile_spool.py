@@ -21,6 +21,9 @@ from firefighter.cli.main import main
 from firefighter.local import LocalFirehose
 from spool_files import WrittenProducer, line
 
+# Of processes and file systems, not of a Python.
+pytestmark = pytest.mark.once
+
 DEADLINE_SECONDS = 60
 JOURNAL = 'a' * 32
 SOMEBODY = 12345

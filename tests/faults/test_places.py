@@ -18,6 +18,9 @@ import pytest
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
 
+# Of processes and file systems, not of a Python.
+pytestmark = pytest.mark.once
+
 ENOUGH_SECONDS = 50
 TESTS = str(Path(__file__).parents[1])
 
