@@ -273,6 +273,7 @@ def test_a_segment_of_nothing_but_torn_bytes_is_dealt_with_at_once(leave, heir, 
     assert not path.exists()
 
 
+@pytest.mark.filterwarnings('ignore:This process:DeprecationWarning')
 def test_a_fork_while_the_dead_are_looked_into_leaves_the_child_no_lock(leave, heir, monkeypatch):
     """It would keep what they have left from everybody else, after its parent's death."""
     leave(*LINES)
