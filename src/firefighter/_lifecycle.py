@@ -271,7 +271,7 @@ class Lifecycle:
             self._ask_later(flush=True)
             return
         if self._must_not_wait():
-            if not self.is_inside():
+            if not self._is_inside():
                 # What delivery itself brings about would bring about the next request.
                 if not on_thread_of_ours():
                     self._source.flush()
@@ -313,7 +313,7 @@ class Lifecycle:
         A frame that the fork has interrupted goes on in the child, too: it finds a life without events, and whoever waits there
         waits no longer. What another thread of the parent's held is held by nobody here.
         """
-        if not self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+        if not self._at_transition:
             self._lock = threading.RLock()
         self._spool.abandon()
         self._sender.abandon()
@@ -368,7 +368,7 @@ class Lifecycle:
 
         Such a frame may wait for logging's lock. So who holds that waits for no transition of another thread.
         """
-        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+        if self._at_transition:
             return
         if holds_logging_lock():
             run_if_free(self._lock, transition)
@@ -603,13 +603,18 @@ class Lifecycle:
         in a thread that holds another handler's lock (a MemoryHandler hands records on with its own held), which the records
         of botocore go to as well; but not when the process ends, since nobody delivers after that. Who holds logging's lock has asked for it to be done later, before it comes here.
         """
-        if on_thread_of_ours() or self.is_inside():
+        if on_thread_of_ours() or self._is_inside():
             return True
         return not _process.exiting() and holds_lock_of_handler(_process.registered())
 
-    def is_inside(self) -> bool:
+    @property
+    def _at_transition(self) -> bool:
+        """Whether the calling thread has interrupted a transition."""
+        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  # no public way to ask
+
+    def _is_inside(self) -> bool:
         """Return whether the calling thread has interrupted the spool, or a transition."""
-        return self._spool.interrupted or self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+        return self._spool.interrupted or self._at_transition
 
     def _report(self) -> None:
         """Tell hooks what is news, where there is no thread that does."""

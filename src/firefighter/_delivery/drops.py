@@ -82,5 +82,7 @@ class DropReports:
         ]
         if news:
             self._told_events, self._told_bytes = dict(events), dict(size_bytes)
+        # Without a hook nobody waits for the first one: a look at the whole account with each step of delivery would be wasted.
+        if news or self._hook is None:
             self._next_at = now + REPORT_INTERVAL_SECONDS
         return news
