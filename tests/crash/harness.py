@@ -208,15 +208,15 @@ class Nursery:
         return int(answer)
 
 
-class Harness:
-    """An endpoint, a nursery, and the dice.
+class Stage:
+    """An endpoint, a nursery, and the dice: what rounds are played on.
 
     Args:
         folder: a new one for everything.
         seed: of the dice.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int | str) -> None:
         self._folder = folder
         self._dice = random.Random(seed)
         self._rounds = 0
@@ -224,17 +224,25 @@ class Harness:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._endpoint = stack.enter_context(
-                LocalFirehoseProcess(self._folder / 'delivered', streams=[STREAM], buffer_seconds=900)
-            )
-            self._nursery = stack.enter_context(Nursery(self._folder / 'complaints'))
+            self.set_up(stack)
             self._stack = stack.pop_all()
         return self
+
+    def set_up(self, stack: ExitStack) -> None:
+        """Start the endpoint, and what makes processes."""
+        self._endpoint = stack.enter_context(
+            LocalFirehoseProcess(self._folder / 'delivered', streams=[STREAM], buffer_seconds=900)
+        )
+        self._nursery = stack.enter_context(Nursery(self._folder / 'complaints'))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
+
+
+class Harness(Stage):
+    """Lets producers log, and kills them."""
 
     def round(self, variant: Variant) -> Result:
         """Let producers log, kill them, let an heir deliver, and compare."""

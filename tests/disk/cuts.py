@@ -12,17 +12,14 @@ Nothing torn may arrive, and every event that was whole on disk must have arrive
 from __future__ import annotations
 
 import json
-import random
 import re
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
 
-from crash.harness import DOWN, STREAM, Nursery, Process
+from crash.harness import DOWN, STREAM, Process, Stage
 from disk.filesystems import (
     FLUSH_EVERYTHING,
     FLUSH_JOURNAL,
@@ -32,10 +29,6 @@ from disk.filesystems import (
     another_boot,
     enter_own_namespace,
 )
-from firefighter.local import LocalFirehoseProcess
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 XFS, EXT4 = Kind('xfs'), Kind('ext4')
 KINDS = (EXT4, XFS, Kind('ext4', 'nodelalloc'), Kind('ext4', 'data=journal'))
@@ -83,8 +76,8 @@ class Result:
     quarantined_bytes: int
 
 
-class Harness:
-    """An endpoint, a small file system, processes, and the dice.
+class Harness(Stage):
+    """The same with a small file system, which is cut.
 
     Args:
         folder: a new one for everything that is not on the file system.
@@ -93,27 +86,14 @@ class Harness:
     """
 
     def __init__(self, folder: Path, kind: Kind, seed: int) -> None:
-        self._folder = folder
+        super().__init__(folder, f'{kind} {seed}')
         self._kind = kind
-        self._dice = random.Random(f'{kind} {seed}')
-        self._rounds = 0
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
+    def set_up(self, stack: ExitStack) -> None:
+        """Make the file system first: processes that are started later see it."""
         enter_own_namespace()
-        with ExitStack() as stack:
-            self._disk = stack.enter_context(SmallFileSystem(self._kind))
-            self._endpoint = stack.enter_context(
-                LocalFirehoseProcess(self._folder / 'delivered', streams=[STREAM], buffer_seconds=900)
-            )
-            self._nursery = stack.enter_context(Nursery(self._folder / 'complaints'))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+        self._disk = stack.enter_context(SmallFileSystem(self._kind))
+        super().set_up(stack)
 
     def round(self, cut: Cut) -> Result:
         """Let processes log, cut the disk, let an heir deliver what is left, and compare."""
