@@ -316,7 +316,9 @@ def test_captured_warnings_do_not_loop(run, endpoint):
     )
     assert (ended.returncode, without_waiting(ended.stderr)) == (0, '')
     # Each is a request of its own, and the later one may arrive first.
-    of_the_program, of_the_handler = sorted(messages(endpoint), key=lambda message: 'FirehoseWarning' in message)
+    of_the_program, of_the_handler = sorted(
+        messages(endpoint), key=lambda message: 'FirehoseWarning' in message
+    )
     assert 'FirehoseWarning' in of_the_handler
     assert 'a warning of the program' in of_the_program
 
