@@ -13,9 +13,7 @@
 exception has ended it. Whoever delivers ends last and lets go; nobody else does. `close` asks and waits. What
 cannot be delivered keeps its life draining, for as long as the process lives: the delivery thread goes on trying.
 
-Who delivers is whoever has taken the role (`_deliverer`), one thread at a time: normally the delivery thread, which runs until
-the end. With `use_queues=False` a thread comes for each event, and leaves when all is sent, or could not be. Where no
-thread can be started, whoever waits delivers, and the time-outs of the request bound it.
+Who delivers is in `_deliverer.py`.
 
 Every wait has a deadline, an absolute time. Under logging's lock, on a thread of ours and inside the spool nobody waits.
 """
@@ -33,15 +31,15 @@ from time import monotonic
 from typing import Any, Protocol
 
 from firefighter import _process
+from firefighter._deliverer import Deliverer, HasClient
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, on_thread_of_ours
+from firefighter._delivery.origin import on_thread_of_ours
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.sources import SpoolSource
 from firefighter._lock import locked, run_if_free
 from firefighter._logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._open_mark import make_mark
-from firefighter._wakeup import Wakeup
 
 __all__ = ['OPEN', 'Lifecycle', 'Place', 'State']
 
@@ -49,12 +47,6 @@ OPEN = 1
 """The mark while events may go straight to the spool, and their calls return."""
 _WAITS = 2
 
-# Whoever waits longer at exit is told for what.
-_SILENT_SECONDS = 2.0
-# A thread that was started takes a thousandth of this to come. One that does not is somebody's that never runs it.
-_PATIENCE_SECONDS = 1.0
-# A delivery thread that ends at once is not replaced as fast as that goes.
-_PAUSE_BETWEEN_THREADS_SECONDS = 1.0
 # What threads of ours log while a handler drains goes, too, but not where each request brings more of it.
 _MOST_ROUNDS = 4
 
@@ -96,17 +88,11 @@ class Place(Protocol):
         """Close what a forked child has inherited."""
 
 
-class Transport(Protocol):
+class Transport(HasClient, Protocol):
     """Makes the requests."""
-
-    def limit_timeouts(self, seconds: float) -> None:
-        """Have a request from now on take at most so long, about: an application's thread waits."""
 
     def close_connections(self) -> None:
         """Let go of the connections that are kept for the next request."""
-
-    def renew_client(self) -> None:
-        """Make a client anew: nobody knows in what state the old one was left."""
 
 
 class Lifecycle:
@@ -149,28 +135,19 @@ class Lifecycle:
         self.pid = getpid()
         self.state = State.CLOSED
         self.mark = make_mark()
-        self._stream = stream
         self._source = source
         self._spool = source.spool
         self._sender = sender
         self._place = place
         self._transport = transport
-        self._deliver = deliver
+        self.deliver = deliver
         self._is_forgotten = is_forgotten
         self._tell_undelivered = tell_undelivered
         self._shutdown_timeout_seconds = shutdown_timeout_seconds
         self._sync_timeout_seconds = sync_timeout_seconds
-        self._diagnostics = diagnostics
         # Python's, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
         self._lock = threading.RLock()
-        self._make_thread: MakeThread = threading.Thread
-        self._threaded = True
-        # Who delivers just now; whether somebody does, or comes; and when a thread was called that has not come yet.
-        self._deliverer: object | None = None
-        self._attended = False
-        self._called_at = -inf
-        self._left_early_at = -inf
-        self._pauses = False
+        self._deliverer = Deliverer(stream, self, self._lock, sender, transport, source.wake, diagnostics)
         # Asked for by somebody who could not wait for the lock.
         self._to_be_flushed = False
         self._to_be_closed = False
@@ -199,7 +176,7 @@ class Lifecycle:
         self._sender.hurry(deadline)
         if holds_logging_lock():
             self._ask_later(flush=True)
-            return self._done
+            return self.done
         through = self._source.flush()
         flushes = self._source.flushes
         may_wait = not self._must_not_wait()
@@ -210,7 +187,7 @@ class Lifecycle:
             return self._spool.settled_through >= through and not self._place.has_dead
 
         if may_wait:
-            self._wait_for(lambda: done() or self._sender.found_misconfigured(flushes), deadline)
+            self._deliverer.wait_for(lambda: done() or self._sender.found_misconfigured(flushes), deadline)
             self._report()
         return done()
 
@@ -234,7 +211,7 @@ class Lifecycle:
             feeds_itself = self._rounds == 0 and self._spool.settled_through >= through
             return drained or feeds_itself or self._sender.found_misconfigured(flushes)
 
-        self._wait_for(done, deadline)
+        self._deliverer.wait_for(done, deadline)
         self._report()
         if not drained:
             self._tell_undelivered()
@@ -253,7 +230,7 @@ class Lifecycle:
 
     def forget(self) -> None:
         """Close, since the handler was collected: by the collector, in any thread at any moment. Takes no lock."""
-        if self._deliverer is not None:
+        if self._deliverer.present:
             self._source.wake()
         elif self.state is not State.CLOSED:
             try:
@@ -275,28 +252,28 @@ class Lifecycle:
                 # What delivery itself brings about would bring about the next request.
                 if not on_thread_of_ours():
                     self._source.flush()
-                self._attend()
+                self._deliverer.call()
             return
         if _process.exiting():
             self.finish()  # other exit functions log, and nobody comes after them
             return
         deadline = monotonic() + self._sync_timeout_seconds
-        if self._threaded and not threading.main_thread().is_alive():
+        if self._deliverer.threaded and not threading.main_thread().is_alive():
             # No thread can be started any more, and exit functions will deliver, unless that takes too long to come.
-            self._deliver_here(lambda: not self._sender.overdue, deadline)
+            self._deliverer.deliver_here(lambda: not self._sender.overdue, deadline)
             return
         through = self._source.flush()
         flushes = self._source.flushes
-        self._attend()
-        self._wait_for(
+        self._deliverer.call()
+        self._deliverer.wait_for(
             lambda: self._spool.settled_through >= through or self._sender.tried(flushes), deadline
         )
 
     def run(self) -> None:
         """Deliver until there is nothing left to do, in a thread of ours."""
-        self._sender.requests.make_thread = self._make_thread if self._threaded else None
+        self._sender.requests.make_thread = self._deliverer.make_thread if self._deliverer.threaded else None
         try:
-            self._sender.run(lambda: not self._is_ours or self._ended())
+            self._sender.run(lambda: not self.is_ours or self._ended())
         finally:
             self._sender.requests.dismiss()
             self._sender.progress.notify()
@@ -305,7 +282,7 @@ class Lifecycle:
         if self.state is not State.OPEN:
             # Before the last of them: hooks may log.
             self._sender.report(now_or_never=True)
-        return self._end(parks=_process.exiting())
+        return self.end(parks=_process.exiting())
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what the parent goes on using.
@@ -315,6 +292,7 @@ class Lifecycle:
         """
         if not self._at_transition:
             self._lock = threading.RLock()
+            self._deliverer.abandon(self._lock)
         self._spool.abandon()
         self._sender.abandon()
         self._place.abandon()
@@ -322,9 +300,24 @@ class Lifecycle:
         self._sender.progress.notify()
 
     @property
-    def _is_ours(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether this is the process that it belongs to, and no child that was forked in a frame of it."""
         return self.pid == getpid()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything is let go of."""
+        return self.state is State.CLOSED
+
+    @property
+    def done(self) -> bool:
+        """Whether everything is settled, and nothing of the dead is left here."""
+        return self._source.settled and not self._place.has_dead
+
+    @property
+    def pending(self) -> int:
+        """How many events are not settled."""
+        return self._spool.account().pending
 
     def may_wait_for_room(self) -> bool:
         """Return whether an event may wait for room: not where the thread that logs it would have to make that."""
@@ -334,6 +327,14 @@ class Lifecycle:
     def adopts(self) -> bool:
         """Whether what dead processes have left is to be adopted now."""
         return self.state is State.OPEN or monotonic() < self._wanted_until
+
+    def go_on_until(self, deadline: float) -> None:
+        """Try again what fails, and adopt what the dead have left, until then: somebody waits for it."""
+        self._wanted_until = max(self._wanted_until, deadline)
+
+    def have_next_event_ask(self) -> None:
+        """Have the next event see to it that somebody delivers."""
+        self.mark[0] = 0
 
     def idle_seconds(self) -> float:
         """Return how long who delivers may wait at most."""
@@ -349,9 +350,9 @@ class Lifecycle:
         self._to_be_closed |= close
         if close:
             self.mark[0] = 0
-        if self._deliverer is not None:
+        if self._deliverer.present:
             self._source.wake()
-        elif self.state is not State.CLOSED and not run_if_free(self._lock, self._attend):
+        elif self.state is not State.CLOSED and not run_if_free(self._lock, self._deliverer.call):
             _process.forget(self)
 
     def _close_aside(self) -> None:
@@ -380,14 +381,14 @@ class Lifecycle:
         if self.mark[0]:
             return
         self._change_place(self._open_place)
-        self._make_thread, self._threaded = make_thread, threaded
+        self._deliverer.make_thread, self._deliverer.threaded = make_thread, threaded
         self._to_be_closed = False
         self.state = State.OPEN
         self._spool.append(None)  # what a destructor has logged in here
         if threaded:
-            self._attend()
+            self._deliverer.call()
         # Once exit functions run nobody comes back for an event.
-        waits = not (threaded and self._attended) or _process.exiting()
+        waits = not (threaded and self._deliverer.expected) or _process.exiting()
         self.mark[0] = _WAITS if waits else OPEN
 
     def _open_place(self) -> None:
@@ -401,8 +402,8 @@ class Lifecycle:
     @locked
     def _take_late_event(self) -> None:
         """Open again for an event that came when all was let go of, or when who was to deliver had just been killed."""
-        if self._is_ours and self.state is not State.DRAINING and self._has_events:
-            self._open(self._make_thread, threaded=self._threaded)
+        if self.is_ours and self.state is not State.DRAINING and self._has_events:
+            self._open(self._deliverer.make_thread, threaded=self._deliverer.threaded)
             if _process.exiting():
                 self._ask_to_close()
 
@@ -416,30 +417,30 @@ class Lifecycle:
         self._wanted_until = -inf
         self._rounds = _MOST_ROUNDS
         self._source.flush()
-        self._attend()
+        self._deliverer.call()
 
     @locked
     def _ask_to_deliver(self, deadline: float, *, may_look: bool) -> bool:
         """Have everything delivered that there is; return False when that is nothing."""
-        if not self._is_ours:
+        if not self.is_ours:
             return False
         if self.state is State.CLOSED:
-            if may_look and self._deliverer is None:
+            if may_look and not self._deliverer.present:
                 self._change_place(self._place.look_for_the_dead)
                 self._take_late_event()  # what a destructor has logged in there
-            if self._done:
+            if self.done:
                 return False
             if not self.mark[0]:
                 _process.hold(self)
                 self.state = State.DRAINING
         elif may_look:
             self._place.look_soon()
-        self._wanted_until = max(self._wanted_until, deadline)
-        self._attend()
+        self.go_on_until(deadline)
+        self._deliverer.call()
         return True
 
     @locked
-    def _end(self, *, parks: bool) -> bool:
+    def end(self, *, parks: bool) -> bool:
         """Let go of everything if all is delivered; return whether who delivers is to leave.
 
         Args:
@@ -452,22 +453,21 @@ class Lifecycle:
             self._ask_to_close()
         now = monotonic()
         if self.state is State.OPEN:
-            leaves = not self._threaded and self._sender.rests and (self._done or now >= self._wanted_until)
+            leaves = (
+                not self._deliverer.threaded
+                and self._sender.rests
+                and (self.done or now >= self._wanted_until)
+            )
         else:
             leaves = self.state is State.CLOSED or self._end_draining(now)
         if not leaves or parks:
             return False
-        self._deliverer = None
-        self._called_at = -inf
+        self._deliverer.dismiss()
         # What is asked for without the lock finds somebody, and wakes it, or finds nobody.
         asked = self._to_be_flushed or self._to_be_closed or self._is_forgotten()
         if asked and self.state is State.OPEN:
-            self._attend()
+            self._deliverer.call()
         return True
-
-    @property
-    def _done(self) -> bool:
-        return self._source.settled and not self._place.has_dead
 
     @property
     def _has_events(self) -> bool:
@@ -488,8 +488,9 @@ class Lifecycle:
             self._spool.append(None)
             return False
         self._transport.close_connections()
-        self.state = State.CLOSED
+        # First: an exception between these costs nothing, since what drains is ended again.
         _process.let_go(self)
+        self.state = State.CLOSED
         self._sender.progress.notify()
         return True
 
@@ -500,99 +501,6 @@ class Lifecycle:
             change()
         finally:
             self._spool.changes_place = False
-
-    @locked
-    def _attend(self) -> None:
-        """See to it that somebody delivers, or comes to."""
-        self._attended = self._deliverer is not None
-        if self._attended:
-            self._source.wake()
-            return
-        self._attended = monotonic() < self._called_at + _PATIENCE_SECONDS
-        if self._attended:
-            return  # one is on its way
-        try:
-            thread = self._make_thread(target=self._be_the_deliverer, args=())
-            thread.daemon = True
-            thread.name = f'firefighter-{self._stream}'
-            thread.start()
-        except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
-            if threading.main_thread().is_alive() and not _process.exiting():
-                self._diagnostics.say(
-                    'no thread',
-                    f'no delivery thread can be started ({error}): each logging call delivers by itself',
-                )
-            return
-        self._attended = True
-        self._called_at = monotonic()
-
-    @locked
-    def _take_role(self, role: object) -> bool:
-        if self._deliverer is not None or not self._is_ours:
-            return False
-        self._deliverer = role
-        self._sender.progress.notify()
-        return True
-
-    @locked
-    def _leave_role(self, role: object) -> bool:
-        """Give the role back, unless that has happened already; return whether it had not."""
-        if self._deliverer is not role:
-            return False
-        self._deliverer = None
-        self._called_at = -inf
-        if self.state is State.CLOSED:
-            _process.let_go(self)
-        return True
-
-    # Who delivers.
-
-    @of_ours
-    def _be_the_deliverer(self) -> None:
-        role = object()
-        if self._pauses:
-            self._pauses = False
-            Wakeup().wait(_PAUSE_BETWEEN_THREADS_SECONDS)
-        try:
-            if self._take_role(role):
-                self._deliver()
-        finally:
-            enter_in_list_of_threads()
-            if self._leave_role(role) and self._is_ours and self.state is not State.CLOSED:
-                self._replace_deliverer()
-
-    def _replace_deliverer(self) -> None:
-        """Have another thread come: this one was killed, or a `batch_sender` of the user's has returned early."""
-        self.mark[0] = 0  # the next event asks again
-        self._transport.renew_client()
-        self._diagnostics.say(
-            'thread', f'stream {self._stream!r}: the delivery thread was ended; another takes its place'
-        )
-        before, self._left_early_at = self._left_early_at, monotonic()
-        # One that comes too soon waits a while, before it takes the role.
-        self._pauses = self._left_early_at - before <= _PAUSE_BETWEEN_THREADS_SECONDS
-        if not self._done:
-            self._attend()
-        elif self.state is State.DRAINING:
-            self._end(parks=False)  # there is only to let go
-
-    def _deliver_here(self, condition: Callable[[], bool], deadline: float) -> None:
-        """Deliver in the calling thread, or beside another that does, until the condition holds or the deadline."""
-        while not condition() and monotonic() < deadline and self._is_ours:
-            role = object()
-            try:
-                if not self._take_role(role):
-                    self._await(lambda: self._deliverer is None or condition(), deadline)
-                    continue
-                self._transport.limit_timeouts(max(deadline - monotonic(), 0.0))
-                self._sender.requests.make_thread = None
-                self._wanted_until = max(self._wanted_until, deadline)
-                self._sender.run(lambda: self._end(parks=False) or condition() or monotonic() >= deadline)
-            finally:
-                self._leave_role(role)
-                self._sender.progress.notify()
-        if self._attended:
-            self.mark[0] = 0  # a thread that came meanwhile has left: the next event asks for another
 
     # Waiting.
 
@@ -618,38 +526,5 @@ class Lifecycle:
 
     def _report(self) -> None:
         """Tell hooks what is news, where there is no thread that does."""
-        if self._deliverer is None:
+        if not self._deliverer.present:
             self._sender.report(now_or_never=True)
-
-    def _wait_for(self, condition: Callable[[], bool], deadline: float) -> None:
-        """Wait until the condition holds, or until the deadline; deliver meanwhile where nobody comes to do it."""
-        if self._attended:
-            self._await(
-                lambda: condition() or self._deliverer is not None, monotonic() + _PATIENCE_SECONDS, deadline
-            )
-        if not self._attended or (self._deliverer is None and not condition()):
-            self._deliver_here(condition, deadline)
-            return
-        if _process.exiting():
-            self._await(condition, monotonic() + _SILENT_SECONDS, deadline)
-            left_seconds = deadline - monotonic()
-            if not condition() and left_seconds > 0:
-                self._diagnostics.say(
-                    'waiting',
-                    f'stream {self._stream!r}: the process ends; still delivering '
-                    f'{self._spool.account().pending:,} events, for at most {left_seconds:.0f} s more '
-                    '(shutdown_timeout_seconds; Ctrl-C ends it)',
-                )
-        self._await(condition, deadline)
-
-    def _await(self, condition: Callable[[], bool], *deadlines: float) -> None:
-        """Wait until the condition holds, looking whenever delivery has made progress, or until the first deadline."""
-        deadline = min(deadlines)
-        while True:
-            wakeup = self._sender.progress.join()
-            try:
-                left_seconds = deadline - monotonic()
-                if condition() or left_seconds <= 0 or not self._is_ours or not wakeup.wait(left_seconds):
-                    return
-            finally:
-                self._sender.progress.leave(wakeup)

@@ -391,7 +391,9 @@ class FirehoseHandler(logging.Handler):
                 aggregation=self._options.make_aggregation(),
             ),
             delivery_stream_name,
-            partial(self._queue_rules, send_interval),
+            lambda: Rules(
+                self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0
+            ),  # as documented, to the letter
         )
 
     # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
@@ -490,25 +492,6 @@ class FirehoseHandler(logging.Handler):
                 pipeline.note_trouble(error)
         return pipeline
 
-    def _queue_rules(self, send_interval: float) -> Rules:
-        """Return the documented rules, to the letter."""
-        return Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0)
-
-    def _spool_rules(self) -> Rules:
-        """Return the rules for the handler's own spool."""
-        size_bytes = self.MAX_BATCH_SIZE if self._sets_batch_size() else None
-        return self._options.spool_rules(
-            self.send_interval,
-            self._pipeline.source.sent_bytes,
-            max_batch_bytes=size_bytes,
-            max_batch_events=self.MAX_BATCH_COUNT,
-        )
-
-    def _sets_batch_size(self) -> bool:
-        """Return whether a subclass or this instance sets MAX_BATCH_SIZE."""
-        owner = next(owner for owner in type(self).__mro__ if 'MAX_BATCH_SIZE' in vars(owner))
-        return owner is not FirehoseHandler or 'MAX_BATCH_SIZE' in vars(self)
-
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
         try:
@@ -545,14 +528,24 @@ class _Rules:
 
     def __init__(self, handler: Callable[[], FirehoseHandler | None]) -> None:
         self._handler = handler
-        self._last: Rules | None = None
+        self._last = Rules(0, 1, 0.0, 0.0)
 
     def __call__(self) -> Rules:
         handler = self._handler()
-        if handler is not None or self._last is None:
-            rules = handler._spool_rules() if handler else Rules(0, 1, 0.0, 0.0)  # noqa: SLF001  # of this module
-            self._last = rules
+        if handler is not None:
+            self._last = handler._options.spool_rules(  # noqa: SLF001  # of this module
+                handler.send_interval,
+                handler._pipeline.source.sent_bytes,  # noqa: SLF001
+                max_batch_bytes=handler.MAX_BATCH_SIZE if _sets_batch_size(handler) else None,
+                max_batch_events=handler.MAX_BATCH_COUNT,
+            )
         return self._last
+
+
+def _sets_batch_size(handler: FirehoseHandler) -> bool:
+    """Return whether a subclass or this instance sets MAX_BATCH_SIZE."""
+    owner = next(owner for owner in type(handler).__mro__ if 'MAX_BATCH_SIZE' in vars(owner))
+    return owner is not FirehoseHandler or 'MAX_BATCH_SIZE' in vars(handler)
 
 
 def _deliver(handler: Callable[[], FirehoseHandler | None], pipeline: Pipeline) -> None:

@@ -17,7 +17,7 @@ import pytest
 import firefighter
 from bytecodes import AtBytecode
 from doubles import DEADLINE_SECONDS, AcceptingClient
-from firefighter import _lifecycle
+from firefighter import _deliverer
 from firefighter._lifecycle import State
 from firefighter.logging import FirehoseHandler
 
@@ -25,7 +25,8 @@ from firefighter.logging import FirehoseHandler
 EVERY = int(os.environ.get('FIREFIGHTER_EVERY', '13'))
 OURS = Path(firefighter.__file__).parent
 TRACED = {
-    str(OURS / name) for name in ('_lifecycle.py', '_process.py', '_place.py', '_lock.py', 'logging.py')
+    str(OURS / name)
+    for name in ('_lifecycle.py', '_deliverer.py', '_process.py', '_place.py', '_lock.py', 'logging.py')
 }
 
 pytestmark = [
@@ -114,8 +115,8 @@ TRANSITIONS = [opening, flushing, closing, opening_again]
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch) -> None:
     """A thread that is killed is replaced at once, and nobody is waited for that does not come."""
-    monkeypatch.setattr(_lifecycle, '_PATIENCE_SECONDS', 0.05)
-    monkeypatch.setattr(_lifecycle, '_PAUSE_BETWEEN_THREADS_SECONDS', 0.0)
+    monkeypatch.setattr(_deliverer, '_PATIENCE_SECONDS', 0.05)
+    monkeypatch.setattr(_deliverer, '_PAUSE_BETWEEN_THREADS_SECONDS', 0.0)
 
 
 @pytest.mark.parametrize('place', ['memory', 'disk'])

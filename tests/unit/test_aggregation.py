@@ -69,7 +69,7 @@ def test_the_number_of_events_makes_no_batch_due(make_handler, make_logger) -> N
     client = AcceptingClient()
     handler = make_handler('bar', boto3_client=client, aggregate=True, send_interval=10_000)
     log(make_logger(handler), range(600))
-    assert handler._spool_rules().max_batch_events == 500
+    assert handler._pipeline.sender._rules().max_batch_events == 500
     assert handler._pipeline.source.waiting().records == 1
     assert client.requests == []
     deliver_everything(handler)
@@ -85,12 +85,15 @@ class Eager(FirehoseHandler):
 def test_target_batch_bytes_stands_in_unless_a_subclass_or_an_instance_says_otherwise(make_handler) -> None:
     """Even where they say the documented value."""
     handler = make_handler('bar', boto3_client=AcceptingClient(), aggregate=True)
-    assert handler._spool_rules().max_batch_bytes == TARGET
+    assert handler._pipeline.sender._rules().max_batch_bytes == TARGET
     handler.MAX_BATCH_SIZE = 5 * 1024
-    assert handler._spool_rules().max_batch_bytes == 5 * 1024
+    assert handler._pipeline.sender._rules().max_batch_bytes == 5 * 1024
     eager = make_handler('bar', kind=Eager, boto3_client=AcceptingClient(), aggregate=True)
-    assert eager._spool_rules().max_batch_bytes == 5 * 1024
-    assert make_handler('bar', boto3_client=AcceptingClient())._spool_rules().max_batch_bytes == 5 * 1024
+    assert eager._pipeline.sender._rules().max_batch_bytes == 5 * 1024
+    assert (
+        make_handler('bar', boto3_client=AcceptingClient())._pipeline.sender._rules().max_batch_bytes
+        == 5 * 1024
+    )
 
 
 def test_an_event_of_several_lines_stays_one(make_handler, make_logger) -> None:

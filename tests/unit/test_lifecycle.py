@@ -89,7 +89,7 @@ def test_a_closed_handler_that_a_destructor_logs_to_while_both_are_collected_let
     gc.collect()
     client.wait_for_events(2)
     # Found among all that there is: whoever holds it would have the callback come.
-    for life in [life for life in _process._process.lives if life._stream == 'last-words']:
+    for life in [life for life in _process._process.lives if life._deliverer._stream == 'last-words']:
         until_closed(life)
     assert not [*tmp_path.rglob('alive')]
 
@@ -107,7 +107,7 @@ def test_a_handler_that_is_collected_just_when_its_thread_leaves_is_closed(make_
     gone: list[bool] = []
 
     def is_forgotten() -> bool:
-        if lifecycle._deliverer is None:
+        if not lifecycle._deliverer.present:
             gone.append(True)
         return bool(gone)
 
@@ -378,7 +378,7 @@ def test_a_forgotten_handler_lets_go_of_its_directory_by_itself(use_queues, tmp_
     del handler
     gc.collect()
     assert gone() is None
-    lifecycle._await(lambda: lifecycle.state is State.CLOSED, DEADLINE_SECONDS + monotonic())
+    lifecycle._deliverer.watch(lambda: lifecycle.state is State.CLOSED, DEADLINE_SECONDS + monotonic())
     assert lifecycle.state is State.CLOSED
     assert not [path for path in Path(tmp_path).rglob('*') if path.name == 'alive']
 
