@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -260,6 +262,22 @@ def test_purge_refuses_what_is_alive_or_unknown_though_it_is_named(capsys, spool
 def test_purge_with_nothing_to_delete_asks_nothing(capsys, spool_dir, alive):
     """There is no question that a script would hang at."""
     assert main(['spool', 'purge', str(spool_dir)]) == 0
+
+
+@pytest.mark.parametrize('action', ['ls', 'verify', 'purge', 'replay'])
+def test_what_may_not_be_looked_into_is_said_and_no_success(capsys, monkeypatch, spool_dir, action):
+    """As another user: nobody knows whether all is delivered."""
+    (spool_dir / '1').mkdir(parents=True)
+    open_directory = os.open
+
+    def not_of_others(path, *args, **kwargs):
+        if path == '1':
+            raise PermissionError(errno.EACCES, 'Permission denied')
+        return open_directory(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, 'open', not_of_others)
+    assert main(['spool', action, str(spool_dir)]) == 1
+    assert f'{spool_dir / "1"}: Permission denied' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge'])

@@ -19,7 +19,7 @@ from firefighter._spool.inspection import Producer, find
 from firefighter._spool.removal import irremovable, remove_dead
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
-from firefighter.cli.spool_talk import complain, escape_what_cannot_be_encoded, typed_yes
+from firefighter.cli.spool_talk import Complaints, complain, escape_what_cannot_be_encoded, typed_yes
 from firefighter.cli.tables import age, print_table, printable
 
 EPILOG = """\
@@ -89,10 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def list_producers(arguments: argparse.Namespace) -> int:
-    """Print a row for each producer."""
-    rows = [summary(producer, complain) for producer in find(arguments.directory, boot_id(), complain)]
+    """Print a row for each producer; return 1 when something could not be read."""
+    say = Complaints()
+    rows = [summary(producer, say) for producer in find(arguments.directory, boot_id(), say)]
     if arguments.json:
-        return _print_json(rows)
+        _print_json(rows)
+        return int(say.any)
     now = datetime.now(timezone.utc)
     titles = ('STREAM', 'PRODUCER', 'STATE', 'EVENTS', 'BYTES', 'TORN', 'OLDEST', 'PID', 'PROGRAM')
     keys = ('stream', 'producer', 'state', 'events', 'bytes', 'torn_bytes', 'oldest', 'pid', 'program')
@@ -107,7 +109,7 @@ def list_producers(arguments: argparse.Namespace) -> int:
             for row in rows
         ],
     )
-    return 0
+    return int(say.any)
 
 
 def print_events(arguments: argparse.Namespace) -> int:
@@ -144,9 +146,10 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def purge(arguments: argparse.Namespace) -> int:
-    """Delete dead producers' directories after asking; return 1 when one that was asked for is still there."""
+    """Delete dead producers' directories after asking; return 1 when one that was asked for is still there, or may be."""
     strangers: list[Path] = []
-    found = find(arguments.directory, boot_id(), complain, strangers.append)
+    unread = Complaints()
+    found = find(arguments.directory, boot_id(), unread, strangers.append)
     named = set(arguments.producers)
     unknown = named - {producer.id for producer in found}
     for name in sorted(unknown - {path.name for path in strangers}):
@@ -171,7 +174,7 @@ def purge(arguments: argparse.Namespace) -> int:
         print(f'{deleted:,} of {len(chosen):,} producers deleted.')
     else:
         print('The answer is not yes: nothing was deleted.')
-    return int(bool(unknown) or deleted < len(asked_for))
+    return int(unread.any or bool(unknown) or deleted < len(asked_for))
 
 
 def _agreed(producers: Sequence[Producer]) -> bool:
@@ -189,10 +192,9 @@ def _cell(value: object) -> str | int:
     return text if len(text) <= _MOST_CHARACTERS else f'{text[:_MOST_CHARACTERS]}...'
 
 
-def _print_json(rows: Sequence[dict[str, Any]]) -> int:
+def _print_json(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         print(json.dumps(row))
-    return 0
 
 
 def _write_nothing_more() -> None:

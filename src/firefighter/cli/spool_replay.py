@@ -34,7 +34,7 @@ from firefighter._spool.stock import MIN_SPOOL_BYTES
 from firefighter._wakeup import Wakeup
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.spool_rows import summary
-from firefighter.cli.spool_talk import complain, typed_yes
+from firefighter.cli.spool_talk import Complaints, complain, typed_yes
 from firefighter.cli.tables import printable
 
 __all__ = ['add_replay_arguments', 'replay']
@@ -74,20 +74,22 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    """Deliver the events of all dead producers, destination by destination; return 1 when some are left."""
+    """Deliver the events of all dead producers, destination by destination; return 1 when some are left, or may be."""
     if arguments.max_aggregated_events and not (arguments.aggregate or arguments.compression):
         return _useless('--max-aggregated-events says nothing without --aggregate or --compression')
     try:
         _aggregation(arguments)
     except ValueError as error:
         return _useless(str(error))
-    dead = _dead(arguments.directory)
+    unread = Complaints()
+    dead = _dead(arguments.directory, unread)
     if any(not producer.steps for producer in dead):
         return _useless(
             f'{arguments.directory}: one producer; what is delivered is a destination: name the directory above'
         )
     if not dead:
-        print(f'No dead producer has left anything in {printable(str(arguments.directory))}.')
+        where = printable(str(arguments.directory)) + (', as far as it can be read' if unread.any else '')
+        print(f'No dead producer has left anything in {where}.')
     places: dict[_Place, list[Producer]] = {}
     why: dict[Path, str] = {}
     for producer in dead:
@@ -102,8 +104,12 @@ def replay(arguments: argparse.Namespace) -> int:
         delivery, trouble = _replay(place, arguments)
         deliveries.append(delivery)
         why.update((producer.path, trouble) for producer in places[place] if trouble)
-    left = [_say_what_is_left(producer, why.get(producer.path)) for producer in _dead(arguments.directory)]
-    return int(any(left) or any(delivery is not None and delivery.pending for delivery in deliveries))
+    left = [
+        _say_what_is_left(producer, why.get(producer.path)) for producer in _dead(arguments.directory, unread)
+    ]
+    return int(
+        unread.any or any(left) or any(delivery is not None and delivery.pending for delivery in deliveries)
+    )
 
 
 class _Place(NamedTuple):
@@ -113,8 +119,8 @@ class _Place(NamedTuple):
     destination: Destination
 
 
-def _dead(directory: Path) -> list[Producer]:
-    return [producer for producer in find(directory, boot_id(), complain) if not producer.alive]
+def _dead(directory: Path, trouble: Callable[[str], None]) -> list[Producer]:
+    return [producer for producer in find(directory, boot_id(), trouble) if not producer.alive]
 
 
 def _place_of(producer: Producer) -> _Place | str:

@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 from firefighter.cli.tables import printable
 
-__all__ = ['complain', 'escape_what_cannot_be_encoded', 'typed_yes']
+__all__ = ['Complaints', 'complain', 'escape_what_cannot_be_encoded', 'typed_yes']
 
 
 def escape_what_cannot_be_encoded() -> None:
@@ -19,6 +19,18 @@ def escape_what_cannot_be_encoded() -> None:
 def complain(trouble: str) -> None:
     """Say what is wrong, in one line on stderr. It may have any names in it."""
     print(f'firefighter spool: {printable(trouble)}', file=sys.stderr)
+
+
+class Complaints:
+    """Says what is wrong, each in one line, and knows whether anything was."""
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def __call__(self, trouble: str) -> None:
+        """Say it."""
+        self.any = True
+        complain(trouble)
 
 
 def typed_yes(prompt: str) -> bool:
