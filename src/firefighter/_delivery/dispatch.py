@@ -301,7 +301,7 @@ class Dispatch(Generic[Event]):
             fate += ' in parts, to find the one that is invalid'
         self._diagnostics.say(
             answer.cause or 'unknown',
-            f'stream {self._stream!r}: {failed:,} records were not accepted and are {fate}: {answer.error}',
+            f'stream {self._stream!r}: {failed:,} of {len(batch.events):,} records not accepted, {fate}: {answer.error}',
         )
 
     def _bury(self, event: bytes, reason: str) -> None:
