@@ -81,6 +81,7 @@ PROGRAMS = {
         """,
     'of a handler that was collected before it was empty': """
         import gc
+        stderr, sys.stderr = sys.stderr, open(os.devnull, 'w')  # it says what fails, and that one event is left
         OTHER = {'endpoint_url': 'http://127.0.0.1:9', 'shutdown_timeout_seconds': 0}
         other = FirehoseHandler('bar', undelivered='count', **OTHER)
         logger.addHandler(other)
@@ -89,11 +90,11 @@ PROGRAMS = {
         del other
         gc.collect()
         if not (child := os.fork()):
+            sys.stderr = stderr
             mine = [os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd') if int(fd) > 2 and os.path.exists(f'/proc/self/fd/{fd}')]
             assert not [name for name in mine if name.endswith(('alive', 'reader'))], mine
             os._exit(0)
         reap(child)
-        sys.stderr = open(os.devnull, 'w')  # it says that one event is left
         """,
     'posix_spawn and subprocess': """
         import subprocess
