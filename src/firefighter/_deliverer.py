@@ -154,13 +154,14 @@ class Deliverer:
         """Take the role from whoever has it, and leaves now. Call with the lock held."""
         self._role = None
         self._started_at = -inf
+        self._sender.progress.notify()
 
     def abandon(self, lock: _thread.RLock) -> None:
         """Go on in a forked child with a lock that nobody has there."""
         self._lock = lock
 
     def wait_for(self, condition: Callable[[], bool], deadline: float) -> None:
-        """Wait until the condition holds, or until the deadline; deliver meanwhile where nobody comes to do it.
+        """Wait until the condition holds, or until the deadline; deliver meanwhile where nobody comes to do it, or stays.
 
         Args:
             condition: asked whenever delivery has made progress.
@@ -168,20 +169,24 @@ class Deliverer:
         """
         if self.expected:
             self.watch(lambda: condition() or self.present, monotonic() + _PATIENCE_SECONDS, deadline)
-        if not self.expected or not (self.present or condition()):
+        if self.present:
+
+            def over() -> bool:
+                return condition() or not self.present
+
+            if _process.exiting():
+                self.watch(over, monotonic() + _SILENT_SECONDS, deadline)
+                left_seconds = deadline - monotonic()
+                if not over() and left_seconds > 0:
+                    self._diagnostics.say(
+                        'waiting',
+                        f'stream {self._stream!r}: the process ends; still delivering '
+                        f'{self._life.pending:,} events, for at most {left_seconds:.0f} s more '
+                        '(shutdown_timeout_seconds; Ctrl-C ends it)',
+                    )
+            self.watch(over, deadline)
+        if not condition():
             self.deliver_here(condition, deadline)
-            return
-        if _process.exiting():
-            self.watch(condition, monotonic() + _SILENT_SECONDS, deadline)
-            left_seconds = deadline - monotonic()
-            if not condition() and left_seconds > 0:
-                self._diagnostics.say(
-                    'waiting',
-                    f'stream {self._stream!r}: the process ends; still delivering '
-                    f'{self._life.pending:,} events, for at most {left_seconds:.0f} s more '
-                    '(shutdown_timeout_seconds; Ctrl-C ends it)',
-                )
-        self.watch(condition, deadline)
 
     def watch(self, condition: Callable[[], bool], *deadlines: float) -> None:
         """Wait until the condition holds, looking whenever delivery has made progress, or until the first deadline."""
@@ -212,7 +217,6 @@ class Deliverer:
                 )
             finally:
                 self._give_back(role)
-                self._sender.progress.notify()
         if self.expected:
             self._life.have_next_event_ask()  # a thread that came meanwhile has left
 

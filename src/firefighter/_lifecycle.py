@@ -276,7 +276,6 @@ class Lifecycle:
             self._sender.run(lambda: not self.is_ours or self._ended())
         finally:
             self._sender.requests.dismiss()
-            self._sender.progress.notify()
 
     def _ended(self) -> bool:
         if self.state is not State.OPEN:

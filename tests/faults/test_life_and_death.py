@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from time import monotonic
 
 import pytest
 
@@ -138,6 +139,42 @@ def test_where_each_thread_ends_at_once_they_are_not_started_for_ever(monkeypatc
     assert handler.flush() is True
     assert client.threads == [threading.current_thread()]
     assert handler.threads.qsize() < 100
+
+
+class BrokenLaterHandler(FirehoseHandler):
+    """A subclass whose delivery threads end as soon as they are told to.
+
+    Attributes:
+        goes_on: tells them.
+    """
+
+    def __init__(self, *args, **kwargs):
+        self.goes_on = threading.Event()
+        super().__init__(*args, **kwargs)
+
+    def batch_sender(self, *arguments):
+        assert self.goes_on.wait(DEADLINE_SECONDS)
+        raise ZeroDivisionError
+
+
+@KILLED
+@pytest.mark.parametrize('waits', ['flush', 'close'])
+def test_whoever_waits_delivers_where_the_thread_that_was_to_ends_meanwhile(waits, make_handler, make_logger):
+    """And so does the one that takes its place, and the next."""
+    client = AcceptingClient()
+    handler = make_handler('killed', kind=BrokenLaterHandler, boto3_client=client)
+    make_logger(handler).info('Ahoy')
+    waiting = threading.Thread(target=getattr(handler, waits))
+    waiting.start()
+    deliverer = handler._pipeline.lifecycle._deliverer
+    wakeups = handler._pipeline.sender.progress._waiting
+    give_up_at = monotonic() + DEADLINE_SECONDS
+    while not (deliverer.present and wakeups):
+        assert monotonic() < give_up_at
+    handler.goes_on.set()
+    client.wait_for_events(1)
+    waiting.join(DEADLINE_SECONDS)
+    assert client.threads == [waiting]
 
 
 def test_a_thread_that_ended_before_it_came_to_deliver_is_noticed_by_flush(make_handler):
