@@ -12,12 +12,17 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from doubles import DEADLINE_SECONDS, BlockingClient
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter.logging import FirehoseHandler
 
 MakeHandler = Callable[..., FirehoseHandler]
+
+# How long an example takes, or is thought out, says how busy the machine is. By itself Hypothesis fails what takes 200 ms.
+settings.register_profile('any machine', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('any machine')
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +49,8 @@ def no_thread_left(request: pytest.FixtureRequest) -> Iterator[None]:
     deadline = monotonic() + DEADLINE_SECONDS
     while left := set(threading.enumerate()) - before:
         for thread in left:
-            with suppress(RuntimeError):  # it is just being started
+            # It is just being started; or Python knows no more of it than that it is there: then it leaves the list itself.
+            with suppress(RuntimeError, AssertionError):
                 thread.join(max(0.0, deadline - monotonic()))
         if monotonic() > deadline:
             faulthandler.dump_traceback()

@@ -16,6 +16,7 @@ from doubles import (
     Drops,
     EntryFailingClient,
 )
+from firefighter._delivery import drops as drop_reports
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -245,8 +246,9 @@ def test_block_waits_for_room_and_loses_nothing(make_handler, make_logger) -> No
 # on_drop.
 
 
-def test_on_drop_is_told_reason_events_and_bytes(make_handler, make_logger) -> None:
-    """Coalesced: one call for many events of one reason."""
+def test_on_drop_is_told_reason_events_and_bytes(make_handler, make_logger, monkeypatch) -> None:
+    """Coalesced: one call for many events of one reason, at most one an interval, and one when it is closed."""
+    monkeypatch.setattr(drop_reports, 'REPORT_INTERVAL_SECONDS', 1000.0)
     drops = Drops()
     handler = make_handler('bar', boto3_client=AcceptingClient(), oversize='drop', on_drop=drops)
     logger = make_logger(handler)
@@ -261,6 +263,7 @@ def test_on_drop_is_told_reason_events_and_bytes(make_handler, make_logger) -> N
     assert len(drops.calls) <= 3
 
 
+@pytest.mark.usefixtures('patient')
 def test_on_drop_is_called_on_the_delivery_thread(make_handler, make_logger) -> None:
     """Never in the logging call."""
     called_in = []

@@ -46,7 +46,7 @@ def log(logger: logging.Logger, numbers: range) -> None:
 @pytest.mark.parametrize('codec', CODECS)
 def test_what_lies_in_the_bucket_is_one_valid_file(codec, make_handler, make_logger, tmp_path) -> None:
     """On a real endpoint: the records of several requests, one behind the other, give the events as they were logged."""
-    with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
+    with LocalFirehose(tmp_path, streams=['bar'], buffer_seconds=900) as endpoint:
         session = boto3.session.Session(
             region_name='us-east-1', aws_access_key_id='local', aws_secret_access_key='local'
         )

@@ -60,6 +60,7 @@ def test_emit_queues_and_does_not_deliver_itself(make_handler) -> None:
     assert handler.flush()
 
 
+@pytest.mark.usefixtures('patient')
 def test_make_thread_makes_the_delivery_thread(make_handler) -> None:
     """`make_thread` is asked once for the thread that delivers, and for the one that makes its requests."""
     made = []
@@ -77,6 +78,7 @@ def test_make_thread_makes_the_delivery_thread(make_handler) -> None:
     assert client.threads == made[1:]
 
 
+@pytest.mark.usefixtures('patient')
 def test_make_thread_may_be_given_by_position(make_handler) -> None:
     """The two arguments of emit are positional too."""
     made = []
@@ -92,6 +94,7 @@ def test_make_thread_may_be_given_by_position(make_handler) -> None:
     assert made[0].name == 'firefighter-bar'
 
 
+@pytest.mark.usefixtures('patient')
 def test_the_delivery_thread_runs_the_batch_sender_of_a_subclass(make_handler) -> None:
     """The thread's target is the documented `batch_sender`, which a subclass may wrap."""
     calls = []
@@ -109,6 +112,7 @@ def test_the_delivery_thread_runs_the_batch_sender_of_a_subclass(make_handler) -
     assert len(client.events) == 1
 
 
+@pytest.mark.usefixtures('patient')
 def test_the_delivery_thread_is_a_daemon(make_handler) -> None:
     """A thread that hangs in the network does not hold the program's end up."""
     client = AcceptingClient()
@@ -130,10 +134,19 @@ def test_the_message_may_be_given_by_name(make_handler) -> None:
 # Without a queue.
 
 
-def test_without_a_queue_the_request_is_made_before_emit_returns(make_handler) -> None:
+@pytest.fixture
+def make_synchronous(make_handler):
+    """Make handlers whose logging call waits for its attempt, however long a busy machine takes for it."""
+    return lambda client: make_handler(
+        'bar', use_queues=False, boto3_client=client, sync_timeout_seconds=DEADLINE_SECONDS
+    )
+
+
+@pytest.mark.usefixtures('patient')
+def test_without_a_queue_the_request_is_made_before_emit_returns(make_synchronous) -> None:
     """`use_queues=False`: one emit, one request; by a thread that leaves with it, so that the call keeps its deadline."""
     client = AcceptingClient()
-    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler = make_synchronous(client)
     handler.emit(record('one'))
     assert len(client.events) == 1
     handler.emit(record('two'))
@@ -144,19 +157,20 @@ def test_without_a_queue_the_request_is_made_before_emit_returns(make_handler) -
         assert not thread.is_alive()
 
 
-def test_without_a_queue_and_without_threads_the_caller_makes_the_request(make_handler) -> None:
+def test_without_a_queue_and_without_threads_the_caller_makes_the_request(make_synchronous) -> None:
     """On a machine that has no thread left, that is said once."""
     client = AcceptingClient()
-    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler = make_synchronous(client)
     handler.emit(record(), make_thread=ThreadThatCannotStart)
     assert len(client.events) == 1
     assert client.threads == [threading.current_thread()]
 
 
-def test_without_a_queue_a_failed_event_goes_with_the_next_emit(make_handler) -> None:
+@pytest.mark.usefixtures('longest_pauses')
+def test_without_a_queue_a_failed_event_goes_with_the_next_emit(make_synchronous) -> None:
     """One attempt; the event stays pending, and goes first in the next request."""
     client = RaisingClient(EndpointConnectionError('down'))
-    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler = make_synchronous(client)
     handler.emit(record('one'))
     assert (handler.stats().pending, len(client.requests)) == (1, 1)
     handler.emit(record('two'))
@@ -164,28 +178,28 @@ def test_without_a_queue_a_failed_event_goes_with_the_next_emit(make_handler) ->
     assert (handler.stats().pending, handler.stats().delivered) == (0, 2)
 
 
-def test_without_a_queue_a_failed_event_goes_with_flush(make_handler) -> None:
+def test_without_a_queue_a_failed_event_goes_with_flush(make_synchronous) -> None:
     """The next flush delivers what emit could not."""
     client = RaisingClient(EndpointConnectionError('down'))
-    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler = make_synchronous(client)
     handler.emit(record('one'))
     assert handler.flush()
     assert len(client.events) == 1
 
 
-def test_without_a_queue_a_failed_event_goes_with_close(make_handler) -> None:
+def test_without_a_queue_a_failed_event_goes_with_close(make_synchronous) -> None:
     """So does close."""
     client = RaisingClient(EndpointConnectionError('down'))
-    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler = make_synchronous(client)
     handler.emit(record('one'))
     handler.close()
     assert len(client.events) == 1
 
 
-def test_without_a_queue_a_large_event_is_delivered_whole(make_handler) -> None:
+def test_without_a_queue_a_large_event_is_delivered_whole(make_synchronous) -> None:
     """Up to the service's limit for a record."""
     client = AcceptingClient()
-    handler = make_handler('bar', use_queues=False, boto3_client=client)
+    handler = make_synchronous(client)
     handler.emit(record('x' * 900_000))
     assert len(client.events[0]) > 900_000
 

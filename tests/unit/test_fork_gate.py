@@ -139,8 +139,9 @@ def test_a_fork_waits_for_a_thread_that_comes_in_as_it_begins(gate, waits):
     assert len(waits) == 1
 
 
-def test_a_fork_goes_on_as_soon_as_the_last_one_is_out(gate):
+def test_a_fork_goes_on_as_soon_as_the_last_one_is_out(gate, monkeypatch):
     """It is woken."""
+    monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', DEADLINE_SECONDS)
     forked = threading.Event()
 
     def fork():

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import queue
 
-import pytest
-
 from doubles import AcceptingClient
 
 
-@pytest.mark.timeout(10)
 def test_marks_may_be_text(make_handler) -> None:
     """A subclass whose END and FLUSH are strings: a mark is asked for first, then the type."""
     client = AcceptingClient()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+import orjson
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, ThreadThatCannotStart
@@ -15,7 +18,10 @@ from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.requests import Requests
 from firefighter._spool.events import SpooledEvent
 
+pytestmark = pytest.mark.usefixtures('patient')
+
 FULL = limits.MAX_RECORDS
+NUMBERS = itertools.count()
 
 
 class CountingClient(AcceptingClient):
@@ -77,9 +83,14 @@ def all_slots_come_back() -> Iterator[None]:
 
 
 def log_full(logger, requests: int) -> None:
-    """Log as much as fills so many requests."""
-    for _ in range(requests * FULL):
-        logger.info('Ahoy')
+    """Log as much as fills so many requests: numbers, each once."""
+    for number in itertools.islice(NUMBERS, requests * FULL):
+        logger.info(number)
+
+
+def numbers(client: AcceptingClient) -> list[int]:
+    """Return what was accepted, in its order."""
+    return [int(orjson.loads(event)['message']) for event in client.events]
 
 
 def log_behind_the_first(client: CountingClient, logger, requests: int) -> None:
@@ -96,7 +107,7 @@ def test_a_backlog_has_max_in_flight_requests_under_way(make_handler, make_logge
     handler = make_handler('bar', boto3_client=client)
     log_behind_the_first(client, make_logger(handler), 8)
     assert handler.flush()
-    assert len(client.events) == len(set(client.events)) == 9 * FULL
+    assert len(numbers(client)) == len(set(numbers(client))) == 9 * FULL
     assert client.most == 4
     stats = handler.stats()
     assert (stats.delivered, stats.pending, stats.retried) == (9 * FULL, 0, 0)
@@ -109,18 +120,29 @@ def test_one_at_a_time_is_possible(make_handler, make_logger) -> None:
     log_behind_the_first(client, make_logger(handler), 5)
     assert handler.flush()
     assert client.most == 1
-    assert client.events == sorted(client.events)
+    assert numbers(client) == sorted(numbers(client))
     assert len(set(client.threads)) == 1
 
 
 def test_without_a_backlog_one_thread_makes_the_requests(make_handler, make_logger) -> None:
-    """However often a batch is due."""
+    """However often a batch is due. While it is still on its way back from the answer, another may come."""
+
+    class Beds(deque):
+        """Tells of who lies down to wait for work."""
+
+        def append(self, wakeup) -> None:
+            super().append(wakeup)
+            lain_down.release()
+
+    lain_down = threading.Semaphore(0)
     client = AcceptingClient()
     handler = make_handler('bar', boto3_client=client)
+    handler._pipeline.sender.requests._idle = Beds()
     logger = make_logger(handler)
     for _ in range(20):
         logger.info('Ahoy')
         assert handler.flush()
+        assert lain_down.acquire(timeout=DEADLINE_SECONDS)
     assert len(set(client.threads)) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import boto3.session
@@ -18,6 +19,7 @@ class Describing(AcceptingClient):
     Attributes:
         asked: the streams that were asked for.
         was_asked: set at the first time.
+        asked_in: the thread that has asked, which tells of the answer, too.
         may_answer: clear it, and no answer comes.
     """
 
@@ -32,6 +34,7 @@ class Describing(AcceptingClient):
     def describe_delivery_stream(self, *, DeliveryStreamName):  # noqa: N803  # AWS's name
         assert self.events, 'something is to be delivered first'
         self.asked.append(DeliveryStreamName)
+        self.asked_in = threading.current_thread()
         self.was_asked.set()
         assert self.may_answer.wait(DEADLINE_SECONDS)
         if isinstance(self._described, Exception):
@@ -39,9 +42,18 @@ class Describing(AcceptingClient):
         return {'DeliveryStreamDescription': self._described}
 
 
+def ended(thread: threading.Thread) -> None:
+    """Wait until it has told what it has to tell: nobody else does."""
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive()
+
+
 @pytest.fixture
 def deliver(make_handler, make_logger):
-    """Log an event, flush, wait until the stream was asked for, do all of it once more, and close; return the handler."""
+    """Log an event, flush, wait until the stream was asked for and that is told, log and flush once more, and close.
+
+    Return the handler.
+    """
 
     def deliver(client, **options):
         handler = make_handler('bar', boto3_client=client, **options)
@@ -50,6 +62,7 @@ def deliver(make_handler, make_logger):
         assert handler.flush()
         if options and hasattr(client, 'was_asked'):
             assert client.was_asked.wait(DEADLINE_SECONDS)
+            ended(client.asked_in)
         logger.info('Ahoy again')
         assert handler.flush()
         handler.close()
@@ -159,11 +172,12 @@ def test_a_program_that_ends_does_not_ask(make_handler, make_logger):
 
 @pytest.fixture
 def session():
-    """A session whose clients say when they have had an answer to DescribeDeliveryStream."""
+    """A session whose clients say when, and in which thread, they have had an answer to DescribeDeliveryStream."""
     session = boto3.session.Session(region_name='us-east-1')
-    session.described = threading.Event()
+    session.described = queue.Queue()
     session.events.register(
-        'needs-retry.firehose.DescribeDeliveryStream', lambda **_: session.described.set()
+        'needs-retry.firehose.DescribeDeliveryStream',
+        lambda **_: session.described.put(threading.current_thread()),
     )
     return session
 
@@ -193,7 +207,7 @@ def test_a_real_stream_is_asked_for_by_the_handlers_own_client(
         handler = make_handler('bar', boto3_session=session, endpoint_url=endpoint.url, aggregate=True)
         make_logger(handler).info('Ahoy')
         assert handler.flush()
-        assert session.described.wait(DEADLINE_SECONDS)
+        ended(session.described.get(timeout=DEADLINE_SECONDS))
         handler.close()
     told = 'Snowflake takes one JSON object in a record' in capsys.readouterr().err
     assert told == allowed

@@ -10,7 +10,7 @@ import warnings
 import boto3
 import pytest
 
-from doubles import AcceptingClient, DownClient, RaisingClient, ThreadThatCannotStart
+from doubles import DEADLINE_SECONDS, AcceptingClient, DownClient, RaisingClient, ThreadThatCannotStart
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 
 
@@ -180,10 +180,17 @@ def test_a_stream_that_does_not_exist_never_raises(make_handler, make_logger, ca
     assert 'ResourceNotFoundException' in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures('longest_pauses')
 def test_each_cause_is_said_once_a_minute(make_handler, make_logger, capsys) -> None:
     """A hundred failures of one cause are one line on stderr."""
     client = DownClient()
-    handler = make_handler('bar', use_queues=False, boto3_client=client, shutdown_timeout_seconds=0)
+    handler = make_handler(
+        'bar',
+        use_queues=False,
+        boto3_client=client,
+        shutdown_timeout_seconds=0,
+        sync_timeout_seconds=DEADLINE_SECONDS,
+    )
     logger = make_logger(handler)
     for number in range(100):
         logger.info(number)
