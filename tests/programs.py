@@ -13,14 +13,20 @@ from typing import Any
 
 from firefighter.local import LocalFirehose
 
-__all__ = ['ENOUGH_SECONDS', 'delivered', 'program', 'run', 'without_waiting']
+__all__ = ['ENOUGH_SECONDS', 'PATIENT', 'delivered', 'program', 'run', 'without_waiting']
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
 ENOUGH_SECONDS = 45
 
-PREAMBLE = """
-import logging, os, signal, sys, threading
+# Begins a program. What flush, close, exit and synchronous calls wait by default, 10 s and 5, is enough for a person's machine; on a
+# busy one boto3 may take as long to import, and then the event stays behind. A program that names its time-outs keeps those.
+PATIENT = """
 from firefighter.logging import FirehoseHandler
+FirehoseHandler.__init__.__kwdefaults__.update(shutdown_timeout_seconds=40, sync_timeout_seconds=40)
+"""
+
+PREAMBLE = f"""{PATIENT}
+import logging, os, signal, sys, threading
 
 logger = logging.getLogger('foo')
 logger.setLevel(logging.DEBUG)

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from doubles import AcceptingClient, BlockingClient
+from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
 from firefighter._spool import disk, filesystem
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 from firefighter.stats import DropReason
@@ -454,6 +455,9 @@ def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, di
 def test_a_running_handler_finds_who_died_beside_it(leave_behind, disk_handler, make_logger, monkeypatch):
     """Every 30 seconds it looks; nothing waits for a restart."""
     monkeypatch.setattr(disk, '_MOMENT_SECONDS', 3600.0)
+    monkeypatch.setattr(
+        disk, 'LOOK_INTERVAL_SECONDS', 3600.0
+    )  # a process may take 30 seconds to start and die
     client = AcceptingClient()
     handler = disk_handler(client)
     logger = make_logger(handler)
@@ -480,6 +484,10 @@ def test_the_next_segment_is_ready_when_the_one_in_use_is_half_full(disk_handler
             logger.info('x' * 1000)
         assert handler.flush()
         assert len(list(directory.glob('*.spool'))) == 1
+        # A flush waits for the events, not for this.
+        deadline = monotonic() + DEADLINE_SECONDS
+        while len(list(directory.glob('.tmp-*'))) < ready and monotonic() < deadline:
+            pass
         assert len(list(directory.glob('.tmp-*'))) == ready
 
 
@@ -604,7 +612,7 @@ def test_a_forked_child_has_its_own_directory_and_the_parents_events_are_sent_on
     said = run(
         """
 client = BlockingClient()
-made = handler(client, send_interval=0)
+made = handler(client, send_interval=0, max_in_flight=1)  # in their order
 log(1, 2, 3)
 client.wait_for_requests(1)
 here = str(made._pipeline.place.path)

@@ -19,7 +19,8 @@ from programs import delivered, without_waiting
 if not hasattr(os, 'fork'):
     pytest.skip('gunicorn forks', allow_module_level=True)
 
-ENOUGH_SECONDS = 40
+# A worker may take the handler's 30 s to end, which is why gunicorn waits longer for it.
+ENOUGH_SECONDS = 45
 
 PROGRAM = """
 import logging, os
@@ -27,7 +28,10 @@ from firefighter.logging import FirehoseHandler
 
 logger = logging.getLogger('shop')
 logger.setLevel(logging.INFO)
-handler = FirehoseHandler('bar')
+handler = FirehoseHandler('bar', shutdown_timeout_seconds=30)
+# Nothing is sent before the end, though it may take some requests until each worker has answered one: of what is on its way when a
+# worker is killed nobody knows whether it arrives.
+handler.MAX_BATCH_SIZE = handler.MAX_BATCH_COUNT = 1 << 20
 logger.addHandler(handler)
 if 'EARLY' in os.environ:
     logger.info('master, before the fork')
@@ -40,6 +44,9 @@ def application(environ, start_response):
 """
 SETTINGS = """
 from program import logger
+
+def post_worker_init(worker):
+    open(f'ready-{worker.pid}', 'w').close()
 
 def child_exit(server, worker):
     logger.info('master, of the end of %d', worker.pid)
@@ -57,6 +64,7 @@ class Gunicorn:
     def __init__(self, folder, environment):
         self.early = ['master, before the fork'] if 'EARLY' in environment else []
         self.pids = set()
+        self._folder = folder
         (folder / 'program.py').write_text(PROGRAM)
         (folder / 'settings.py').write_text(SETTINGS)
         self._socket = socket.create_server(('127.0.0.1', 0))
@@ -65,6 +73,7 @@ class Gunicorn:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, '-m', 'gunicorn', '--preload', '--workers', '2'),
+                    *('--graceful-timeout', '40', '--timeout', '60'),
                     *(
                         '--config',
                         'python:settings',
@@ -80,6 +89,12 @@ class Gunicorn:
                 stdout=output,
                 stderr=output,
             )
+
+    def wait_for_workers(self, count):
+        """Wait until so many are ready to answer: before that, the others would answer thousands of requests."""
+        deadline = monotonic() + ENOUGH_SECONDS
+        while len(list(self._folder.glob('ready-*'))) < count:
+            assert monotonic() < deadline, self.output.read_text()
 
     def get(self, path):
         """Make a request; return the pid of the worker that answered."""
@@ -138,9 +153,11 @@ def gunicorn(tmp_path, place, request):
 )
 def test_each_event_arrives_once_though_a_worker_is_killed(gunicorn, place, endpoint):
     """Workers and master log. What the killed worker had pending is lost in memory; on disk the next one delivers it."""
+    gunicorn.wait_for_workers(2)
     first, workers = gunicorn.get_until('first', lambda pids: len(pids) == 2)
     victim = min(workers)
     os.kill(victim, signal.SIGKILL)
+    gunicorn.wait_for_workers(3)
     second, _ = gunicorn.get_until('second', lambda pids: pids - workers)
     assert gunicorn.terminate() == 0
     assert 'firefighter:' not in without_waiting(gunicorn.output.read_text())
@@ -157,7 +174,7 @@ def test_each_event_arrives_once_though_a_worker_is_killed(gunicorn, place, endp
 
 def flush(place):
     """Be the next start of a program with the same destination."""
-    program = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush()"
+    program = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush(40)"
     subprocess.run(
         [sys.executable, '-c', program], env={**os.environ, **place}, check=True, timeout=ENOUGH_SECONDS
     )

@@ -26,5 +26,6 @@ def test_a_ctrl_c_at_exit_ends_the_wait_and_the_count_is_said():
             if 'Ctrl-C ends it' in line:
                 process.send_signal(signal.SIGINT)
     assert process.returncode == 0
-    assert 'closed with 1 event undelivered' in said[-1]
+    # Not always last: a try that was under way may fail, and say so, while the process ends.
+    assert sum('closed with 1 event undelivered' in line for line in said) == 1
     assert not any('Traceback' in line for line in said)

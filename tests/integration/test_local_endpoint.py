@@ -34,6 +34,7 @@ def refusal(call, **arguments):
     )
 
 
+@pytest.mark.parametrize('local_firehose_arguments', [{'streams': ['bar'], 'buffer_seconds': 900}])
 def test_records_arrive_in_one_object_with_nothing_between_them(local_firehose, firehose_client):
     """Firehose concatenates records without a delimiter, in the key layout of S3."""
     answer = firehose_client.put_record_batch(

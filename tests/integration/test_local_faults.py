@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from collections import Counter
+from time import monotonic
 
 import boto3
 import pytest
@@ -12,8 +15,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseClient
 from firefighter.local.catalogue import CATALOGUE
+from firefighter.local.listener import Listener
+from firefighter.local.wire import DRIBBLE_PIECES, Wire
 
 pytest_plugins = ['firefighter.testing']
+
+# Far beyond what any answer here takes, and below the suite's limit for a test.
+ENOUGH_SECONDS = 45
 
 # fault -> parameters, what a PutRecordBatch of four records ends with, how many records are stored.
 # A class of botocore's, or the code and status of an error, or how many entries of the answer failed, of how many.
@@ -56,12 +64,24 @@ def session():
 
 
 @pytest.fixture
-def client(local_firehose, session):
-    """Make a client that gives up soon."""
-    config = Config(retries={'total_max_attempts': 1}, read_timeout=1)
-    made = session.client('firehose', endpoint_url=local_firehose.url, config=config)
-    yield made
-    made.close()
+def make_client(local_firehose, session):
+    """Make clients that try once."""
+    made = []
+
+    def make(read_timeout_seconds):
+        config = Config(retries={'total_max_attempts': 1}, read_timeout=read_timeout_seconds)
+        made.append(session.client('firehose', endpoint_url=local_firehose.url, config=config))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client):
+    """Make a client that waits for its answer, however busy the machine is."""
+    return make_client(ENOUGH_SECONDS)
 
 
 def outcome(client, stream='bar'):
@@ -81,12 +101,16 @@ def outcome(client, stream='bar'):
 
 
 @pytest.mark.parametrize('name', CATALOGUE)
-def test_each_fault_is_what_the_catalogue_says(local_firehose, client, name):
+def test_each_fault_is_what_the_catalogue_says(local_firehose, make_client, name):
     """Every row of the table in the documentation has its row here; a new fault fails until it has."""
     parameters, expected, stored = EXPECTED[name]
     local_firehose.inject(name, **parameters)
 
-    assert outcome(client) == expected
+    assert outcome(make_client(1 if expected == 'ReadTimeoutError' else ENOUGH_SECONDS)) == expected
+    # A client that gives up may do so before the endpoint has read the request.
+    deadline = monotonic() + ENOUGH_SECONDS
+    while not local_firehose.strikes() and monotonic() < deadline:
+        pass
     assert local_firehose.account('bar').records == stored
     assert local_firehose.strikes() == {name: 1}
 
@@ -100,10 +124,19 @@ def test_after_a_fault_the_same_client_works_again(local_firehose, client, name)
     assert outcome(client) == '0 of 4 failed'
 
 
-def test_refused_connections_come_back_on_the_same_port(local_firehose, client):
+def test_refused_connections_come_back_on_the_same_port(local_firehose, client, monkeypatch):
     """After the fault's time; a client that goes on trying finds the endpoint again."""
+    refused, reopen = threading.Event(), Listener._reopen
+
+    async def reopen_late(self, seconds):
+        """Have the time begin when the client has been refused once."""
+        await asyncio.to_thread(refused.wait, ENOUGH_SECONDS)
+        await reopen(self, seconds)
+
+    monkeypatch.setattr(Listener, '_reopen', reopen_late)
     local_firehose.inject('refused', seconds=0.3, times=1)
     outcomes = [outcome(client), outcome(client)]
+    refused.set()
     while outcomes[-1] == 'EndpointConnectionError':
         outcomes.append(outcome(client))
 
@@ -112,8 +145,19 @@ def test_refused_connections_come_back_on_the_same_port(local_firehose, client):
     assert outcomes[-1] == '0 of 4 failed'
 
 
-def test_a_dribbled_answer_comes_in_pieces(local_firehose):
+def test_a_dribbled_answer_comes_in_pieces(local_firehose, monkeypatch):
     """Each within any read timeout, so that a client needs a deadline of its own."""
+    pieces, pauses, pause = [], [], Wire._pause
+
+    async def pause_and_be_read(self, seconds):
+        """Pause, and until the client has read what was sent: else it may find several pieces as one."""
+        await pause(self, seconds)
+        deadline = monotonic() + ENOUGH_SECONDS
+        while len(pieces) < len(pauses) and monotonic() < deadline:  # noqa: ASYNC110 - another thread reads
+            await asyncio.sleep(0)
+        pauses.append(seconds)
+
+    monkeypatch.setattr(Wire, '_pause', pause_and_be_read)
     local_firehose.inject('dribble', seconds=0.4)
     host, port = local_firehose.url.removeprefix('http://').split(':')
     body = b'{"DeliveryStreamName":"bar","Record":{"Data":"eA=="}}'
@@ -123,8 +167,10 @@ def test_a_dribbled_answer_comes_in_pieces(local_firehose):
     )
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode() + body)
-        pieces = list(iter(lambda: connection.recv(65536), b''))
-    assert len(pieces) > 5
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+    assert len(pieces) >= len(pauses) > 5
+    assert pauses == [0.4 / DRIBBLE_PIECES] * len(pauses)
 
 
 @pytest.mark.parametrize('name', ['quota', 'partial'])

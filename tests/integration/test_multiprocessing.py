@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from firefighter.local import LocalFirehose
-from programs import without_waiting
+from programs import PATIENT, without_waiting
 
 PROGRAM = """
 import logging, multiprocessing
@@ -49,7 +49,7 @@ def test_a_multiprocessing_child_delivers_its_events(early, method, place, tmp_p
     spool = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')} if place == 'disk' else {}
     program = tmp_path / 'program.py'
     program.write_text(
-        PROGRAM.replace('METHOD', repr(method)).replace('EARLY', repr(method if early else ''))
+        PATIENT + PROGRAM.replace('METHOD', repr(method)).replace('EARLY', repr(method if early else ''))
     )
     with LocalFirehose(tmp_path / 'firehose', streams=['bar']) as endpoint:
         ended = subprocess.run(

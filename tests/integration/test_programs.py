@@ -13,7 +13,7 @@ import pytest
 
 from firefighter._spool.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehose
-from programs import without_waiting
+from programs import PATIENT, without_waiting
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
 ENOUGH_SECONDS = 45
@@ -65,7 +65,7 @@ def run(endpoint):
                 'error::ResourceWarning',
                 *options,
                 '-c',
-                preamble + textwrap.dedent(code),
+                PATIENT + preamble + textwrap.dedent(code),
             ],
             env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
             capture_output=True,

@@ -22,6 +22,8 @@ handler = FirehoseHandler('bar', spool_dir=sys.argv[1], endpoint_url=sys.argv[2]
 assert handler.stats().backing == 'disk', handler.stats().last_error
 logger = logging.getLogger('x')
 logger.addHandler(handler)
+# No batch is due before the end: of a request that it cuts off nobody knows whether it has arrived, and it is sent again.
+handler.MAX_BATCH_SIZE = handler.MAX_BATCH_COUNT = 1 << 20
 for number in range(1000):
     logger.warning({'number': number})
 os._exit(1)
@@ -54,11 +56,11 @@ def test_what_the_dead_have_left_is_delivered_and_then_gone(tmp_path, endpoint):
     """Every event of both, once; a second run has nothing to do."""
     for _ in range(2):
         die(tmp_path / 'spool', endpoint.url)
-    already = len(numbers(endpoint))
+    assert not numbers(endpoint)
     done = replay(tmp_path / 'spool')
     assert done.returncode == 0, done.stderr
     assert numbers(endpoint) == sorted(2 * list(range(1000)))
-    assert f'bar: {2000 - already:,} events delivered' in done.stdout
+    assert 'bar: 2,000 events delivered' in done.stdout
     again = replay(tmp_path / 'spool')
     assert again.returncode == 0
     assert 'No dead producer has left anything' in again.stdout
@@ -79,7 +81,7 @@ def test_another_destination_is_asked_for(tmp_path, endpoint):
 def test_what_cannot_be_delivered_stays(tmp_path):
     """And the cause is said."""
     die(tmp_path / 'spool', 'http://127.0.0.1:9')
-    failed = replay(tmp_path / 'spool', '--patience', '0.1')
+    failed = replay(tmp_path / 'spool', '--patience', '1')
     assert failed.returncode == 1
     assert 'bar: 0 events delivered, 1,000 left: EndpointConnectionError' in failed.stdout
     with LocalFirehose(tmp_path / 'out', streams=['bar']) as endpoint:

@@ -175,7 +175,7 @@ def test_of_a_worker_that_is_killed_in_the_middle_of_a_request_a_directory_keeps
 
 
 def flush_as_the_next_process(endpoint, **environment):
-    program = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush()"
+    program = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush(40)"
     subprocess.run(
         [sys.executable, '-c', program],
         env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
