@@ -12,12 +12,17 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from doubles import DEADLINE_SECONDS, BlockingClient
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter.logging import FirehoseHandler
 
 MakeHandler = Callable[..., FirehoseHandler]
+
+# Hypothesis gives up on an example that takes 200 ms, and on a machine that is slow to draw some: neither says anything of us.
+settings.register_profile('any machine', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('any machine')
 
 
 @pytest.fixture(autouse=True)

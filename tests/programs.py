@@ -13,10 +13,17 @@ from typing import Any
 
 from firefighter.local import LocalFirehose
 
-__all__ = ['ENOUGH_SECONDS', 'delivered', 'program', 'run', 'without_waiting']
+__all__ = ['ENOUGH_SECONDS', 'SHORT_PAUSES', 'delivered', 'program', 'run', 'without_waiting']
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
 ENOUGH_SECONDS = 45
+
+# For a program that is to notice by itself that an outage is over: how long the pause is then has its own tests, and it
+# is the longer, up to half a minute, the longer the outage was, which on a slow machine is long.
+SHORT_PAUSES = """
+from firefighter._delivery import retry
+retry.FAILURE = retry.Backoff(base_seconds=0.25, cap_seconds=1.0)
+"""
 
 PREAMBLE = """
 import logging, os, signal, sys, threading

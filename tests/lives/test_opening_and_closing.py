@@ -93,7 +93,7 @@ def test_two_threads_that_close_and_one_that_logs_do_not_get_into_each_others_wa
                 thread.join()
             stop.set()
             logging_thread.join()
-            flushed = handler.flush()
+            flushed = handler.flush(25)
             tell(raised=raised[:3], flushed=flushed, logged=logged[0], **account(handler))
             """,
         ),

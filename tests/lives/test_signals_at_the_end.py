@@ -106,6 +106,8 @@ def test_a_signal_that_raises_in_a_wait_of_the_programs_own_loses_nothing(where,
 
         threading.Thread(target=when_under_way).start()
         {'logging.shutdown' if where.startswith('logging') else 'handler.' + where}()
+        while True:
+            time.sleep(0.05)  # where the signal comes when the wait is over
         """,
         endpoint.url,
         send_interval=0.02,
