@@ -21,8 +21,11 @@ def log_on():
             time.sleep(0.001)  # not more than the endpoint takes
 
 def end_again_and_again(end, times):
+    enough_at = time.monotonic() + 15  # on a busy machine that is less often
     for _ in range(times):
         end()
+        if time.monotonic() > enough_at:
+            break
 """
 
 

@@ -35,7 +35,8 @@ def terminate(life, again=1):
     for _ in range(again):
         life.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            life.process.wait(0.5)
+            # One that is about to end gets no other: the numbers that it is just writing would be written again.
+            life.process.wait(5)
             break
     # The last one may come when Python has already given the signal back.
     life.end(statuses={0, -signal.SIGTERM})
