@@ -66,7 +66,7 @@ def test_what_a_handler_had_taken_over_when_it_ended_is_delivered_by_another_pro
     heir = live(
         """
         handler = make()
-        until(lambda: handler.flush(5) and handler.stats().adopted >= 50)
+        until(lambda: handler.flush(5) and handler.stats().delivered >= 50)
         handler.close()
         tell(heir_flushed=handler.flush(20), **account(handler))
         """,
@@ -103,7 +103,7 @@ def test_what_a_handler_had_taken_over_when_it_ended_is_delivered_by_another_of_
             other = make()
             logger.addHandler(other)
             logger.info('of the other')
-            until(lambda: other.flush(5) and other.stats().adopted >= 50)
+            until(lambda: other.flush(5) and other.stats().delivered >= 51)
             tell(delivered_by_the_other=other.stats().delivered)
             until(lambda: handler.stats().pending == 0)
             other.close()
