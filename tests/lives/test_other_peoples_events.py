@@ -48,7 +48,7 @@ def test_what_a_handler_had_taken_over_when_it_ended_is_delivered_by_another_pro
             if ENDED == 'replaced':
                 logger.removeHandler(handler)
             handler.close()
-            tell(ended=True)
+            tell(ended=until(lambda: handler.stats().adopted == 0))  # it has let go of it
             wait_to_be_told()
             tell(**account(handler))
             os._exit(0)
@@ -97,7 +97,8 @@ def test_what_a_handler_had_taken_over_when_it_ended_is_delivered_by_another_of_
             ADOPTED,
             ENDED[ended],
             """
-            tell(ended=True)
+            # It has let go of it: what is in a request that is under way would else be delivered by that.
+            tell(ended=until(lambda: handler.stats().adopted == 0))
             wait_to_be_told()
             logger.removeHandler(handler)
             other = make()
