@@ -13,10 +13,17 @@ from typing import Any
 
 from firefighter.local import LocalFirehose
 
-__all__ = ['ENOUGH_SECONDS', 'PATIENT', 'delivered', 'program', 'run', 'without_waiting']
+__all__ = ['ENOUGH_SECONDS', 'PATIENT', 'SHORT_PAUSES', 'delivered', 'program', 'run', 'without_waiting']
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
 ENOUGH_SECONDS = 45
+
+# For a program that is to notice by itself that an outage is over: how long the pause is then has its own tests, and it
+# is the longer, up to half a minute, the longer the outage was, which on a slow machine is long.
+SHORT_PAUSES = """
+from firefighter._delivery import retry
+retry.FAILURE = retry.Backoff(base_seconds=0.25, cap_seconds=1.0)
+"""
 
 # Begins a program. What flush, close, exit and synchronous calls wait by default, 10 s and 5, is enough for a person's machine; on a
 # busy one boto3 may take as long to import, and then the event stays behind. A program that names its time-outs keeps those.

@@ -515,7 +515,7 @@ def endpoint(place):
 
 
 def replay(spool_dir, endpoint, **options):
-    return run('replay', spool_dir, '--endpoint-url', endpoint.url, '--yes', '--patience', '5', **options)
+    return run('replay', spool_dir, '--endpoint-url', endpoint.url, '--yes', '--patience', '40', **options)
 
 
 def waiting(spool_dir):

@@ -21,6 +21,7 @@ from firefighter._delivery.batches import Batch
 from firefighter._delivery.requests import Requests
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
+from programs import without_waiting
 
 KILLED = pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
 
@@ -45,7 +46,7 @@ def test_a_thread_that_is_killed_while_it_waits_is_replaced_at_once(make_handler
     handler = make_handler('killed', send_interval=0, boto3_client=client)
     logger = make_logger(handler)
     logger.info('one')
-    client.wait_for_events(1)
+    assert handler.flush(DEADLINE_SECONDS)  # so that what was answered is settled, too
     for thread in delivery_threads('killed'):
         kill(thread)
     logger.info('two')
@@ -233,12 +234,15 @@ def test_flush_and_close_with_loggings_own_lock_held_return_and_deliver_when_it_
 
 @pytest.fixture
 def run(tmp_path):
-    """Run a program against an endpoint; return what it said on stderr, and the messages that arrived."""
+    """Run a program against an endpoint; return what it said on stderr, and the messages that arrived.
+
+    On a busy machine it takes seconds to import boto3: what waits for that in the program has `ENOUGH_SECONDS`.
+    """
 
     def run_program(code):
         with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
             ended = subprocess.run(
-                [sys.executable, '-c', textwrap.dedent(code)],
+                [sys.executable, '-c', f'ENOUGH_SECONDS = 40\n{textwrap.dedent(code)}'],
                 env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url},
                 capture_output=True,
                 text=True,
@@ -246,7 +250,8 @@ def run(tmp_path):
                 check=False,
             )
             assert ended.returncode == 0, ended.stderr
-            return ended.stderr, [json.loads(line)['message'] for line in endpoint.delivered().splitlines()]
+            messages = [json.loads(line)['message'] for line in endpoint.delivered().splitlines()]
+            return without_waiting(ended.stderr), messages
 
     return run_program
 
@@ -256,6 +261,7 @@ def test_dict_config_under_load_returns_and_loses_nothing(run):
     said, messages = run(
         """
         import itertools, logging, logging.config, threading
+        import boto3  # which takes long beside threads that log
         from firefighter.logging import FirehoseHandler
 
         made = []
@@ -282,6 +288,9 @@ def test_dict_config_under_load_returns_and_loses_nothing(run):
                     return
                 # A logger that nobody has asked for its level yet takes logging's lock to find it.
                 logging.getLogger(f'{name}.{number}').info(f'{name} {number}')
+                # Not more than a spool holds, where the endpoint is slower than that.
+                while number % 100 == 0 and made[-1].stats().pending > 10_000 and not stop.wait(0.001):
+                    pass
 
         logging.config.dictConfig(CONFIG)
         threads = [threading.Thread(target=work, args=(f'thread{name}',)) for name in range(3)]
@@ -327,7 +336,7 @@ def test_where_no_thread_can_be_started_each_call_delivers_and_that_is_said_once
 import logging
 from firefighter.logging import FirehoseHandler
 
-handler = FirehoseHandler('bar')
+handler = FirehoseHandler('bar', sync_timeout_seconds=ENOUGH_SECONDS)
 logging.getLogger().addHandler(handler)
 for number in range(3):
     logging.error(number)
@@ -345,10 +354,10 @@ def test_where_no_other_thread_can_be_started_a_killed_one_is_replaced_by_the_ca
         import ctypes, logging, threading
         from firefighter.logging import FirehoseHandler
 
-        handler = FirehoseHandler('bar', send_interval=0)
+        handler = FirehoseHandler('bar', send_interval=0, sync_timeout_seconds=ENOUGH_SECONDS)
         logging.getLogger().addHandler(handler)
         logging.error('one')
-        assert handler.flush()
+        assert handler.flush(ENOUGH_SECONDS)
         (thread,) = [thread for thread in threading.enumerate() if thread.name == 'firefighter-bar']
         """
         + textwrap.indent(NO_THREAD, ' ' * 8)
@@ -368,7 +377,7 @@ def test_where_no_other_thread_can_be_started_a_killed_one_is_replaced_by_the_ca
 def test_what_exit_functions_log_arrives(registered, run):
     """Since Python 3.12 no thread can be started there: the exit function delivers by itself."""
     function = "import atexit, logging\natexit.register(lambda: logging.error('last'))\n"
-    handler = "import logging\nfrom firefighter.logging import FirehoseHandler\nlogging.getLogger().addHandler(FirehoseHandler('bar'))\n"
+    handler = "import logging\nfrom firefighter.logging import FirehoseHandler\nlogging.getLogger().addHandler(FirehoseHandler('bar', shutdown_timeout_seconds=ENOUGH_SECONDS))\n"
     first = "logging.error('first')\n"
     said, messages = run(
         function + handler if registered.startswith('before') else handler + first + function

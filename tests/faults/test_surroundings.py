@@ -142,6 +142,7 @@ def expired(authority):
         (expired, 'certificate has expired'),
     ],
 )
+@pytest.mark.usefixtures('long_pauses')
 def test_nothing_goes_to_an_endpoint_whose_certificate_is_wrong(
     wrong, cause, authority, trust, tmp_path, make_handler, log, capfd
 ):
@@ -218,6 +219,7 @@ def profile(tmp_path, key_file, monkeypatch):
 
 
 @pytest.mark.parametrize('valid_minutes', [5, 600], ids=['soon', 'in ten hours'])
+@pytest.mark.usefixtures('long_pauses')
 def test_events_wait_for_credentials_that_are_renewed(
     valid_minutes, endpoint, profile, key_file, make_handler, log
 ):

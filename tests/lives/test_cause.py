@@ -35,8 +35,9 @@ root = logging.getLogger()
 root.setLevel(logging.INFO)
 root.addHandler(handler)
 asyncio.run(main())
-gc.collect()
-flushed = handler.flush()
+# The collector may be at work on another thread, where what it finds is still to be logged.
+until(lambda: gc.collect() * 0 == 0 and handler.stats().accepted >= 200 + 2400)
+flushed = handler.flush(25)
 tell(flushed=flushed, **account(handler))
 """
 
@@ -55,14 +56,14 @@ def test_what_asyncio_says_of_abandoned_tasks_arrives_beside_all_other_lines(liv
 
 
 # What happens in a thread of ours, while it delivers. botocore calls `in_delivery` for each request, before it is sent.
+# Requests may be under way beside each other: each hook has its own number.
 IN_DELIVERY = """
-import boto3.session
+import boto3.session, itertools
 
-calls = [0]
+calls = itertools.count(1)
 
 def hook(**_):
-    calls[0] += 1
-    in_delivery()
+    in_delivery(next(calls))
 
 session = boto3.session.Session()
 session.events.register('before-send.firehose', hook)
@@ -85,7 +86,7 @@ for number in range(5):
     handler.flush()
 handler.flush()
 handler.close()
-tell(calls=calls[0], **account(handler))
+tell(**account(handler))
 """
 
 DESTRUCTOR = """
@@ -100,7 +101,7 @@ def prepare(number):
     gc.collect()
     Mortal(number)
 
-def in_delivery():
+def in_delivery(call):
     gc.collect()
 """
 
@@ -111,17 +112,17 @@ KINDS = {
         def prepare(number):
             pass
 
-        def in_delivery():
-            if calls[0] <= 5:
-                warnings.warn('of another kind %d' % (calls[0] - 1))
+        def in_delivery(call):
+            if call <= 5:
+                warnings.warn('of another kind %d' % (call - 1))
         """,
     'the hook of a library': """
         def prepare(number):
             pass
 
-        def in_delivery():
-            if calls[0] <= 5:
-                logging.getLogger('library').warning('of another kind %d', calls[0] - 1)
+        def in_delivery(call):
+            if call <= 5:
+                logging.getLogger('library').warning('of another kind %d', call - 1)
         """,
 }
 
@@ -182,8 +183,8 @@ def test_what_a_signal_handler_logs_in_the_middle_of_a_request_arrives(use_queue
         (
             IN_DELIVERY,
             """
-        def in_delivery():
-            if calls[0] <= 5:
+        def in_delivery(call):
+            if call <= 5:
                 os.kill(os.getpid(), signal.SIGUSR1)
 
         def prepare(number):
@@ -219,15 +220,15 @@ def test_what_a_hook_of_the_handler_logs_arrives(hook, fault, live, endpoint):
         told = []
 
         def tell_of(*arguments):
-            told.append(arguments)
             logger.warning('the hook was called')
+            told.append(arguments)  # now that it is counted
 
         handler = make({hook}=tell_of)
         logger.addHandler(handler)
         logger.info('before')
         logger.info('poison' + {'2000' if hook == 'on_drop' else '1'} * 'x')
         logger.info('after')
-        until(lambda: handler.flush() and told, 10)
+        until(lambda: handler.flush() and told)
         handler.flush()
         handler.close()
         tell(calls=len(told), **account(handler))
@@ -280,14 +281,16 @@ def test_a_hook_that_logs_at_each_request_feeds_itself_no_faster_than_send_inter
 ):
     """What is logged in a delivering thread makes no batch due by itself; flush, close and exit come to an end."""
     life = live(
-        "def in_delivery():\n    logging.getLogger('hook').warning('of the hook %d', calls[0])\n"
+        "def in_delivery(call):\n    logging.getLogger('hook').warning('of the hook %d', call)\n"
         + IN_DELIVERY
         + """
+began_at = time.monotonic()
 logging.info('event')
 until(lambda: False, 1.5)
-tell(requests_meanwhile=handler.stats().requests)
+tell(requests_meanwhile=handler.stats().requests, seconds_meanwhile=time.monotonic() - began_at)
 tell(flush_seconds=seconds_of(handler.flush, 5))
 tell(close_seconds=seconds_of(handler.close), **account(handler))
+tell(seconds=time.monotonic() - began_at)
 end_of_main()
 """,
         endpoint.url,
@@ -299,8 +302,10 @@ end_of_main()
     messages = [event['message'] for event in delivered(endpoint)]
     assert 'event' in messages
     assert 'of the hook 1' in messages
-    assert figures['requests_meanwhile'] <= 1.5 / 0.3 + 3
-    assert figures['requests'] <= figures['requests_meanwhile'] + 20
+    # By the time that it has really taken: on a busy machine that is longer.
+    assert figures['requests_meanwhile'] <= figures['seconds_meanwhile'] / 0.3 + 3
+    ending_seconds = figures['seconds'] - figures['seconds_meanwhile']
+    assert figures['requests'] <= figures['requests_meanwhile'] + ending_seconds / 0.3 + 10
     assert figures['flush_seconds'] < seconds(2.5)
     assert figures['close_seconds'] < seconds(2.5)
     assert figures['exit_seconds'] < seconds(2.5)
@@ -312,14 +317,14 @@ THROUGH = {
     'a QueueListener': """
 import logging.handlers, queue
 
-channel = queue.SimpleQueue()
+channel = queue.Queue()
 root.addHandler(logging.handlers.QueueHandler(channel))
 listener = logging.handlers.QueueListener(channel, handler)
 listener.start()
 
 def through():
-    # All that came before, delivery's own records included, has been given to the handler.
-    until(channel.empty, 5)
+    # All that came before, delivery's own records included, has been given to the handler, and it has come back.
+    until(lambda: not channel.unfinished_tasks)
 """,
     'a MemoryHandler': """
 import logging.handlers
@@ -475,7 +480,13 @@ def test_a_signal_of_the_parent_during_a_slow_synchronous_request_is_an_event(be
     endpoint.inject('slow', seconds=1, times=1)
     life = begin(
         """
-        signal.signal(signal.SIGUSR1, lambda *_: logger.warning('signal'))
+        signalled = []
+
+        def on_signal(*_):
+            logger.warning('signal')
+            signalled.append(True)
+
+        signal.signal(signal.SIGUSR1, on_signal)
         handler = make()
         logger.addHandler(handler)
 
@@ -485,6 +496,7 @@ def test_a_signal_of_the_parent_during_a_slow_synchronous_request_is_an_event(be
 
         threading.Thread(target=when_under_way).start()
         logger.info('slow')
+        until(lambda: signalled)  # where the parent is slower than the endpoint
         logger.info('last')
         handler.flush()
         tell(**account(handler))

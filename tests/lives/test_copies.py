@@ -127,6 +127,8 @@ os._exit(0)
 ROUNDS = 40
 
 
+# A request without an answer takes 20 s by itself; then there are two processes that start and that say what they have done.
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize('seed', [1, 2])
 @pytest.mark.parametrize(
     'options',

@@ -21,8 +21,11 @@ def log_on():
             time.sleep(0.001)  # not more than the endpoint takes
 
 def end_again_and_again(end, times):
+    enough_at = time.monotonic() + 15  # on a busy machine that is less often
     for _ in range(times):
         end()
+        if time.monotonic() > enough_at:
+            break
 """
 
 
@@ -93,7 +96,7 @@ def test_two_threads_that_close_and_one_that_logs_do_not_get_into_each_others_wa
                 thread.join()
             stop.set()
             logging_thread.join()
-            flushed = handler.flush()
+            flushed = handler.flush(25)
             tell(raised=raised[:3], flushed=flushed, logged=logged[0], **account(handler))
             """,
         ),

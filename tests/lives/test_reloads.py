@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from programs import SHORT_PAUSES
+
 pytestmark = pytest.mark.skipif(not Path('/dev/fd').is_dir(), reason='nobody tells which files are open')
 
 COUNTS = """
@@ -70,7 +72,7 @@ def test_after_120_handlers_on_disk_hardly_a_descriptor_or_a_directory_is_left(
             for number in range(120):
                 exec(code)
             gc.collect()
-            came_back = until(lambda: gc.collect() * 0 == 0 and descriptors() <= before + 12 and directories() <= 6, 10)
+            came_back = until(lambda: gc.collect() * 0 == 0 and descriptors() <= before + 12 and directories() <= 6)
             tell(before=before, after=descriptors(), directories=directories(), came_back=came_back)
             """.replace('CODE', repr(_dedented(MANY_TIMES[way]))),
         ),
@@ -99,7 +101,9 @@ def test_what_replaced_handlers_have_from_an_outage_arrives_when_it_is_over(
     """They go on delivering by themselves until they are empty: nothing waits for the exit."""
     endpoint.inject('unavailable')
     life = begin(
-        """
+        (
+            SHORT_PAUSES,
+            """
         def configure(number):
             if WAY == 'dictConfig':
                 logging.config.dictConfig(config())
@@ -124,6 +128,7 @@ def test_what_replaced_handlers_have_from_an_outage_arrives_when_it_is_over(
         wait_to_be_told()
         os._exit(0)
         """.replace('WAY', repr(way)),
+        ),
         endpoint.url,
         spool_dir=spool_dir if place == 'disk' else None,
         send_interval=0.05,

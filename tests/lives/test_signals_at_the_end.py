@@ -35,7 +35,8 @@ def terminate(life, again=1):
     for _ in range(again):
         life.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            life.process.wait(0.5)
+            # One that is about to end gets no other: the numbers that it is just writing would be written again.
+            life.process.wait(5)
             break
     # The last one may come when Python has already given the signal back.
     life.end(statuses={0, -signal.SIGTERM})
@@ -106,6 +107,8 @@ def test_a_signal_that_raises_in_a_wait_of_the_programs_own_loses_nothing(where,
 
         threading.Thread(target=when_under_way).start()
         {'logging.shutdown' if where.startswith('logging') else 'handler.' + where}()
+        while True:
+            time.sleep(0.05)  # where the signal comes when the wait is over
         """,
         endpoint.url,
         send_interval=0.02,

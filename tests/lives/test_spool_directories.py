@@ -204,7 +204,7 @@ def test_backing_says_memory_once_the_directory_is_gone_and_cannot_be_made_again
             return handler.stats().backing == 'memory'
 
         numbers = []
-        until(log_on, 10)
+        until(log_on)
         tell(backing=handler.stats().backing, events=len(numbers), **account(handler))
         handler.close()
         logger.info('last')
@@ -242,7 +242,7 @@ def test_a_directory_that_is_removed_and_can_be_made_again_goes_on_keeping_event
         logger.info('before')
         handler.flush()
         shutil.rmtree(OPTIONS['spool_dir'])
-        until(lambda: logger.info('noticed') or handler.flush() and os.path.isdir(OPTIONS['spool_dir']), 10)
+        until(lambda: logger.info('noticed') or handler.flush() and os.path.isdir(OPTIONS['spool_dir']))
         tell(noticed=True)
         wait_to_be_told()
         for number in range(100):
