@@ -18,7 +18,7 @@ from firefighter._spool.descriptor import Descriptor
 from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.unusable import SpoolUnusable, explained
 
-__all__ = ['Lock', 'is_locked', 'lock_directory', 'take']
+__all__ = ['Lock', 'lock_directory', 'take']
 
 # What a file system that has no locks says.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -80,38 +80,24 @@ def take(directory: PrivateDirectory, name: str) -> Lock | None:
     return None
 
 
-def is_locked(directory: PrivateDirectory, name: str) -> bool:
-    """Return whether somebody has the lock, this process included, having held it for an instant at most."""
-    try:
-        fd = directory.file(name, os.O_RDONLY)
-    except SpoolUnusable as error:
-        if error.errno == errno.ENOENT:
-            return False
-        raise
-    probe = Lock(directory, name, Descriptor(fd))
-    try:
-        return not _lock(fd, directory, name, shared=True)
-    finally:
-        # Not only closed: a child that was forked within this instant would keep it.
-        probe.release()
-
-
 def lock_directory(directory: PrivateDirectory) -> bool:
     """Lock a directory itself, without waiting, until its descriptor is closed; return whether nobody else has."""
     return _lock(directory.fd, directory, '.')
 
 
-def _lock(fd: int, directory: PrivateDirectory, name: str, *, shared: bool = False) -> bool:
+def _lock(fd: int, directory: PrivateDirectory, name: str) -> bool:
     """Lock the file, unless somebody else has; return whether that was so."""
     path = directory.path / name
     if sys.platform == 'win32':
         raise SpoolUnusable(f'{path}: no file locks on Windows')
     try:
         import fcntl  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        raise SpoolUnusable(f'{path}: this Python has no file locks (fcntl); leave spool_dir out') from None
+    except ImportError as error:  # also where no descriptor is free
+        raise SpoolUnusable(
+            f'{path}: no file locks, since fcntl cannot be imported ({error}); leave spool_dir out'
+        ) from error
     try:
-        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
