@@ -185,7 +185,7 @@ class Deliverer:
                         '(shutdown_timeout_seconds; Ctrl-C ends it)',
                     )
             self.watch(over, deadline)
-        if not condition():
+        if not condition() and monotonic() < deadline:
             self.deliver_here(condition, deadline)
 
     def watch(self, condition: Callable[[], bool], *deadlines: float) -> None:
