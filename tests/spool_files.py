@@ -11,6 +11,9 @@ from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
 from firefighter._spool.header import Header
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT
+from firefighter._spool.peeking import is_held
+from firefighter._spool.private import PrivateDirectory
+from firefighter._spool.walking import open_named
 
 SEGMENT_BYTES = 8192
 
@@ -80,3 +83,9 @@ class WrittenProducer:
         if self._alive:
             self._alive = False
             self.directory.release()
+
+
+def is_locked(directory: PrivateDirectory, name: str) -> bool:
+    """Return whether somebody has a lock, as whoever only looks asks."""
+    with open_named(directory.path) as opened:
+        return is_held(opened, name)

@@ -12,22 +12,15 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.locks import take
-from firefighter._spool.peeking import is_held
 from firefighter._spool.private import open_shared
 from firefighter._spool.unusable import SpoolUnusable
-from firefighter._spool.walking import open_named
+from spool_files import is_locked
 
 
 @pytest.fixture
 def directory(tmp_path):
     with open_shared(tmp_path, make=False) as directory:
         yield directory
-
-
-def is_locked(directory, name):
-    """As whoever only looks asks."""
-    with open_named(directory.path) as opened:
-        return is_held(opened, name)
 
 
 def test_a_lock_is_had_by_one_at_a_time_within_one_process_too(directory):

@@ -13,10 +13,10 @@ import pytest
 from firefighter._spool import directory as making
 from firefighter._spool.destination import Destination
 from firefighter._spool.directory import create
-from firefighter._spool.locks import is_locked
 from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.producer import id_of
 from firefighter._spool.unusable import SpoolUnusable
+from spool_files import is_locked
 
 
 def mode(path: Path) -> int:
