@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from firefighter import _process
-from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.origin import enter_in_list_of_threads, of_ours
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
@@ -91,6 +91,7 @@ class Deliverer:
     Attributes:
         make_thread: makes our threads.
         threaded: whether a thread stays for what is logged.
+        until: when the one who has the role has to leave, by the monotonic clock: a thread of the application's.
         expected: whether somebody has the role, or comes to take it, as far as is known.
     """
 
@@ -113,6 +114,7 @@ class Deliverer:
         self._diagnostics = diagnostics
         self.make_thread: MakeThread = threading.Thread
         self.threaded = True
+        self.until = inf
         self.expected = False
         self._role: object | None = None
         # When a thread was started that has not come yet.
@@ -153,6 +155,7 @@ class Deliverer:
     def dismiss(self) -> None:
         """Take the role from whoever has it, and leaves now. Call with the lock held."""
         self._role = None
+        self.until = inf
         self._started_at = -inf
         self._sender.progress.notify()
 
@@ -181,7 +184,7 @@ class Deliverer:
                     self._diagnostics.say(
                         'waiting',
                         f'stream {self._stream!r}: the process ends; still delivering '
-                        f'{self._life.pending:,} events, for at most {left_seconds:.0f} s more '
+                        f'{count_of(self._life.pending)}, for at most {left_seconds:.0f} s more '
                         '(shutdown_timeout_seconds; Ctrl-C ends it)',
                     )
             self.watch(over, deadline)
@@ -209,6 +212,7 @@ class Deliverer:
                 if not self._take(role):
                     self.watch(lambda: not self.present or condition(), deadline)
                     continue
+                self.until = deadline
                 self._transport.limit_timeouts(max(deadline - monotonic(), 0.0))
                 self._sender.requests.make_thread = None
                 self._life.go_on_until(deadline)
@@ -225,6 +229,7 @@ class Deliverer:
     @of_ours
     def _run(self) -> None:
         role = object()
+        _process.prepare_threads_end()
         if self._pauses:
             self._pauses = False
             Wakeup().wait(_PAUSE_BETWEEN_THREADS_SECONDS)

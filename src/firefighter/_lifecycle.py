@@ -106,7 +106,7 @@ class Lifecycle:
         transport: makes the requests.
         deliver: calls `run`, in a thread of ours.
         is_forgotten: says whether the handler was collected, or is just being.
-        tell_undelivered: says what is left, when a close has waited long enough.
+        tell_end: says what was lost, and what is left, when a close has waited long enough; called with whether all was delivered.
         shutdown_timeout_seconds: what a close waits, and all of them together at exit.
         sync_timeout_seconds: what one attempt may take where the emitting thread waits for it.
         diagnostics: where to say what is wrong.
@@ -127,7 +127,7 @@ class Lifecycle:
         transport: Transport,
         deliver: Callable[[], None],
         is_forgotten: Callable[[], bool],
-        tell_undelivered: Callable[[], None],
+        tell_end: Callable[[bool], None],
         shutdown_timeout_seconds: float,
         sync_timeout_seconds: float,
         diagnostics: Diagnostics,
@@ -142,7 +142,7 @@ class Lifecycle:
         self._transport = transport
         self.deliver = deliver
         self._is_forgotten = is_forgotten
-        self._tell_undelivered = tell_undelivered
+        self._tell_end = tell_end
         self._shutdown_timeout_seconds = shutdown_timeout_seconds
         self._sync_timeout_seconds = sync_timeout_seconds
         # Python's, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
@@ -155,6 +155,8 @@ class Lifecycle:
         self._wanted_until = -inf
         # How often more is to be sent than there was when the close began.
         self._rounds = _MOST_ROUNDS
+        # How often something adopted was given back undelivered.
+        self._given_back = 0
 
     # What is asked for.
 
@@ -180,16 +182,17 @@ class Lifecycle:
         through = self._source.flush()
         flushes = self._source.flushes
         may_wait = not self._must_not_wait()
+        given_back = self._given_back
         if not self._ask_to_deliver(deadline, may_look=may_wait):
             return True
 
-        def done() -> bool:
+        def settled() -> bool:
             return self._spool.settled_through >= through and not self._place.has_dead
 
         if may_wait:
-            self._deliverer.wait_for(lambda: done() or self._sender.found_misconfigured(flushes), deadline)
+            self._deliverer.wait_for(lambda: settled() or self._sender.found_misconfigured(flushes), deadline)
             self._report()
-        return done()
+        return settled() and self._given_back == given_back
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and let go of everything; where that takes longer than the deadline, without waiting."""
@@ -213,8 +216,7 @@ class Lifecycle:
 
         self._deliverer.wait_for(done, deadline)
         self._report()
-        if not drained:
-            self._tell_undelivered()
+        self._tell_end(drained)
 
     def ask_to_flush(self) -> None:
         """Have what is pending delivered, without waiting."""
@@ -337,8 +339,13 @@ class Lifecycle:
 
     def idle_seconds(self) -> float:
         """Return how long who delivers may wait at most."""
-        wanted_seconds = self._wanted_until - monotonic()
-        return min(self._place.seconds_until_look(), wanted_seconds if wanted_seconds > 0 else inf)
+        now = monotonic()
+        wanted_seconds = self._wanted_until - now
+        return min(
+            self._place.seconds_until_look(),
+            wanted_seconds if wanted_seconds > 0 else inf,
+            max(self._deliverer.until - now, 0.0),
+        )
 
     def _ask_later(self, *, flush: bool = False, close: bool = False) -> None:
         """Have who delivers do it: the caller holds logging's lock, and waits for no other.
@@ -476,8 +483,12 @@ class Lifecycle:
         """Let go of what nobody waits for, then of everything if all is settled; return whether it was."""
         if self._rounds and self._source.mark_all():
             self._rounds -= 1
-        if self._place.has_dead and (now < self._wanted_until or not self._place.release_adopted()):
-            return False
+        if self._place.has_dead:
+            if now < self._wanted_until:
+                return False
+            self._given_back += 1
+            if not self._place.release_adopted():
+                return False
         if not self._source.settled:
             return False
         self._source.tidy()

@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from firefighter._delivery.dead_letters import DeadLetters
-from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.drops import DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueuedEvent, QueueLedger, QueueSource
@@ -76,6 +76,7 @@ class Pipeline:
         self._client = client
         self._diagnostics = diagnostics
         self._suppressed = 0
+        self._said_overflown = 0
         self._undelivered = Undelivered(stream, options.undelivered, diagnostics)
         self._lock = make_lock()
         policy = NumberedOversize if options.event_ids else Oversize
@@ -115,7 +116,7 @@ class Pipeline:
             self.transport,
             lambda: deliver(self),
             is_forgotten,
-            self._tell_undelivered,
+            self._tell_end,
             options.shutdown_timeout_seconds,
             options.sync_timeout_seconds,
             diagnostics,
@@ -135,14 +136,19 @@ class Pipeline:
     ) -> None:
         """Deliver what comes by a plain queue to a stream, in the calling thread, until END; count and report it here."""
         key = id(batch_queue), stream
-        # Where an exception has ended the call before (Ctrl-C), it goes on with what that had taken.
-        if key not in self._interrupted:
-            new = make_source()
-            self._interrupted[key] = new, self._make_sender(new, stream, rules)
-        source, sender = self._interrupted[key]
-        source.ended = False
-        sender.run_to_the_end(self._options.shutdown_timeout_seconds)
-        del self._interrupted[key]
+        # Where an exception has ended the call before (Ctrl-C), it goes on with what that had taken. Another thread that delivers
+        # the same queue has its own.
+        source, sender = self._interrupted.pop(key, (None, None))
+        try:
+            if source is None or sender is None:
+                source = make_source()
+                sender = self._make_sender(source, stream, rules)
+            source.ended = False
+            sender.run_to_the_end(self._options.shutdown_timeout_seconds)
+        except BaseException:
+            if source is not None and sender is not None:
+                self._interrupted[key] = source, sender
+            raise
 
     # Inside.
 
@@ -171,11 +177,15 @@ class Pipeline:
             idle_seconds=idle_seconds,
         )
 
-    def _tell_undelivered(self) -> None:
+    def _tell_end(self, all_delivered: bool) -> None:  # called by the lifecycle
         overflown = self.spool.account().dropped.get(DropReason.OVERFLOW.value, 0)
-        if overflown:
-            self._say_dropped(DropReason.OVERFLOW.value, overflown)
-        self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
+        if overflown > self._said_overflown:
+            self._said_overflown = overflown
+            self._diagnostics.write(
+                f'{self._overflow_line(overflown)}\n'
+            )  # the total, however soon after a part of it
+        if not all_delivered:
+            self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
 
     def _make_spool(self, wake: Callable[[], None]) -> Spool:
         options = self._options
@@ -279,19 +289,26 @@ class Pipeline:
             truncated=self._oversize.truncated + (self._aggregation.truncated if self._aggregation else 0),
             suppressed=self._suppressed,
             dead_letters=self._dead_letters.events,
-            queue_age_seconds=self.sender.oldest_seconds,
+            queue_age_seconds=self.sender.oldest_seconds if spooled.pending else 0.0,
             hook_errors=self._drops.errors + self._dead_letters.errors,
             **vars(self._traffic),
         )
 
     def _say_dropped(self, reason: str, events: int) -> None:
         # All other reasons have a line of their own, or are the program's wish.
-        if reason == DropReason.OVERFLOW.value:
-            self._diagnostics.say(
-                'overflow',
-                f'stream {self._stream!r}: {events:,} events dropped so far, since the spool was full; raise max_spool_bytes, '
-                'or have calls wait with overflow="block", or set spool_dir',
-            )
+        if reason == DropReason.OVERFLOW.value and self._diagnostics.say(
+            'overflow', self._overflow_line(events)
+        ):
+            self._said_overflown = events
+
+    def _overflow_line(self, events: int) -> str:
+        if self._options.spool_dir is None:
+            advice = 'raise max_spool_bytes, or have calls wait with overflow="block", or set spool_dir'
+        else:
+            advice = 'raise max_spool_bytes, or max_directory_bytes where that is reached, or have calls wait with overflow="block"'
+        return (
+            f'stream {self._stream!r}: {count_of(events)} dropped so far, since the spool was full; {advice}'
+        )
 
     def _dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         stats = self.stats()

@@ -22,6 +22,7 @@ __all__ = [
     'hold',
     'let_go',
     'not_forking',
+    'prepare_threads_end',
     'register',
     'registered',
     'release_request_thread',
@@ -78,6 +79,7 @@ class _Process:
 _process = _Process()
 _handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
 _hooks_in_place = False
+_ends_threads: list[object] = []
 
 
 def register(handler: Handler) -> None:
@@ -126,6 +128,21 @@ def not_forking() -> Iterator[None]:
         yield
     finally:
         gate.leave()
+
+
+def prepare_threads_end() -> None:
+    """Load what ends a thread at the exit of the interpreter, while there is a descriptor for it.
+
+    Before Python 3.14 a daemon thread that wakes up then ends by pthread_exit. glibc loads libgcc_s for that, and aborts the program
+    where it cannot, for want of a descriptor or of memory.
+    """
+    if sys.platform != 'linux' or sys.version_info >= (3, 14) or _ends_threads:
+        return
+    _ends_threads.append(None)
+    with suppress(Exception), not_forking():  # another C library has none
+        import ctypes  # noqa: PLC0415  # in the delivery thread, which alone comes here
+
+        _ends_threads[0] = ctypes.CDLL('libgcc_s.so.1')
 
 
 def hold(life: Life) -> None:

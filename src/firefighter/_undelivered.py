@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from firefighter import _process
-from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
 
@@ -57,7 +57,7 @@ class Undelivered:
             if in_memory < left:
                 exception = f', but for {in_memory:,} in memory, {fate}' if in_memory > 0 else ''
                 fate = f'kept in {kept_in} for the next process{exception}'
-            text = f'stream {self._stream!r}: closed with {_count(left)} undelivered, {fate}'
+            text = f'stream {self._stream!r}: closed with {count_of(left)} undelivered, {fate}'
             if _process.exiting():
                 self._diagnostics.write(f'{text}\n')  # each number is the last that is said, perhaps
             elif not self._diagnostics.say('undelivered', text):
@@ -70,11 +70,7 @@ class Undelivered:
             return
         self._written += len(events)
         self._diagnostics.write(
-            f'stream {self._stream!r}: closed with {_count(len(events))} undelivered, which follow\n'
+            f'stream {self._stream!r}: closed with {count_of(len(events))} undelivered, which follow\n'
             # A formatter of the user's may have made anything.
             + b''.join(events).decode('utf-8', 'backslashreplace')
         )
-
-
-def _count(events: int) -> str:
-    return f'{events:,} event{"s" * (events > 1)}'

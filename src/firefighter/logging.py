@@ -35,7 +35,13 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drops import DropHook
 from firefighter._delivery.guard import TOO_DEEP, ask
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.origin import Origin, on_thread_of_ours, origin_of, threads_of_ours
+from firefighter._delivery.origin import (
+    Origin,
+    is_caused_by_delivery,
+    on_thread_of_ours,
+    origin_of,
+    threads_of_ours,
+)
 from firefighter._delivery.origin import after_fork as forget_threads_of_ours
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sources import SpoolSource
@@ -262,7 +268,7 @@ class FirehoseHandler(logging.Handler):
         as much as the append, and `logging.shutdown` holds it while it waits for delivery.
         """
         if self.filters:
-            if record.thread in threads_of_ours and origin_of(record) is Origin.DELIVERY:
+            if is_caused_by_delivery(record):
                 self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
                 return False
             verdict = ask(self.filter, record)
@@ -477,8 +483,7 @@ class FirehoseHandler(logging.Handler):
             reason = DropReason.DISABLED if self._disabled else DropReason.NO_STREAM
             pipeline.spool.reject(reason.value, 0)
             return None
-        thread = getattr(message, 'thread', 0)
-        if thread in threads_of_ours and origin_of(message) is Origin.DELIVERY:
+        if is_caused_by_delivery(message):
             pipeline.count_suppressed()
             return None
         lifecycle = pipeline.lifecycle

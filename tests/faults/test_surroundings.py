@@ -8,7 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import ssl
+import subprocess
 import sys
+import textwrap
 from collections import Counter
 
 import pytest
@@ -51,6 +53,36 @@ def log(make_logger):
             logger.info(number)
 
     return log_numbers
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a matter of glibc')
+@pytest.mark.parametrize('options', [{}, {'use_queues': False}])
+def test_a_program_without_a_descriptor_left_ends_by_itself(options):
+    """Up to Python 3.13 the end of a daemon thread at exit needs a library, which glibc loads then, or aborts."""
+    program = f"""
+        import logging, os, resource
+        from firefighter.logging import FirehoseHandler
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        handler = FirehoseHandler(
+            'bar', endpoint_url='http://127.0.0.1:9', shutdown_timeout_seconds=1, **{options!r}
+        )
+        logger = logging.getLogger()
+        logger.addHandler(handler)
+        logger.warning('before')
+        handler.flush(1)
+        taken = []
+        try:
+            while True:
+                taken.append(os.open('/dev/null', os.O_RDONLY))
+        except OSError:
+            logger.warning('behind')
+        """
+    ended = subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(program)], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert 'closed with 2 events undelivered' in ended.stderr
 
 
 def arrived(endpoint):

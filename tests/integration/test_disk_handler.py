@@ -14,7 +14,7 @@ from time import monotonic
 
 import pytest
 
-from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
+from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient
 from firefighter._spool import disk, filesystem
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 from firefighter.stats import DropReason
@@ -440,6 +440,20 @@ def test_flush_in_a_process_that_logs_nothing_delivers_the_orphans(leave_behind,
     assert (stats.accepted, stats.adopted, stats.delivered, stats.pending) == (0, 3, 3, 0)
     handler.close()
     assert not producers(tmp_path / 'spool')
+
+
+@pytest.mark.parametrize('logs', [False, True])
+def test_flush_is_not_through_where_what_it_has_adopted_is_given_back(
+    leave_behind, disk_handler, make_logger, logs
+):
+    """The endpoint is down: nothing is out, whoever may have it next. And nothing of it waits here any more."""
+    leave_behind(1, 2, 3)
+    handler = disk_handler(DownClient(), shutdown_timeout_seconds=0)
+    if logs:
+        make_logger(handler).info('4')
+    assert not any(handler.flush(0.1) for _ in range(10))
+    stats = handler.stats()
+    assert stats.pending or stats.queue_age_seconds == 0.0
 
 
 def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, disk_handler, make_logger):

@@ -119,7 +119,7 @@ def test_ls_is_a_table_for_people(capsys, spool_dir, alive, dead):
 
 def test_cat_writes_the_events_that_wait_as_they_are_in_the_files(capfdbinary, spool_dir, alive, dead, newer):
     """Lines of JSON on standard output; what is left out is named on the other one."""
-    assert main(['spool', 'cat', str(spool_dir)]) == 0
+    assert main(['spool', 'cat', str(spool_dir)]) == 1
     out, err = capfdbinary.readouterr()
     assert sorted(out.splitlines(keepends=True)) == [line(text) for text in 'abce']
     assert b'belong to no whole event' in err
@@ -153,6 +153,37 @@ def test_cat_follows_a_live_producer_until_it_is_interrupted(following, alive):
     following.send_signal(signal.SIGINT)
     assert following.communicate(timeout=20) == (b'', b'')
     assert following.returncode == 130
+
+
+@pytest.mark.parametrize('action', ['verify', 'purge'])
+def test_what_answers_by_its_status_is_no_success_when_nobody_reads_what_it_says(spool_dir, dead, action):
+    """`firefighter spool verify DIR | true`."""
+    with subprocess.Popen(
+        [*RUN, action, spool_dir], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        command.stdout.close()
+        command.stderr.read()
+    assert command.returncode == 1
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
+def test_an_empty_directory_is_not_the_working_directory(capsys, spool_dir, alive, monkeypatch, action):
+    """`firefighter spool purge --yes "$SPOOL"`, where it is not set."""
+    monkeypatch.chdir(spool_dir)
+    with pytest.raises(SystemExit, match='2'):
+        main(['spool', action, ''])
+    assert 'name the directory' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('option', 'value'),
+    [('--patience', 'nan'), ('--patience', '-1'), ('--max-aggregated-events', '0'), ('--patience', 'long')],
+)
+def test_a_number_that_makes_no_sense_is_refused_in_words(capsys, spool_dir, option, value):
+    """Not by the name of a function."""
+    with pytest.raises(SystemExit, match='2'):
+        main(['spool', 'replay', str(spool_dir), f'{option}={value}'])
+    assert f'argument {option}: {value!r} is no ' in capsys.readouterr().err
 
 
 def test_cat_ends_quietly_when_its_reader_has_seen_enough(spool_dir, alive):
@@ -264,7 +295,7 @@ def test_purge_with_nothing_to_delete_asks_nothing(capsys, spool_dir, alive):
     assert main(['spool', 'purge', str(spool_dir)]) == 0
 
 
-@pytest.mark.parametrize('action', ['ls', 'verify', 'purge', 'replay'])
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
 def test_what_may_not_be_looked_into_is_said_and_no_success(capsys, monkeypatch, spool_dir, action):
     """As another user: nobody knows whether all is delivered."""
     (spool_dir / '1').mkdir(parents=True)

@@ -186,6 +186,20 @@ def test_emit_survives_what_is_no_proper_record(record, make_handler) -> None:
     assert stats.accepted == stats.delivered + sum(stats.dropped.values()) == 1
 
 
+@pytest.mark.parametrize('filtered', [False, True])
+@pytest.mark.parametrize('thread', [[], {}, 'Thread-1', -1, 2**80, None])
+def test_a_record_may_say_any_thread(thread, filtered, make_handler) -> None:
+    """One that was made of JSON from a socket: the first event, and any other."""
+    handler = make_handler('bar', boto3_client=AcceptingClient())
+    if filtered:
+        handler.addFilter(lambda _: True)
+    for _ in range(2):
+        handler.handle(logging.makeLogRecord({'msg': 'Ahoy', 'thread': thread}))
+    assert handler.flush()
+    stats = handler.stats()
+    assert stats.accepted == stats.delivered + sum(stats.dropped.values()) == 2
+
+
 def test_logging_near_the_recursion_limit_raises_nothing(make_handler, make_logger) -> None:
     """The deepest frames log what they can."""
     client = AcceptingClient()

@@ -71,6 +71,26 @@ def test_end_submits_what_is_queued_and_ends_the_sender(batch_queue, make_handle
     assert client.streams == ['bar']
 
 
+def test_two_threads_may_deliver_one_queue(batch_queue, make_handler, run) -> None:
+    """Each until an END of its own; no event goes twice, and `queue.join()` returns."""
+    client = BlockingClient()
+    handler = make_handler('foo', boto3_client=client)
+    first = run(handler, send_interval=0)
+    batch_queue.put(b'one\n')
+    client.wait_for_requests(1)
+    second = run(handler, send_interval=0)
+    batch_queue.put(b'two\n')
+    client.wait_for_requests(2)
+    batch_queue.put(handler.END)
+    batch_queue.put(handler.END)
+    client.release()
+    first.join()
+    second.join()
+    assert sorted(client.events) == [b'one\n', b'two\n']
+    assert joined(batch_queue)
+    assert handler.stats().delivered == 2
+
+
 def test_the_arguments_may_be_given_by_name(batch_queue, make_handler) -> None:
     """The documented names."""
     client = AcceptingClient()

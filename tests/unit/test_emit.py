@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import threading
+from time import monotonic
 
 import orjson
 import pytest
@@ -164,6 +165,36 @@ def test_without_a_queue_and_without_threads_the_caller_makes_the_request(make_s
     handler.emit(record(), make_thread=ThreadThatCannotStart)
     assert len(client.events) == 1
     assert client.threads == [threading.current_thread()]
+
+
+@pytest.mark.parametrize('closes', [False, True])
+def test_who_delivers_in_its_own_thread_waits_no_longer_than_its_time(
+    make_handler, monkeypatch, closes
+) -> None:
+    """Also where the time is up just when it would wait, or somebody closes, who wants nothing to be tried on."""
+    handler = make_handler('bar', boto3_client=DownClient(), shutdown_timeout_seconds=0)
+    handler.emit(record('one'), make_thread=ThreadThatCannotStart)
+    lifecycle, waits = handler._pipeline.lifecycle, []
+
+    def wait(timeout_seconds: float, **_: int) -> bool:
+        waits.append(timeout_seconds)
+        if closes:
+            lifecycle._ask_to_close()
+        return False
+
+    monkeypatch.setattr(handler._pipeline.source, 'wait', wait)
+    until = monotonic() + 0.2
+    look = handler._pipeline.sender._dispatch.look
+
+    def look_late() -> None:
+        look()
+        if waits:
+            while monotonic() < until:
+                pass
+
+    monkeypatch.setattr(handler._pipeline.sender._dispatch, 'look', look_late)
+    assert handler.flush(0.2) is False
+    assert max(waits) <= 0.2
 
 
 @pytest.mark.usefixtures('longest_pauses')

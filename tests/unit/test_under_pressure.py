@@ -18,6 +18,7 @@ from doubles import (
     DownClient,
     RaisingClient,
 )
+from firefighter.stats import DropReason
 
 SMALLEST_SPOOL = 64 * 1024
 
@@ -240,6 +241,32 @@ def test_drops_for_lack_of_room_are_said_with_their_number_and_the_cure(
     handler.close()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if 'dropped' in line]
     assert 'events dropped so far, since the spool was full; raise max_spool_bytes' in line
+
+
+def test_the_end_says_all_that_was_dropped_for_lack_of_room(
+    make_handler, make_logger, capsys, tmp_path
+) -> None:
+    """The line before said the first part of it, and is said once a minute. With a directory the cure is no directory."""
+    if sys.platform == 'win32':
+        pytest.skip('no spool on disk here')
+    handler = make_handler(
+        'bar',
+        boto3_client=DownClient(),
+        max_spool_bytes=SMALLEST_SPOOL,
+        shutdown_timeout_seconds=0,
+        spool_dir=tmp_path,
+    )
+    logger = make_logger(handler)
+    for _ in range(2):
+        for _ in range(200):
+            logger.info('x' * 900)
+        handler._pipeline.sender.report(now_or_never=True)
+    handler.close()
+    handler.close()
+    lines = [line for line in capsys.readouterr().err.splitlines() if 'dropped' in line]
+    assert f' {handler.stats().dropped[DropReason.OVERFLOW]:,} events dropped so far' in lines[-1]
+    assert len(lines) == 2
+    assert not [line for line in lines if 'set spool_dir' in line]
 
 
 def test_the_account_of_a_down_destination_adds_up_after_close(make_handler, make_logger) -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from firefighter._delivery.origin import speaking
 
-__all__ = ['Diagnostics']
+__all__ = ['Diagnostics', 'count_of']
 
 # A cause that lasts is said again after a minute; a log that nobody reads is not filled with it.
 QUIET_SECONDS = 60.0
@@ -52,3 +52,8 @@ class Diagnostics:
 def _write(line: str) -> None:
     sys.stderr.write(line)
     sys.stderr.flush()
+
+
+def count_of(events: int) -> str:
+    """Return a number of events in words."""
+    return f'{events:,} event{"s" * (events > 1)}'

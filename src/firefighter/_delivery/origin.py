@@ -26,6 +26,7 @@ __all__ = [
     'Origin',
     'after_fork',
     'enter_in_list_of_threads',
+    'is_caused_by_delivery',
     'of_ours',
     'on_thread_of_ours',
     'origin_of',
@@ -145,6 +146,14 @@ def origin_of(record: logging.LogRecord) -> Origin:
     if _made_a_request(maker, record.created) and _is_of_a_library(record):
         return Origin.DELIVERY
     return Origin.OUR_THREAD if maker in _alive else Origin.PROGRAM
+
+
+def is_caused_by_delivery(record: logging.LogRecord) -> bool:
+    """Return whether delivery has caused a record; one that was made of anything (JSON from a socket, say) has none of ours."""
+    try:
+        return record.thread in threads_of_ours and origin_of(record) is Origin.DELIVERY
+    except (AttributeError, TypeError):
+        return False
 
 
 def enter_in_list_of_threads() -> None:

@@ -176,7 +176,7 @@ class Disk:
         except SpoolUnusable as error:
             return InMemory.because(error.reason) if error.reason != before else None
         return said or (
-            BackInFiles(f'events are kept in {self.path} again, after: {before}') if before else None
+            BackInFiles(f'new events are kept in {self.path} again, after: {before}') if before else None
         )
 
     def examine(self, spool: Spool) -> None:

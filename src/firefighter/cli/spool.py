@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parsers = {}
     for name, (_, purpose) in ACTIONS.items():
         parsers[name] = actions.add_parser(name, help=purpose)
-        parsers[name].add_argument('directory', type=Path, metavar='DIR')
+        parsers[name].add_argument('directory', type=_directory, metavar='DIR')
     for name in ('ls', 'verify'):
         parsers[name].add_argument('--json', action='store_true', help='a line of JSON for each row')
     parsers['cat'].add_argument(
@@ -67,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _directory(text: str) -> Path:
+    """Refuse what an unset variable gives: it would be the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError('empty; name the directory, `.` for this one')
+    return Path(text)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked, and return the exit status: 1 when that could not be done, or something is wrong with the spool."""
     action, _ = ACTIONS[arguments.action]
@@ -75,9 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         status = action(arguments)
         sys.stdout.flush()  # now, when it can still be said that it does not go
     except BrokenPipeError:
-        # Whoever reads has seen enough.
+        # Whoever reads has seen enough; but of these the status counts, and nobody knows it now.
         _write_nothing_more()
-        return 0
+        return int(arguments.action in {'verify', 'replay', 'purge'})
     except OSError as error:
         complain(f'{error.filename or "output"}: {error.strerror}')
         if not error.filename:
@@ -113,14 +120,15 @@ def list_producers(arguments: argparse.Namespace) -> int:
 
 
 def print_events(arguments: argparse.Namespace) -> int:
-    """Write the events that wait, and with `--follow` those that come, as they are in the files."""
-    with closing(Follower(arguments.directory, boot_id(), complain)) as follower:
+    """Write the events that wait, and with `--follow` those that come; return 1 when something could not be read."""
+    say = Complaints()
+    with closing(Follower(arguments.directory, boot_id(), say)) as follower:
         while True:
             for lines in follower.poll():
                 sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()
             if not arguments.follow:
-                return 0
+                return int(say.any)
             time.sleep(FOLLOW_INTERVAL_SECONDS)
 
 

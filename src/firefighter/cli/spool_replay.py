@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -66,7 +67,7 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--yes', action='store_true', help='do not ask when the destination differs')
     parser.add_argument(
         '--patience',
-        type=float,
+        type=_seconds,
         default=PATIENCE_SECONDS,
         metavar='SECONDS',
         help='how long to go on without any success (default: %(default)g)',
@@ -192,10 +193,17 @@ def _aggregation(arguments: argparse.Namespace) -> Aggregation | None:
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 1 on')
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if float(text) >= 0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f'{text!r} is no number of seconds')
 
 
 def _useless(complaint: str) -> int:
