@@ -229,6 +229,8 @@ class Deliverer:
     @of_ours
     def _run(self) -> None:
         role = object()
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+            raise RuntimeError('make_thread has run it in the calling thread')
         _process.prepare_threads_end()
         if self._pauses:
             self._pauses = False

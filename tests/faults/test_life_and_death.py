@@ -19,6 +19,7 @@ import pytest
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
 from firefighter._delivery.batches import Batch
 from firefighter._delivery.requests import Requests
+from firefighter._delivery.sender import Sender
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from programs import without_waiting
@@ -140,6 +141,54 @@ def test_where_each_thread_ends_at_once_they_are_not_started_for_ever(monkeypatc
     assert handler.flush() is True
     assert client.threads == [threading.current_thread()]
     assert handler.threads.qsize() < 100
+
+
+class SharingHandler(FirehoseHandler):
+    """A subclass that has several threads deliver."""
+
+    def batch_sender(self, *arguments):
+        deliver = super().batch_sender
+        threads = [threading.Thread(target=deliver, args=arguments) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+@KILLED
+@pytest.mark.parametrize('place', ['memory', 'disk'])
+def test_several_threads_that_deliver_take_turns(place, make_handler, make_logger, tmp_path, monkeypatch):
+    """No event goes twice, and the account adds up."""
+    inside, most, step = [], [], Sender._step
+
+    def noted(sender):
+        inside.append(None)
+        most.append(len(inside))
+        step(sender)
+        inside.pop()
+
+    monkeypatch.setattr(Sender, '_step', noted)
+    client = AcceptingClient()
+    handler = make_handler(
+        'killed',
+        kind=SharingHandler,
+        boto3_client=client,
+        send_interval=0,
+        **({'spool_dir': tmp_path} if place == 'disk' else {}),
+    )
+    logger = make_logger(handler)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(3000):
+            logger.info(number)
+        assert handler.flush(DEADLINE_SECONDS)
+    finally:
+        sys.setswitchinterval(before)
+    stats = handler.stats()
+    assert (stats.accepted, stats.delivered, stats.pending, stats.uncertain) == (3000, 3000, 0, 0)
+    assert len(client.events) == len(set(client.events)) == 3000
+    assert max(most) == 1
 
 
 class BrokenLaterHandler(FirehoseHandler):

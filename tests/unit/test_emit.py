@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 import orjson
@@ -195,6 +196,27 @@ def test_who_delivers_in_its_own_thread_waits_no_longer_than_its_time(
     monkeypatch.setattr(handler._pipeline.sender._dispatch, 'look', look_late)
     assert handler.flush(0.2) is False
     assert max(waits) <= 0.2
+
+
+class ThreadOfTheCaller:
+    """Looks like a thread, and runs in the one that starts it."""
+
+    def __init__(self, *, target: Callable[..., object], args: tuple[object, ...]) -> None:
+        self._target, self._args = target, args
+
+    def start(self) -> None:
+        self._target(*self._args)
+
+
+@pytest.mark.parametrize('use_queues', [True, False])
+def test_where_threads_run_in_their_caller_that_one_delivers(use_queues, make_handler) -> None:
+    """As where there are none: a delivery thread would never come to its end there."""
+    client = AcceptingClient()
+    handler = make_handler('bar', use_queues, boto3_client=client)
+    for _ in range(2):
+        handler.emit(record(), make_thread=ThreadOfTheCaller)
+    assert set(client.threads) == {threading.current_thread()}
+    assert len(client.events) == 2
 
 
 @pytest.mark.usefixtures('longest_pauses')

@@ -27,6 +27,7 @@ from firefighter._delivery.origin import of_ours
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.sources import Event, Source
 from firefighter._delivery.transport import Transport
+from firefighter._lock import locked, make_lock
 from firefighter._wakeup import Broadcast, Wakeup
 
 __all__ = ['Sender', 'Traffic']
@@ -77,6 +78,8 @@ class Sender(Generic[Event]):
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        # A subclass may call `super().batch_sender` in several threads: then they take turns.
+        self._lock = make_lock()
         self._source = source
         self._rules = rules
         self._traffic = traffic
@@ -181,6 +184,7 @@ class Sender(Generic[Event]):
         self._drops.report(now_or_never=now_or_never)
 
     @of_ours
+    @locked
     def cycle(self) -> None:
         """Do what there is to do, or wait until there is something."""
         try:
