@@ -59,7 +59,8 @@ class Stats:
     """Events sent again, though nobody knows whether they had arrived: the answer never came, or cannot be understood. At
     most so many extra copies, beside those that a death leaves."""
     queue_age_seconds: float = 0.0
-    """How long, at most, the oldest pending event has been waiting; 0.0 while delivery knows of none."""
+    """How long, at most, the oldest pending event has been waiting in this process; 0.0 while delivery knows of none.
+    What was taken over from a dead process counts from then on."""
     dead_letters: int = 0
     """Events that Firehose refused as invalid, alone, while it took others. They are `dropped` as `refused`."""
     oversize: int = 0

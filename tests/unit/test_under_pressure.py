@@ -240,7 +240,7 @@ def test_drops_for_lack_of_room_are_said_with_their_number_and_the_cure(
         logger.info('x' * 900)
     handler.close()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if 'dropped' in line]
-    assert 'events dropped so far, since the spool was full; raise max_spool_bytes' in line
+    assert 'dropped so far, since the spool was full; raise max_spool_bytes' in line
 
 
 def test_the_end_says_all_that_was_dropped_for_lack_of_room(
