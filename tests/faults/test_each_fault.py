@@ -231,6 +231,7 @@ def test_of_a_request_with_invalid_records_exactly_those_are_dropped_and_handed_
     handler = make_handler(
         'bar', endpoint_url=local_firehose.url, on_dead_letter=lambda *letter: letters.append(letter)
     )
+    handler.MAX_BATCH_SIZE = handler.MAX_BATCH_COUNT = 1 << 30  # nothing goes before the flush
     local_firehose.inject('invalid-record', containing='poison')
     logger = make_logger(handler)
     for number in range(200):
