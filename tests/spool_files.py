@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 
@@ -89,3 +90,15 @@ def is_locked(directory: PrivateDirectory, name: str) -> bool:
     """Return whether somebody has a lock, as whoever only looks asks."""
     with open_named(directory.path) as opened:
         return is_held(opened, name)
+
+
+def deny(monkeypatch, name):
+    """Have nobody open what is called so, as if it were another user's."""
+    open_whatever = os.open
+
+    def open_others(path, *args, **kwargs):
+        if path == name:
+            raise PermissionError(errno.EACCES, 'Permission denied')
+        return open_whatever(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, 'open', open_others)

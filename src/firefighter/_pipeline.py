@@ -138,16 +138,17 @@ class Pipeline:
         key = id(batch_queue), stream
         # Where an exception has ended the call before (Ctrl-C), it goes on with what that had taken. Another thread that delivers
         # the same queue has its own.
-        source, sender = self._interrupted.pop(key, (None, None))
+        pair = self._interrupted.pop(key, None)
         try:
-            if source is None or sender is None:
-                source = make_source()
-                sender = self._make_sender(source, stream, rules)
+            if pair is None:
+                new = make_source()
+                pair = new, self._make_sender(new, stream, rules)
+            source, sender = pair
             source.ended = False
             sender.run_to_the_end(self._options.shutdown_timeout_seconds)
-        except BaseException:
-            if source is not None and sender is not None:
-                self._interrupted[key] = source, sender
+        except BaseException:  # whatever it is, what was taken is not lost
+            if pair is not None:
+                self._interrupted[key] = pair
             raise
 
     # Inside.
@@ -181,9 +182,8 @@ class Pipeline:
         overflown = self.spool.account().dropped.get(DropReason.OVERFLOW.value, 0)
         if overflown > self._said_overflown:
             self._said_overflown = overflown
-            self._diagnostics.write(
-                f'{self._overflow_line(overflown)}\n'
-            )  # the total, however soon after a part of it
+            # The total, however soon after a part of it was said.
+            self._diagnostics.write(f'{self._overflow_line(overflown)}\n')
         if not all_delivered:
             self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
 

@@ -397,9 +397,8 @@ class FirehoseHandler(logging.Handler):
                 aggregation=self._options.make_aggregation(),
             ),
             delivery_stream_name,
-            lambda: Rules(
-                self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0
-            ),  # as documented, to the letter
+            # As documented, to the letter.
+            lambda: Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0),
         )
 
     # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +11,7 @@ import sys
 import pytest
 
 from firefighter.cli.main import main
-from spool_files import WrittenProducer, line
+from spool_files import WrittenProducer, deny, line
 
 RUN = [
     sys.executable,
@@ -299,14 +297,7 @@ def test_purge_with_nothing_to_delete_asks_nothing(capsys, spool_dir, alive):
 def test_what_may_not_be_looked_into_is_said_and_no_success(capsys, monkeypatch, spool_dir, action):
     """As another user: nobody knows whether all is delivered."""
     (spool_dir / '1').mkdir(parents=True)
-    open_directory = os.open
-
-    def not_of_others(path, *args, **kwargs):
-        if path == '1':
-            raise PermissionError(errno.EACCES, 'Permission denied')
-        return open_directory(path, *args, **kwargs)
-
-    monkeypatch.setattr(os, 'open', not_of_others)
+    deny(monkeypatch, '1')
     assert main(['spool', action, str(spool_dir)]) == 1
     assert f'{spool_dir / "1"}: Permission denied' in capsys.readouterr().err
 

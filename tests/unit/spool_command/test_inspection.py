@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import pathlib
@@ -15,7 +14,7 @@ from firefighter._spool import inspection
 from firefighter._spool.boot import boot_id
 from firefighter._spool.destination import Destination
 from firefighter._spool.inspection import find
-from spool_files import line
+from spool_files import deny, line
 
 OTHER_BOOT = bytes(range(1, 17))
 
@@ -169,14 +168,7 @@ def test_a_directory_that_cannot_be_read_does_not_hide_the_others(
     producer = make_producer()
     producer.segment(line('a'))
     (spool_dir / '1').mkdir()
-    open_directory = os.open
-
-    def not_of_others(path, *args, **kwargs):
-        if path == '1':
-            raise PermissionError(errno.EACCES, 'Permission denied')
-        return open_directory(path, *args, **kwargs)
-
-    monkeypatch.setattr(os, 'open', not_of_others)
+    deny(monkeypatch, '1')
     assert look() == {producer.id: [line('a')]}
     assert troubles == [f'{spool_dir / "1"}: Permission denied']
 
