@@ -14,13 +14,6 @@ first is 0x1A (SUBSTITUTE), the escape character:
 went in, and a reader that finds none in a stretch has nothing to do.
 """
 
-import re
-
-_ESCAPES = {b'\n': b'\x1an', b'\0': b'\x1a0', b'\x1a': b'\x1az'}
-_RESTORED = {escaped: byte for byte, escaped in _ESCAPES.items()}
-_escape = re.compile(rb'[\n\0\x1a]').sub
-_restore = re.compile(rb'\x1a[n0z]').sub
-
 
 def escape(text: str | bytes) -> bytes:
     r"""Make one line of the spool from what a formatter returned.
@@ -33,7 +26,10 @@ def escape(text: str | bytes) -> bytes:
         The escaped line with its newline: no other newline in it, no NUL.
     """
     line = text if isinstance(text, bytes) else str.encode(text, 'utf-8', 'backslashreplace')
-    return _escape(_byte_to_escape, line.removesuffix(b'\n')) + b'\n'
+    line = line.removesuffix(b'\n')
+    # The escape character first: those that come after are escapes. Whole passes, since one call of Python for each newline
+    # of a large event took 30 times as long.
+    return line.replace(b'\x1a', b'\x1az').replace(b'\n', b'\x1an').replace(b'\0', b'\x1a0') + b'\n'
 
 
 def restore(line: bytes) -> bytes:
@@ -43,12 +39,7 @@ def restore(line: bytes) -> bytes:
         line: a line of the spool with its newline. Without 0x1A it is returned as it is. 0x1A before any
             other byte than the three of `escape` is left alone: not ours, and no reason to lose a line.
     """
-    return _restore(_escape_to_byte, line) if b'\x1a' in line else line
-
-
-def _byte_to_escape(match: re.Match[bytes]) -> bytes:
-    return _ESCAPES[match[0]]
-
-
-def _escape_to_byte(match: re.Match[bytes]) -> bytes:
-    return _RESTORED[match[0]]
+    if b'\x1a' not in line:
+        return line
+    # The escape character last: an `n` after one that was restored is the event's own.
+    return line.replace(b'\x1an', b'\n').replace(b'\x1a0', b'\0').replace(b'\x1az', b'\x1a')
