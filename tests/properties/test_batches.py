@@ -115,6 +115,28 @@ def test_exactly_the_invalid_events_are_given_up(events, data, aggregation):
     assert requests <= 1 + 2 * (9 if aggregation is None else 13) * len(invalid)
 
 
+@given(st.integers(1, 60), st.data(), st.integers(1, 5), AGGREGATIONS)
+def test_where_a_throttled_stream_is_sent_few_records_at_once_invalid_ones_keep_back_no_other(
+    events, data, most, aggregation
+):
+    """Each is refused alone, and nothing else was accepted until then: the others must have their turn."""
+    invalid = data.draw(st.sets(st.integers(0, events - 1)))
+    stage = Stage(events + 1, aggregation)  # the last is valid
+    accepted: list[int] = []
+    for _ in range(40 * (events + 1)):
+        batch = stage.compose(most)
+        if batch is None:
+            break
+        if invalid.intersection(numbers(batch)):
+            stage.batches.settle(batch, alike(REFUSED, batch))
+        else:
+            accepted += numbers(batch)
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
+    assert stage.batches.empty
+    assert sorted(accepted) == sorted(set(range(events + 1)) - invalid)
+    assert stage.buried_numbers == sorted(invalid)
+
+
 @given(st.integers(1, 100), st.integers(1, 400))
 def test_a_stream_that_refuses_everything_loses_nothing(events, requests):
     """A stream that a Kinesis stream feeds says InvalidArgumentException to every put."""

@@ -8,7 +8,9 @@
 **Refused.** For one invalid record Firehose refuses the whole request. So a batch that is refused is halved, its halves
 are sent by themselves, and so on until records stand alone. But a stream that takes nothing from us at all (one that a
 Kinesis stream feeds, for example) refuses with the same codes. So a record is given up only when it was refused alone, and
-Firehose has accepted another one since its batch was refused. Until then it is a suspect: it stays pending.
+Firehose has accepted another one since its batch was refused. Until then it is a suspect: it stays pending. Suspects are sent
+again with what has queued meanwhile or after it, never before it: where a request may have one record only, each would
+else keep back those that could tell it from the others.
 
 An aggregate that was refused alone is halved in the same way, down to its events.
 
@@ -46,7 +48,7 @@ class Batch(Generic[Event]):
         fresh_events: how many events were not taken before.
         retried: how many of them, the first, are sent again.
         since: the time since which the oldest of them has been waiting, or any time before that.
-        alone: whether it is a part of a batch that was refused.
+        alone: whether all that is in it was refused before: it is a part of a batch that was, or nothing else is there.
         flushes: how many FLUSHes the source had seen when it was composed.
         started_at: when its request began.
         handed_over_at: when it was handed to who makes the request; None: not yet.
@@ -89,6 +91,8 @@ class _Taken(Generic[Event]):
         returned_since: since when the oldest of them has been waiting.
         parts: refused as a whole: to be sent by themselves.
         suspects: refused alone.
+        refused: refused alone while the stream took nothing: to be sent again.
+        refused_since: since when the oldest of them has been waiting.
         accepted_since_refusal: whether anything was accepted since the last whole batch was refused.
     """
 
@@ -98,6 +102,8 @@ class _Taken(Generic[Event]):
     returned_since: float = inf
     parts: tuple[Batch[Event], ...] = ()
     suspects: tuple[_Suspect[Event], ...] = ()
+    refused: tuple[Event, ...] = ()
+    refused_since: float = inf
     accepted_since_refusal: bool = False
 
 
@@ -123,7 +129,7 @@ class Batches(Generic[Event]):
     @property
     def has_returned(self) -> bool:
         """Whether something waits to be sent again."""
-        return bool(self._taken.returned or self._taken.parts)
+        return bool(self._taken.returned or self._taken.parts or self._taken.refused)
 
     @property
     def narrowing(self) -> bool:
@@ -134,19 +140,22 @@ class Batches(Generic[Event]):
     def empty(self) -> bool:
         """Whether nothing is taken and not settled."""
         taken = self._taken
-        return not (taken.fresh or taken.on_way or taken.returned or taken.parts or taken.suspects)
+        return not (
+            taken.fresh or taken.on_way or taken.returned or taken.parts or taken.suspects or taken.refused
+        )
 
     @property
     def since(self) -> float:
         """The time since which the oldest of all that was taken has been waiting; inf without any."""
         taken = self._taken
         batches = [batch.since for batch in (*taken.on_way, *taken.parts)]
-        return min([taken.returned_since, *batches, *(suspect.since for suspect in taken.suspects)])
+        suspects = [suspect.since for suspect in taken.suspects]
+        return min([taken.returned_since, taken.refused_since, *batches, *suspects])
 
     @property
     def returned(self) -> tuple[int, int]:
         """How many events wait to be sent again, and the bytes of them."""
-        returned = self._taken.returned
+        returned = (*self._taken.returned, *self._taken.refused)
         return len(returned), _size(returned)
 
     def compose(
@@ -166,21 +175,28 @@ class Batches(Generic[Event]):
             return taken.parts[0]
         again, again_bytes = _fitting(taken.returned, max_records, max_bytes)
         returned = taken.returned[again:]
+        max_records, max_bytes = max_records - again, max_bytes - again_bytes
+        most_fresh = max(min(1, max_records), max_records - len(taken.refused))
         if not returned:
-            self._take(max_records - again, max_bytes - again_bytes, everything=everything, alone=not again)
+            self._take(most_fresh, max_bytes, everything=everything, alone=not again)
         # As many as there is room for: an exception may have left some that were taken for another batch.
-        count, size_bytes = _fitting(
-            taken.fresh, max_records - again, max_bytes - again_bytes, alone=not again
-        )
+        count, size_bytes = _fitting(taken.fresh, most_fresh, max_bytes, alone=not again)
         fresh, left = taken.fresh[:count], taken.fresh[count:]
-        if not (again or fresh):
+        max_records, max_bytes = max_records - count, max_bytes - size_bytes
+        refused, refused_bytes = _fitting(taken.refused, max_records, max_bytes, alone=not (again or fresh))
+        if not (again or fresh or refused):
             return None
         batch = Batch(
-            [*taken.returned[:again], *fresh],
-            again_bytes + size_bytes,
+            [*taken.returned[:again], *taken.refused[:refused], *fresh],
+            again_bytes + size_bytes + refused_bytes,
             fresh_events=sum(record.events for record in fresh),
-            retried=again,
-            since=min(taken.returned_since if again else inf, since if fresh else inf),
+            retried=again + refused,
+            since=min(
+                taken.returned_since if again else inf,
+                taken.refused_since if refused else inf,
+                since if fresh else inf,
+            ),
+            alone=not (again or fresh),
         )
         self._taken = replace(
             taken,
@@ -188,6 +204,8 @@ class Batches(Generic[Event]):
             on_way=(*taken.on_way, batch),
             returned=returned,
             returned_since=taken.returned_since if returned else inf,
+            refused=taken.refused[refused:],
+            refused_since=taken.refused_since if taken.refused[refused:] else inf,
         )
         return batch
 
@@ -235,11 +253,11 @@ class Batches(Generic[Event]):
         taken = self._taken
         if not taken.suspects or self.narrowing:
             return False
-        # Nobody can tell a culprit from the others: all are innocent, and tried again together.
+        # Nobody can tell a culprit from the others: all are tried again together.
         self._taken = replace(
             taken,
-            returned=(*taken.returned, *(event for suspect in taken.suspects for event in suspect.event)),
-            returned_since=min([taken.returned_since, *(suspect.since for suspect in taken.suspects)]),
+            refused=(*taken.refused, *(event for suspect in taken.suspects for event in suspect.event)),
+            refused_since=min([taken.refused_since, *(suspect.since for suspect in taken.suspects)]),
             suspects=(),
         )
         return True
@@ -252,7 +270,7 @@ class Batches(Generic[Event]):
 
         taken = self._taken
         parts = [(part, wanted(part.events)) for part in taken.parts]
-        returned = (*wanted(taken.returned),)
+        returned, refused = (*wanted(taken.returned),), (*wanted(taken.refused),)
         self._taken = replace(
             taken,
             fresh=wanted(taken.fresh),
@@ -260,6 +278,8 @@ class Batches(Generic[Event]):
             returned_since=taken.returned_since if returned else inf,
             parts=tuple(replace(part, events=left, size_bytes=_size(left)) for part, left in parts if left),
             suspects=tuple(suspect for suspect in taken.suspects if wanted(suspect.event)),
+            refused=refused,
+            refused_since=taken.refused_since if refused else inf,
         )
 
     def hand_back(self) -> None:
@@ -270,6 +290,7 @@ class Batches(Generic[Event]):
             *taken.returned,
             *(event for part in taken.parts for event in part.events),
             *(event for suspect in taken.suspects for event in suspect.event),
+            *taken.refused,
         ]
         self._source.give_up(events)
         self._taken = _Taken()

@@ -47,8 +47,9 @@ _WARNED_BY_A_LIBRARY = re.compile(rf'[^\n]*[/\\](?:{"|".join(_LIBRARIES)})[/\\][
 _REQUESTS_REMEMBERED = 64
 # Threads that ended are forgotten beyond so many: the system gives their idents to others.
 _THREADS_REMEMBERED = 64
-# Two readings of the clock may be rounded differently.
-_ROUNDING_SECONDS = 0.001
+# Two readings of the clock may be rounded differently: a float of today's time has steps of 0.24 us. A millisecond would
+# reach into the life of the next thread with the same number.
+_ROUNDING_SECONDS = 1e-6
 
 
 class Origin(enum.Enum):
