@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from benchmarks.interleaved import machine, measure, report
 
-from firefighter._careful import STANDARD_ATTRIBUTES
-from firefighter._timestamp import THREE_DIGITS
+from firefighter._event.careful import STANDARD_ATTRIBUTES
+from firefighter._event.timestamp import THREE_DIGITS
 from firefighter.formatting import JSONFormatter
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import BotoTransport
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
-from firefighter._wakeup import Wakeup
 
 EVENTS = 20_000
 ONE_PER_RECORD = 'one per record'

@@ -6,15 +6,15 @@ import errno
 import mmap
 import os
 
-from firefighter._spool import header as headers
-from firefighter._spool.boot import boot_id
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
-from firefighter._spool.header import Header
+from firefighter._spool.disk import header as headers
+from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.header import Header
+from firefighter._spool.disk.peeking import is_held
+from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.walking import open_named
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT
-from firefighter._spool.peeking import is_held
-from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.walking import open_named
 
 SEGMENT_BYTES = 8192
 

@@ -26,7 +26,6 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter import _process
 from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
 from firefighter._delivery.codecs import Codec
@@ -46,10 +45,11 @@ from firefighter._delivery.origin import after_fork as forget_threads_of_ours
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
-from firefighter._escaping import escape
-from firefighter._lifecycle import OPEN, State
-from firefighter._numbering import NumberedFormatter
-from firefighter._options import (
+from firefighter._event.escaping import escape
+from firefighter._event.numbered import NumberedFormatter
+from firefighter._event.oversize import OversizePolicy
+from firefighter._handler.lifecycle import OPEN, State
+from firefighter._handler.options import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
     DOCUMENTED_RECORD_SIZE,
@@ -62,10 +62,10 @@ from firefighter._options import (
     check_stream_name,
     raise_unknown,
 )
-from firefighter._oversize import OversizePolicy
-from firefighter._pipeline import Pipeline
+from firefighter._handler.pipeline import Pipeline
+from firefighter._handler.undelivered import UndeliveredPolicy
+from firefighter._process import exit_and_forks
 from firefighter._spool.spool import OverflowPolicy
-from firefighter._undelivered import UndeliveredPolicy
 from firefighter.formatting import JSONFormatter
 from firefighter.stats import DropReason, Stats
 
@@ -348,7 +348,7 @@ class FirehoseHandler(logging.Handler):
             return True
         if timeout_seconds is None:
             timeout_seconds = self._options.shutdown_timeout_seconds
-        return self._pipeline_here().lifecycle.flush(_process.deadline(timeout_seconds))
+        return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline(timeout_seconds))
 
     def close(self) -> None:
         """Deliver what is pending, and let go of everything; wait for that for `shutdown_timeout_seconds`.
@@ -423,7 +423,7 @@ class FirehoseHandler(logging.Handler):
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline(self._client)
-        _process.register(self)
+        exit_and_forks.register(self)
 
     @property
     def _is_made(self) -> bool:
@@ -434,7 +434,7 @@ class FirehoseHandler(logging.Handler):
         """Begin anew in a forked child, once: what the parent has pending stays the parent's."""
         if self._pipeline.pid == getpid():
             return  # a destructor has logged before the fork's hook came
-        _process.start_over_after_fork()
+        exit_and_forks.start_over_after_fork()
         forget_threads_of_ours()
         client = self._client.after_fork()
         self._pipeline.lifecycle.abandon()

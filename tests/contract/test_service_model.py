@@ -5,8 +5,8 @@ from __future__ import annotations
 import botocore.session
 import pytest
 
-from firefighter import _options
 from firefighter._delivery import limits, outcomes, transport
+from firefighter._handler import options
 
 # What the model says of PutRecordBatch, and that `outcomes` has an outcome for each.
 KNOWN_ERRORS = {
@@ -54,7 +54,7 @@ def test_the_pattern_for_names_is_the_models(put_record_batch):
     """What the constructor refuses, the service would refuse."""
     name = put_record_batch.input_shape.members['DeliveryStreamName'].metadata
     pattern = f'{name["pattern"].removesuffix("+")}{{{name["min"]},{name["max"]}}}'
-    assert _options._STREAM_NAME.pattern == pattern
+    assert options._STREAM_NAME.pattern == pattern
 
 
 def test_an_answers_entry_has_the_members_that_we_read(put_record_batch):

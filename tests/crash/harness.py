@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from firefighter._audit.accounts import Accounts
-from firefighter._spool.header import HEADER_BYTES, read_marks
+from firefighter._spool.disk.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehoseProcess
 
 if TYPE_CHECKING:

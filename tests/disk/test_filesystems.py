@@ -12,7 +12,7 @@ import pytest
 
 from disk.cuts import EXT4, XFS
 from disk.filesystems import FLUSH_EVERYTHING, FLUSH_NOTHING, Kind, another_boot, missing, with_failing_calls
-from firefighter._spool.filesystem import store_may_fail, unmappable
+from firefighter._spool.disk.filesystem import store_may_fail, unmappable
 
 TMPFS = Kind('tmpfs')
 ALL = [EXT4, XFS, TMPFS]

@@ -28,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 
 from bytecodes import AtBytecode
-from firefighter._event_ids import PLACE
-from firefighter._spool import disk as disk_module
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import Disk
+from firefighter._event.ids import PLACE
+from firefighter._spool.disk import spool_directory as disk_module
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.spool_directory import Disk
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 

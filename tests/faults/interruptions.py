@@ -29,10 +29,10 @@ from time import monotonic
 sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 
 from firefighter._delivery.sources import SpoolSource
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import Disk
+from firefighter._process.wakeup import Wakeup
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.spool_directory import Disk
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
-from firefighter._wakeup import Wakeup
 
 TIMER_SECONDS = 1 / 20_000
 # Lines of many lengths, so that segments end everywhere.
@@ -222,7 +222,7 @@ def make_spool(arguments, wakeup):
     bounds = (MIN_SPOOL_BYTES, arguments.overflow, DEADLINE_SECONDS, wakeup.set)
     if not arguments.event_ids:
         return Spool(*bounds), PLAIN
-    from firefighter._event_ids import PLACE
+    from firefighter._event.ids import PLACE
     from firefighter._spool.numbered import NumberedSpool
 
     return NumberedSpool(bytes(16), *bounds), (b'{"line":"', b'"' + PLACE)

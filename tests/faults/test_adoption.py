@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
-from firefighter._spool.orphans import adopt_dead
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.orphans import adopt_dead
 
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
@@ -25,9 +25,9 @@ BAR = Destination('bar')
 PREAMBLE = """
 import os, sys
 from pathlib import Path
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
-from firefighter._spool.orphans import adopt_dead
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.orphans import adopt_dead
 
 BAR = Destination('bar')
 spool_dir = Path(sys.argv[1])

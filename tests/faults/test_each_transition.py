@@ -18,8 +18,8 @@ import pytest
 import firefighter
 from bytecodes import AtBytecode
 from doubles import DEADLINE_SECONDS, AcceptingClient
-from firefighter import _deliverer
-from firefighter._lifecycle import State
+from firefighter._handler import deliverer
+from firefighter._handler.lifecycle import State
 from firefighter.logging import FirehoseHandler
 
 # `FIREFIGHTER_EVERY=1` takes each bytecode, which lasts minutes; by default each so manieth, a different set for each case, and
@@ -27,8 +27,15 @@ from firefighter.logging import FirehoseHandler
 EVERY = int(os.environ.get('FIREFIGHTER_EVERY', '13'))
 OURS = Path(firefighter.__file__).parent
 TRACED = {
-    str(OURS / name)
-    for name in ('_lifecycle.py', '_deliverer.py', '_process.py', '_place.py', '_lock.py', 'logging.py')
+    str((OURS / name).resolve(strict=True))
+    for name in (
+        '_handler/lifecycle.py',
+        '_handler/deliverer.py',
+        '_handler/place.py',
+        '_process/exit_and_forks.py',
+        '_process/lock.py',
+        'logging.py',
+    )
 }
 
 pytestmark = [
@@ -117,8 +124,8 @@ TRANSITIONS = [opening, flushing, closing, opening_again]
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch) -> None:
     """A thread that is killed is replaced at once, and nobody is waited for that does not come."""
-    monkeypatch.setattr(_deliverer, '_PATIENCE_SECONDS', 0.05)
-    monkeypatch.setattr(_deliverer, '_PAUSE_BETWEEN_THREADS_SECONDS', 0.0)
+    monkeypatch.setattr(deliverer, '_PATIENCE_SECONDS', 0.05)
+    monkeypatch.setattr(deliverer, '_PAUSE_BETWEEN_THREADS_SECONDS', 0.0)
 
 
 @pytest.mark.parametrize('place', ['memory', 'disk'])

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.destination import Destination
-from firefighter._spool.orphans import adopt_dead
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.orphans import adopt_dead
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehose
 from spool_files import WrittenProducer, line

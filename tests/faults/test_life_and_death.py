@@ -132,7 +132,7 @@ class BrokenHandler(FirehoseHandler):
 @KILLED
 def test_where_each_thread_ends_at_once_they_are_not_started_for_ever(monkeypatch, make_handler, make_logger):
     """Each waits a while before it begins; flush delivers in the calling thread, and then there is no more to do."""
-    monkeypatch.setattr('firefighter._deliverer._PAUSE_BETWEEN_THREADS_SECONDS', 0.05)
+    monkeypatch.setattr('firefighter._handler.deliverer._PAUSE_BETWEEN_THREADS_SECONDS', 0.05)
     client = AcceptingClient()
     handler = make_handler('killed', kind=BrokenHandler, boto3_client=client)
     make_logger(handler).info('Ahoy')

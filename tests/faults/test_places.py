@@ -27,8 +27,8 @@ TESTS = str(Path(__file__).parents[1])
 PREAMBLE = """
 import errno, gc, os, resource, shutil, subprocess, sys
 from pathlib import Path
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
 from firefighter._spool.spool import Spool
 
 BAR = Destination('bar')
@@ -657,7 +657,7 @@ def test_a_place_that_is_out_of_reach_for_a_while_is_taken_by_nobody_else(run):
     """Something is mounted over it, and unmounted again: its events are pending here, and must not be sent twice."""
     run(
         """
-from firefighter._spool.orphans import adopt_dead
+from firefighter._spool.disk.orphans import adopt_dead
 spool_dir.mkdir()
 disk.open(spool)
 append(10)

@@ -10,14 +10,14 @@ import sys
 import pytest
 
 from doubles import AcceptingClient
-from firefighter import _process
-from firefighter._fork_gate import ForkGate
-from firefighter._spool import adoption
-from firefighter._spool.adoption import Adoption
-from firefighter._spool.inspection import find
-from firefighter._spool.kept import quarantine_of
+from firefighter._process import exit_and_forks
+from firefighter._process.fork_gate import ForkGate
+from firefighter._spool.disk import adoption
+from firefighter._spool.disk.adoption import Adoption
+from firefighter._spool.disk.inspection import find
+from firefighter._spool.disk.kept import quarantine_of
+from firefighter._spool.disk.orphans import AT_ONCE
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES
-from firefighter._spool.orphans import AT_ONCE
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 from spool_files import WrittenProducer, line
 
@@ -217,10 +217,10 @@ def test_torn_bytes_are_put_aside_in_one_go_with_forks_free_to_come(leave, heir,
         segment.damage(0, b'x\0' * 2000 + b'\n' + LINES[0])
 
     def held():
-        return _process._process.fork_gate.held_here
+        return exit_and_forks._process.fork_gate.held_here
 
     # Of its own: a test that raises at any moment may leave a mark in the process's.
-    monkeypatch.setattr(_process._process, 'fork_gate', ForkGate())
+    monkeypatch.setattr(exit_and_forks._process, 'fork_gate', ForkGate())
     leave(change=tear)
     one = heir()
     opened = []

@@ -15,7 +15,7 @@ from time import monotonic
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient
-from firefighter._spool import disk, filesystem
+from firefighter._spool.disk import filesystem, spool_directory
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 from firefighter.stats import DropReason
 
@@ -356,8 +356,8 @@ def test_a_full_disk_costs_no_event_and_no_wait_and_files_are_used_again_when_th
     (tmp_path / 'spool').mkdir()
     said = run(
         f"""
-from firefighter._spool import disk
-disk._MOMENT_SECONDS = 0.0  # so that each flush looks
+from firefighter._spool.disk import spool_directory
+spool_directory._MOMENT_SECONDS = 0.0  # so that each flush looks
 client = BlockingClient()
 made = handler(client, overflow={overflow!r}, block_timeout_seconds=3600, send_interval=0, max_in_flight=1)  # in their order
 log(0)
@@ -468,9 +468,9 @@ def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, di
 
 def test_a_running_handler_finds_who_died_beside_it(leave_behind, disk_handler, make_logger, monkeypatch):
     """Every 30 seconds it looks; nothing waits for a restart."""
-    monkeypatch.setattr(disk, '_MOMENT_SECONDS', 3600.0)
+    monkeypatch.setattr(spool_directory, '_MOMENT_SECONDS', 3600.0)
     monkeypatch.setattr(
-        disk, 'LOOK_INTERVAL_SECONDS', 3600.0
+        spool_directory, 'LOOK_INTERVAL_SECONDS', 3600.0
     )  # a process may take 30 seconds to start and die
     client = AcceptingClient()
     handler = disk_handler(client)
@@ -481,7 +481,7 @@ def test_a_running_handler_finds_who_died_beside_it(leave_behind, disk_handler, 
     logger.info('second')
     assert handler.flush()
     assert messages(client) == ['first', 'second'], 'it has looked a moment ago'
-    monkeypatch.setattr(disk, 'LOOK_INTERVAL_SECONDS', 0.0)
+    monkeypatch.setattr(spool_directory, 'LOOK_INTERVAL_SECONDS', 0.0)
     logger.info('third')
     assert handler.flush()
     assert sorted(messages(client)) == ['1', '2', '3', 'first', 'second', 'third']

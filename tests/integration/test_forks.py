@@ -339,12 +339,12 @@ def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(
     """A child that is forked while another thread imports would wait for that import for ever."""
     ended = run_forking(
         """
-        from firefighter import _process
+        from firefighter._process import exit_and_forks
 
         imported = []
 
         def note(event, arguments):
-            if event == 'import' and not _process._process.fork_gate.held_here:
+            if event == 'import' and not exit_and_forks._process.fork_gate.held_here:
                 imported.append((arguments[0], threading.current_thread().name))
 
         sys.addaudithook(note)

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from firefighter._spool.header import HEADER_BYTES, read_marks
+from firefighter._spool.disk.header import HEADER_BYTES, read_marks
 from firefighter.local import LocalFirehose
 from programs import PATIENT, without_waiting
 

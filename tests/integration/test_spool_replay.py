@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
 from firefighter.local import LocalFirehose
 
 PROGRAM = """

@@ -7,7 +7,7 @@ import pytest
 from programs import SHORT_PAUSES
 
 # Where the interval is kept at which a handler that has nothing else to do looks for the dead: thirty seconds.
-LOOK_INTERVAL = 'firefighter._spool.disk', 'LOOK_INTERVAL_SECONDS'
+LOOK_INTERVAL = 'firefighter._spool.disk.spool_directory', 'LOOK_INTERVAL_SECONDS'
 
 ADOPTED = """
 handler = make(shutdown_timeout_seconds=0.5)

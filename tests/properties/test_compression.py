@@ -21,10 +21,10 @@ from firefighter._delivery.limits import (
     MAX_REQUEST_BYTES,
 )
 from firefighter._delivery.sources import SpoolSource
-from firefighter._escaping import escape
+from firefighter._event.escaping import escape
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import Spool
-from firefighter._wakeup import Wakeup
 
 pytestmark = pytest.mark.once
 

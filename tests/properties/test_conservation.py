@@ -23,7 +23,7 @@ from arrivals import adds_up, deliver_everything, messages_in
 from doubles import DEADLINE_SECONDS
 from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORDS
-from firefighter._lifecycle import State
+from firefighter._handler.lifecycle import State
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from firefighter.local import LocalFirehose
 from firefighter.local.catalogue import CATALOGUE

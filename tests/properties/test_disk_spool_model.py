@@ -23,11 +23,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from firefighter._spool import directory, files
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
-from firefighter._spool.header import HEADER_BYTES
-from firefighter._spool.orphans import AT_ONCE
+from firefighter._spool.disk import directory, files
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.header import HEADER_BYTES
+from firefighter._spool.disk.orphans import AT_ONCE
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
@@ -388,7 +388,7 @@ class DiskMachine(RuleBasedStateMachine):
     @staticmethod
     def beginning(data):
         """Where the lines begin; a file with a broken header, and without one that is whole, is torn as a whole."""
-        from firefighter._spool import header
+        from firefighter._spool.disk import header
 
         try:
             header.read(data)

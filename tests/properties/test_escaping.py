@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._escaping import escape, restore
+from firefighter._event.escaping import escape, restore
 
 texts = st.text() | st.text(alphabet='\n\0\x1an0z') | st.binary() | st.binary().map(lambda text: text + b'\n')
 

@@ -22,9 +22,9 @@ from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sources import SpoolSource
-from firefighter._escaping import escape
+from firefighter._event.escaping import escape
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
-from firefighter._wakeup import Wakeup
 from firefighter.local.limits import parse_put_record_batch
 
 pytestmark = pytest.mark.once

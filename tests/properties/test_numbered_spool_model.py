@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from firefighter._audit.accounts import Accounts
-from firefighter._event_ids import PLACE
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._event.ids import PLACE
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 

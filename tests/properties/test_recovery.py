@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firefighter._spool import header as format_v1
-from firefighter._spool.header import Header, NewerVersion, NotASegment
+from firefighter._spool.disk import header as format_v1
+from firefighter._spool.disk.header import Header, NewerVersion, NotASegment
+from firefighter._spool.disk.recovery import recover
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
-from firefighter._spool.recovery import recover
 
 pytestmark = pytest.mark.once
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._truncation import MIN_STRING_BYTES, truncate
+from firefighter._event.truncation import MIN_STRING_BYTES, truncate
 
 pytestmark = pytest.mark.once
 

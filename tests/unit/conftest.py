@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter import _deliverer
 from firefighter._delivery import dispatch, requests, retry
+from firefighter._handler import deliverer
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     A second or five are for ever on any machine, but for one that stands still meanwhile.
     """
-    monkeypatch.setattr(_deliverer, '_PATIENCE_SECONDS', DEADLINE_SECONDS)
+    monkeypatch.setattr(deliverer, '_PATIENCE_SECONDS', DEADLINE_SECONDS)
     monkeypatch.setattr(dispatch, 'PATIENCE_SECONDS', DEADLINE_SECONDS)
     monkeypatch.setattr(requests, 'IDLE_SECONDS', DEADLINE_SECONDS)
 

@@ -18,8 +18,8 @@ from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
-from firefighter._wakeup import Wakeup
 
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firefighter._escaping import escape, restore
+from firefighter._event.escaping import escape, restore
 
 
 def test_a_text_of_several_lines_becomes_one_line():

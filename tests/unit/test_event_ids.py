@@ -14,8 +14,8 @@ from doubles import AcceptingClient, BlockingClient, DownClient, EntryFailingCli
 from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.sources import SpoolSource
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.numbered import NumberedSpool
-from firefighter._wakeup import Wakeup
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler
 

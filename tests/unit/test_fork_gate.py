@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter import _fork_gate, _process
-from firefighter._fork_gate import ForkGate
-from firefighter._wakeup import Wakeup
+from firefighter._process import exit_and_forks, fork_gate
+from firefighter._process.fork_gate import ForkGate
+from firefighter._process.wakeup import Wakeup
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def waits(monkeypatch):
         return woken
 
     monkeypatch.setattr(Wakeup, 'wait', note)
-    monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', 0.0)
+    monkeypatch.setattr(fork_gate, '_WAIT_SECONDS', 0.0)
     return waited
 
 
@@ -141,7 +141,7 @@ def test_a_fork_waits_for_a_thread_that_comes_in_as_it_begins(gate, waits):
 
 def test_a_fork_goes_on_as_soon_as_the_last_one_is_out(gate, monkeypatch):
     """It is woken."""
-    monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', DEADLINE_SECONDS)
+    monkeypatch.setattr(fork_gate, '_WAIT_SECONDS', DEADLINE_SECONDS)
     forked = threading.Event()
 
     def fork():
@@ -186,7 +186,7 @@ def interrupted_at(number, work):
 
 
 def work_with(gate):
-    with _process.not_forking():
+    with exit_and_forks.not_forking():
         assert gate.held_here
     gate.before_fork()
     gate.after_fork_in_parent()
@@ -195,10 +195,10 @@ def work_with(gate):
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_wherever_an_exception_comes_others_go_on(monkeypatch):
     """Ctrl-C in the main thread, which makes a handler or delivers, must not end the delivery of all others for ever."""
-    monkeypatch.setattr(_fork_gate, '_WAIT_SECONDS', 0.0)
+    monkeypatch.setattr(fork_gate, '_WAIT_SECONDS', 0.0)
     for number in itertools.count(1):
         gate = ForkGate()
-        monkeypatch.setattr(_process._process, 'fork_gate', gate)
+        monkeypatch.setattr(exit_and_forks._process, 'fork_gate', gate)
         came_so_far = interrupted_at(number, lambda gate=gate: work_with(gate))
         other = threading.Thread(target=work_with, args=[gate], daemon=True)
         other.start()

@@ -8,7 +8,7 @@ import threading
 import orjson
 import pytest
 
-from firefighter._careful import LAST_LINE
+from firefighter._event.careful import LAST_LINE
 from firefighter.formatting import JSONFormatter
 
 
@@ -152,7 +152,7 @@ class TestTheEncoder:
         def exhausted(*_):
             raise MemoryError
 
-        monkeypatch.setattr('firefighter.formatting._dumps', exhausted)
+        monkeypatch.setattr('firefighter._event.formatter._dumps', exhausted)
         assert event_of(make_record(extra={'order': 42}))['order'] == 42
 
     def test_a_value_that_cannot_be_taken_apart_is_marked(self, monkeypatch):
@@ -161,7 +161,7 @@ class TestTheEncoder:
         def exhausted(*_):
             raise MemoryError
 
-        monkeypatch.setattr('firefighter._degrade.degrade', exhausted)
+        monkeypatch.setattr('firefighter._event.degrade.degrade', exhausted)
         event = event_of(make_record(extra={'order': 42, 'raw': b'x'}))
         assert event['order'] == 42
         assert event['raw'] == '<unprintable builtins.bytes: MemoryError>'
@@ -172,9 +172,9 @@ class TestTheEncoder:
         def exhausted(*_):
             raise MemoryError
 
-        monkeypatch.setattr('firefighter.formatting._dumps', exhausted)
-        monkeypatch.setattr('firefighter.formatting.encode_degraded', exhausted)
-        monkeypatch.setattr('firefighter.formatting.encode_carefully', exhausted)
+        monkeypatch.setattr('firefighter._event.formatter._dumps', exhausted)
+        monkeypatch.setattr('firefighter._event.formatter.encode_degraded', exhausted)
+        monkeypatch.setattr('firefighter._event.formatter.encode_carefully', exhausted)
         event = event_of(make_record('%s \ud800', 'Ada'))
         assert event.pop('timestamp').endswith('Z')
         assert event == {
@@ -191,7 +191,7 @@ class TestTheEncoder:
             raise MemoryError
 
         for name in ('_dumps', 'encode_degraded', 'encode_carefully', 'encode_last'):
-            monkeypatch.setattr(f'firefighter.formatting.{name}', exhausted)
+            monkeypatch.setattr(f'firefighter._event.formatter.{name}', exhausted)
         assert JSONFormatter().encode(make_record()) == LAST_LINE
         assert orjson.loads(LAST_LINE)
 

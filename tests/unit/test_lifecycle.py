@@ -17,10 +17,10 @@ from time import monotonic
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient, EndpointConnectionError
-from firefighter import _process
 from firefighter._delivery import dispatch
 from firefighter._delivery.outcomes import from_exception
-from firefighter._lifecycle import Lifecycle, State
+from firefighter._handler.lifecycle import Lifecycle, State
+from firefighter._process import exit_and_forks
 from firefighter.logging import FirehoseHandler
 
 PLACES = [
@@ -89,7 +89,7 @@ def test_a_closed_handler_that_a_destructor_logs_to_while_both_are_collected_let
     gc.collect()
     client.wait_for_events(2)
     # Found among all that there is: whoever holds it would have the callback come.
-    for life in [life for life in _process._process.lives if life._deliverer._stream == 'last-words']:
+    for life in [life for life in exit_and_forks._process.lives if life._deliverer._stream == 'last-words']:
         until_closed(life)
     assert not [*tmp_path.rglob('alive')]
 
@@ -123,7 +123,7 @@ def test_who_holds_the_lock_of_logging_waits_for_no_transition_of_another_thread
     """A destructor logs inside a transition and waits for that lock, as the first call of each logger does: both would wait."""
     handler = make_handler('bar', boto3_client=AcceptingClient(), send_interval=0)
     lifecycle = handler._pipeline.lifecycle
-    _process.forget(lifecycle)
+    exit_and_forks.forget(lifecycle)
     inside, goes_on = threading.Event(), threading.Event()
     original = lifecycle._place.open
 

@@ -6,7 +6,7 @@ import _thread
 
 import pytest
 
-from firefighter._lock import locked, run_locked
+from firefighter._process.lock import locked, run_locked
 
 
 class Interrupted(BaseException):

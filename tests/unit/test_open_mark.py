@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from firefighter._open_mark import Mark, ProcessMark, make_mark, wiped_page
+from firefighter._process.open_mark import Mark, ProcessMark, make_mark, wiped_page
 
 linux = pytest.mark.skipif(sys.platform != 'linux', reason='needs a fork made in C')
 
@@ -29,7 +29,7 @@ def test_a_forked_child_finds_the_mark_unset(make, fork):
     """So does its own child after it has set it; and the parent finds it set still."""
     program = f"""
 import ctypes, os
-from firefighter._open_mark import {make}
+from firefighter._process.open_mark import {make}
 mark = {make}()
 mark[0] = 1
 child = {fork}

@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, ThreadThatCannotStart
-from firefighter import _process
 from firefighter._delivery import limits, requests
 from firefighter._delivery.batches import Batch
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.requests import Requests
+from firefighter._process import exit_and_forks
 from firefighter._spool.events import SpooledEvent
 
 pytestmark = pytest.mark.usefixtures('patient')
@@ -79,7 +79,7 @@ def all_slots_come_back() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - before:
         thread.join(DEADLINE_SECONDS)
-    assert len(_process._process.request_threads) == _process.MAX_REQUEST_THREADS
+    assert len(exit_and_forks._process.request_threads) == exit_and_forks.MAX_REQUEST_THREADS
 
 
 def log_full(logger, requests: int) -> None:
@@ -218,7 +218,7 @@ def test_many_handlers_share_a_few_threads(make_handler, make_logger) -> None:
         log_full(make_logger(handler), 6)
     for client in clients:
         client.wait_for_requests(1)
-    assert threading.active_count() - before <= 2 * 10 + _process.MAX_REQUEST_THREADS
+    assert threading.active_count() - before <= 2 * 10 + exit_and_forks.MAX_REQUEST_THREADS
     for client in clients:
         client.release()
     assert all(handler.flush() for handler in handlers)

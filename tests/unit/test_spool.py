@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from firefighter._escaping import escape
-from firefighter._event_ids import PLACE
+from firefighter._event.escaping import escape
+from firefighter._event.ids import PLACE
 from firefighter._spool.events import read_on
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.numbered import NumberedSpool

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from firefighter._audit.numbers import Numbers, Range, gaps, outside, put
-from firefighter._event_ids import DROPPED, dropped_in, event_id
+from firefighter._event.ids import DROPPED, dropped_in, event_id
 
 __all__ = ['Accounts', 'ProducerAccount', 'Totals']
 

@@ -20,9 +20,9 @@ from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Spooled
 from firefighter._spool.spool import Spool
-from firefighter._wakeup import Wakeup
 
 __all__ = ['Played', 'play']
 

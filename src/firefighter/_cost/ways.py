@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from firefighter._delivery.codecs import codec_of
-from firefighter._options import Options
+from firefighter._handler.options import Options
 from firefighter.logging import FirehoseHandler
 
 __all__ = ['ONE_PER_RECORD', 'WAYS', 'Way', 'usable_ways']

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
-from firefighter._spool.destination import Destination
+from firefighter._spool.disk.destination import Destination
 
 __all__ = ['ClientSource']
 

@@ -15,9 +15,9 @@ from math import ceil
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.codecs import Codec, Compressor, codec_of
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
+from firefighter._event.truncation import truncate
 from firefighter._spool.events import Aggregate, Stretch, merged
 from firefighter._spool.lines import Lines, text_of
-from firefighter._truncation import truncate
 
 __all__ = ['Compression', 'aggregation_of']
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 from time import monotonic
 
-from firefighter._lock import locked, make_lock
+from firefighter._process.lock import locked, make_lock
 from firefighter.stats import DropReason
 
 __all__ = ['DropHook', 'DropReports']

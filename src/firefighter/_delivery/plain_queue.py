@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.sources import Queued
-from firefighter._lock import locked, make_lock
+from firefighter._process.lock import locked, make_lock
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Account
-from firefighter._wakeup import Wakeup
 from firefighter.stats import DropReason
 
 __all__ = ['QueueLedger', 'QueueSource', 'QueuedEvent']

@@ -19,9 +19,9 @@ from firefighter._delivery.batches import Batch
 from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, requesting
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.transport import Transport
-from firefighter._lock import locked, make_lock
-from firefighter._process import release_request_thread, reserve_request_thread
-from firefighter._wakeup import Wakeup
+from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread
+from firefighter._process.lock import locked, make_lock
+from firefighter._process.wakeup import Wakeup
 
 __all__ = ['MakeThread', 'Requests']
 

@@ -27,8 +27,8 @@ from firefighter._delivery.origin import of_ours
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.sources import Event, Source
 from firefighter._delivery.transport import Transport
-from firefighter._lock import locked, make_lock
-from firefighter._wakeup import Broadcast, Wakeup
+from firefighter._process.lock import locked, make_lock
+from firefighter._process.wakeup import Broadcast, Wakeup
 
 __all__ = ['Sender', 'Traffic']
 

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
+from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Aggregate
 from firefighter._spool.lines import Lines, text_of
 from firefighter._spool.spool import Spool, Spooled
-from firefighter._wakeup import Wakeup
 
 __all__ = ['Queued', 'Source', 'SpoolSource']
 

@@ -14,8 +14,8 @@ import firefighter
 from firefighter._delivery.origin import requesting
 from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
 from firefighter._delivery.shortcut import shorten
-from firefighter._lock import locked
-from firefighter._process import not_forking
+from firefighter._process.exit_and_forks import not_forking
+from firefighter._process.lock import locked
 
 if TYPE_CHECKING:
     import boto3.session

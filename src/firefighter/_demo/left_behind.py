@@ -6,9 +6,9 @@ import json
 import pathlib
 
 from firefighter._demo.delivered import identity
-from firefighter._spool.files import SEGMENT_SUFFIX
-from firefighter._spool.header import read_marks
-from firefighter._spool.producer import ABOUT
+from firefighter._spool.disk.files import SEGMENT_SUFFIX
+from firefighter._spool.disk.header import read_marks
+from firefighter._spool.disk.producer import ABOUT
 
 
 def left_behind(spool_dir: pathlib.Path, pid: int) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from firefighter._doctor.clock import check_clock
 from firefighter._doctor.connection import Connection, Credentials, Described, NoConnection, without_cure
 from firefighter._doctor.described import check_destination, check_source, check_stream
 from firefighter._doctor.report import CHECKS, Check, Report, State
-from firefighter.formatting import JSONFormatter
+from firefighter._event.formatter import JSONFormatter
 
 __all__ = ['examine']
 

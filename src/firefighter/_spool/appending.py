@@ -22,13 +22,13 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from firefighter._event_ids import PLACE, Dropped
+from firefighter._event.ids import PLACE, Dropped
+from firefighter._process.wakeup import Broadcast
 from firefighter._spool.account import Account, Tally
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
 from firefighter._spool.stock import Stock, Store
 from firefighter._spool.waiting import NOBODY, Waiting, locked, wholly
-from firefighter._wakeup import Broadcast
 
 if TYPE_CHECKING:
     from firefighter._spool.copied import CopiedWords

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from firefighter._escaping import restore
+from firefighter._event.escaping import restore
 from firefighter._spool.segment import Segment
 
 __all__ = ['Aggregate', 'Read', 'Spooled', 'SpooledEvent', 'Stretch', 'merged', 'read_on', 'stretches']

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from firefighter._escaping import restore
+from firefighter._event.escaping import restore
 from firefighter._spool.events import Aggregate, Spooled, Stretch
 from firefighter._spool.segment import HEADER_BYTES, Segment
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii as _text
 
-from firefighter._event_ids import DROPPED, PRODUCER, Dropped, dropped_in, with_place
+from firefighter._event.ids import DROPPED, PRODUCER, Dropped, dropped_in, with_place
+from firefighter._event.timestamp import timestamp
 from firefighter._spool.segment import Segment
-from firefighter._timestamp import timestamp
 
 __all__ = [
     'Ranges',

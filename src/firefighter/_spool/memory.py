@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Sequence
 
-from firefighter._spool.descriptor import close
+from firefighter._process.descriptor import close
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
 __all__ = ['MemoryStore', 'fill_with_zeros', 'private_memory']

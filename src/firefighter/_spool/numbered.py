@@ -18,7 +18,7 @@ from functools import partial
 from math import inf
 from time import time
 
-from firefighter._event_ids import Dropped, id_format
+from firefighter._event.ids import Dropped, id_format
 from firefighter._spool.appending import OverflowPolicy
 from firefighter._spool.events import Spooled
 from firefighter._spool.lines import text_of

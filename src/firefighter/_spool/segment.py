@@ -21,7 +21,7 @@ from bisect import insort
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from firefighter._event_ids import Dropped
+from firefighter._event.ids import Dropped
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
 if TYPE_CHECKING:  # it imports ctypes, which is rarely needed

@@ -7,8 +7,8 @@ from functools import wraps
 from math import inf
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from firefighter._lock import HasLock
-from firefighter._lock import locked as with_lock_held
+from firefighter._process.lock import HasLock
+from firefighter._process.lock import locked as with_lock_held
 
 __all__ = ['NOBODY', 'Waiting', 'locked', 'wholly']
 

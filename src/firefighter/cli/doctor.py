@@ -17,7 +17,7 @@ from firefighter._doctor.connection import Boto
 from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report
 from firefighter._doctor.writing import handler_call, update_command
-from firefighter._options import check_client_arguments, check_stream_name
+from firefighter._handler.options import check_client_arguments, check_stream_name
 from firefighter.cli.tables import print_table
 
 Client = Mapping[str, str | None]

@@ -22,17 +22,17 @@ from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
-from firefighter._spool.adoption import Adoption
-from firefighter._spool.boot import boot_id
-from firefighter._spool.destination import Destination
-from firefighter._spool.inspection import Producer, find
-from firefighter._spool.kept import dead_letters_of, quarantine_of
-from firefighter._spool.peeking import is_held
-from firefighter._spool.private import our_uid
-from firefighter._spool.producer import READER
+from firefighter._process.wakeup import Wakeup
+from firefighter._spool.disk.adoption import Adoption
+from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.inspection import Producer, find
+from firefighter._spool.disk.kept import dead_letters_of, quarantine_of
+from firefighter._spool.disk.peeking import is_held
+from firefighter._spool.disk.private import our_uid
+from firefighter._spool.disk.producer import READER
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import MIN_SPOOL_BYTES
-from firefighter._wakeup import Wakeup
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.spool_rows import summary
 from firefighter.cli.spool_talk import Complaints, complain, typed_yes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from firefighter._spool.inspection import InspectedSegment, Producer
+from firefighter._spool.disk.inspection import InspectedSegment, Producer
 
 __all__ = ['state_of', 'summary']
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from os import getpid
 
-from firefighter import _process
+from firefighter._process import exit_and_forks
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -167,7 +167,7 @@ class Readings:
 
 
 def _all_handlers() -> list[FirehoseHandler]:
-    return [handler for handler in _process.registered() if isinstance(handler, FirehoseHandler)]
+    return [handler for handler in exit_and_forks.registered() if isinstance(handler, FirehoseHandler)]
 
 
 def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
-from firefighter._spool.producer import ProducerDirectory
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.producer import ProducerDirectory
 
 if sys.platform == 'win32':
     collect_ignore = [

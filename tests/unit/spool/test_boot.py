@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from firefighter._spool import boot
+from firefighter._spool.disk import boot
 
 
 @pytest.mark.skipif(not pathlib.Path('/proc/sys/kernel/random/boot_id').exists(), reason='no such file here')

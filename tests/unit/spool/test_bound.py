@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from firefighter._spool import adoption
-from firefighter._spool.bound import DirectoryBound
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import Disk
+from firefighter._spool.disk import adoption
+from firefighter._spool.disk.bound import DirectoryBound
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.survey import Census, used_bytes
 from firefighter._spool.spool import Spool
-from firefighter._spool.survey import Census, used_bytes
 
 BAR = Destination('bar')
 KIB = 1024

@@ -17,15 +17,15 @@ if sys.platform != 'linux':
     pytest.skip('only Linux copies within a process', allow_module_level=True)
 
 from firefighter._spool import copied as copied_module
-from firefighter._spool import disk as disk_module
 from firefighter._spool.copied import copied_words, trouble_with_copies
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import Disk
-from firefighter._spool.header import read, read_marks
+from firefighter._spool.disk import spool_directory as disk_module
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.header import read, read_marks
+from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.unusable import SpoolUnusable
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT
 from firefighter._spool.memory import private_memory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
-from firefighter._spool.unusable import SpoolUnusable
 from spool_files import line
 
 BAR = Destination('bar')
@@ -37,8 +37,8 @@ LINES = [line(f'{number:03}') for number in range(10)]
 @pytest.fixture(autouse=True)
 def file_system_that_may_fail(monkeypatch):
     """Whatever the tests run on."""
-    monkeypatch.setattr('firefighter._spool.disk.store_may_fail', lambda path: True)
-    monkeypatch.setattr('firefighter._spool.adoption.store_may_fail', lambda path: True)
+    monkeypatch.setattr('firefighter._spool.disk.spool_directory.store_may_fail', lambda path: True)
+    monkeypatch.setattr('firefighter._spool.disk.adoption.store_may_fail', lambda path: True)
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_where_the_words_were_not_believed_the_file_has_the_right_ones(open_disk
         file.seek(COMMITTED * 8)
         file.write(HEADER_BYTES.to_bytes(8, sys.byteorder))
     die(disk)
-    monkeypatch.setattr('firefighter._spool.adoption.boot_id', lambda: b'another boot    ')
+    monkeypatch.setattr('firefighter._spool.disk.adoption.boot_id', lambda: b'another boot    ')
     heir, its_disk = open_disk()
     its_disk.tidy(heir, 0.0)
     assert in_file(path) == LINES
@@ -251,7 +251,7 @@ def test_where_the_words_were_not_believed_the_file_has_the_right_ones(open_disk
 
 def test_of_the_dead_no_more_is_taken_into_memory_than_a_bound(open_disk, spool_dir, monkeypatch):
     """The rest comes when that is settled."""
-    monkeypatch.setattr('firefighter._spool.adoption._MOST_COPIED_BYTES', 1)
+    monkeypatch.setattr('firefighter._spool.disk.adoption._MOST_COPIED_BYTES', 1)
     for text in LINES[:3]:
         spool, disk = open_disk()
         spool.append(text)

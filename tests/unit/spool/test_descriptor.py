@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.descriptor import Descriptor
+from firefighter._process.descriptor import Descriptor
 
 
 def is_open(fd: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firefighter._spool.destination import Destination
+from firefighter._spool.disk.destination import Destination
 
 # Any str of Python's, lone surrogates included.
 ANY = st.text(st.characters(exclude_categories=()))

@@ -8,15 +8,15 @@ import os
 
 import pytest
 
-from firefighter._spool import disk as disk_module
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import LOOK_INTERVAL_SECONDS, Disk
-from firefighter._spool.header import read
-from firefighter._spool.orphans import adopt_dead
-from firefighter._spool.private import PrivateDirectory, open_shared
-from firefighter._spool.producer import take_both
+from firefighter._spool.disk import spool_directory as disk_module
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.header import read
+from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.private import PrivateDirectory, open_shared
+from firefighter._spool.disk.producer import take_both
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.unusable import SpoolUnusable
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
-from firefighter._spool.unusable import SpoolUnusable
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30

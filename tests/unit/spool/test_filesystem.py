@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from firefighter._spool.filesystem import device_of, file_system, store_may_fail, unmappable
+from firefighter._spool.disk.filesystem import device_of, file_system, store_may_fail, unmappable
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -104,7 +104,7 @@ def test_without_any_mount_there_is_no_answer():
 def test_only_file_systems_that_keep_their_promise_are_mapped(kind, usable, monkeypatch, tmp_path):
     """Copy-on-write, networks, FUSE and whatever is unknown are refused, with the reason and a way out."""
     monkeypatch.setattr(sys, 'platform', 'linux')
-    monkeypatch.setattr('firefighter._spool.filesystem._linux_file_system', lambda path: kind)
+    monkeypatch.setattr('firefighter._spool.disk.filesystem._linux_file_system', lambda path: kind)
     reason = unmappable(tmp_path)
     if usable:
         assert reason is None
@@ -123,7 +123,7 @@ def test_only_file_systems_that_keep_their_promise_are_mapped(kind, usable, monk
 def test_only_into_file_systems_that_take_every_store_is_stored(kind, may_fail, monkeypatch, tmp_path):
     """Into the others the kernel copies, which is an error where a store would kill the program."""
     monkeypatch.setattr(sys, 'platform', 'linux')
-    monkeypatch.setattr('firefighter._spool.filesystem._linux_file_system', lambda path: kind)
+    monkeypatch.setattr('firefighter._spool.disk.filesystem._linux_file_system', lambda path: kind)
     assert unmappable(tmp_path) is None
     assert store_may_fail(tmp_path / 'not' / 'there' / 'yet') is may_fail
 
@@ -178,7 +178,7 @@ def test_what_is_not_in_the_list_of_mounts_the_system_is_asked_for(
     """In a chroot whose root is no mount point the list has no line for it; and there may be no /proc."""
     list_of_mounts(mountinfo)
     status = magic.to_bytes(struct.calcsize('l'), sys.byteorder) + bytes(100)
-    monkeypatch.setattr('firefighter._spool.filesystem._statfs', lambda path: status)
+    monkeypatch.setattr('firefighter._spool.disk.filesystem._statfs', lambda path: status)
     said = unmappable(tmp_path)
     assert (reason in said) if reason else said is None
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._spool import header as format_v1
-from firefighter._spool.header import Header, Marks, NewerVersion, NotASegment
+from firefighter._spool.disk import header as format_v1
+from firefighter._spool.disk.header import Header, Marks, NewerVersion, NotASegment
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
 
 HEADER = Header(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.locks import take
-from firefighter._spool.private import open_shared
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.disk.locks import take
+from firefighter._spool.disk.private import open_shared
+from firefighter._spool.disk.unusable import SpoolUnusable
 from spool_files import is_locked
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._event_ids import PLACE, Dropped
+from firefighter._event.ids import PLACE, Dropped
 from firefighter._spool.markers import added, joined, marker, most_bytes, with_neighbours
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.numbered import NumberedSpool

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from firefighter._spool.destination import Destination
-from firefighter._spool.orphans import adopt_dead
-from firefighter._spool.private import PrivateDirectory
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.private import PrivateDirectory
 
 BAR = Destination('bar')
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool import directory as making
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
-from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.producer import id_of
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.disk import directory as making
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.producer import id_of
+from firefighter._spool.disk.unusable import SpoolUnusable
 from spool_files import is_locked
 
 

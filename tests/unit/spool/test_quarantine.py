@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from firefighter._spool.quarantine import Quarantine
+from firefighter._spool.disk.quarantine import Quarantine
 
 
 @pytest.fixture

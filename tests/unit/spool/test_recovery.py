@@ -6,12 +6,12 @@ import mmap
 
 import pytest
 
-from firefighter._spool import header as format_v1
-from firefighter._spool import recovery
-from firefighter._spool.header import Header
+from firefighter._spool.disk import header as format_v1
+from firefighter._spool.disk import recovery
+from firefighter._spool.disk.header import Header
+from firefighter._spool.disk.recovery import Good, Recovery, Torn, recover
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
 from firefighter._spool.memory import MemoryStore
-from firefighter._spool.recovery import Good, Recovery, Torn, recover
 from firefighter._spool.segment import Segment
 
 LINES = [b'{"n":%d}\n' % number for number in range(100, 110)]

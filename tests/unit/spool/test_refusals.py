@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.destination import Destination
-from firefighter._spool.directory import create
-from firefighter._spool.inspection import find
-from firefighter._spool.orphans import adopt_dead
-from firefighter._spool.survey import used_bytes
-from firefighter._spool.unusable import SpoolUnusable
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.inspection import find
+from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.survey import used_bytes
+from firefighter._spool.disk.unusable import SpoolUnusable
 
 BAR = Destination('bar')
 SOMEBODY = 12345

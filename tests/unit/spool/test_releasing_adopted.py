@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from firefighter._spool import spool as spool_module
-from firefighter._spool.destination import Destination
-from firefighter._spool.disk import Disk
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.unusable import SpoolUnusable
 from firefighter._spool.events import Aggregate
-from firefighter._spool.orphans import adopt_dead
-from firefighter._spool.private import PrivateDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
-from firefighter._spool.unusable import SpoolUnusable
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30

@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
-from firefighter._spool import header as headers
-from firefighter._spool.recovery import recover
+from firefighter._spool.disk import header as headers
+from firefighter._spool.disk.recovery import recover
 
 FIXTURES = pathlib.Path(__file__).parents[2] / 'fixtures'
 V1 = FIXTURES / 'spool-v1'

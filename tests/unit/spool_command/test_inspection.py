@@ -10,10 +10,10 @@ import stat
 
 import pytest
 
-from firefighter._spool import inspection
-from firefighter._spool.boot import boot_id
-from firefighter._spool.destination import Destination
-from firefighter._spool.inspection import find
+from firefighter._spool.disk import inspection
+from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.inspection import find
 from spool_files import deny, line
 
 OTHER_BOOT = bytes(range(1, 17))

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from firefighter._spool import removal
-from firefighter._spool.boot import boot_id
-from firefighter._spool.inspection import find
-from firefighter._spool.private import PrivateDirectory
-from firefighter._spool.removal import irremovable, remove_dead
+from firefighter._spool.disk import removal
+from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk.inspection import find
+from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.removal import irremovable, remove_dead
 from spool_files import line
 
 

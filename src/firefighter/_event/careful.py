@@ -1,0 +1,195 @@
+"""Build the event of an unusual record step by step, with every step guarded.
+
+Unusual is what `JSONFormatter.encode` has no quick way for: exceptions and stacks, subclasses of LogRecord,
+messages that are neither a string nor a dict, broken arguments, names that collide, values that the encoder
+refuses. Nothing of the record is lost and nothing in it is changed: what finds its name taken is kept in the
+event under `extra`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from firefighter._event.degrade import OPTIONS, encode_degraded, free_name, text, type_name, unprintable
+from firefighter._event.timestamp import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Attributes that records have by themselves, those of later Pythons (`taskName`) and those that other
+#: handlers' formatters leave behind (`message`, `asctime`) among them. All others came as `extra`.
+STANDARD_ATTRIBUTES = frozenset(vars(logging.LogRecord('', 0, '', 0, '', None, None))) | {
+    'asctime',
+    'message',
+    'taskName',
+}
+
+#: What is left to say when nothing works, not even a function call: at the recursion limit, out of memory.
+LAST_LINE = b'{"message":"<unprintable event>"}\n'
+
+_LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
+
+
+class Plan(NamedTuple):
+    """What a formatter's options say about the event."""
+
+    constants: Mapping[str, object]  # of `fields` and of `include`
+    origins: tuple[
+        tuple[str, Callable[[Any], object]], ...
+    ]  # of `include`: name, and how to get it from a record
+    protect_fields: bool
+    format_exception: Callable[[Any], str]
+    format_stack: Callable[[str], str]
+
+
+class _Event:
+    """An event in the making: what is there is never lost."""
+
+    def __init__(self, **first: object) -> None:
+        self.fields: dict[Any, object] = first
+        self._displaced: dict[Any, object] = {}
+
+    def displace(self, name: Any, value: object) -> None:
+        """Keep what cannot have its own name in the event."""
+        self._displaced[free_name(name, self._displaced)] = value
+
+    def add(self, name: Any, value: object) -> None:
+        """Add a field that must leave alone what is there."""
+        if name in self.fields:
+            self.displace(name, value)
+        else:
+            self.fields[name] = value
+
+    def claim(self, name: str, value: object) -> None:
+        """Add a field of the event's own, which nothing may replace."""
+        if name in self.fields:
+            self.displace(name, self.fields.pop(name))
+        self.fields[name] = value
+
+    def finished(self) -> dict[Any, object]:
+        if self._displaced:
+            self.claim('extra', self._displaced)
+        return self.fields
+
+
+def encode_carefully(record: logging.LogRecord, plan: Plan) -> bytes:
+    """Return the record's line, whatever the record holds."""
+    event = _build(record, plan)
+    try:
+        return orjson.dumps(event, None, _LINE_OPTIONS)
+    except Exception:  # One of the values was refused; the event is good.
+        return encode_degraded(event)
+
+
+def encode_last(record: logging.LogRecord, error: Exception) -> bytes:
+    """Return the shortest line that still says something, for a record whose event could not be built."""
+    event = {
+        'timestamp': timestamp(time.time()),
+        'level': text(_read(record, 'levelname')),
+        'logger': text(_read(record, 'name')),
+        'message': text(_read(record, 'msg')),
+        'format_error': type_name(type(error)),
+    }
+    return orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
+
+
+def _build(record: logging.LogRecord, plan: Plan) -> dict[Any, object]:
+    event = _Event(
+        timestamp=None, level=_read(record, 'levelname'), logger=_read(record, 'name'), message=None
+    )
+    _add_timestamp(event, _read(record, 'created'))
+    event.fields.update(plan.constants)
+    for name, origin in plan.origins:
+        event.fields[name] = _guarded(origin, record)
+    _add_message(event, record, plan)
+    for name, value in _attributes(record):
+        if name not in STANDARD_ATTRIBUTES:
+            event.add(name, value)
+    _add_exception(event, record, plan)
+    stack = _read(record, 'stack_info')
+    if _is_true(stack):
+        event.claim('stack', _guarded(plan.format_stack, stack))
+    return event.finished()
+
+
+def _add_timestamp(event: _Event, created: Any) -> None:
+    try:
+        event.fields['timestamp'] = timestamp(created)
+    except Exception:  # No time at all, or none that a calendar has: now is near enough.
+        event.fields['timestamp'] = timestamp(time.time())
+        event.displace('created', created)
+
+
+def _add_message(event: _Event, record: logging.LogRecord, plan: Plan) -> None:
+    message, args = _read(record, 'msg'), _read(record, 'args')
+    if issubclass(type(message), dict):
+        own = {'data': message} if plan.protect_fields else dict(dict.items(message))
+        event.fields.update(own)
+        if 'message' not in own:
+            del event.fields['message']
+        if _is_true(args):
+            event.add('args', args)
+        return
+    try:
+        event.fields['message'] = text(record.getMessage())
+    except Exception as error:  # Arguments that do not fit, a `__str__` that raises.
+        event.fields['message'] = text(message)
+        if _is_true(args):
+            event.fields['args'] = args
+        event.fields['format_error'] = f'{type_name(type(error))}: {text(error)}'
+
+
+def _add_exception(event: _Event, record: logging.LogRecord, plan: Plan) -> None:
+    exc_info, exc_text = _read(record, 'exc_info'), _read(record, 'exc_text')
+    if issubclass(type(exc_info), BaseException):
+        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
+    if type(exc_info) is tuple and len(exc_info) == 3:  # noqa: PLR2004 - as sys.exc_info() makes it
+        # Three times None is what logger.exception() records when there is no exception.
+        if exc_info != (None, None, None):
+            event.claim('exception', _exception(exc_info, plan))
+    elif _is_true(exc_info):
+        event.displace('exc_info', exc_info)
+    if not _is_true(exc_info) and _is_true(exc_text):
+        # The traceback has been made text by another handler, to cross a queue or a socket.
+        event.claim('exception', {'traceback': exc_text})
+
+
+def _exception(exc_info: tuple[Any, Any, Any], plan: Plan) -> dict[str, object]:
+    kind, error, _ = exc_info
+    return {
+        'type': type_name(kind if issubclass(type(kind), type) else type(error)),
+        'message': '' if error is None else text(error),
+        'traceback': _guarded(plan.format_exception, exc_info),
+    }
+
+
+def _read(record: logging.LogRecord, name: str) -> Any:
+    try:
+        return getattr(record, name)
+    except Exception:  # A filter has deleted it, or it is a property that raises.
+        return None
+
+
+def _attributes(record: logging.LogRecord) -> list[tuple[Any, object]]:
+    try:
+        return list(dict.items(record.__dict__))
+    except Exception:  # Not a real record, but something that stands in for one.
+        return []
+
+
+def _guarded(function: Callable[[Any], object], argument: Any) -> object:
+    try:
+        return function(argument)
+    except Exception as error:
+        return unprintable(argument, error)
+
+
+def _is_true(value: object) -> bool:
+    try:
+        return bool(value)
+    except Exception:  # Not nothing, at any rate.
+        return True

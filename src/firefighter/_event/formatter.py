@@ -1,0 +1,267 @@
+"""A LogRecord becomes one line of JSON.
+
+`JSONFormatter.encode` is what an application pays for each logging call, so it has two ways. The quick one is
+for the record as nearly all are: a string or a dict as message, and no exception. It is one dict and one call
+of the encoder; each trick in it has its figure beside it (from `python -m benchmarks.formatter`). Whatever is
+unusual, and whatever raises, goes the careful way (`firefighter._event.careful`), where each step is guarded by
+itself. No lock is held anywhere, so that a `__str__`, a destructor or a signal handler may log in the middle
+of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from math import floor
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+from firefighter._event.careful import LAST_LINE, STANDARD_ATTRIBUTES, Plan, encode_carefully, encode_last
+from firefighter._event.degrade import OPTIONS, encode_degraded, encode_value, key_text
+from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
+
+_LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
+
+# Bound once: a global is looked up faster than an attribute of a module.
+_dumps = orjson.dumps
+_LogRecord = logging.LogRecord
+
+_OWN_COUNT = len(vars(logging.LogRecord('', 0, '', 0, '', None, None)))
+# Other handlers' formatters leave these on the record.
+_LEFT_BEHIND = frozenset({'message', 'asctime'})
+
+_source = attrgetter('pathname', 'lineno', 'funcName')
+
+_ORIGINS: dict[str, Callable[[Any], object]] = {
+    'pid': attrgetter('process'),
+    'process': attrgetter('processName'),
+    'thread': attrgetter('threadName'),
+    'source': lambda record: dict(zip(('file', 'line', 'function'), _source(record), strict=True)),
+}
+_INCLUDABLE = ('host', *_ORIGINS)
+
+_RESERVED = frozenset(
+    {
+        'timestamp',
+        'level',
+        'logger',
+        'message',
+        'args',
+        'format_error',
+        'extra',
+        'exception',
+        'stack',
+    }
+)
+
+
+class JSONFormatter(logging.Formatter):
+    r"""Format a record as one line of JSON.
+
+    The event has these keys, in this order:
+
+    | key | value |
+    |---|---|
+    | `timestamp` | UTC, ISO 8601, six digits of microseconds, `Z` |
+    | `level`, `logger` | the names of the two |
+    | `message` | the message with its arguments; of anything but a string or a dict its `str` |
+    | `fields`, then `include` | what the two options say |
+    | a dict message's own keys | they replace those above: your dict is the event, ours are defaults |
+    | the attributes given as `extra` | they replace nothing; the last given comes first |
+    | `exception` | of a record with one: `type` (its module too, but for built-ins), `message`, `traceback` |
+    | `stack` | of a record with `stack_info` |
+
+    A dict message without `message` gets none; one with `level` or `timestamp` puts its own in the record's
+    place, which `protect_fields` prevents. Otherwise nothing that a program passes is lost, and nothing can
+    lose the event:
+
+    * What finds its name taken is kept under `extra`: `{"extra": {"level": ...}}`. An attribute or a key that
+      is itself called `extra` stays where it is; when room is needed there, it moves in as `{"extra":
+      {"extra": ..., ...}}`.
+    * `exception` and `stack` of the record cannot be replaced; a user's own of that name are kept under
+      `extra` then.
+    * Arguments that do not fit the message leave it as written, and are kept under `args`, with
+      `format_error` saying why. So are arguments to a dict message (without error).
+    * A record without a traceback but with the text of one (it came through a queue or a socket) has
+      `{"exception": {"traceback": ...}}`. An `exc_info` that is no exception is kept under `extra`.
+    * A `created` that is no time is kept under `extra`; `timestamp` is then the time of formatting.
+    * A value that JSON does not have is replaced by itself, by the table in `firefighter._event.degrade`: NaN and
+      infinities are null, integers beyond 64 bits their digits as text, bytes their text, sets lists, foreign
+      objects their `str`. Times that are aware are written with their offset, or `Z`; naive ones stay naive.
+
+    The record and the caller's objects are never changed, and `encode` and `format` raise no Exception. A
+    subclass may replace `formatException` and `formatStack`.
+
+    Args:
+        fields: constants for each event, like `{'service': 'api'}`. Encoded once, here, so that a later
+            change of the mapping has no effect. The event's own names cannot be used.
+        include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
+            name) and `'source'` (file, line and function).
+        protect_fields: put a dict message whole under `data`. For programs that log what clients send, who
+            could otherwise choose their event's level, logger and timestamp.
+
+    Raises:
+        TypeError: `fields` is not a mapping with strings as keys; `include` is one string.
+        ValueError: `include` names something else than the above; `fields` uses one of the event's own names.
+    """
+
+    def __init__(
+        self,
+        *,
+        fields: Mapping[str, object] | None = None,
+        include: Iterable[str] = (),
+        protect_fields: bool = False,
+    ) -> None:
+        super().__init__()
+        self._include = _checked_include(include)
+        self._protect_fields = protect_fields
+        self._fields = _checked_fields(fields, self._include, protect_fields=protect_fields)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Compute what each event needs from the options, which alone are copied and pickled."""
+        constants: dict[str, object] = {name: encode_value(value) for name, value in self._fields.items()}
+        if 'host' in self._include:
+            constants['host'] = _host_name()
+        self._origins = tuple((name, _ORIGINS[name]) for name in self._include if name in _ORIGINS)
+        self._plan = Plan(
+            constants, self._origins, self._protect_fields, self.formatException, self.formatStack
+        )
+        # A copy of it costs the same with constants as without: for two, 140 ns less than putting them in.
+        self._template = dict.fromkeys(('timestamp', 'level', 'logger', 'message')) | constants
+        self._template.update(dict.fromkeys(name for name, _ in self._origins))
+        _leave_room(self._template)
+        # One tuple, so that it is read and replaced in one step by any number of threads.
+        self._second = (math.nan, '')
+
+    def __getstate__(self) -> dict[str, object]:
+        derived = ('_origins', '_plan', '_template', '_second')
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._prepare()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line without its newline."""
+        return self.encode(record)[:-1].decode()
+
+    # One function with many branches: each call of another one would cost 40 ns of some 1,000.
+    def encode(self, record: logging.LogRecord) -> bytes:  # noqa: C901, PLR0911, PLR0912
+        r"""Return the record's line: UTF-8, one newline, at its end; no NUL and no 0x1A."""
+        try:
+            # A subclass may have a getMessage of its own, and attributes in another order.
+            if type(record) is not _LogRecord or record.exc_info or record.exc_text or record.stack_info:
+                return encode_carefully(record, self._plan)
+            created = record.created
+            start, beginning = self._second
+            offset = (created - start) * 1e6
+            if not 0.0 <= offset < 999_999.5:  # noqa: PLR2004 - microseconds of a second, before rounding
+                self._second = start, beginning = second_of(created)
+                offset = (created - start) * 1e6
+            # `int` would cost twice as much. 1,000,000 has no entry in the table: that goes the careful way.
+            micros = floor(offset + 0.5)
+            event = self._template.copy()
+            event['timestamp'] = f'{beginning}{THREE_DIGITS[micros // 1000]}{THREE_DIGITS_Z[micros % 1000]}'
+            event['level'] = record.levelname
+            event['logger'] = record.name
+            if self._origins:
+                for name, origin in self._origins:
+                    event[name] = origin(record)
+            message, args = record.msg, record.args
+            if type(message) is str:
+                event['message'] = message % args if args else message
+            elif type(message) is dict and not args:
+                if self._protect_fields:
+                    del event['message']
+                    event['data'] = message
+                else:
+                    event.update(message)
+                    if 'message' not in message:
+                        del event['message']
+            else:
+                return encode_carefully(record, self._plan)
+            attributes = record.__dict__
+            # To notice also a record that has lost as many attributes as it has gained would cost each 75 ns.
+            extras = len(attributes) - _OWN_COUNT
+            if extras:
+                # They come behind the record's own attributes. From the end, the walk costs nothing for
+                # these: three extras take 320 ns, skipping forwards 420 ns, testing all names 720 ns.
+                size = len(event) + extras
+                # `reversed` finds out first what it was given: 50 ns more.
+                for name in attributes.__reversed__():
+                    if name not in STANDARD_ATTRIBUTES:
+                        event[name] = attributes[name]
+                    elif name in _LEFT_BEHIND:
+                        size -= 1
+                    else:
+                        break
+                # A name was taken, or the record's own attributes are not all where they should be.
+                if len(event) != size:
+                    return encode_carefully(record, self._plan)
+            try:
+                return _dumps(event, None, _LINE_OPTIONS)
+            except Exception:  # One of the values was refused; the event is good.
+                return encode_degraded(event)
+        except Exception:  # Whatever it was: the careful way finds it again, step by step.
+            pass
+        try:
+            return encode_carefully(record, self._plan)
+        except Exception as error:
+            failure = error
+        try:
+            return encode_last(record, failure)
+        except Exception:
+            return LAST_LINE
+
+
+def _leave_room(template: dict[str, object]) -> None:
+    """Make a dict larger than its names need: then a copy takes some extras before it has to grow, which costs 35 ns.
+
+    Names that have come and gone leave their places behind, and CPython copies those too while they are a third at most.
+    """
+    passing = [f'passing {number}' for number in range(len(template) // 2)]
+    template.update(dict.fromkeys(passing))
+    for name in passing:
+        del template[name]
+
+
+def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(include, (str, bytes)):
+        raise TypeError(f'include must be a list or tuple of names, like [{str(include)!r}], not one string')
+    names = tuple(include)
+    for name in names:
+        if name not in _INCLUDABLE:
+            raise ValueError(f'include cannot name {name!r}; it may name {", ".join(map(repr, _INCLUDABLE))}')
+    return names
+
+
+def _checked_fields(
+    fields: Mapping[str, object] | None, include: tuple[str, ...], *, protect_fields: bool
+) -> Any:
+    """Return the fields as plain JSON values, which can be copied and pickled whatever they were."""
+    if fields is None:
+        return {}
+    if not isinstance(fields, Mapping):
+        raise TypeError(f"fields must be a mapping, like {{'service': 'api'}}, not {type(fields).__name__}")
+    reserved = _RESERVED.union(include, ('data',) if protect_fields else ())
+    encoded = {}
+    for name in fields:
+        if not isinstance(name, str):
+            raise TypeError(f'the names of fields must be strings; {name!r} is {type(name).__name__}')
+        if name in reserved:
+            raise ValueError(f"fields cannot use the event's own name {name!r}")
+        encoded[key_text(name)] = encode_value(fields[name])
+    return orjson.loads(orjson.dumps(encoded))
+
+
+def _host_name() -> str:
+    import socket  # noqa: PLC0415 - takes 3 ms to import, and only this option needs it
+
+    try:
+        return socket.gethostname()
+    except OSError:
+        return 'localhost'

@@ -1,0 +1,92 @@
+"""Events that are to get an id: their formatter and their size. The number itself is the spool's to give."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from firefighter._event.degrade import free_name
+from firefighter._event.formatter import JSONFormatter
+from firefighter._event.ids import DROPPED, PLACE, PRODUCER, SEQUENCE, with_place
+from firefighter._event.oversize import Oversize
+
+__all__ = ['NumberedFormatter', 'NumberedOversize']
+
+_KEYS = (PRODUCER, SEQUENCE, DROPPED)
+# A place takes over the line's closing brace and newline.
+_PLACE_ADDS_BYTES = len(with_place(b'}\n')) - len(b'}\n')
+
+
+class NumberedFormatter(JSONFormatter):
+    """The handler's own formatter with `event_ids`: nothing of the program's can pass for an event's id, or for a marker."""
+
+    def __init__(
+        self,
+        *,
+        fields: Mapping[str, object] | None = None,
+        include: Iterable[str] = (),
+        protect_fields: bool = False,
+    ) -> None:
+        super().__init__(fields=fields, include=include, protect_fields=protect_fields)
+        for name in _KEYS:
+            if name in self._fields:
+                raise ValueError(f"fields cannot use the event's own name {name!r}, which event_ids needs")
+
+    def encode(self, record: logging.LogRecord) -> bytes:
+        """Return the record's line with a place for its id, which ends in NULs."""
+        line = JSONFormatter.encode(self, record)
+        # Looking into the line itself costs 200 ns for each name, looking among a record's attributes 12.
+        try:
+            attributes = record.__dict__
+            suspicious = (
+                type(record.msg) is not str
+                or PRODUCER in attributes
+                or SEQUENCE in attributes
+                or DROPPED in attributes
+            )
+        except Exception:  # no real record
+            suspicious = True
+        if suspicious:
+            line = _displaced(line)
+        return with_place(line)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line without an id, which other handlers cannot give."""
+        return super().encode(record)[:-1].decode()
+
+
+class NumberedOversize(Oversize):
+    """The policy for long events where an id is to be added, which counts."""
+
+    def fit(self, event: bytes, limit: int, reserved_bytes: int = 0) -> bytes | None:
+        """Return the event, whole or truncated, or None when it is to be dropped.
+
+        Args:
+            event: ended by a place for its id, or by a newline.
+            limit: MAX_RECORD_SIZE as it stands now, in bytes.
+            reserved_bytes: what else is to be added to it.
+        """
+        if not event.endswith(PLACE):
+            return super().fit(event, limit, reserved_bytes)
+        whole = event[: -len(PLACE)] + b'}\n'
+        fitting = super().fit(whole, limit, reserved_bytes + _PLACE_ADDS_BYTES)
+        return None if fitting is None else with_place(fitting)
+
+
+def _displaced(line: bytes) -> bytes:
+    """Return the line with the program's own values of our names kept under `extra`."""
+    # In JSON a quotation mark within a string has a backslash before it: this finds keys alone, though of any depth.
+    if not any(b'"%s":' % name.encode() in line for name in _KEYS):
+        return line
+    event: dict[str, Any] = orjson.loads(line)
+    taken = {name: event.pop(name) for name in _KEYS if name in event}
+    if not taken:
+        return line
+    extra = event.get('extra', {})
+    kept = dict(extra) if isinstance(extra, dict) else {'extra': extra}
+    for name, value in taken.items():
+        kept[free_name(name, kept)] = value
+    return orjson.dumps(event | {'extra': kept}, None, orjson.OPT_APPEND_NEWLINE)

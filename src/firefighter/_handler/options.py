@@ -1,0 +1,290 @@
+"""What the programmer wrote, checked: a wrong option raises in the constructor and says what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from firefighter._delivery.aggregation import Aggregation
+from firefighter._delivery.batching import Rules
+from firefighter._delivery.codecs import COMPRESSIONS, Codec, codec_of
+from firefighter._delivery.compression import aggregation_of
+from firefighter._delivery.dead_letters import DeadLetterHook
+from firefighter._delivery.drops import DropHook
+from firefighter._delivery.limits import (
+    FULL_REQUEST_BYTES,
+    MAX_RECORDS,
+    MAX_WINDOW_BYTES,
+    MIN_REQUEST_GAP_SECONDS,
+)
+from firefighter._event.oversize import OversizePolicy
+from firefighter._handler.undelivered import UndeliveredPolicy
+from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
+
+__all__ = [
+    'DOCUMENTED_BATCH_COUNT',
+    'DOCUMENTED_BATCH_SIZE',
+    'DOCUMENTED_RECORD_SIZE',
+    'TARGET_BATCH_BYTES',
+    'Options',
+    'check_client_arguments',
+    'check_flag',
+    'check_send_interval',
+    'check_spool_dir',
+    'check_stream_name',
+    'raise_unknown',
+]
+
+DOCUMENTED_BATCH_SIZE = 5 * 1024
+"""The documented value of FirehoseHandler.MAX_BATCH_SIZE, in bytes."""
+
+DOCUMENTED_BATCH_COUNT = 500
+"""The documented value of FirehoseHandler.MAX_BATCH_COUNT."""
+
+DOCUMENTED_RECORD_SIZE = 1024
+"""The documented value of FirehoseHandler.MAX_RECORD_SIZE, in bytes."""
+
+TARGET_BATCH_BYTES = 64 * 1024
+"""The default of `target_batch_bytes`: more than this waiting, and a batch of aggregates is due."""
+
+MEMORY_SPOOL_BYTES = 16 * 1024 * 1024
+DISK_SPOOL_BYTES = 64 * 1024 * 1024
+"""The default bounds of a spool, in bytes."""
+
+# The pattern of DeliveryStreamName in botocore's model of the service.
+_STREAM_NAME = re.compile(r'[a-zA-Z0-9_.-]{1,64}')
+
+
+@dataclass(frozen=True)
+class Options:
+    """The handler's own keywords; `FirehoseHandler` documents each."""
+
+    spool_dir: Path | None
+    max_spool_bytes: int | None
+    max_directory_bytes: int
+    overflow: OverflowPolicy
+    block_timeout_seconds: float
+    oversize: OversizePolicy | None
+    shutdown_timeout_seconds: float
+    sync_timeout_seconds: float
+    undelivered: UndeliveredPolicy
+    max_in_flight: int
+    on_drop: DropHook | None
+    on_dead_letter: DeadLetterHook | None
+    event_ids: bool
+    aggregate: bool
+    max_aggregated_events: int | None
+    target_batch_bytes: int
+    compression: Codec | None
+
+    def __post_init__(self) -> None:
+        if self.max_spool_bytes is not None:
+            _check_integer('max_spool_bytes', self.max_spool_bytes, at_least=MIN_SPOOL_BYTES)
+        _check_integer('max_directory_bytes', self.max_directory_bytes, at_least=MIN_SPOOL_BYTES)
+        _check_choice('overflow', self.overflow, get_args(OverflowPolicy))
+        _check_choice('oversize', self.oversize, (None, *get_args(OversizePolicy)))
+        _check_seconds('block_timeout_seconds', self.block_timeout_seconds)
+        _check_seconds('shutdown_timeout_seconds', self.shutdown_timeout_seconds)
+        _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
+        _check_choice('undelivered', self.undelivered, get_args(UndeliveredPolicy))
+        _check_integer('max_in_flight', self.max_in_flight, at_least=1)
+        _check_callable('on_drop', self.on_drop)
+        _check_callable('on_dead_letter', self.on_dead_letter)
+        check_flag('event_ids', self.event_ids)
+        check_flag('aggregate', self.aggregate)
+        if self.max_aggregated_events is not None:
+            _check_integer('max_aggregated_events', self.max_aggregated_events, at_least=1)
+        _check_integer('target_batch_bytes', self.target_batch_bytes, at_least=0)
+        _check_choice('compression', self.compression, (None, *COMPRESSIONS))
+        if self.compression:
+            codec_of(self.compression)
+        if not self.aggregates:
+            _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
+            _check_needs_aggregate('target_batch_bytes', given=self.target_batch_bytes != TARGET_BATCH_BYTES)
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether a Firehose record may have many events."""
+        return self.aggregate or self.compression is not None
+
+    def make_aggregation(self) -> Aggregation | None:
+        """Return what makes Firehose records of the events of one source; None: each is one."""
+        return aggregation_of(
+            aggregate=self.aggregate,
+            max_events=self.max_aggregated_events,
+            compression=self.compression,
+        )
+
+    def spool_rules(
+        self,
+        send_interval: float,
+        sent_bytes: Callable[[int], int],
+        *,
+        max_batch_bytes: int | None = None,
+        max_batch_events: int = DOCUMENTED_BATCH_COUNT,
+    ) -> Rules:
+        """Return what makes a batch of the handler's own spool due.
+
+        Args:
+            send_interval: the most seconds that an event waits for company.
+            sent_bytes: says what so many bytes of the spool will be when they are sent.
+            max_batch_bytes: MAX_BATCH_SIZE where a subclass or an instance sets it; None: the default.
+            max_batch_events: MAX_BATCH_COUNT.
+        """
+        if max_batch_bytes is None:
+            max_batch_bytes = self.target_batch_bytes if self.aggregates else DOCUMENTED_BATCH_SIZE
+        if self.aggregates:
+            max_batch_events = MAX_RECORDS
+        # A small spool is short of room, and compressed a large one of what may be under way, long before a request is full.
+        full_bytes = min(FULL_REQUEST_BYTES, sent_bytes(min(self.memory_bytes // 4, MAX_WINDOW_BYTES // 2)))
+        return Rules(max_batch_bytes, max_batch_events, send_interval, MIN_REQUEST_GAP_SECONDS, full_bytes)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The bound of a spool in memory."""
+        return MEMORY_SPOOL_BYTES if self.max_spool_bytes is None else self.max_spool_bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """The bound of a spool on disk."""
+        return DISK_SPOOL_BYTES if self.max_spool_bytes is None else self.max_spool_bytes
+
+
+def check_spool_dir(spool_dir: object) -> Path | None:
+    """Return the directory as an absolute path without links, or raise when the programmer has given something else.
+
+    A loop of links, or a working directory that is gone, is what the environment lacks: then the path is returned as it is,
+    and whoever opens the directory says what is wrong with it.
+
+    Raises:
+        TypeError: it is not a path.
+        ValueError: it is empty, or has a NUL.
+    """
+    if spool_dir is None:
+        return None
+    if not isinstance(spool_dir, (str, os.PathLike)):
+        raise TypeError(f'spool_dir must be a path, not {spool_dir!r}')
+    path = os.fsdecode(spool_dir)
+    if not path or '\0' in path:
+        raise ValueError(f'spool_dir must be the path of a directory, not {path!r}')
+    # Once: a later change of the working directory, or of a link, does not lead elsewhere.
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # a loop of links is a RuntimeError before Python 3.13
+        pass
+    try:
+        return Path(path).absolute()
+    except OSError:  # there is no working directory
+        return Path(path)
+
+
+def check_stream_name(name: object) -> None:
+    """Raise unless it can be the name of a delivery stream.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: AWS allows no such name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f'delivery_stream_name must be a string, not {name!r}')
+    if name.startswith('arn:'):
+        raise ValueError(
+            f'delivery_stream_name must be the name alone, not an ARN: write {name.rpartition("/")[2]!r}'
+        )
+    if not _STREAM_NAME.fullmatch(name):
+        raise ValueError(
+            f'delivery_stream_name must be 1 to 64 letters, digits, dots, hyphens and underscores, not {name!r}'
+        )
+
+
+def check_send_interval(seconds: float) -> None:
+    """Raise unless it is a number of seconds, zero or more."""
+    _check_seconds('send_interval', seconds)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise unless it is True or False: the text 'False' would be true.
+
+    Raises:
+        TypeError: with what to write.
+    """
+    if not isinstance(value, int) or value not in (0, 1):
+        raise TypeError(f'{name} must be True or False, not {value!r}')
+
+
+def raise_unknown(unknown: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raise when there are options that do not exist.
+
+    Raises:
+        TypeError: with the name that may have been meant.
+    """
+    names = list(known)
+    for name in unknown:
+        close = difflib.get_close_matches(name, names, n=1) or [other for other in names if name in other]
+        hint = f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'
+        raise TypeError(f'FirehoseHandler has no option {name!r}{hint}')
+
+
+def check_client_arguments(**arguments: Any) -> None:
+    """Raise when two arguments say different things about where the client comes from.
+
+    Raises:
+        TypeError: with what to leave out.
+    """
+    given = {name for name, value in arguments.items() if value is not None}
+    if 'boto3_client' in given and len(given) > 1:
+        others = ', '.join(sorted(given - {'boto3_client'}))
+        raise TypeError(f'boto3_client is used as it is: leave out {others}, or leave out boto3_client')
+    if {'boto3_session', 'boto3_profile_name'} <= given:
+        raise TypeError('boto3_session has its profile already: leave out boto3_profile_name')
+    _check_method('boto3_client', arguments['boto3_client'], 'put_record_batch')
+    _check_method('boto3_session', arguments['boto3_session'], 'client')
+    for name in ('boto3_profile_name', 'region_name', 'endpoint_url'):
+        if not isinstance(arguments[name], (str, type(None))):
+            raise TypeError(f'{name} must be a string, not {arguments[name]!r}')
+    endpoint_url = arguments['endpoint_url']
+    if endpoint_url is not None and not re.match(r'https?://[^/]', endpoint_url):
+        raise ValueError(f"endpoint_url must begin with 'https://' or 'http://', not be {endpoint_url!r}")
+
+
+def _check_method(name: str, value: object, method: str) -> None:
+    if value is not None and not callable(getattr(value, method, None)):
+        raise TypeError(f'{name} must have a method {method}(), as boto3 makes it; {value!r} has none')
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, not {value!r}')
+
+
+def _check_needs_aggregate(name: str, *, given: bool) -> None:
+    if given:
+        raise ValueError(
+            f'{name} says nothing without aggregate=True or compression=: add one of them, or leave out {name}'
+        )
+
+
+def _check_callable(name: str, value: Callable[..., object] | None) -> None:
+    if value is not None and not callable(value):
+        raise TypeError(f'{name} must be callable, not {value!r}')
+
+
+def _check_integer(name: str, value: object, *, at_least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f'{name} must be an integer, not {value!r}')
+    if value < at_least:
+        raise ValueError(f'{name} must be at least {at_least:,}, not {value:,}')
+
+
+def _check_seconds(name: str, value: object, *, zero_allowed: bool = True) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f'{name} must be a number of seconds, not {value!r}')
+    if math.isnan(value) or value < 0 or (value == 0 and not zero_allowed):
+        bound = '0 or more' if zero_allowed else 'more than 0'
+        raise ValueError(f'{name} must be {bound} seconds, not {value!r}')

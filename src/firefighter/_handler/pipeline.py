@@ -1,0 +1,326 @@
+"""The way of an event within one process: spool, source, sender, the lifecycle, and their account.
+
+A handler has one. A forked child makes its own, by replacing the whole object: nothing in it is shared, nor can a lock in
+it be found held by a thread that the child does not have.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import inf
+from typing import TYPE_CHECKING
+
+from firefighter._delivery.dead_letters import DeadLetters
+from firefighter._delivery.diagnostics import Diagnostics, count_of
+from firefighter._delivery.drops import DropReports
+from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.plain_queue import QueuedEvent, QueueLedger, QueueSource
+from firefighter._delivery.sender import Sender, Traffic
+from firefighter._delivery.sources import Event, Source, SpoolSource
+from firefighter._delivery.suitability import Suitability
+from firefighter._delivery.transport import BotoTransport
+from firefighter._event.ids import PRODUCER_BYTES
+from firefighter._event.numbered import NumberedOversize
+from firefighter._event.oversize import Oversize
+from firefighter._handler.lifecycle import Lifecycle
+from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
+from firefighter._handler.place import SpoolPlace
+from firefighter._handler.undelivered import Undelivered
+from firefighter._process.lock import locked, make_lock
+from firefighter._process.wakeup import Wakeup
+from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.numbered import NumberedSpool
+from firefighter._spool.spool import Spool
+from firefighter.stats import DropReason, Stats
+
+if TYPE_CHECKING:
+    from firefighter._delivery.batching import Rules
+    from firefighter._delivery.clients import ClientSource
+
+__all__ = ['Pipeline']
+
+
+class Pipeline:
+    """Everything of a handler that belongs to one process.
+
+    Args:
+        stream: the delivery stream's name.
+        options: the handler's options.
+        client: gives the Firehose client.
+        rules: gives the rules for batches that hold now.
+        deliver: calls `lifecycle.run` of the pipeline that it is given, in a thread of ours.
+        is_forgotten: says whether the handler was collected, or is just being.
+        diagnostics: where to say what is wrong.
+
+    Attributes:
+        lifecycle: opens, delivers and closes it.
+        mark: the lifecycle's, for the hot path.
+        append: the spool's, for the same.
+        tally: the spool's: where there is no stack for a call, what failed is counted there.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        options: Options,
+        client: ClientSource,
+        rules: Callable[[], Rules],
+        deliver: Callable[[Pipeline], None],
+        is_forgotten: Callable[[], bool],
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._stream = stream
+        self._options = options
+        self._client = client
+        self._diagnostics = diagnostics
+        self._suppressed = 0
+        self._said_overflown = 0
+        self._undelivered = Undelivered(stream, options.undelivered, diagnostics)
+        self._lock = make_lock()
+        policy = NumberedOversize if options.event_ids else Oversize
+        self._oversize = policy(
+            options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
+        )
+        wakeup = Wakeup()
+        self._producer_id = secrets.token_bytes(PRODUCER_BYTES) if options.event_ids else None
+        self.spool = self._make_spool(wakeup.set)
+        self.append = self.spool.append
+        self.tally = self.spool.tally
+        self.ledger = QueueLedger()
+        # By the queue, which they hold, and the stream.
+        self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender[QueuedEvent]]] = {}
+        self._traffic = Traffic()
+        self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
+        self._drops = DropReports(options.on_drop, self._dropped, self._say_dropped)
+        self._dead_letters = DeadLetters(options.on_dead_letter, self.place.keep_dead_letter, diagnostics)
+        self.transport = BotoTransport(
+            client, limit_timeouts=client.limit_timeouts, owns_client=client.owns_client
+        )
+        self._aggregation = options.make_aggregation()
+        self.source = SpoolSource(self.spool, wakeup, self.place.tidy, self._aggregation)
+        self.sender = self._make_sender(
+            self.source,
+            stream,
+            rules,
+            max_in_flight=options.max_in_flight,
+            at_leisure=self._make_suitability(),
+            idle_seconds=lambda: self.lifecycle.idle_seconds(),  # noqa: PLW0108  # made below
+        )
+        self.lifecycle = Lifecycle(
+            stream,
+            self.source,
+            self.sender,
+            self.place,
+            self.transport,
+            lambda: deliver(self),
+            is_forgotten,
+            self._tell_end,
+            options.shutdown_timeout_seconds,
+            options.sync_timeout_seconds,
+            diagnostics,
+        )
+        self.spool.may_wait = self.lifecycle.may_wait_for_room
+        self.place.sender = self.sender
+        self.place.adopts = lambda: self.lifecycle.adopts
+        self.pid = self.lifecycle.pid
+        self.mark = self.lifecycle.mark
+
+    def deliver_queue(
+        self,
+        batch_queue: object,
+        make_source: Callable[[], QueueSource],
+        stream: str,
+        rules: Callable[[], Rules],
+    ) -> None:
+        """Deliver what comes by a plain queue to a stream, in the calling thread, until END; count and report it here."""
+        key = id(batch_queue), stream
+        # Where an exception has ended the call before (Ctrl-C), it goes on with what that had taken. Another thread that delivers
+        # the same queue has its own.
+        pair = self._interrupted.pop(key, None)
+        try:
+            if pair is None:
+                new = make_source()
+                pair = new, self._make_sender(new, stream, rules)
+            source, sender = pair
+            source.ended = False
+            sender.run_to_the_end(self._options.shutdown_timeout_seconds)
+        except BaseException:  # whatever it is, what was taken is not lost
+            if pair is not None:
+                self._interrupted[key] = pair
+            raise
+
+    # Inside.
+
+    def _make_sender(
+        self,
+        source: Source[Event],
+        stream: str,
+        rules: Callable[[], Rules],
+        *,
+        max_in_flight: int = 1,
+        at_leisure: Callable[[], None] | None = None,
+        idle_seconds: Callable[[], float] = lambda: inf,
+    ) -> Sender[Event]:
+        """Return a sender that takes from this source, and counts and reports here."""
+        return Sender(
+            source,
+            self.transport,
+            stream,
+            rules=rules,
+            traffic=self._traffic,
+            drops=self._drops,
+            dead_letters=self._dead_letters,
+            diagnostics=self._diagnostics,
+            max_in_flight=max_in_flight,
+            at_leisure=at_leisure,
+            idle_seconds=idle_seconds,
+        )
+
+    def _tell_end(self, all_delivered: bool) -> None:  # called by the lifecycle
+        overflown = self.spool.account().dropped.get(DropReason.OVERFLOW.value, 0)
+        if overflown > self._said_overflown:
+            self._said_overflown = overflown
+            # The total, however soon after a part of it was said.
+            self._diagnostics.write(f'{self._overflow_line(overflown)}\n')
+        if not all_delivered:
+            self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
+
+    def _make_spool(self, wake: Callable[[], None]) -> Spool:
+        options = self._options
+        bounds = (options.memory_bytes, options.overflow, options.block_timeout_seconds, wake)
+        if self._producer_id is None:
+            return Spool(*bounds)
+        unheard = (DropReason.NO_STREAM.value, DropReason.DISABLED.value)
+        return NumberedSpool(self._producer_id, *bounds, uncounted=unheard)
+
+    def _make_disk(self) -> Disk | None:
+        options = self._options
+        if options.spool_dir is None:
+            return None
+        return Disk(
+            options.spool_dir,
+            self._client.destination(self._stream),
+            options.disk_bytes,
+            options.max_directory_bytes,
+            self._producer_id,
+        )
+
+    def _make_suitability(self) -> Suitability | None:
+        options = self._options
+        if not options.aggregates:
+            return None  # one event in a record is safe anywhere
+        return Suitability(
+            lambda: self.transport.describe(self._stream),
+            self._warn_of_the_stream,
+            aggregate=options.aggregates,
+            max_aggregated_events=options.max_aggregated_events,
+            compression=options.compression,
+        )
+
+    def _warn_of_the_stream(self, trouble: str) -> None:
+        self._traffic.last_error = trouble
+        self._diagnostics.say(
+            'suitability',
+            f'stream {self._stream!r}: {trouble} (firefighter doctor {self._stream} says more)',
+        )
+
+    # The emitting thread.
+
+    def look_after_event(self) -> None:
+        """Deliver what was just logged before its call returns, or at all where the handler was closed meanwhile."""
+        try:
+            self.lifecycle.look_after_event()
+        except Exception as error:  # whatever it is, the application must not see it; the event stays pending
+            self.note_trouble(error)
+
+    def fit(self, event: bytes, limit: int) -> bytes | None:
+        """Apply the `oversize` policy."""
+        return self._oversize.fit(event, limit)
+
+    def fit_or_drop(self, event: bytes, limit: int) -> bytes | None:
+        """Apply the `oversize` policy, and count the event when that leaves nothing."""
+        fitting = self._oversize.fit(event, limit)
+        if fitting is None:
+            self.spool.reject(DropReason.OVERSIZE.value, len(event))
+        return fitting
+
+    def give_up(self, error: Exception) -> None:
+        """Count an event of which nothing could be made."""
+        self.spool.reject(DropReason.FAILED.value, 0)
+        with suppress(Exception):  # no stack for words: it is counted
+            self._complain('failed', 'an event was dropped', error)
+
+    def note_trouble(self, error: Exception) -> None:
+        """Say that something failed which is tried again."""
+        self._complain('bug', 'delivery stumbled', error)
+
+    def note_format_error(self, error: Exception) -> None:
+        """Say that a formatter, or an item in a batch queue, was not what it should be."""
+        self._complain('format', 'formatting failed', error)
+
+    @locked
+    def count_suppressed(self) -> None:
+        """Count a record that delivery itself has caused."""
+        self._suppressed += 1
+
+    def _complain(self, cause: str, what: str, error: Exception) -> None:
+        self._diagnostics.say(cause, f'stream {self._stream!r}: {what}: {type(error).__name__}: {error}')
+
+    # Accounts.
+
+    def stats(self) -> Stats:
+        """Return what has become of the events up to this moment."""
+        spooled, queued = self.spool.account(), self.ledger.account()
+        return Stats(
+            accepted=spooled.accepted + queued.accepted,
+            delivered=spooled.delivered + queued.delivered,
+            dropped=_by_reason(spooled.dropped, queued.dropped),
+            dropped_bytes=_by_reason(spooled.dropped_bytes, queued.dropped_bytes),
+            pending=spooled.pending + queued.pending,
+            adopted=spooled.adopted,
+            markers=spooled.markers,
+            quarantined_bytes=self.place.quarantined_bytes,
+            newer_producers=self.place.newer_producers,
+            backing=self.place.backing,
+            spool_bytes=self.spool.allocated_bytes,
+            oversize=self._oversize.events,
+            truncated=self._oversize.truncated + (self._aggregation.truncated if self._aggregation else 0),
+            suppressed=self._suppressed,
+            dead_letters=self._dead_letters.events,
+            queue_age_seconds=self.sender.oldest_seconds if spooled.pending else 0.0,
+            hook_errors=self._drops.errors + self._dead_letters.errors,
+            **vars(self._traffic),
+        )
+
+    def _say_dropped(self, reason: str, events: int) -> None:
+        # All other reasons have a line of their own, or are the program's wish.
+        if reason == DropReason.OVERFLOW.value and self._diagnostics.say(
+            'overflow', self._overflow_line(events)
+        ):
+            self._said_overflown = events
+
+    def _overflow_line(self, events: int) -> str:
+        if self._options.spool_dir is None:
+            advice = 'raise max_spool_bytes, or have calls wait with overflow="block", or set spool_dir'
+        else:
+            advice = 'raise max_spool_bytes, or max_directory_bytes where that is reached, or have calls wait with overflow="block"'
+        return (
+            f'stream {self._stream!r}: {count_of(events)} dropped so far, since the spool was full; {advice}'
+        )
+
+    def _dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        stats = self.stats()
+        return (
+            {reason.value: events for reason, events in stats.dropped.items()},
+            {reason.value: size for reason, size in stats.dropped_bytes.items()},
+        )
+
+
+def _by_reason(*counts: Mapping[str, int]) -> dict[DropReason, int]:
+    return {
+        reason: total
+        for reason in DropReason
+        if (total := sum(count.get(reason.value, 0) for count in counts))
+    }

@@ -1,0 +1,296 @@
+"""Taking over what dead producers have left, by a process that delivers to the same destination.
+
+A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it
+would keep what is left from everybody else after our death. Reading what they have left takes longer, and holds off nothing.
+
+**One bad file costs itself.** What cannot be read, or is no segment, stays for people and for a later look, and is said. The
+rest of its producer's is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
+comes last at the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from firefighter._process.exit_and_forks import not_forking
+from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.files import (
+    SEGMENT_SUFFIX,
+    TEMPORARY_PREFIX,
+    adopted_segment,
+    read_and_map,
+    trouble_with_copies,
+)
+from firefighter._spool.disk.filesystem import store_may_fail
+from firefighter._spool.disk.header import NewerVersion
+from firefighter._spool.disk.mapping import prepare_to_map
+from firefighter._spool.disk.orphans import AT_ONCE, adopt_dead, regain
+from firefighter._spool.disk.producer import ProducerDirectory
+from firefighter._spool.disk.quarantine import Quarantine
+from firefighter._spool.disk.recovery import Recovery, recover
+from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.segment import Origin, Segment
+
+__all__ = ['Adoption']
+
+# Of dead producers whose segments are kept in memory, since their files may fail: with so much of them nothing more is taken.
+_MOST_COPIED_BYTES = 64 * 1024 * 1024
+
+# The names that segments have: with another one, and without a header, it is no file of ours.
+_NAMES = re.compile(r'[0-9a-f]{16}\.spool|\.tmp-[0-9a-f]{16}')
+
+
+class _Found(NamedTuple):
+    """A segment, and the name by which those of its producer are in order."""
+
+    name: str
+    segment: Segment
+
+
+class _Adopted:
+    """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
+
+    def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
+        self.directory = directory
+        self._gone = gone
+        self.left: set[str] = set()
+        self.copied_bytes = 0
+
+    def discard(self, segment: Segment) -> None:
+        """Remove a segment, and with the last one the directory."""
+        if segment.name not in self.left:
+            return
+        self.left.discard(segment.name)
+        with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
+            self.directory.unlink(segment.name)
+            self._gone(segment.size_bytes)
+        self.copied_bytes -= segment.size_bytes if segment.copied is not None else 0
+        if not self.left:
+            self.directory.remove_or_release()
+
+    def release(self) -> None:
+        """Let go of the directory: what is left in it is the next adopter's."""
+        self.left.clear()
+        self.copied_bytes = 0
+        self.directory.release()
+
+
+class Adoption:
+    """Finds dead producers of one destination, and hands their segments over.
+
+    Args:
+        spool_dir: below which all producers are.
+        destination: theirs and ours.
+        quarantine: where torn bytes are put.
+        gone: called with the bytes of each file that is removed.
+
+    Attributes:
+        newer: producers left alone, since a later version has written their segments.
+        trouble: what went wrong at the last look, in words.
+        expects_more: whether the last look has left some for the next one.
+    """
+
+    def __init__(
+        self,
+        spool_dir: Path,
+        destination: Destination,
+        quarantine: Quarantine,
+        gone: Callable[[int], None] = lambda _size_bytes: None,
+    ) -> None:
+        self._spool_dir = spool_dir
+        self._destination = destination
+        self._quarantine = quarantine
+        self._gone = gone
+        self._newer: set[bytes] = set()
+        self._left_alone: set[bytes] = set()
+        self._adopted: list[_Adopted] = []
+        # Locked, and not looked into yet.
+        self._locked: list[ProducerDirectory] = []
+        # Whether what is in their files is kept in memory, since a look or a store into a mapping could fail.
+        self._copies = False
+        # Producers of which nothing could be taken, those that were tried last at the end.
+        self._unfinished: list[bytes] = []
+        self._boot_id = boot_id()
+        self.trouble: str | None = None
+        self.expects_more = False
+
+    @property
+    def newer(self) -> int:
+        """Producers left alone, since a later version has written their segments."""
+        return len(self._newer)
+
+    @property
+    def directories(self) -> list[ProducerDirectory]:
+        """The dead producers' directories that are held."""
+        return [adopted.directory for adopted in self._adopted if adopted.left]
+
+    def leave(self, producer_id: bytes) -> None:
+        """Never take over a producer of this process, whose locks were lost: its events are in the spool already."""
+        self._left_alone.add(producer_id)
+
+    def look(self, adopt: Callable[[Segment], None]) -> None:
+        """Take over the dead producers that are there, and give each of their segments to `adopt`."""
+        self.trouble = None
+        tried: set[bytes] = set()
+        taken, full = 0, False
+        while taken < AT_ONCE:
+            found = self._lock_dead(AT_ONCE - taken, tried)
+            tried |= found
+            before = set(self._unfinished)
+            try:
+                for directory in self._locked:
+                    full = sum([adopted.copied_bytes for adopted in self._adopted]) >= _MOST_COPIED_BYTES
+                    if full:
+                        break
+                    taken += self._take_over(directory, adopt)
+            finally:
+                kept = [adopted.directory for adopted in self._adopted]
+                for directory in self._locked:
+                    if directory not in kept:
+                        directory.release()
+                self._locked = []
+            if full or before.issuperset(found):
+                break  # from here on there are only those of which nothing could be taken before
+        # There may be more than are taken at once.
+        self.expects_more = full or taken >= AT_ONCE
+
+    def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
+        """Lock some of the dead producers; return their ids."""
+        leave = self._newer | self._left_alone | tried
+        with not_forking():
+            prepare_to_map()
+            try:
+                self._locked = adopt_dead(
+                    self._spool_dir, self._destination, limit=limit, leave=leave, last=self._unfinished
+                )
+            except SpoolUnusable as error:
+                self.trouble = error.reason
+            # What the call needs is imported here, where forks are held off.
+            may_fail = bool(self._locked) and store_may_fail(self._spool_dir)
+            self._copies = may_fail and trouble_with_copies() is None
+        return {directory.id for directory in self._locked}
+
+    def regain(self) -> None:
+        """Take the locks again whose descriptors something has closed."""
+        for adopted in self._adopted:
+            if adopted.left and not adopted.directory.held():
+                # Where another process has them now, it delivers the same events: nothing can be done about that.
+                adopted.directory = (
+                    regain(self._spool_dir, self._destination, adopted.directory.id) or adopted.directory
+                )
+
+    def release(self, release: Callable[[Origin], None], in_flight: Collection[Segment]) -> bool:
+        """Let go of the dead producers again, but for those whose events are on their way.
+
+        Args:
+            release: takes what came from there out of the spool.
+            in_flight: segments that events on their way are in.
+
+        Returns:
+            Whether none is left.
+        """
+        busy = [segment.origin for segment in in_flight]
+        for adopted in self._adopted:
+            if adopted not in busy:
+                release(adopted)
+                adopted.release()
+        self._adopted = [adopted for adopted in self._adopted if adopted.left]
+        return not self._adopted
+
+    def abandon(self) -> None:
+        """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
+        for directory in [*self._locked, *(adopted.directory for adopted in self._adopted)]:
+            directory.abandon()
+        self._locked = []
+        self._adopted = []
+
+    def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> bool:
+        """Hand over what a producer has left, or let go of it; return whether there was anything."""
+        adopted = _Adopted(directory, self._gone)
+        try:
+            found = [
+                segment
+                for name in sorted(directory.listing())
+                if name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
+                for segment in self._segments(adopted, name)
+            ]
+        except NewerVersion:
+            # All of it stays: a part delivered here and the rest by the newer version would lose the order.
+            self._newer.add(directory.id)
+            self.trouble = (
+                f'{directory.path} was written by a newer firefighter; it is left for one to deliver'
+            )
+            directory.release()
+            return False
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            found = []
+        if directory.id in self._unfinished:
+            self._unfinished.remove(directory.id)
+        if not found:
+            if not directory.remove_or_release():
+                self._unfinished.append(directory.id)
+                self.trouble = self.trouble or f'{directory.path} is left: what is in it is no segment'
+            return False
+        adopted.left = {segment.name for _, segment in found}
+        adopted.copied_bytes = sum(segment.size_bytes for _, segment in found if segment.copied is not None)
+        self._adopted = [other for other in self._adopted if other.left] + [adopted]
+        for _, segment in sorted(found, key=lambda each: each.name):
+            adopt(segment)
+        return True
+
+    def _segments(self, adopted: _Adopted, name: str) -> list[_Found]:
+        """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
+        try:
+            segment = self._segment(adopted, name)
+        except (SpoolUnusable, OSError, MemoryError) as error:
+            # The others must not wait for it. It stays, for people and for the next look.
+            self.trouble = f'{adopted.directory.path / name}: {str(error) or "not enough memory"}'
+            return []
+        return [segment] if segment else []
+
+    def _segment(self, adopted: _Adopted, name: str) -> _Found | None:
+        """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
+        # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
+        (data, header, refusal), mapping = read_and_map(adopted.directory, name)
+        if header is None and not _NAMES.fullmatch(name):
+            raise SpoolUnusable(f'no segment: {refusal}')
+        if mapping is None:
+            adopted.directory.unlink(name)
+            return None
+        same_boot = header is not None and header.boot_id is not None and header.boot_id == self._boot_id
+        recovery = recover(data, header, same_boot=same_boot)
+        torn = [(start, data[start:end]) for start, end in recovery.torn]
+        is_aside = not torn or self._put_aside(
+            f'{adopted.directory.id.hex()}/{name}', torn, refusal or 'torn'
+        )
+        if not recovery.good:
+            if not is_aside:
+                raise SpoolUnusable(f'nothing in it is whole; {self.trouble}')
+            adopted.directory.unlink(name)
+            return None
+        segment = adopted_segment(mapping, data, adopted, name, copies=self._copies)
+        _resume(segment, recovery)
+        # One that could not get its name has it in its header.
+        unnamed = header is not None and name.startswith(TEMPORARY_PREFIX)
+        return _Found(f'{header.first_sequence:016x}' if header and unnamed else name, segment)
+
+    def _put_aside(self, segment: str, torn: list[tuple[int, bytes]], reason: str) -> bool:
+        try:
+            self._quarantine.put(segment, torn, reason)
+        except (OSError, SpoolUnusable) as error:  # they are counted; what is good must not wait for them
+            self.trouble = f'torn bytes could not be put into quarantine: {error}'
+            return False
+        return True
+
+
+def _resume(segment: Segment, recovery: Recovery) -> None:
+    good = recovery.good
+    holes = [(before.end, after.start) for before, after in pairwise(good)]
+    segment.resume(good[0].start, good[-1].end, recovery.events, holes, exact=recovery.exact)
