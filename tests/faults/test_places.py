@@ -520,7 +520,7 @@ really_close = os.close
 
 def close(fd):
     really_close(fd)
-    if sys._getframe(1).f_code.co_filename.endswith('.py') and '_spool' in sys._getframe(1).f_code.co_filename:
+    if '/firefighter/' in sys._getframe(1).f_code.co_filename:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 leaver, left = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
