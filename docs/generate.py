@@ -25,6 +25,17 @@ from firefighter.stats import DropReason, Stats
 
 HERE = pathlib.Path(__file__).parent
 
+# The options that most programs set, in fewer words than in the table of all.
+EVERYDAY_OPTIONS = {
+    'delivery_stream_name': 'the stream. Without it, the environment variable `FIREFIGHTER_STREAM`.',
+    'region_name': 'its region. Without it, the region is found as for any boto3 client.',
+    'fields': "constants to add to each event, such as `{'service': 'shop', 'env': 'prod'}`.",
+    'include': 'origin to add to each event: any of "host", "pid", "process", "thread", "source".',
+    'spool_dir': 'a directory where events wait, so that they survive the death of the process. Without it, memory.',
+    'aggregate': "many events in one Firehose record, for a smaller bill. `compression='gzip'` saves more, on plain S3. "
+    '`firefighter doctor STREAM` prints which of them the stream allows.',
+}
+
 
 def options() -> str:
     """Return the table of the handler's arguments, from its signature and its docstring."""
@@ -34,6 +45,16 @@ def options() -> str:
         default = defaults[name.lstrip('*')].default
         shown = '' if name.startswith('*') else f'`{default!r}`'
         rows.append(f'| `{name}` | {shown} | {text} |')
+    return '\n'.join(rows)
+
+
+def everyday_options() -> str:
+    """Return the table of the options that most programs set."""
+    defaults = inspect.signature(FirehoseHandler).parameters
+    rows = ['| option | default | meaning |', '|---|---|---|']
+    rows += [
+        f'| `{name}` | `{defaults[name].default!r}` | {text} |' for name, text in EVERYDAY_OPTIONS.items()
+    ]
     return '\n'.join(rows)
 
 
@@ -110,6 +131,8 @@ def printed_by_doctor() -> str:
 
 
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
+    ('../README.md', 'everyday options'): everyday_options,
+    ('handler.md', 'everyday options'): everyday_options,
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
