@@ -1,4 +1,4 @@
-"""The door: `FirehoseHandler` ships what a program logs to an Amazon Data Firehose delivery stream.
+"""The entry point: `FirehoseHandler` ships what a program logs to an Amazon Data Firehose delivery stream.
 
     import logging
     from firefighter.logging import FirehoseHandler
@@ -8,8 +8,8 @@
     logger.addHandler(handler)
     logger.warning({'message': 'Ahoy'})
 
-The way of an event: the logging call encodes it and copies it into the spool (memory, no I/O); a thread, started at
-the first event, takes due batches out of the spool and has them sent by others; what Firehose has not accepted is sent again.
+The path of an event: the logging call encodes it and copies it into the spool (memory, no I/O). A thread, started at the
+first event, takes due batches out of the spool, and other threads send them. What Firehose has not accepted is sent again.
 """
 
 from __future__ import annotations
@@ -83,85 +83,88 @@ class FirehoseHandler(logging.Handler):
     """Deliver log records to a Firehose delivery stream.
 
     Args:
-        delivery_stream_name: the stream's name; without it, the environment's FIREFIGHTER_STREAM.
-        use_queues: True delivers on other threads. False makes each logging call wait until its event is delivered or a try has
-            failed, at most `sync_timeout_seconds`, for programs that are frozen or killed between two calls (AWS Lambda).
-            The thread that makes the request leaves with the call.
-        send_interval: the most seconds that an event waits for company before it is sent.
-        boto3_session: a `boto3.session.Session` to make the client from, at once and in this thread.
-        boto3_profile_name: the name of a profile to make the session from.
-        *args: `logging.Handler`'s, that is the level.
-        level: the same by name.
-        boto3_client: a ready client, used as it is, with its own retries and timeouts. In a program that forks hand in a
-            session instead: a client cannot be made anew in the child.
-        region_name: for the client that is made.
-        endpoint_url: for the client that is made; the local endpoint's, for example.
+        delivery_stream_name: the name of the stream. Default: the environment variable FIREFIGHTER_STREAM.
+        use_queues: True: other threads deliver. False: each logging call waits until its event is delivered or one try has
+            failed, at most `sync_timeout_seconds`. Use False where the program is frozen or killed between two calls (AWS
+            Lambda). A thread makes the request and ends with the call.
+        send_interval: how many seconds an event waits, at most, to be sent together with others.
+        boto3_session: a `boto3.session.Session`. The constructor makes the client from it, in the calling thread.
+        boto3_profile_name: the name of the profile to make the session from.
+        *args: the positional arguments of `logging.Handler`, which are the level.
+        level: the level, by name.
+        boto3_client: a ready client. It is used as it is, with its own retries and timeouts. In a program that forks, pass a
+            session instead: a client cannot be made again in the child.
+        region_name: the region of the client that the handler makes.
+        endpoint_url: the endpoint of the client that the handler makes; for example the local endpoint.
         fields: constants to add to each event, such as `{'service': 'api'}`.
         include: origin to add to each event: any of "host", "pid", "process", "thread", "source".
-        protect_fields: put a dict message whole under `data`, so that its keys replace none of the event's.
-        spool_dir: a directory in which the spool lives, so that what is logged survives the death of the process by
-            whatever means, and the next process of the same destination delivers it. Without it, the environment's
-            FIREFIGHTER_SPOOL_DIR; without both, memory. Where it cannot be used, one FirehoseWarning says why, and
-            memory is used until it can be. The constructor only tries it: the handler's own directory in it is made at the
-            first event.
-        max_spool_bytes: the bound for what waits, in bytes; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
-        max_directory_bytes: the bound in `spool_dir` for all processes of one user and destination, the dead ones
-            included, in bytes. Beyond it the oldest of the dead are dropped. Default 1 GiB.
-        overflow: what gives way at that bound. "drop_oldest", the default: a stretch of the oldest events that are not
-            on their way. "drop_newest": the new event. "block": the logging call waits for room, at most
-            `block_timeout_seconds`, then the new event; a call that delivers by itself does not wait, since only it could
-            make room.
+        protect_fields: put a dict message as a whole under `data`, so that its keys cannot replace those of the event.
+        spool_dir: a directory where events wait for delivery, so that logged events survive the death of the process,
+            however it dies. The next process with the same destination delivers them. Default: the environment variable
+            FIREFIGHTER_SPOOL_DIR; without both, events wait in memory. If the directory cannot be used, one FirehoseWarning
+            gives the reason, and events wait in memory until it can. The constructor only tries it: the handler makes its
+            own directory in it at the first event.
+        max_spool_bytes: how many bytes may wait for delivery; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
+        max_directory_bytes: how many bytes may wait in `spool_dir`, for all processes of one user and destination together,
+            including dead ones. Above it the oldest events of dead processes are dropped. Default 1 GiB.
+        overflow: what happens at `max_spool_bytes`. "drop_oldest", the default: a run of the oldest events is dropped, but
+            none that is being sent. "drop_newest": the new event is dropped. "block": the logging call waits for room, at
+            most `block_timeout_seconds`, then the new event is dropped. A call that delivers by itself does not wait,
+            because only it could make room.
         block_timeout_seconds: see `overflow`. Default 1.
-        oversize: what becomes of an event above MAX_RECORD_SIZE. None: it is delivered whole while MAX_RECORD_SIZE has
-            its documented value, and truncated once a subclass or an instance sets another. "keep", "truncate" and
-            "drop" say it outright. Above Firehose's 1,024,000 bytes it is truncated in any case.
-        shutdown_timeout_seconds: what `flush` and `close` wait for delivery; while the process exits, all handlers
-            together, and what exit functions log with them. Default 10.
-        sync_timeout_seconds: with `use_queues=False`, how long a logging call waits for its event to be delivered. What is not
-            delivered by then stays pending, and goes with the next call, `flush` or `close`. Default 5.
-        undelivered: what becomes, when the process exits, of events in memory that could not be sent. "count", the default: one
-            line on stderr says how many. "stderr": the events follow it there, each as it would have been sent. One whose request was
-            still under way may arrive as well.
-        max_in_flight: how many requests may be under way at once while there is a backlog; each is then at most 1 MiB. Each
-            has a thread, which ends when it has been idle for 5 seconds; a process has at most eight of them, beside one for
-            each handler. Default 4.
-        event_ids: number the events: each ends with `"producer"`, this process's handler, and `"sequence"`, from 0 without
-            a gap. What is dropped leaves a gap and a marker event that explains it. So a reader can remove duplicates and
-            prove that nothing is missing (`firefighter audit`).
+        oversize: what happens to an event above MAX_RECORD_SIZE: "keep", "truncate" or "drop". None: it is kept whole while
+            MAX_RECORD_SIZE has its documented value, and truncated once a subclass or an instance sets another. An event
+            above Firehose's limit of 1,024,000 bytes is always truncated, unless it is dropped.
+        shutdown_timeout_seconds: how long `flush` and `close` wait for delivery. At exit it is a single deadline for all
+            handlers, and for what exit functions log. Default 10.
+        sync_timeout_seconds: with `use_queues=False`, how long a logging call waits for its event to be delivered. An event
+            that is not delivered by then stays pending, and goes with the next call, `flush` or `close`. Default 5.
+        undelivered: what happens at exit to events in memory that could not be sent. "count", the default: one line on stderr
+            gives their number. "stderr": the events follow that line, each as it would have been sent. An event whose request
+            was still running may arrive as well.
+        max_in_flight: how many requests may run at once while there is a backlog; each is then at most 1 MiB. Each has a
+            thread, which ends after 5 idle seconds. A process has at most eight such threads, in addition to one for each
+            handler. Default 4.
+        event_ids: number the events: each ends with `"producer"`, which is this handler in this process, and `"sequence"`,
+            which counts from 0 without a gap. A dropped event leaves a gap, and a marker event that explains it. So a reader
+            can remove duplicates and prove that nothing is missing (`firefighter audit`).
         aggregate: put many events into one Firehose record, each ended by a newline. Firehose bills every record rounded up to
             5,120 bytes, so an event of 250 bytes that is a record by itself is billed 20 times its size. For destinations
-            that take several lines in a record: S3, also with conversion to Parquet, Redshift, Splunk Raw; not OpenSearch,
-            Snowflake, Iceberg. Default False.
-        compression: "gzip" or "zstd": as `aggregate`, and each record is one whole gzip member or zstd frame, so that an object in
-            S3 is a valid file of its kind, about a tenth as large. Only for S3 without any processor, conversion or compression of Firehose's own; give
-            the stream the FileExtension `.json.gz` or `.json.zst`. "zstd" needs firefighter[zstd] before Python 3.14;
-            firefighter[fast] makes gzip an eighth of the work. Default None.
-        max_aggregated_events: the most events in one record, for streams that take records apart again: 500 where
-            dynamic partitioning does. Default None: as many as 1,024,000 bytes hold.
-        target_batch_bytes: with `aggregate` or `compression`, stands in for MAX_BATCH_SIZE, unless a subclass or an instance sets
-            that, and the number of events makes no batch due. As they will be sent: compressed, if they are. Default 65,536.
-        on_drop: called with (reason, events, bytes) when events were dropped: coalesced, on the delivery thread, or, when
-            there is none, in `flush` and `close`. What it logs is an event, which waits for company like any other.
-        on_dead_letter: called with (event, reason) for each event, as bytes, that Firehose refuses as invalid, at the same
-            places. With `spool_dir` such events are also kept, in a file `dead-letters` beside the spool, up to 16 MiB.
+            that accept several lines in a record: S3, also with conversion to Parquet, Redshift, Splunk Raw. Not for
+            OpenSearch, Snowflake, Iceberg. Default False.
+        compression: "gzip" or "zstd": like `aggregate`, and each record is one whole gzip member or zstd frame. An object in S3
+            is then a valid file of that format, about a tenth as large. Only for S3 without any processor, conversion or
+            compression of Firehose's own. Set the stream's FileExtension to `.json.gz` or `.json.zst`. "zstd" needs
+            firefighter[zstd] before Python 3.14; firefighter[fast] makes gzip an eighth of the work. Default None.
+        max_aggregated_events: the largest number of events in one record, for streams that split records again. Set 500 for
+            dynamic partitioning with de-aggregation. Default None: as many as fit into 1,024,000 bytes.
+        target_batch_bytes: with `aggregate` or `compression`, a batch is due when more than this waits; the number of events
+            does not matter. Counted as sent, that is compressed if compressed. It replaces MAX_BATCH_SIZE, unless a subclass
+            or an instance sets that. Default 65,536.
+        on_drop: called with (reason, events, bytes) after events were dropped; one call may cover several drops. It runs on
+            the delivery thread, or, if there is none, in `flush` and `close`. What it logs is an event like any other, and
+            waits up to `send_interval`.
+        on_dead_letter: called with (event, reason) for each event that Firehose refuses as invalid; the event is bytes. It
+            runs in the same places as `on_drop`. With `spool_dir` such events are also kept, up to 16 MiB, in a file
+            `dead-letters` next to the spool.
 
     Raises:
-        TypeError: an option of the wrong type, an unknown one, or two that exclude each other.
-        ValueError: an option with a value that cannot be.
+        TypeError: an option has the wrong type, does not exist, or excludes another one that is given.
+        ValueError: an option has an impossible value.
 
-    What the environment lacks never raises: a missing stream name gives one FirehoseWarning here; what is found later
-    is counted in `stats()` and said on stderr at most once a minute for each cause.
+    Problems of the environment never raise. A missing stream name gives one FirehoseWarning here. Whatever is found later is
+    counted in `stats()` and reported on stderr, at most once a minute for each cause.
     """
 
     END: object = 1
-    """The mark that ends `batch_sender`, after everything queued before it."""
+    """Ends `batch_sender`, after everything queued before it is sent."""
     FLUSH: object = 2
-    """The mark that makes `batch_sender` submit at once what is queued before it."""
+    """Makes `batch_sender` send everything queued before it at once."""
 
     MAX_BATCH_SIZE: int = DOCUMENTED_BATCH_SIZE
-    """Bytes. More than this waiting: the batch is due. 5,120 bytes are one unit of Firehose's bill."""
+    """Bytes. A batch is due when more than this waits. Firehose bills in units of 5,120 bytes."""
     MAX_BATCH_COUNT: int = DOCUMENTED_BATCH_COUNT
-    """Events. This many waiting: the batch is due."""
+    """Events. A batch is due when this many wait."""
     MAX_RECORD_SIZE: int = DOCUMENTED_RECORD_SIZE
     """Bytes, the newline included. An event above it is oversize."""
 
@@ -340,9 +343,9 @@ class FirehoseHandler(logging.Handler):
             timeout_seconds: how long; None: `shutdown_timeout_seconds`.
 
         Returns:
-            Whether everything is out that was logged before the call, and all that was taken over from dead processes. Inside
-            delivery (in `on_drop`), and while logging is being configured, it does not wait. When credentials, permissions or
-            the stream are wrong, it does not wait beyond one try.
+            Whether everything is sent that was logged before the call or taken over from dead processes. It does not wait
+            inside delivery (in `on_drop`) or while logging is being configured. When credentials, permissions or the stream
+            are wrong, it waits for one try only.
         """
         if not self._is_made:
             return True
@@ -351,18 +354,19 @@ class FirehoseHandler(logging.Handler):
         return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline(timeout_seconds))
 
     def close(self) -> None:
-        """Deliver what is pending, and let go of everything; wait for that for `shutdown_timeout_seconds`.
+        """Deliver pending events and release all resources; wait for that at most `shutdown_timeout_seconds`.
 
-        What could not be delivered by then stays pending: it is said on stderr, and tried on until it is out or the process
-        ends. What was taken over from dead processes is given back at once. While logging is being configured (dictConfig
-        closes the handlers that it replaces) it does not wait. A handler that is used again opens again.
+        Events that could not be delivered by then stay pending. Their number is reported on stderr, and delivery goes on until
+        they are sent or the process ends. Events taken over from dead processes are given back at once. While logging is being
+        configured (dictConfig closes the handlers that it replaces), it does not wait. A closed handler that is used again
+        opens again.
         """
         if self._is_made:
             self._pipeline_here().lifecycle.finish()
         super().close()
 
     def stats(self) -> Stats:
-        """Return what has become of the events up to this moment."""
+        """Return the account of all events up to this moment."""
         return self._pipeline_here().stats()
 
     # Delivery.
@@ -370,17 +374,16 @@ class FirehoseHandler(logging.Handler):
     def batch_sender(
         self, batch_queue: queue.Queue[Any] | SpoolSource, delivery_stream_name: str, send_interval: float
     ) -> None:
-        """Deliver what is queued, until END is.
+        """Deliver queued events until END is queued.
 
-        It submits what is queued when END is queued; when FLUSH is queued; when more than MAX_BATCH_SIZE bytes wait;
-        when MAX_BATCH_COUNT events wait; when `send_interval` seconds have passed. The handler's own thread runs it
-        on the handler's spool.
+        It sends a batch when END or FLUSH is queued, when more than MAX_BATCH_SIZE bytes wait, when MAX_BATCH_COUNT events
+        wait, and when `send_interval` seconds have passed. The handler's own thread runs it on the handler's spool.
 
         Args:
             batch_queue: a `queue.Queue` of bytes, END and FLUSH. An event is a `bytes`; a newline is added where it
                 lacks one. `task_done` is called for each item once it is delivered or dropped.
-            delivery_stream_name: where to.
-            send_interval: the most seconds that an event waits for company.
+            delivery_stream_name: the stream to deliver to.
+            send_interval: how many seconds an event waits, at most, to be sent together with others.
         """
         pipeline = self._pipeline_here()
         if isinstance(batch_queue, SpoolSource):

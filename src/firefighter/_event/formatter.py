@@ -66,42 +66,45 @@ class JSONFormatter(logging.Formatter):
     | key | value |
     |---|---|
     | `timestamp` | UTC, ISO 8601, six digits of microseconds, `Z` |
-    | `level`, `logger` | the names of the two |
-    | `message` | the message with its arguments; of anything but a string or a dict its `str` |
-    | `fields`, then `include` | what the two options say |
-    | a dict message's own keys | they replace those above: your dict is the event, ours are defaults |
-    | the attributes given as `extra` | they replace nothing; the last given comes first |
-    | `exception` | of a record with one: `type` (its module too, but for built-ins), `message`, `traceback` |
-    | `stack` | of a record with `stack_info` |
+    | `level`, `logger` | the name of the level, the name of the logger |
+    | `message` | the message with its arguments; if it is neither a string nor a dict, its `str` |
+    | `fields`, then `include` | the keys that these two options add |
+    | the keys of a dict message | they replace the keys above, which are only defaults |
+    | the attributes passed as `extra` | they replace nothing; the last one passed comes first |
+    | `exception` | if the record has one: `type` (with its module, except for built-ins), `message`, `traceback` |
+    | `stack` | if the record has `stack_info` |
 
-    A dict message without `message` gets none; one with `level` or `timestamp` puts its own in the record's
-    place, which `protect_fields` prevents. Otherwise nothing that a program passes is lost, and nothing can
-    lose the event:
+    If you log a dict without a `message` key, the event has none. Its `level` or `timestamp` overrides the
+    record's, unless `protect_fields=True`. Apart from that, no value that a program passes is lost, and
+    nothing can make the event get lost:
 
-    * What finds its name taken is kept under `extra`: `{"extra": {"level": ...}}`. An attribute or a key that
-      is itself called `extra` stays where it is; when room is needed there, it moves in as `{"extra":
-      {"extra": ..., ...}}`.
-    * `exception` and `stack` of the record cannot be replaced; a user's own of that name are kept under
-      `extra` then.
-    * Arguments that do not fit the message leave it as written, and are kept under `args`, with
-      `format_error` saying why. So are arguments to a dict message (without error).
-    * A record without a traceback but with the text of one (it came through a queue or a socket) has
-      `{"exception": {"traceback": ...}}`. An `exc_info` that is no exception is kept under `extra`.
-    * A `created` that is no time is kept under `extra`; `timestamp` is then the time of formatting.
-    * A value that JSON does not have is replaced by itself, by the table in `firefighter._event.degrade`: NaN and
-      infinities are null, integers beyond 64 bits their digits as text, bytes their text, sets lists, foreign
-      objects their `str`. Times that are aware are written with their offset, or `Z`; naive ones stay naive.
+    * A key or attribute whose name is taken is kept under `extra`: `{"extra": {"level": ...}}`. One that is
+      itself called `extra` stays in place. If something else has to be kept under `extra`, it moves inside:
+      `{"extra": {"extra": ..., ...}}`.
+    * `exception` and `stack` of the record cannot be replaced. Your own values of these names are then kept
+      under `extra`.
+    * If the arguments do not fit the message, the message stays as written, the arguments are kept under
+      `args`, and `format_error` gives the reason. Arguments to a dict message are kept under `args` as well,
+      without an error.
+    * If a record has the text of a traceback but no traceback (it came through a queue or a socket), the
+      event has `{"exception": {"traceback": ...}}`. An `exc_info` that is not an exception is kept under
+      `extra`.
+    * A `created` that is not a time is kept under `extra`. `timestamp` is then the time of formatting.
+    * Values without a JSON equivalent are replaced one by one. NaN and infinities become null, integers
+      beyond 64 bits a string of their digits, bytes their text, sets lists, other objects their `str`. Aware
+      times are written with their offset or `Z`; naive ones without. The full table is in
+      `firefighter._event.degrade`.
 
     The record and the caller's objects are never changed, and `encode` and `format` raise no Exception. A
     subclass may replace `formatException` and `formatStack`.
 
     Args:
-        fields: constants for each event, like `{'service': 'api'}`. Encoded once, here, so that a later
-            change of the mapping has no effect. The event's own names cannot be used.
+        fields: constants for each event, like `{'service': 'api'}`. They are encoded here, once: changing the
+            mapping later has no effect. The event's own names cannot be used.
         include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
             name) and `'source'` (file, line and function).
-        protect_fields: put a dict message whole under `data`. For programs that log what clients send, who
-            could otherwise choose their event's level, logger and timestamp.
+        protect_fields: put a dict message as a whole under `data`. For programs that log what clients send:
+            otherwise a client could choose the event's level, logger and timestamp.
 
     Raises:
         TypeError: `fields` is not a mapping with strings as keys; `include` is one string.
