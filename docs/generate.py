@@ -31,7 +31,8 @@ EVERYDAY_OPTIONS = {
     'region_name': 'its region. Without it, the region is found as for any boto3 client.',
     'fields': "constants to add to each event, such as `{'service': 'shop', 'env': 'prod'}`.",
     'include': 'origin to add to each event: any of "host", "pid", "process", "thread", "source".',
-    'spool_dir': 'a directory where events wait, so that they survive the death of the process. Without it, memory.',
+    'spool_dir': 'a directory where events wait, so that they survive the death of the process. Without it, the '
+    'environment variable `FIREFIGHTER_SPOOL_DIR`; without both, memory.',
     'aggregate': "many events in one Firehose record, for a smaller bill. `compression='gzip'` saves more, on plain S3. "
     '`firefighter doctor STREAM` prints which of them the stream allows.',
 }
