@@ -1,4 +1,4 @@
-"""What a handler has done with its events: `Stats`, and the reasons for which an event is dropped."""
+"""The account of a handler: `Stats`, and the reasons for which an event is dropped."""
 
 from __future__ import annotations
 
@@ -17,71 +17,71 @@ class DropReason(str, enum.Enum):
     OVERSIZE = 'oversize'
     """It was longer than MAX_RECORD_SIZE, with `oversize="drop"`."""
     REFUSED = 'refused'
-    """Firehose refused it as invalid, alone, while it took others: sending it again would change nothing."""
+    """Firehose refused it as invalid, alone, while it accepted others. Sending it again would change nothing."""
     NO_STREAM = 'no_stream'
-    """The handler has no delivery stream's name."""
+    """The handler has no stream name."""
     DISABLED = 'disabled'
     """FIREFIGHTER_DISABLED=1 is set."""
     FAILED = 'failed'
-    """Turning the log record into bytes failed in a way that left nothing to send."""
+    """The log record could not be turned into bytes, and nothing was left to send."""
     UNDELIVERED = 'undelivered'
-    """`batch_sender` came to the END of its queue and could not deliver it within its time."""
+    """`batch_sender` came to the END of its queue and could not deliver the event in time."""
 
 
 @dataclass(frozen=True)
 class Stats:
-    """A handler's account at one moment, since the handler was made, or since its process was forked.
+    """A handler's account at one moment. It counts from when the handler was made, or its process was forked.
 
     Always `accepted + adopted == delivered + sum(dropped.values()) + pending`.
     """
 
     accepted: int
-    """Events that the program logged through this handler; with `event_ids`, the `markers`, too."""
+    """Events that the program logged through this handler; with `event_ids`, also the `markers`."""
     delivered: int
     """Events that Firehose has acknowledged."""
     dropped: Mapping[DropReason, int]
-    """Events given up, for each reason that has occurred."""
+    """Events dropped, for each reason that has occurred."""
     dropped_bytes: Mapping[DropReason, int]
-    """The same in bytes, as far as the event had become bytes."""
+    """Bytes dropped, for each reason. An event that had not become bytes yet counts none."""
     pending: int
-    """Events accepted or adopted, and neither delivered nor dropped yet."""
+    """Events accepted or adopted, but neither delivered nor dropped yet."""
     spool_bytes: int
-    """Bytes of memory, or on disk, that the spool has allocated; never above `max_spool_bytes`."""
+    """Bytes that the spool has allocated, in memory or on disk; never above `max_spool_bytes`."""
     requests: int = 0
-    """PutRecordBatch requests sent, whatever came of them."""
+    """PutRecordBatch requests sent, successful or not."""
     records: int = 0
-    """Firehose records in those requests, those sent again included."""
+    """Firehose records in those requests, including those sent again."""
     sent_bytes: int = 0
     """Bytes of data in those records, before base64."""
     retried: int = 0
     """Firehose records that were sent again because Firehose had not accepted them."""
     uncertain: int = 0
-    """Events sent again, though nobody knows whether they had arrived: the answer never came, or cannot be understood. At
-    most so many extra copies, beside those that a death leaves."""
+    """Events sent again although they may have arrived: the answer never came, or cannot be understood. There are at most
+    this many extra copies, apart from copies caused by the death of a process."""
     queue_age_seconds: float = 0.0
-    """How long, at most, the oldest pending event has been waiting in this process; 0.0 while delivery knows of none.
-    What was taken over from a dead process counts from then on."""
+    """An upper bound for how long the oldest pending event has waited in this process; 0.0 while delivery knows of none.
+    An event of a dead process counts from when it was taken over."""
     dead_letters: int = 0
-    """Events that Firehose refused as invalid, alone, while it took others. They are `dropped` as `refused`."""
+    """Events that Firehose refused as invalid, alone, while it accepted others. They are `dropped` as `refused`."""
     oversize: int = 0
-    """Events that were longer than MAX_RECORD_SIZE, whatever became of them."""
+    """Events that were longer than MAX_RECORD_SIZE, whether kept, truncated or dropped."""
     truncated: int = 0
-    """Events that were cut to fit."""
+    """Events that were truncated."""
     suppressed: int = 0
-    """Log records that delivery itself causes (botocore, boto3, urllib3 and s3transfer, during its requests; what it says on a
-    stderr that logs): never events, so outside the sum."""
+    """Log records caused by delivery itself: by botocore, boto3, urllib3 and s3transfer during its requests, and by its own
+    messages on a stderr that logs. They are not events, so they are not part of the sum."""
     hook_errors: int = 0
     """Exceptions that `on_drop` and `on_dead_letter` raised."""
     last_error: str | None = None
-    """The newest trouble of delivery, in words; None while there was none."""
+    """The latest problem of delivery, in words; None if there was none."""
     backing: str = 'memory'
-    """Where the next event is kept: "memory" or "disk". "memory" also for as long as nothing can be kept in `spool_dir`."""
+    """Where the next event is kept: "memory" or "disk". Also "memory" while `spool_dir` cannot be used."""
     adopted: int = 0
-    """Events of dead processes that this handler has taken over from `spool_dir`, less those that it has given back
-    undelivered, as it does when it is closed."""
+    """Events of dead processes that this handler has taken over from `spool_dir`, minus those that it has given back
+    undelivered (a handler does that when it is closed)."""
     markers: int = 0
-    """Events that the handler itself has made, with `event_ids`, to tell of those it has dropped."""
+    """Events that the handler itself has made, with `event_ids`, to report the events it has dropped."""
     quarantined_bytes: int = 0
-    """Bytes found torn in what dead processes left, put aside; outside the sum, since nobody knows how many events."""
+    """Torn bytes found in the files of dead processes and set aside. Not part of the sum: nobody knows how many events they were."""
     newer_producers: int = 0
-    """Dead processes whose events in `spool_dir` a later version has written: left there, for that version to deliver."""
+    """Dead processes whose events in `spool_dir` were written by a later version. They are left for that version to deliver."""
