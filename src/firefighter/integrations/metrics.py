@@ -76,16 +76,16 @@ _extreme = partial(Metric, Kind.EXTREME)
 METRICS = (
     _counter('accepted', 'events.accepted', Unit.EVENTS, 'Events that the program logged.'),
     _level(
-        'adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes, and not given back.'
+        'adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes and not given back.'
     ),
     _counter(
-        'markers', 'events.markers', Unit.EVENTS, 'Events of its own that tell of those it has dropped.'
+        'markers', 'events.markers', Unit.EVENTS, 'Events made by the handler to report dropped events.'
     ),
     _counter('delivered', 'events.delivered', Unit.EVENTS, 'Events that Firehose has acknowledged.'),
-    _counter('dropped', 'events.dropped', Unit.EVENTS, 'Events given up.', 'reason'),
-    _counter('dropped_bytes', 'data.dropped', Unit.BYTES, 'Size of the events given up.', 'reason'),
+    _counter('dropped', 'events.dropped', Unit.EVENTS, 'Events dropped.', 'reason'),
+    _counter('dropped_bytes', 'data.dropped', Unit.BYTES, 'Size of the dropped events.', 'reason'),
     _level('pending', 'events.pending', Unit.EVENTS, 'Events neither delivered nor dropped yet.'),
-    _level('spool_bytes', 'spool.size', Unit.BYTES, 'What the spool has allocated.'),
+    _level('spool_bytes', 'spool.size', Unit.BYTES, 'Bytes that the spool has allocated.'),
     _counter('requests', 'requests', Unit.REQUESTS, 'PutRecordBatch requests sent.'),
     _counter('records', 'records.sent', Unit.RECORDS, 'Firehose records in those requests.'),
     _counter('sent_bytes', 'data.sent', Unit.BYTES, 'Data in those records, before base64.'),
@@ -94,12 +94,12 @@ METRICS = (
     _extreme('queue_age_seconds', 'queue.age', Unit.SECONDS, 'How long the oldest pending event has waited.'),
     _counter('dead_letters', 'events.dead', Unit.EVENTS, 'Events that Firehose refused as invalid, alone.'),
     _counter('oversize', 'events.oversize', Unit.EVENTS, 'Events that were longer than MAX_RECORD_SIZE.'),
-    _counter('truncated', 'events.truncated', Unit.EVENTS, 'Events that were cut to fit.'),
-    _counter('suppressed', 'suppressed', Unit.LOG_RECORDS, 'Log records of delivery itself: no events.'),
+    _counter('truncated', 'events.truncated', Unit.EVENTS, 'Events that were truncated.'),
+    _counter('suppressed', 'suppressed', Unit.LOG_RECORDS, 'Log records caused by delivery itself, which are not events.'),
     _counter('hook_errors', 'hook.errors', Unit.ERRORS, 'Exceptions that the hooks raised.'),
-    _counter('quarantined_bytes', 'spool.quarantined', Unit.BYTES, 'Torn bytes that were put aside.'),
+    _counter('quarantined_bytes', 'spool.quarantined', Unit.BYTES, 'Torn bytes that were set aside.'),
     _counter('newer_producers', 'spool.newer', Unit.PRODUCERS, 'Dead processes left for a later version.'),
-    _level('backing', 'handlers', Unit.HANDLERS, 'Handlers, by where their spool lives.', 'backing'),
+    _level('backing', 'handlers', Unit.HANDLERS, 'Handlers, by where their events wait.', 'backing'),
 )
 
 NO_METRIC: Mapping[str, str] = {
