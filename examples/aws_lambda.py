@@ -1,7 +1,7 @@
-"""An AWS Lambda function: it is frozen when the handler returns, so every event has to be out by then.
+"""An AWS Lambda function. It is frozen when its handler returns, so every event must be sent before that.
 
-A thread would not get to send, and exit functions do not run. With a function that logs little, use_queues=False
-sends each event in the logging call. With one that logs much, flush once, at the end of the invocation.
+After that no thread runs, and exit functions are not called. If the function logs much, flush once at the end of
+each invocation, as here. If it logs little, use_queues=False sends each event in the logging call.
 """
 
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 from firefighter.logging import FirehoseHandler
 
-# Made once for each instance of the function, outside the handler. The stream's name: FIREFIGHTER_STREAM.
+# Made outside the handler, once for each instance of the function. FIREFIGHTER_STREAM holds the stream's name.
 firehose = FirehoseHandler(fields={'service': 'shop'})
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""Configure logging with a dict of plain values, which a settings file in JSON could hold as well."""
+"""Configure logging with a dict of plain values. A settings file in JSON could hold the same dict."""
 
 import logging
 import logging.config
