@@ -44,7 +44,7 @@ def _fault_lines() -> str:
 
 
 EPILOG = f"""\
-Point any AWS SDK at it; every key will do, but there must be one:
+Point any AWS SDK at it. Any access key works, but there must be one:
 
 {ENVIRONMENT.format(url=f'http://127.0.0.1:{DEFAULT_PORT}')}
 
@@ -53,25 +53,25 @@ or in Python:
   boto3.client('firehose', region_name='us-east-1', endpoint_url='http://127.0.0.1:{DEFAULT_PORT}',
                aws_access_key_id='local', aws_secret_access_key='local')
 
-Records arrive in FOLDER/logs/YYYY/MM/DD/HH/STREAM-1-YYYY-MM-DD-HH-MM-SS-UUID, one object for all that came in a
-buffering interval. More streams, with other destinations, can be made with CreateDeliveryStream.
+Records arrive in FOLDER/logs/YYYY/MM/DD/HH/STREAM-1-YYYY-MM-DD-HH-MM-SS-UUID, one object for all
+records of a buffering interval. More streams, with other destinations, can be made with CreateDeliveryStream.
 
 When it is ready it prints one line: "firefighter local: listening on URL, delivering into FOLDER".
-SIGINT (Ctrl-C) and SIGTERM end it, after it has written what is buffered; the exit status is then 0.
+On SIGINT (Ctrl-C) and SIGTERM it writes its buffered records and ends with exit status 0.
 
-Beside AWS's protocol it answers:
+In addition to AWS's protocol it answers:
 
-  curl URL/_local/accounts         what each stream took, refused and delivered, as JSON
+  curl URL/_local/accounts         what each stream accepted, refused and delivered, as JSON
   curl URL/_local/strikes          how often each fault has struck
-  curl -X POST URL/_local/flush    write what is buffered now
+  curl -X POST URL/_local/flush    write all buffered records now
   curl -X POST URL/_local/inject -d '{{"faults": [["slow", {{"seconds": 2}}]]}}'
   curl -X POST URL/_local/clear-faults
 
-Faults, with their parameters and defaults; they strike puts and lie around each other:
+Faults, with their parameters and defaults. They strike puts, and are nested, the first one outermost:
 
 {_fault_lines()}
 
-Each also takes: {', '.join(f'{key}={value}' for key, value in TRIGGERS.items())}.
+These parameters work with every fault: {', '.join(f'{key}={value}' for key, value in TRIGGERS.items())}.
 For example: --fault partial:share=0.3,probability=0.1 --fault reset-after:skip=10,times=1 --seed 7
 """
 
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         default=DEFAULT_FOLDER,
         metavar='FOLDER',
-        help='where to deliver; made if it is missing (default: %(default)s)',
+        help='where to deliver; created if missing (default: %(default)s)',
     )
     parser.add_argument(
         '--stream',
@@ -99,15 +99,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--host',
         default='127.0.0.1',
-        help='the address to listen on; another than loopback shows the endpoint to the network, and it asks '
-        'nobody for a password (default: %(default)s)',
+        help='the address to listen on. Any address other than loopback opens the endpoint to the network, '
+        'without a password (default: %(default)s)',
     )
     parser.add_argument(
         '--buffer-seconds',
         type=float,
         default=1,
         metavar='N',
-        help="how long a stream gathers records into one object; Firehose's own default is 300 "
+        help="how long a stream buffers records for one object; Firehose's own default is 300 "
         '(default: %(default)s)',
     )
     parser.add_argument(
@@ -115,17 +115,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=5,
         metavar='N',
-        help="how many MiB it gathers at most, as Firehose's own default (default: %(default)s)",
+        help="how many MiB it buffers at most; Firehose's own default is the same (default: %(default)s)",
     )
     parser.add_argument(
         '--fault',
         action='append',
         default=[],
         metavar='NAME[:PARAMETER=VALUE,...]',
-        help='misbehave, see below; may be repeated',
+        help='simulate a failure, see below; may be repeated',
     )
     parser.add_argument(
-        '--seed', type=int, help='repeat the same faults, as far as the requests come in the same order'
+        '--seed', type=int, help='repeat the same faults, if the requests come in the same order'
     )
 
 

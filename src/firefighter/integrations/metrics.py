@@ -95,7 +95,12 @@ METRICS = (
     _counter('dead_letters', 'events.dead', Unit.EVENTS, 'Events that Firehose refused as invalid, alone.'),
     _counter('oversize', 'events.oversize', Unit.EVENTS, 'Events that were longer than MAX_RECORD_SIZE.'),
     _counter('truncated', 'events.truncated', Unit.EVENTS, 'Events that were truncated.'),
-    _counter('suppressed', 'suppressed', Unit.LOG_RECORDS, 'Log records caused by delivery itself, which are not events.'),
+    _counter(
+        'suppressed',
+        'suppressed',
+        Unit.LOG_RECORDS,
+        'Log records caused by delivery itself, which are not events.',
+    ),
     _counter('hook_errors', 'hook.errors', Unit.ERRORS, 'Exceptions that the hooks raised.'),
     _counter('quarantined_bytes', 'spool.quarantined', Unit.BYTES, 'Torn bytes that were set aside.'),
     _counter('newer_producers', 'spool.newer', Unit.PRODUCERS, 'Dead processes left for a later version.'),

@@ -1,4 +1,4 @@
-"""What one stream took, refused and delivered: the ledger that tests and the demo compare with their own."""
+"""What one stream accepted, refused and delivered. Tests and the demo compare it with their own counts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from firefighter.local.limits import billed_bytes
 class Account:
     """Counters of one delivery stream since it was created.
 
-    At any moment `records` is what was delivered, failed or still waits in the stream's buffer.
+    At any moment `records` is the sum of the records that were delivered, have failed or still wait in the buffer.
 
     Attributes:
-        requests: puts that were valid and for this stream, also those of which every record was refused.
-        records: records that were accepted, each of them to be delivered.
-        bytes: their data, before base64.
-        billed_bytes: the same with each record rounded up to 5,120 bytes, which is what Firehose bills.
+        requests: valid puts for this stream, including those of which every record was refused.
+        records: records that were accepted, and will be delivered.
+        bytes: bytes of data in those records, before base64.
+        billed_bytes: the same with each record rounded up to 5,120 bytes, as Firehose bills it.
         refused_records: records of valid puts that were not accepted.
         delivered_records: records that are in an object in the folder.
-        failed_records: records that the destination would not take, now under the error prefix.
-        objects: files written, those under the error prefix among them.
+        failed_records: records that the destination did not accept. They are under the error prefix.
+        objects: files written, including those under the error prefix.
         object_bytes: their size, after compression.
-        write_errors: attempts to write that failed; what was to be written is kept and tried again.
+        write_errors: attempts to write that failed. The data is kept, and writing is tried again.
     """
 
     requests: int = 0

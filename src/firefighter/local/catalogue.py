@@ -1,4 +1,4 @@
-"""The names of the faults: what is behind each, and what it does to the client.
+"""The names of the faults, the fault that each stands for, and what the client sees.
 
 The help of the command, the table in docs/local-endpoint.md and the tests are made from this.
 """
@@ -58,25 +58,25 @@ def _refusal(code: str, message: str, status: int, effect: str) -> Named:
 # (https://docs.aws.amazon.com/firehose/latest/APIReference/CommonErrors.html).
 CATALOGUE: Mapping[str, Named] = {
     'quota': Named(
-        Quota(), 'records beyond a rate are refused with "Slow down."; a PutRecord with status 500'
+        Quota(), 'records above a rate are refused with "Slow down."; a PutRecord gets status 500'
     ),
     'partial': Named(
         Partial(),
-        'a random share of the records, or those that `which` names (`0+2+7`), are refused in an answer of 200; '
-        'a PutRecord with status 500',
+        'a random share of the records, or those listed in `which` (`0+2+7`), are refused in an answer with status '
+        '200; a PutRecord gets status 500',
     ),
     'unavailable': _refusal(
         'ServiceUnavailableException',
         'Slow down.',
         500,
-        'status 500, which is how Firehose throttles whole calls',
+        'status 500; Firehose throttles whole calls this way',
     ),
     'unavailable-503': _refusal(
         'ServiceUnavailable', 'Service Unavailable', 503, 'status 503, as from a load balancer'
     ),
     'internal-failure': Named(CallError(status=500), 'status 500, InternalFailure'),
     'throttling': _refusal(
-        'ThrottlingException', 'Rate exceeded', 400, 'status 400, which is how AWS throttles other APIs'
+        'ThrottlingException', 'Rate exceeded', 400, 'status 400; AWS throttles other APIs this way'
     ),
     'limit-exceeded': _refusal(
         'LimitExceededException',
@@ -94,22 +94,23 @@ CATALOGUE: Mapping[str, Named] = {
         'InvalidSourceException',
         'Only requests from CloudWatch Logs are supported when CloudWatch Logs decompression is enabled.',
         400,
-        'status 400, the stream takes no puts from SDKs',
+        'status 400, the stream accepts no puts from SDKs',
     ),
     'invalid-argument': _refusal(
         'InvalidArgumentException',
         'Invalid argument.',
         400,
-        'status 400, an argument that is well formed and still not acceptable',
+        'status 400, an argument is well formed but not accepted',
     ),
     'validation': _refusal(
         'ValidationException',
         '1 validation error detected.',
         400,
-        'status 400, arguments that break the service model',
+        'status 400, the arguments break the service model',
     ),
     'invalid-record': Named(
-        InvalidRecord(), 'status 400 for every request with a record that contains a text; others pass'
+        InvalidRecord(),
+        'status 400 for every request with a record that contains the text `containing`; others pass',
     ),
     'stream-not-yet': _refusal(
         'ResourceNotFoundException',
@@ -125,19 +126,20 @@ CATALOGUE: Mapping[str, Named] = {
     ),
     'expired-key': Named(
         ExpiredKey(),
-        'the same until the request is signed with another access key than `key`, or than the first that comes',
+        'status 400, the session token is too old, until the request is signed with an access key other than `key` (default: '
+        'the first key that comes)',
     ),
     'unrecognized-client': _refusal(
         'UnrecognizedClientException',
         'The security token included in the request is invalid.',
         400,
-        'status 400, the key or the token is not known',
+        'status 400, the key or the token is unknown',
     ),
     'invalid-signature': _refusal(
         'InvalidSignatureException',
         'Signature expired: the clock of this machine is wrong',
         400,
-        'status 400, the signature is wrong, mostly for a wrong clock',
+        'status 400, the signature is wrong, usually because the clock is',
     ),
     'access-denied': _refusal(
         'AccessDeniedException',
@@ -145,11 +147,11 @@ CATALOGUE: Mapping[str, Named] = {
         400,
         'status 400, the policy does not allow it',
     ),
-    'slow': Named(Slow(), 'the records are stored, the answer comes late'),
-    'dribble': Named(Dribble(), 'the records are stored, the answer comes in small pieces over some time'),
+    'slow': Named(Slow(), 'the records are stored, the answer comes `seconds` late'),
+    'dribble': Named(Dribble(), 'the records are stored, the answer comes in small pieces over `seconds`'),
     'no-answer': Named(
         BrokenConnection(Ending.SILENCE),
-        'the records are stored (`stored=false`: not), the answer never comes',
+        'the records are stored (not with `stored=false`), the answer never comes',
     ),
     'reset-before': Named(
         BrokenConnection(Ending.RESET, stored=False), 'the connection is reset, nothing is stored'
@@ -163,9 +165,9 @@ CATALOGUE: Mapping[str, Named] = {
     ),
     'refused': Named(
         Outage(),
-        'all connections are reset, nothing is stored, and new connections are refused for some time',
+        'all connections are reset, nothing is stored, and new connections are refused for `seconds`',
     ),
-    'not-json': Named(NotJSON(), 'the records are stored, the answer of 200 is a page of HTML'),
-    'too-few': Named(WrongCount(-1), 'the records are stored, the answer has entries too few'),
-    'too-many': Named(WrongCount(1), 'the records are stored, the answer has entries too many'),
+    'not-json': Named(NotJSON(), 'the records are stored, the answer has status 200 and is an HTML page'),
+    'too-few': Named(WrongCount(-1), 'the records are stored, the answer has too few entries'),
+    'too-many': Named(WrongCount(1), 'the records are stored, the answer has too many entries'),
 }

@@ -22,11 +22,11 @@ class Armed:
     Attributes:
         name: its name in the catalogue.
         fault: what it does.
-        probability: of striking a request that it could strike.
-        skip: how many such requests pass first.
-        times: how many it strikes at most; None for all.
-        stream: the only stream whose requests it strikes; None for all.
-        operations: `puts` for PutRecord and PutRecordBatch, `all`, or the name of one.
+        probability: the probability that it strikes a request that it applies to.
+        skip: how many such requests pass before it strikes.
+        times: how many requests it strikes at most; None: all.
+        stream: strike only requests for this stream; None: for any stream.
+        operations: `puts` for PutRecord and PutRecordBatch, `all`, or the name of one operation.
     """
 
     name: str
@@ -70,10 +70,10 @@ _TRIGGER_TYPES: Mapping[str, type] = {
 class FaultPlan:
     """The faults around one service.
 
-    Faults that strike the same request lie around each other, the first to be armed outermost.
+    Faults that strike the same request are nested; the first one that was armed is the outermost.
 
     Args:
-        seed: repeats a run, as far as the requests come in the same order; None for a new one each time.
+        seed: repeats a run, if the requests come in the same order; None for a new one each time.
     """
 
     def __init__(self, seed: int | None = None) -> None:
