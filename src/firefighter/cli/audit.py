@@ -1,4 +1,4 @@
-"""`firefighter audit`: read what was delivered, and say whether anything is missing."""
+"""`firefighter audit`: read delivered files, and report whether any event is missing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable
 
 EPILOG = """\
-WHERE is a folder, or s3://BUCKET/PREFIX. All files in it are read, also those in folders below: plain, gzip and zstd.
+WHERE is a folder, or s3://BUCKET/PREFIX. All files in it and in its subfolders are read: plain, gzip and zstd.
 
-The events must have ids, which handlers add that are made with event_ids=True. For each producer (one process and one
-handler) the command tells how many of its events are there, how many are missing because the handler has dropped them
-and left a marker that says so, how many are missing and nobody knows why, and how many are there more than once.
+The events must have ids: make the handlers with event_ids=True. For each producer, which is one handler in one process,
+the command prints how many events are there, how many are missing and explained by a marker (the handler has dropped
+them), how many are missing without explanation, and how many are there more than once.
 
-What comes after the last event that has arrived leaves no gap: whether a producer's end is missing nobody can see here.
-Ask handler.stats() for that, or audit again later.
+The end of a producer cannot be audited: events missing after the last one that has arrived leave no gap. Check
+handler.stats() for that, or audit again later.
 
-The exit status is 0 when nothing is missing that no marker explains, 1 when something is or an object cannot be read,
-and 2 when there is nothing to audit.
+Exit status: 0 when nothing is missing without explanation, 1 when something is or an object cannot be read, and 2 when
+there is nothing to audit.
 """
 
 # So many producers are listed for people, those with the most unexplained first.
@@ -46,14 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--partial',
         action='store_true',
-        help='WHERE begins in the middle (an hour of many): do not miss what comes before the first event of a '
-        'producer',
+        help='audit a slice (say one hour): do not report events before the first one of a producer as missing',
     )
     parser.add_argument(
         '--json', action='store_true', help='a line of JSON for each producer, and one with the totals'
     )
     parser.add_argument('--region', help="the bucket's region")
-    parser.add_argument('--endpoint-url', help='of S3, when it is not AWS')
+    parser.add_argument('--endpoint-url', help='the endpoint of S3, if it is not AWS')
     parser.add_argument('--profile', help='the profile with the credentials')
 
 

@@ -28,16 +28,16 @@ EPILOG = """\
 FILE is a log, plain, gzip or zstd; "-" is standard input. A line that is a JSON object is taken as an event as it is. Any
 other line is taken as the message of an event, as the handler would write it.
 
-  firefighter cost app.log                               each GB of such events
-  firefighter cost app.log --events-per-second 100       a month of one process that logs so much
+  firefighter cost app.log                               for each GB of such events
+  firefighter cost app.log --events-per-second 100       for a month of one process that logs at this rate
   zcat old/*.gz | firefighter cost - --events-per-second 100 --instances 40 --region ap-northeast-1
   firefighter cost app.log --entry-begins '^[0-9]{4}-'   tracebacks: lines that do not match belong to the one before
   firefighter cost app.log --plot bill.svg               the bill against the rate
 
-The handler's own code cuts and sends the events, into nothing and in simulated time, and what it sends is counted: each
-record is billed with its size rounded up to 5,120 bytes. A short log is played over and over, of a long one the
-beginning, up to 64 MiB. DELAY is the median from the logging call to the request, without the way to AWS. What Firehose
-bills besides (format conversion, dynamic partitioning, VPC) is not in here, nor what the destination costs.
+The command runs the handler's own code in simulated time, without sending anything, and counts the records. Each record
+is billed with its size rounded up to 5,120 bytes. A short log is repeated; of a long one the first 64 MiB are used.
+DELAY is the median time from the logging call to the request, without the way to AWS. Not included: what Firehose bills
+for format conversion, dynamic partitioning and VPC, and what the destination costs.
 """
 
 
@@ -52,23 +52,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--events-per-second',
         type=_positive,
         metavar='N',
-        help='of one instance; default: as fast as possible',
+        help='the rate of one instance; default: as fast as possible',
     )
     parser.add_argument(
-        '--instances', type=_count, default=1, metavar='N', help='processes that log so (default: 1)'
+        '--instances',
+        type=_count,
+        default=1,
+        metavar='N',
+        help='the number of processes that log at this rate (default: 1)',
     )
-    parser.add_argument('--region', default='us-east-1', help="the stream's (default: us-east-1)")
-    parser.add_argument('--price', type=_positive, metavar='DOLLARS', help="a GB's, instead of the region's")
+    parser.add_argument('--region', default='us-east-1', help="the stream's region (default: us-east-1)")
     parser.add_argument(
-        '--send-interval', type=_seconds, default=60.0, metavar='SECONDS', help="the handler's (default: 60)"
+        '--price', type=_positive, metavar='DOLLARS', help="the price of a GB, instead of the region's"
+    )
+    parser.add_argument(
+        '--send-interval',
+        type=_seconds,
+        default=60.0,
+        metavar='SECONDS',
+        help="the handler's send_interval (default: 60)",
     )
     parser.add_argument(
         '--entry-begins',
         type=_pattern,
         metavar='REGEX',
-        help='what the first line of an event matches; default: each does',
+        help='matches the first line of each event; default: each line is an event',
     )
-    parser.add_argument('--json', action='store_true', help='a line of JSON for each way')
+    parser.add_argument('--json', action='store_true', help='print a line of JSON for each way to send')
     parser.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw the bill against the rate: .png or .svg'
     )

@@ -29,8 +29,8 @@ EXTRA = ('aiohttp', 'rich')
 INTERRUPTED = 128 + signal.SIGINT
 
 EPILOG = """\
-Everything stays on this machine: the Firehose is `firefighter local`, an endpoint on loopback, and no credentials of
-yours are used.
+Everything stays on this machine. The Firehose is `firefighter local`, an endpoint on loopback. Your credentials are not
+used.
 
 The exit status is 0 when every event that was logged is in the files, 1 when one is missing, an account does not
 add up or a process has died, and 2 when the demo cannot begin.
@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_positive(int),
         default=DEFAULT_WORKERS,
         metavar='N',
-        help='how many processes of the web service (default: %(default)s)',
+        help='how many processes the web service has (default: %(default)s)',
     )
     parser.add_argument(
         '--seconds',
         type=_positive(float),
         default=DEFAULT_SECONDS,
         metavar='N',
-        help='how long they are under traffic (default: %(default)s)',
+        help='how long they are under load (default: %(default)s)',
     )
     parser.add_argument(
         '--rate',

@@ -1,4 +1,4 @@
-"""`firefighter doctor`: look at everything that delivery to a stream depends on, and say what to do."""
+"""`firefighter doctor`: check everything that delivery to a stream depends on, and print what to do."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from firefighter.cli.tables import print_table
 Client = Mapping[str, str | None]
 
 EPILOG = """\
-It looks at the credentials, the region, the endpoint, this machine's clock, the permission, the stream, its source and its
-destination, and says which of the handler's options fit that destination, and why.
+It checks the credentials, the region, the endpoint, this machine's clock, the permission, the stream, its source and its
+destination. It prints which of the handler's options fit that destination, and why.
 
-It makes one DescribeDeliveryStream request, of which AWS takes five a second for an account. Delivery itself needs no
-permission for that: without it the doctor names the arguments that are safe with any destination. --send puts one
-record, an event of some 150 bytes, into the stream, which then arrives where all others do.
+It makes one DescribeDeliveryStream request; AWS accepts five of them a second for an account. Delivery does not need the
+permission for that request. Without it the doctor prints the arguments that are safe with any destination. --send puts
+one record, an event of some 150 bytes, into the stream. It arrives with all other records.
 
-The exit status is 0 when all is well, 1 when something is wrong or could not be seen, and 2 for arguments that cannot be.
+The exit status is 0 when all is well, 1 when something is wrong or could not be checked, and 2 for invalid arguments.
 """
 
 
@@ -39,11 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument('stream', metavar='STREAM', help="the delivery stream's name")
-    parser.add_argument('--region', help="the stream's region, as region_name= of the handler")
-    parser.add_argument('--profile', help='the profile with the credentials, as boto3_profile_name=')
-    parser.add_argument('--endpoint-url', help='of Firehose, when it is not AWS, as endpoint_url=')
+    parser.add_argument('--region', help="the stream's region, like the handler's region_name=")
+    parser.add_argument('--profile', help='the profile with the credentials, like boto3_profile_name=')
+    parser.add_argument(
+        '--endpoint-url', help='the endpoint of Firehose, if it is not AWS, like endpoint_url='
+    )
     parser.add_argument('--send', action='store_true', help='put a test record into the stream')
-    parser.add_argument('--json', action='store_true', help='one line of JSON with all that was found')
+    parser.add_argument('--json', action='store_true', help='print all findings as one line of JSON')
 
 
 def run(arguments: argparse.Namespace) -> int:

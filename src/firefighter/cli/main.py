@@ -12,18 +12,18 @@ import firefighter
 # name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> int`.
 # A table, not a search, so that `--help` imports none of them.
 COMMANDS = {
-    'audit': 'read what was delivered, and say whether anything is missing',
-    'cost': 'take a log, and say what it costs at Firehose, and what it would cost aggregated',
+    'audit': 'read delivered files, and report whether any event is missing',
+    'cost': 'compute what a log costs at Firehose, and what it would cost aggregated or compressed',
     'demo': 'put a small web service under load, and account for every event that it logs',
-    'doctor': 'examine what delivery to a stream depends on, and say which options fit its destination',
+    'doctor': 'check whether delivery to a stream can work, and print which options fit its destination',
     'local': 'run an embedded Firehose endpoint that delivers into a folder',
-    'spool': 'look into a spool directory: what waits, from whom, since when',
+    'spool': 'inspect a spool directory: which events wait, of which process, since when',
 }
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of the one subcommand that was asked for."""
-    parser = argparse.ArgumentParser(prog='firefighter', description='Logs to Amazon Data Firehose.')
+    parser = argparse.ArgumentParser(prog='firefighter', description='Ship logs to Amazon Data Firehose.')
     parser.add_argument('--version', action='version', version=f'firefighter {firefighter.__version__}')
     subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, summary in COMMANDS.items():

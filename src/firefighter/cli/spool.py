@@ -25,14 +25,14 @@ from firefighter.cli.tables import age, print_table, printable
 EPILOG = """\
 DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a producer's.
 
-  firefighter spool ls DIR                    who has what to deliver
-  firefighter spool cat DIR | jq .message     the events that wait, a line each, as they are in the files
-  firefighter spool cat -f DIR                and what is logged from now on, until Ctrl-C
-  firefighter spool replay DIR                deliver now what dead producers have left; exit status 1 when some is left
-  firefighter spool verify DIR                the state of each segment; exit status 1 when something is torn
-  firefighter spool purge DIR                 delete what dead producers have left, undelivered; 1 when some of it stays
+  firefighter spool ls DIR                    list the producers, and how much each has to deliver
+  firefighter spool cat DIR | jq .message     print the waiting events, a line each, as they are in the files
+  firefighter spool cat -f DIR                the same, and then new events as they are logged, until Ctrl-C
+  firefighter spool replay DIR                deliver the events of dead producers now; exit status 1 when some are left
+  firefighter spool verify DIR                check each segment; exit status 1 when something is torn
+  firefighter spool purge DIR                 delete the undelivered events of dead producers; 1 when some are left
 
-A producer is one process and one destination. It is alive while its lock is held, by itself or by the process that has
+A producer is one handler in one process. It is alive while its lock is held, by itself or by the process that has
 adopted it. With --json, `ls` and `verify` print a line of JSON for each row. The format: docs/spool-format.md.
 """
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ('ls', 'verify'):
         parsers[name].add_argument('--json', action='store_true', help='a line of JSON for each row')
     parsers['cat'].add_argument(
-        '-f', '--follow', action='store_true', help='go on with what is logged from now on'
+        '-f', '--follow', action='store_true', help='then go on with new events as they are logged'
     )
     add_replay_arguments(parsers['replay'])
     parsers['purge'].add_argument('--yes', action='store_true', help='do not ask')
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'producers',
         nargs='*',
         metavar='PRODUCER',
-        help='ids; without any: all that are dead and have no segment of a newer version',
+        help='ids of producers; default: all dead ones that have no segment of a newer version',
     )
 
 
@@ -213,8 +213,8 @@ def _write_nothing_more() -> None:
 # name -> what does it, and what that is.
 ACTIONS = {
     'ls': (list_producers, 'list the producers, alive and dead'),
-    'cat': (print_events, 'write the events that wait'),
-    'replay': (replay, 'deliver now what dead producers have left'),
+    'cat': (print_events, 'print the waiting events'),
+    'replay': (replay, 'deliver the events of dead producers now'),
     'verify': (verify, 'check each segment'),
-    'purge': (purge, 'delete what dead producers have left'),
+    'purge': (purge, 'delete the undelivered events of dead producers'),
 }

@@ -45,24 +45,26 @@ PATIENCE_SECONDS = 60.0
 
 def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `replay`."""
-    parser.add_argument('--region', help='instead of the region that the events were logged for')
-    parser.add_argument('--endpoint-url', help='instead of the endpoint that they were logged for')
-    parser.add_argument('--profile', help='instead of the profile that they were logged for')
+    parser.add_argument('--region', help='use this region instead of the one that the events were logged for')
+    parser.add_argument(
+        '--endpoint-url', help='use this endpoint instead of the one that they were logged for'
+    )
+    parser.add_argument('--profile', help='use this profile instead of the one that they were logged for')
     parser.add_argument(
         '--aggregate',
         action='store_true',
-        help="many events in one Firehose record, as the handler's aggregate=True",
+        help="put many events into one Firehose record, like the handler's aggregate=True",
     )
     parser.add_argument(
         '--max-aggregated-events',
         type=_at_least_one,
         metavar='N',
-        help='the most events in one record, with --aggregate or --compression',
+        help='the largest number of events in one record, with --aggregate or --compression',
     )
     parser.add_argument(
         '--compression',
         choices=COMPRESSIONS,
-        help='as the handler that logged them: objects of compressed records must not get others, nor the other way round',
+        help='like the handler that logged them: compressed and uncompressed records must not be mixed in an object',
     )
     parser.add_argument('--yes', action='store_true', help='do not ask when the destination differs')
     parser.add_argument(
@@ -70,7 +72,7 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=PATIENCE_SECONDS,
         metavar='SECONDS',
-        help='how long to go on without any success (default: %(default)g)',
+        help='how long to try without any success (default: %(default)g)',
     )
 
 
