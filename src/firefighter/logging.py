@@ -290,7 +290,7 @@ class FirehoseHandler(logging.Handler):
                 `make_thread(target=..., args=...)`; the result has `start()`.
         """
         pipeline = self._pipeline
-        if not pipeline.mark[0]:
+        if not pipeline.open_mark[0]:
             opened = self._open(message, make_thread)
             if opened is None:
                 return
@@ -319,15 +319,15 @@ class FirehoseHandler(logging.Handler):
                 pipeline.tally.failed += 1
             return
         if line:
-            if not pipeline.mark[
+            if not pipeline.open_mark[
                 0
             ]:  # closed while it was formatted, or the handler is just being opened below
                 self._open(message, make_thread)
                 if pipeline.spool.changes_place:
                     append = pipeline.spool.set_aside
             append(line)
-            if pipeline.mark[0] != OPEN:
-                pipeline.look_after_event()
+            if pipeline.open_mark[0] != OPEN:
+                pipeline.deliver_before_return()
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
         """Use another formatter; None is the handler's own `JSONFormatter` again."""
@@ -348,7 +348,7 @@ class FirehoseHandler(logging.Handler):
             return True
         if timeout_seconds is None:
             timeout_seconds = self._options.shutdown_timeout_seconds
-        return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline(timeout_seconds))
+        return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline_after(timeout_seconds))
 
     def close(self) -> None:
         """Deliver what is pending, and let go of everything; wait for that for `shutdown_timeout_seconds`.
@@ -423,7 +423,7 @@ class FirehoseHandler(logging.Handler):
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline(self._client)
-        exit_and_forks.register(self)
+        exit_and_forks.register_handler(self)
 
     @property
     def _is_made(self) -> bool:

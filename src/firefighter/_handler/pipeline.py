@@ -56,7 +56,7 @@ class Pipeline:
 
     Attributes:
         lifecycle: opens, delivers and closes it.
-        mark: the lifecycle's, for the hot path.
+        open_mark: the lifecycle's, for the hot path.
         append: the spool's, for the same.
         tally: the spool's: where there is no stack for a call, what failed is counted there.
     """
@@ -116,7 +116,7 @@ class Pipeline:
             self.transport,
             lambda: deliver(self),
             is_forgotten,
-            self._tell_end,
+            self._report_end,
             options.shutdown_timeout_seconds,
             options.sync_timeout_seconds,
             diagnostics,
@@ -125,7 +125,7 @@ class Pipeline:
         self.place.sender = self.sender
         self.place.adopts = lambda: self.lifecycle.adopts
         self.pid = self.lifecycle.pid
-        self.mark = self.lifecycle.mark
+        self.open_mark = self.lifecycle.open_mark
 
     def deliver_queue(
         self,
@@ -178,14 +178,14 @@ class Pipeline:
             idle_seconds=idle_seconds,
         )
 
-    def _tell_end(self, all_delivered: bool) -> None:  # called by the lifecycle
+    def _report_end(self, all_delivered: bool) -> None:  # called by the lifecycle
         overflown = self.spool.account().dropped.get(DropReason.OVERFLOW.value, 0)
         if overflown > self._said_overflown:
             self._said_overflown = overflown
             # The total, however soon after a part of it was said.
             self._diagnostics.write(f'{self._overflow_line(overflown)}\n')
         if not all_delivered:
-            self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
+            self._undelivered.report(self.spool, self.spool.pending, self.place.path, self.place.store)
 
     def _make_spool(self, wake: Callable[[], None]) -> Spool:
         options = self._options
@@ -228,10 +228,10 @@ class Pipeline:
 
     # The emitting thread.
 
-    def look_after_event(self) -> None:
+    def deliver_before_return(self) -> None:
         """Deliver what was just logged before its call returns, or at all where the handler was closed meanwhile."""
         try:
-            self.lifecycle.look_after_event()
+            self.lifecycle.deliver_before_return()
         except Exception as error:  # whatever it is, the application must not see it; the event stays pending
             self.note_trouble(error)
 

@@ -33,7 +33,7 @@ class Undelivered:
         self._written = 0
         self._written_through = 0
 
-    def tell(self, spool: Spool, pending: int, kept_in: Path | None, kept_by: Origin | None) -> None:
+    def report(self, spool: Spool, pending: int, kept_in: Path | None, kept_by: Origin | None) -> None:
         """Tell what is left.
 
         Args:

@@ -16,18 +16,18 @@ from typing import Protocol
 from firefighter._process.fork_gate import ForkGate
 
 __all__ = [
-    'deadline',
+    'close_later',
+    'deadline_after',
     'exiting',
-    'forget',
-    'hold',
-    'let_go',
     'not_forking',
     'prepare_threads_end',
-    'register',
-    'registered',
+    'register_busy',
+    'register_handler',
+    'registered_handlers',
     'release_request_thread',
     'reserve_request_thread',
     'start_over_after_fork',
+    'unregister_busy',
 ]
 
 
@@ -49,10 +49,10 @@ class Handler(Protocol):
         """Begin anew in the child."""
 
 
-class Life(Protocol):
+class Lifecycle(Protocol):
     """What has something to deliver, or to let go of; its handler may be gone already."""
 
-    def ask_to_flush(self) -> None:
+    def start_flush(self) -> None:
         """Have what is pending delivered, without waiting."""
 
     def finish(self, *, waits: bool = True) -> None:
@@ -67,9 +67,9 @@ class _Process:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.lives: set[Life] = set()
+        self.busy: set[Lifecycle] = set()
         # Of handlers that were collected, and that no thread looks after.
-        self.forgotten: deque[Life] = deque()
+        self.to_close: deque[Lifecycle] = deque()
         self.exit_began_at: float | None = None
         self.knows_multiprocessing = False
         self.fork_gate = ForkGate()
@@ -82,13 +82,13 @@ _hooks_in_place = False
 _ends_threads: list[object] = []
 
 
-def register(handler: Handler) -> None:
+def register_handler(handler: Handler) -> None:
     """Have a handler closed at exit and told of forks."""
     global _hooks_in_place  # noqa: PLW0603
     _handlers.add(handler)
-    for _ in range(len(_process.forgotten)):
+    for _ in range(len(_process.to_close)):
         with suppress(IndexError):  # another thread has come to it
-            _process.forgotten.popleft().finish(waits=False)
+            _process.to_close.popleft().finish(waits=False)
     if _hooks_in_place:
         return
     _hooks_in_place = True
@@ -107,7 +107,7 @@ def register(handler: Handler) -> None:
         )
 
 
-def registered() -> list[Handler]:
+def registered_handlers() -> list[Handler]:
     """Return the handlers that there are."""
     while True:
         with suppress(RuntimeError):  # another thread has made one meanwhile
@@ -145,13 +145,13 @@ def prepare_threads_end() -> None:
         _ends_threads[0] = ctypes.CDLL('libgcc_s.so.1')
 
 
-def hold(life: Life) -> None:
-    """Hold what has something to deliver, so that the exit of the process finds it, until `let_go`.
+def register_busy(lifecycle: Lifecycle) -> None:
+    """Hold what has something to deliver, so that the exit of the process finds it, until `unregister_busy`.
 
     A child that multiprocessing has forked ends by `os._exit`: no exit function runs there, but multiprocessing's own
     finalizers do. They can only be registered in the child, once it runs.
     """
-    _process.lives.add(life)
+    _process.busy.add(lifecycle)
     util = sys.modules.get('multiprocessing.util')
     # Not while another thread still imports it.
     if util is not None and hasattr(util, 'Finalize') and not _process.knows_multiprocessing:
@@ -168,14 +168,14 @@ def _register_finalizer(_: object) -> None:
         sys.modules['multiprocessing.util'].Finalize(None, _finish_all, exitpriority=-1)
 
 
-def let_go(life: Life) -> None:
+def unregister_busy(lifecycle: Lifecycle) -> None:
     """Take note that there is nothing left to deliver, nor to let go of."""
-    _process.lives.discard(life)
+    _process.busy.discard(lifecycle)
 
 
-def forget(life: Life) -> None:
-    """Have a life end whose handler was collected; called by the collector, at any moment in any thread."""
-    _process.forgotten.append(life)
+def close_later(lifecycle: Lifecycle) -> None:
+    """Have a lifecycle end whose handler was collected; called by the collector, at any moment in any thread."""
+    _process.to_close.append(lifecycle)
 
 
 def reserve_request_thread() -> bool:
@@ -199,7 +199,7 @@ def exiting() -> bool:
     return _process.exit_began_at is not None
 
 
-def deadline(timeout_seconds: float) -> float:
+def deadline_after(timeout_seconds: float) -> float:
     """Return the time, by the monotonic clock, at which a flush or close that begins now has to give up.
 
     While the process exits, all of them count from its beginning: ten handlers do not wait ten times, nor do ten events
@@ -225,14 +225,14 @@ def _finish_all() -> None:
 
 def _finish_each() -> None:
     # All are told before any is waited for: one whose endpoint is down must not use up the time of the others.
-    for life in _process.lives.copy():
-        life.ask_to_flush()
-    for handler in registered():
+    for lifecycle in _process.busy.copy():
+        lifecycle.start_flush()
+    for handler in registered_handlers():
         with suppress(Exception):  # a subclass's own; the others must be closed all the same
             handler.flush()
             handler.close()
-    for life in _process.lives.copy():
-        life.finish()
+    for lifecycle in _process.busy.copy():
+        lifecycle.finish()
 
 
 def _before_fork() -> None:
@@ -245,7 +245,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     start_over_after_fork()
-    for handler in registered():
+    for handler in registered_handlers():
         handler._start_over_after_fork()  # noqa: SLF001  # ours, and not for users
 
 
@@ -261,5 +261,5 @@ def start_over_after_fork() -> None:
         _process = fresh
     if before.pid != fresh.pid:
         # Also those whose handler is gone: their locks would be ours for as long as we live.
-        for life in before.lives.copy():
-            life.abandon()
+        for lifecycle in before.busy.copy():
+            lifecycle.abandon()
