@@ -58,7 +58,6 @@ from firefighter._handler.options import (
     check_client_arguments,
     check_flag,
     check_send_interval,
-    check_spool_dir,
     check_stream_name,
     raise_unknown,
 )
@@ -199,30 +198,13 @@ class FirehoseHandler(logging.Handler):
         on_dead_letter: DeadLetterHook | None = None,
         **unknown: NoReturn,
     ) -> None:
+        arguments = locals()
         if unknown:
             known = inspect.signature(FirehoseHandler).parameters.values()
             raise_unknown(unknown, [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}])
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
-        self._options = Options(
-            spool_dir=check_spool_dir(spool_dir or os.environ.get('FIREFIGHTER_SPOOL_DIR') or None),
-            max_spool_bytes=max_spool_bytes,
-            max_directory_bytes=max_directory_bytes,
-            overflow=overflow,
-            block_timeout_seconds=block_timeout_seconds,
-            oversize=oversize,
-            shutdown_timeout_seconds=shutdown_timeout_seconds,
-            sync_timeout_seconds=sync_timeout_seconds,
-            undelivered=undelivered,
-            max_in_flight=max_in_flight,
-            on_drop=on_drop,
-            on_dead_letter=on_dead_letter,
-            event_ids=event_ids,
-            aggregate=aggregate,
-            compression=compression,
-            max_aggregated_events=max_aggregated_events,
-            target_batch_bytes=target_batch_bytes,
-        )
+        self._options = Options.of(arguments)
         check_send_interval(send_interval)
         check_flag('use_queues', use_queues)
         check_flag('protect_fields', protect_fields)
