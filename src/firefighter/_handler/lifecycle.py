@@ -5,7 +5,7 @@
     closed     deliver            flush, a late exit        adopt the dead; where there is anything: thread draining
     open       close              close(), a reload, exit   END; what was adopted is free at once           draining
     open       forget             the collector             as close, but nobody waits                      draining
-    draining   open               an event                  take END back; the directory is still there     open
+    draining   open               an event                  go on; the directory is still there             open
     draining   end                who delivers, when empty  let go of the directory and of the registration closed
     any        abandon            a fork, in the child      close descriptors, unlock nothing; a new life   -
 
@@ -78,27 +78,27 @@ class Place(Protocol):
     def open(self) -> None:
         """Make the directory, if there is to be one. Done already: nothing."""
 
-    def look_for_the_dead(self) -> None:
-        """Adopt what dead processes have left, now."""
+    def adopt_now(self) -> None:
+        """Adopt the events of dead processes, now."""
 
-    def look_soon(self) -> None:
-        """Have who delivers look for the dead, unless that was a moment ago."""
+    def adopt_soon(self) -> None:
+        """Have the thread that delivers look for dead processes, unless it has just done so."""
 
     @property
-    def has_dead(self) -> bool:
-        """Whether something of the dead is adopted, or will be with the next look that is due at once."""
+    def has_adopted(self) -> bool:
+        """Whether adopted events are pending, or will be with the next look, which is due at once."""
 
     def release_adopted(self) -> bool:
-        """Give back what was adopted and is not under way; return whether nothing adopted is left."""
+        """Give back adopted events, but for those in requests under way; return whether none is left."""
 
     def close(self) -> None:
-        """Let go of the directory, whose events are settled."""
+        """Let go of the directory; all its events are settled."""
 
-    def seconds_until_look(self) -> float:
-        """Return how long until the dead are to be looked for again."""
+    def seconds_until_adoption(self) -> float:
+        """Return how long until the next look for dead processes."""
 
     def abandon(self) -> None:
-        """Close what a forked child has inherited."""
+        """Close the descriptors that a forked child has inherited."""
 
 
 class Transport(HasClient, Protocol):
@@ -201,7 +201,7 @@ class Lifecycle:
             return True
 
         def settled() -> bool:
-            return self._spool.settled_through >= through and not self._place.has_dead
+            return self._spool.settled_through >= through and not self._place.has_adopted
 
         if may_wait:
             self._deliverer.deliver_or_wait(
@@ -334,7 +334,7 @@ class Lifecycle:
     @property
     def done(self) -> bool:
         """Whether everything is settled, and nothing adopted is left."""
-        return self._source.settled and not self._place.has_dead
+        return self._source.settled and not self._place.has_adopted
 
     @property
     def pending(self) -> int:
@@ -363,7 +363,7 @@ class Lifecycle:
         now = monotonic()
         wanted_seconds = self._keep_trying_until - now
         return min(
-            self._place.seconds_until_look(),
+            self._place.seconds_until_adoption(),
             wanted_seconds if wanted_seconds > 0 else inf,
             max(self._deliverer.leaves_at - now, 0.0),
         )
@@ -454,7 +454,7 @@ class Lifecycle:
             return False
         if self.state is State.CLOSED:
             if may_look and not self._deliverer.present:
-                self._change_place(self._place.look_for_the_dead)
+                self._change_place(self._place.adopt_now)
                 self._reopen_for_late_event()  # for what a destructor has logged meanwhile
             if self.done:
                 return False
@@ -462,7 +462,7 @@ class Lifecycle:
                 exit_and_forks.register_busy(self)
                 self.state = State.DRAINING
         elif may_look:
-            self._place.look_soon()
+            self._place.adopt_soon()
         self.keep_trying_until(deadline)
         self._deliverer.start_or_wake()
         return True
@@ -505,7 +505,7 @@ class Lifecycle:
         """Give back adopted events that nobody waits for, then let go of everything if all is settled; return whether it was."""
         if self._flushes_left and self._source.mark_all():
             self._flushes_left -= 1
-        if self._place.has_dead:
+        if self._place.has_adopted:
             if now < self._keep_trying_until:
                 return False
             self._given_back += 1

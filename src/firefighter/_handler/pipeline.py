@@ -1,7 +1,7 @@
-"""The way of an event within one process: spool, source, sender, the lifecycle, and their account.
+"""The parts of one handler in one process, put together: spool, source, sender, lifecycle, and their account.
 
-A handler has one. A forked child makes its own, by replacing the whole object: nothing in it is shared, nor can a lock in
-it be found held by a thread that the child does not have.
+A handler has one pipeline. A forked child replaces it by one of its own, so nothing in it is shared with the parent, and no lock in
+it can be held by a thread that the child does not have.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Pipeline:
         stream: the delivery stream's name.
         options: the handler's options.
         client: gives the Firehose client.
-        rules: gives the rules for batches that hold now.
-        deliver: calls `lifecycle.run` of the pipeline that it is given, in a thread of ours.
-        is_forgotten: says whether the handler was collected, or is just being.
-        diagnostics: where to say what is wrong.
+        rules: returns the rules for batches that hold now.
+        deliver: calls `lifecycle.run` of the given pipeline, in a thread of ours.
+        is_forgotten: returns whether the handler was collected, or is just being collected.
+        diagnostics: where to report trouble.
 
     Attributes:
         lifecycle: opens, delivers and closes it.
@@ -247,22 +247,22 @@ class Pipeline:
         return fitting
 
     def give_up(self, error: Exception) -> None:
-        """Count an event of which nothing could be made."""
+        """Count an event that could not be encoded."""
         self.spool.reject(DropReason.FAILED.value, 0)
-        with suppress(Exception):  # no stack for words: it is counted
+        with suppress(Exception):  # it is counted, even where no stack is left to report it
             self._complain('failed', 'an event was dropped', error)
 
     def note_trouble(self, error: Exception) -> None:
-        """Say that something failed which is tried again."""
+        """Report a failure that will be tried again."""
         self._complain('bug', 'delivery stumbled', error)
 
     def note_format_error(self, error: Exception) -> None:
-        """Say that a formatter, or an item in a batch queue, was not what it should be."""
+        """Report that a formatter has failed, or that a batch queue holds something else than events."""
         self._complain('format', 'formatting failed', error)
 
     @locked
     def count_suppressed(self) -> None:
-        """Count a record that delivery itself has caused."""
+        """Count a log record that delivery itself has caused, and that is not an event."""
         self._suppressed += 1
 
     def _complain(self, cause: str, what: str, error: Exception) -> None:
@@ -295,7 +295,7 @@ class Pipeline:
         )
 
     def _say_dropped(self, reason: str, events: int) -> None:
-        # All other reasons have a line of their own, or are the program's wish.
+        # All other reasons have a line of their own, or are intended by the program.
         if reason == DropReason.OVERFLOW.value and self._diagnostics.say(
             'overflow', self._overflow_line(events)
         ):
