@@ -73,17 +73,17 @@ def steps(handler: FirehoseHandler, spool: Spool) -> dict[str, Handle]:  # noqa:
         append(encode(record))
 
     def guarded(record: logging.LogRecord) -> None:
-        if not pipeline.mark[0]:
+        if not pipeline.open_mark[0]:
             return
         append(encode(record))
 
     def marked(record: logging.LogRecord) -> None:
-        if record.thread in threads_of_ours or not pipeline.mark[0]:
+        if record.thread in threads_of_ours or not pipeline.open_mark[0]:
             return
         append(encode(record))
 
     def sized(record: logging.LogRecord) -> None:
-        if record.thread in threads_of_ours or not pipeline.mark[0]:
+        if record.thread in threads_of_ours or not pipeline.open_mark[0]:
             return
         line = encode(record)
         size = len(line)

@@ -58,7 +58,6 @@ from firefighter._handler.options import (
     check_client_arguments,
     check_flag,
     check_send_interval,
-    check_spool_dir,
     check_stream_name,
     raise_unknown,
 )
@@ -202,30 +201,13 @@ class FirehoseHandler(logging.Handler):
         on_dead_letter: DeadLetterHook | None = None,
         **unknown: NoReturn,
     ) -> None:
+        arguments = locals()
         if unknown:
             known = inspect.signature(FirehoseHandler).parameters.values()
             raise_unknown(unknown, [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}])
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
-        self._options = Options(
-            spool_dir=check_spool_dir(spool_dir or os.environ.get('FIREFIGHTER_SPOOL_DIR') or None),
-            max_spool_bytes=max_spool_bytes,
-            max_directory_bytes=max_directory_bytes,
-            overflow=overflow,
-            block_timeout_seconds=block_timeout_seconds,
-            oversize=oversize,
-            shutdown_timeout_seconds=shutdown_timeout_seconds,
-            sync_timeout_seconds=sync_timeout_seconds,
-            undelivered=undelivered,
-            max_in_flight=max_in_flight,
-            on_drop=on_drop,
-            on_dead_letter=on_dead_letter,
-            event_ids=event_ids,
-            aggregate=aggregate,
-            compression=compression,
-            max_aggregated_events=max_aggregated_events,
-            target_batch_bytes=target_batch_bytes,
-        )
+        self._options = Options.of(arguments)
         check_send_interval(send_interval)
         check_flag('use_queues', use_queues)
         check_flag('protect_fields', protect_fields)
@@ -293,7 +275,7 @@ class FirehoseHandler(logging.Handler):
                 `make_thread(target=..., args=...)`; the result has `start()`.
         """
         pipeline = self._pipeline
-        if not pipeline.mark[0]:
+        if not pipeline.open_mark[0]:
             opened = self._open(message, make_thread)
             if opened is None:
                 return
@@ -322,15 +304,15 @@ class FirehoseHandler(logging.Handler):
                 pipeline.tally.failed += 1
             return
         if line:
-            if not pipeline.mark[
+            if not pipeline.open_mark[
                 0
             ]:  # closed while it was formatted, or the handler is just being opened below
                 self._open(message, make_thread)
                 if pipeline.spool.changes_place:
                     append = pipeline.spool.set_aside
             append(line)
-            if pipeline.mark[0] != OPEN:
-                pipeline.look_after_event()
+            if pipeline.open_mark[0] != OPEN:
+                pipeline.deliver_before_return()
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
         """Use another formatter; None is the handler's own `JSONFormatter` again."""
@@ -351,7 +333,7 @@ class FirehoseHandler(logging.Handler):
             return True
         if timeout_seconds is None:
             timeout_seconds = self._options.shutdown_timeout_seconds
-        return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline(timeout_seconds))
+        return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline_after(timeout_seconds))
 
     def close(self) -> None:
         """Deliver pending events and release all resources; wait for that at most `shutdown_timeout_seconds`.
@@ -426,7 +408,7 @@ class FirehoseHandler(logging.Handler):
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline(self._client)
-        exit_and_forks.register(self)
+        exit_and_forks.register_handler(self)
 
     @property
     def _is_made(self) -> bool:

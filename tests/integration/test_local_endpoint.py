@@ -7,11 +7,14 @@ import os
 import re
 import socket
 import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from doubles import DEADLINE_SECONDS
 from firefighter.local import Account, EndpointError, LocalFirehose, LocalFirehoseClient
 
 pytest_plugins = ['firefighter.testing']
@@ -278,6 +281,28 @@ def test_it_is_started_once(local_firehose):
 def test_it_listens_on_loopback_only(local_firehose):
     """Nobody else on the network sees it, unless told."""
     assert local_firehose.url.startswith('http://127.0.0.1:')
+
+
+def test_a_client_that_connects_just_when_it_stops_does_not_wait(tmp_path):
+    """Its connection may have been accepted, and nobody knows of it yet: it is closed all the same."""
+    for _ in range(20):
+        endpoint = LocalFirehose(tmp_path, streams=['bar']).start()
+        address = urlsplit(endpoint.url)
+        connections: list[socket.socket] = []
+
+        def connect(to=(address.hostname, address.port), into=connections) -> None:
+            with suppress(OSError):
+                while len(into) < 500:
+                    into.append(socket.create_connection(to))
+
+        connecting = threading.Thread(target=connect)
+        connecting.start()
+        endpoint.stop()
+        connecting.join()
+        for connection in connections:
+            with connection, suppress(ConnectionError):
+                connection.settimeout(DEADLINE_SECONDS)
+                assert connection.recv(1) == b''
 
 
 def test_nothing_is_left_when_it_stops(tmp_path):

@@ -89,7 +89,7 @@ def test_a_closed_handler_that_a_destructor_logs_to_while_both_are_collected_let
     gc.collect()
     client.wait_for_events(2)
     # Found among all that there is: whoever holds it would have the callback come.
-    for life in [life for life in exit_and_forks._process.lives if life._deliverer._stream == 'last-words']:
+    for life in [life for life in exit_and_forks._process.busy if life._deliverer._stream == 'last-words']:
         until_closed(life)
     assert not [*tmp_path.rglob('alive')]
 
@@ -123,7 +123,7 @@ def test_who_holds_the_lock_of_logging_waits_for_no_transition_of_another_thread
     """A destructor logs inside a transition and waits for that lock, as the first call of each logger does: both would wait."""
     handler = make_handler('bar', boto3_client=AcceptingClient(), send_interval=0)
     lifecycle = handler._pipeline.lifecycle
-    exit_and_forks.forget(lifecycle)
+    exit_and_forks.close_later(lifecycle)
     inside, goes_on = threading.Event(), threading.Event()
     original = lifecycle._place.open
 
@@ -378,7 +378,7 @@ def test_a_forgotten_handler_lets_go_of_its_directory_by_itself(use_queues, tmp_
     del handler
     gc.collect()
     assert gone() is None
-    lifecycle._deliverer.watch(lambda: lifecycle.state is State.CLOSED, DEADLINE_SECONDS + monotonic())
+    lifecycle._deliverer.wait_until(lambda: lifecycle.state is State.CLOSED, DEADLINE_SECONDS + monotonic())
     assert lifecycle.state is State.CLOSED
     assert not [path for path in Path(tmp_path).rglob('*') if path.name == 'alive']
 

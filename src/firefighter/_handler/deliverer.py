@@ -1,10 +1,10 @@
-"""Who delivers for a handler: one thread at a time has the role, and it alone touches what was taken and is not settled.
+"""Which thread delivers for a handler: one at a time has that role, and it alone touches what was taken and is not settled.
 
-Normally the delivery thread has it, until the handler's life ends. With `use_queues=False` a thread comes for each event, and
-leaves when all is sent, or could not be. Where no thread can be started, or the one that was started does not come, whoever
-waits takes the role, and the time-outs of the request bound that.
+Normally the delivery thread has the role until the handler is closed. With `use_queues=False` a thread is started for each
+event, and leaves when everything is sent or could not be sent. Where no thread can be started, or a started one does not come,
+the thread that waits for delivery takes the role; the time-outs of its requests are then cut to its deadline.
 
-Nothing is decided by whether a thread is alive: the role is taken and given back under the life's lock, in a `finally`.
+Whether a thread is alive decides nothing. The role is taken and given back under the lifecycle's lock, in a `finally`.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from firefighter._process.wakeup import Wakeup
 
 __all__ = ['Deliverer', 'HasClient']
 
-# Whoever waits longer at exit is told for what.
+# An exit that waits longer reports why.
 _SILENT_SECONDS = 2.0
-# A thread that was started takes a thousandth of this to come. One that does not is somebody's that never runs it.
+# A started thread comes within a thousandth of this. One that does not was made by a `make_thread` that never runs it.
 _PATIENCE_SECONDS = 1.0
-# A delivery thread that ends at once is not replaced as fast as that goes.
+# A delivery thread that ends at once (a `batch_sender` that returns, say) is replaced only this often.
 _PAUSE_BETWEEN_THREADS_SECONDS = 1.0
 
 
 class Life(Protocol):
-    """What there is to deliver, and when that ends."""
+    """The lifecycle, as the deliverer needs it."""
 
     @property
-    def is_ours(self) -> bool:
-        """Whether this is the process that it belongs to."""
+    def is_of_this_process(self) -> bool:
+        """Whether this is the process that it belongs to, not a child that was forked from it."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether everything is let go of."""
+        """Whether the handler holds nothing any more."""
 
     @property
     def done(self) -> bool:
@@ -56,13 +56,13 @@ class Life(Protocol):
     def deliver(self) -> None:
         """Deliver until there is nothing left to do, in a thread of ours."""
 
-    def end(self, *, parks: bool) -> bool:
+    def close_if_done(self, *, stays: bool) -> bool:
         """Let go of everything if all is delivered; return whether who delivers is to leave."""
 
-    def go_on_until(self, deadline: float) -> None:
+    def keep_trying_until(self, deadline: float) -> None:
         """Try again what fails, until then."""
 
-    def have_next_event_ask(self) -> None:
+    def check_at_next_event(self) -> None:
         """Have the next event see to it that somebody delivers."""
 
 
@@ -70,14 +70,14 @@ class HasClient(Protocol):
     """Makes the requests."""
 
     def limit_timeouts(self, seconds: float) -> None:
-        """Have a request from now on take at most so long, about: an application's thread waits."""
+        """Limit each request from now on to about so long, since a thread of the application waits for it."""
 
     def renew_client(self) -> None:
-        """Make a client anew: nobody knows in what state the old one was left."""
+        """Make a new client: the thread that used the old one was killed, so its state is unknown."""
 
 
 class Deliverer:
-    """The role of the one who delivers, and how it is filled.
+    """The role of the thread that delivers, and how it is filled.
 
     Args:
         stream: the delivery stream's name.
@@ -90,9 +90,9 @@ class Deliverer:
 
     Attributes:
         make_thread: makes our threads.
-        threaded: whether a thread stays for what is logged.
-        until: when the one who has the role has to leave, by the monotonic clock: a thread of the application's.
-        expected: whether somebody has the role, or comes to take it, as far as is known.
+        threaded: whether a delivery thread stays and waits for events.
+        leaves_at: when the thread that has the role must leave, by the monotonic clock; inf but for a thread of the application.
+        expected: whether a thread has the role, or was just started to take it.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Deliverer:
         self._diagnostics = diagnostics
         self.make_thread: MakeThread = threading.Thread
         self.threaded = True
-        self.until = inf
+        self.leaves_at = inf
         self.expected = False
         self._role: object | None = None
         # When a thread was started that has not come yet.
@@ -128,15 +128,15 @@ class Deliverer:
         return self._role is not None
 
     @locked
-    def call(self) -> None:
-        """See to it that somebody delivers, or comes to."""
+    def start_or_wake(self) -> None:
+        """Wake the thread that delivers, or start one."""
         self.expected = self.present
         if self.expected:
             self._wake()
             return
         self.expected = monotonic() < self._started_at + _PATIENCE_SECONDS
         if self.expected:
-            return  # one is on its way
+            return  # a thread was just started
         try:
             thread = self.make_thread(target=self._run, args=())
             thread.daemon = True
@@ -152,33 +152,33 @@ class Deliverer:
         self.expected = True
         self._started_at = monotonic()
 
-    def dismiss(self) -> None:
-        """Take the role from whoever has it, and leaves now. Call with the lock held."""
+    def clear_role(self) -> None:
+        """Take the role from the thread that has it, which leaves now. Call with the lock held."""
         self._role = None
-        self.until = inf
+        self.leaves_at = inf
         self._started_at = -inf
         self._sender.progress.notify()
 
     def abandon(self, lock: _thread.RLock) -> None:
-        """Go on in a forked child with a lock that nobody has there."""
+        """Use another lock, in a forked child: nobody there can release the old one."""
         self._lock = lock
 
-    def wait_for(self, condition: Callable[[], bool], deadline: float) -> None:
-        """Wait until the condition holds, or until the deadline; deliver meanwhile where nobody comes to do it, or stays.
+    def deliver_or_wait(self, condition: Callable[[], bool], deadline: float) -> None:
+        """Wait until the condition holds, or until the deadline. Deliver in this thread where no other thread does.
 
         Args:
             condition: asked whenever delivery has made progress.
             deadline: by the monotonic clock.
         """
         if self.expected:
-            self.watch(lambda: condition() or self.present, monotonic() + _PATIENCE_SECONDS, deadline)
+            self.wait_until(lambda: condition() or self.present, monotonic() + _PATIENCE_SECONDS, deadline)
         if self.present:
 
             def over() -> bool:
                 return condition() or not self.present
 
             if exit_and_forks.exiting():
-                self.watch(over, monotonic() + _SILENT_SECONDS, deadline)
+                self.wait_until(over, monotonic() + _SILENT_SECONDS, deadline)
                 left_seconds = deadline - monotonic()
                 if not over() and left_seconds > 0:
                     self._diagnostics.say(
@@ -187,42 +187,42 @@ class Deliverer:
                         f'{count_of(self._life.pending)}, for at most {left_seconds:.0f} s more '
                         '(shutdown_timeout_seconds; Ctrl-C ends it)',
                     )
-            self.watch(over, deadline)
+            self.wait_until(over, deadline)
         if not condition() and monotonic() < deadline:
-            self.deliver_here(condition, deadline)
+            self.deliver_in_this_thread(condition, deadline)
 
-    def watch(self, condition: Callable[[], bool], *deadlines: float) -> None:
-        """Wait until the condition holds, looking whenever delivery has made progress, or until the first deadline."""
+    def wait_until(self, condition: Callable[[], bool], *deadlines: float) -> None:
+        """Wait until the condition holds or the first deadline comes. The condition is asked whenever delivery makes progress."""
         deadline = min(deadlines)
         while True:
             wakeup = self._sender.progress.join()
             try:
                 left_seconds = deadline - monotonic()
-                over = condition() or left_seconds <= 0 or not self._life.is_ours
+                over = condition() or left_seconds <= 0 or not self._life.is_of_this_process
                 if over or not wakeup.wait(left_seconds):
                     return
             finally:
                 self._sender.progress.leave(wakeup)
 
-    def deliver_here(self, condition: Callable[[], bool], deadline: float) -> None:
-        """Deliver in the calling thread, or beside another that does, until the condition holds or the deadline."""
-        while not condition() and monotonic() < deadline and self._life.is_ours:
+    def deliver_in_this_thread(self, condition: Callable[[], bool], deadline: float) -> None:
+        """Deliver in the calling thread until the condition holds or the deadline comes; wait while another thread delivers."""
+        while not condition() and monotonic() < deadline and self._life.is_of_this_process:
             role = object()
             try:
-                if not self._take(role):
-                    self.watch(lambda: not self.present or condition(), deadline)
+                if not self._take_role(role):
+                    self.wait_until(lambda: not self.present or condition(), deadline)
                     continue
-                self.until = deadline
+                self.leaves_at = deadline
                 self._transport.limit_timeouts(max(deadline - monotonic(), 0.0))
                 self._sender.requests.make_thread = None
-                self._life.go_on_until(deadline)
+                self._life.keep_trying_until(deadline)
                 self._sender.run(
-                    lambda: self._life.end(parks=False) or condition() or monotonic() >= deadline
+                    lambda: self._life.close_if_done(stays=False) or condition() or monotonic() >= deadline
                 )
             finally:
-                self._give_back(role)
+                self._release_role(role)
         if self.expected:
-            self._life.have_next_event_ask()  # a thread that came meanwhile has left
+            self._life.check_at_next_event()  # a delivery thread came meanwhile, found the role taken, and left
 
     # Inside.
 
@@ -236,40 +236,40 @@ class Deliverer:
             self._pauses = False
             Wakeup().wait(_PAUSE_BETWEEN_THREADS_SECONDS)
         try:
-            if self._take(role):
+            if self._take_role(role):
                 self._life.deliver()
         finally:
             enter_in_list_of_threads()
-            if self._give_back(role) and self._life.is_ours and not self._life.is_closed:
+            if self._release_role(role) and self._life.is_of_this_process and not self._life.is_closed:
                 self._replace()
 
     def _replace(self) -> None:
-        """Have another thread come: this one was killed, or a `batch_sender` of the user's has returned early."""
-        self._life.have_next_event_ask()
+        """Start another thread: this one was killed, or the `batch_sender` of a subclass has returned early."""
+        self._life.check_at_next_event()
         self._transport.renew_client()
         self._diagnostics.say(
             'thread', f'stream {self._stream!r}: the delivery thread was ended; another takes its place'
         )
         before, self._left_early_at = self._left_early_at, monotonic()
-        # One that comes too soon waits a while, before it takes the role.
+        # If this one ended too soon, the next one pauses before it takes the role.
         self._pauses = self._left_early_at - before <= _PAUSE_BETWEEN_THREADS_SECONDS
         if self._life.done:
-            self._life.end(parks=False)  # where the life ends, there is only to let go
+            self._life.close_if_done(stays=False)  # nothing is left to deliver, only to let go of
         else:
-            self.call()
+            self.start_or_wake()
 
     @locked
-    def _take(self, role: object) -> bool:
-        if self.present or not self._life.is_ours:
+    def _take_role(self, role: object) -> bool:
+        if self.present or not self._life.is_of_this_process:
             return False
         self._role = role
         self._sender.progress.notify()
         return True
 
     @locked
-    def _give_back(self, role: object) -> bool:
-        """Give the role back, unless that has happened already; return whether it had not."""
+    def _release_role(self, role: object) -> bool:
+        """Give the role back; return False where that has happened already."""
         if self._role is not role:
             return False
-        self.dismiss()
+        self.clear_role()
         return True

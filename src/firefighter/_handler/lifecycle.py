@@ -5,17 +5,17 @@
     closed     deliver            flush, a late exit        adopt the dead; where there is anything: thread draining
     open       close              close(), a reload, exit   END; what was adopted is free at once           draining
     open       forget             the collector             as close, but nobody waits                      draining
-    draining   open               an event                  take END back; the directory is still there     open
+    draining   open               an event                  go on; the directory is still there             open
     draining   end                who delivers, when empty  let go of the directory and of the registration closed
     any        abandon            a fork, in the child      close descriptors, unlock nothing; a new life   -
 
-*Opening* and *letting go* are steps made under the lock, so nobody ever sees them half done; each may be made again where an
-exception has ended it. Whoever delivers ends last and lets go; nobody else does. `close` asks and waits. What
-cannot be delivered keeps its life draining, for as long as the process lives: the delivery thread goes on trying.
+*Opening* and *letting go* are steps made under the lock, so nobody sees them half done. Each step may be made again after an
+exception has ended it. Only the thread that delivers lets go, and it ends last. `close` asks for that and waits. While events
+cannot be delivered the handler stays in the state draining, and the delivery thread goes on trying until the process ends.
 
-Who delivers is in `deliverer.py`.
+`deliverer.py` decides which thread delivers.
 
-Every wait has a deadline, an absolute time. Under logging's lock, on a thread of ours and inside the spool nobody waits.
+Every wait has a deadline, an absolute time. `NoWait` lists where nobody waits.
 """
 
 from __future__ import annotations
@@ -44,19 +44,32 @@ from firefighter._process.open_mark import make_mark
 __all__ = ['OPEN', 'Lifecycle', 'Place', 'State']
 
 OPEN = 1
-"""The mark while events may go straight to the spool, and their calls return."""
-_WAITS = 2
+"""The value of `open_mark` while events go straight to the spool and their calls return."""
+_OPEN_AND_WAITS = 2
+"""Its value while each event is to be delivered before its call returns."""
 
-# What threads of ours log while a handler drains goes, too, but not where each request brings more of it.
-_MOST_ROUNDS = 4
+# Our own threads may log while a handler drains (hooks do). These events are sent too, but only so many times: each request may
+# bring another event.
+_MOST_FLUSHES = 4
 
 
 class State(enum.Enum):
-    """Of a handler's life."""
+    """Of a handler in one process."""
 
     CLOSED = 'closed'
     OPEN = 'open'
     DRAINING = 'draining'
+
+
+class NoWait(enum.Enum):
+    """Why a caller must not wait for delivery: it would wait for itself."""
+
+    LOGGING_LOCK = "it holds logging's lock, which delivery needs to ask a logger for its level"
+    OWN_THREAD = 'it is a thread of ours: a hook such as `on_drop` logs'
+    INSIDE = 'it is a signal handler or a destructor that has interrupted the spool or a transition'
+    HANDLER_LOCK = (
+        "it holds another handler's lock (MemoryHandler does), which the records of botocore go to as well"
+    )
 
 
 class Place(Protocol):
@@ -65,27 +78,27 @@ class Place(Protocol):
     def open(self) -> None:
         """Make the directory, if there is to be one. Done already: nothing."""
 
-    def look_for_the_dead(self) -> None:
-        """Adopt what dead processes have left, now."""
+    def adopt_now(self) -> None:
+        """Adopt the events of dead processes, now."""
 
-    def look_soon(self) -> None:
-        """Have who delivers look for the dead, unless that was a moment ago."""
+    def adopt_soon(self) -> None:
+        """Have the thread that delivers look for dead processes, unless it has just done so."""
 
     @property
-    def has_dead(self) -> bool:
-        """Whether something of the dead is adopted, or will be with the next look that is due at once."""
+    def has_adopted(self) -> bool:
+        """Whether adopted events are pending, or will be with the next look, which is due at once."""
 
     def release_adopted(self) -> bool:
-        """Give back what was adopted and is not under way; return whether nothing adopted is left."""
+        """Give back adopted events, but for those in requests under way; return whether none is left."""
 
     def close(self) -> None:
-        """Let go of the directory, whose events are settled."""
+        """Let go of the directory; all its events are settled."""
 
-    def seconds_until_look(self) -> float:
-        """Return how long until the dead are to be looked for again."""
+    def seconds_until_adoption(self) -> float:
+        """Return how long until the next look for dead processes."""
 
     def abandon(self) -> None:
-        """Close what a forked child has inherited."""
+        """Close the descriptors that a forked child has inherited."""
 
 
 class Transport(HasClient, Protocol):
@@ -105,17 +118,17 @@ class Lifecycle:
         place: where it is kept.
         transport: makes the requests.
         deliver: calls `run`, in a thread of ours.
-        is_forgotten: says whether the handler was collected, or is just being.
-        tell_end: says what was lost, and what is left, when a close has waited long enough; called with whether all was delivered.
-        shutdown_timeout_seconds: what a close waits, and all of them together at exit.
-        sync_timeout_seconds: what one attempt may take where the emitting thread waits for it.
-        diagnostics: where to say what is wrong.
+        is_forgotten: returns whether the handler was collected, or is just being collected.
+        report_end: reports what was lost and what is left, after a close; called with whether everything was delivered.
+        shutdown_timeout_seconds: how long a close waits, and how long all of them together wait at exit.
+        sync_timeout_seconds: how long a logging call waits for its event to be delivered.
+        diagnostics: where to report trouble.
 
     Attributes:
         pid: the process that it belongs to.
-        state: see above.
-        mark: its one number is not 0 while events may go straight to the spool: the state is open, and this is no forked
-            child. It is `OPEN` unless each event is to be delivered before its call returns.
+        state: see the table above.
+        open_mark: one number. It is not 0 while events may go straight to the spool: the state is open, and this is not a
+            forked child. It is `OPEN`, unless each event is to be delivered before its call returns.
     """
 
     def __init__(
@@ -127,14 +140,14 @@ class Lifecycle:
         transport: Transport,
         deliver: Callable[[], None],
         is_forgotten: Callable[[], bool],
-        tell_end: Callable[[bool], None],
+        report_end: Callable[[bool], None],
         shutdown_timeout_seconds: float,
         sync_timeout_seconds: float,
         diagnostics: Diagnostics,
     ) -> None:
         self.pid = getpid()
         self.state = State.CLOSED
-        self.mark = make_mark()
+        self.open_mark = make_mark()
         self._source = source
         self._spool = source.spool
         self._sender = sender
@@ -142,23 +155,23 @@ class Lifecycle:
         self._transport = transport
         self.deliver = deliver
         self._is_forgotten = is_forgotten
-        self._tell_end = tell_end
+        self._report_end = report_end
         self._shutdown_timeout_seconds = shutdown_timeout_seconds
         self._sync_timeout_seconds = sync_timeout_seconds
-        # Python's, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
+        # Python's own class, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
         self._lock = threading.RLock()
         self._deliverer = Deliverer(stream, self, self._lock, sender, transport, source.wake, diagnostics)
-        # Asked for by somebody who could not wait for the lock.
+        # Requested by somebody who could not wait for the lock.
         self._to_be_flushed = False
         self._to_be_closed = False
-        # Until when somebody waits for what was adopted, and for more than one try.
-        self._wanted_until = -inf
-        # How often more is to be sent than there was when the close began.
-        self._rounds = _MOST_ROUNDS
-        # How often something adopted was given back undelivered.
+        # Until then somebody waits: failures are tried again, and adopted events are kept.
+        self._keep_trying_until = -inf
+        # How many more times events are sent that came after the close began.
+        self._flushes_left = _MOST_FLUSHES
+        # How many times adopted events were given back undelivered.
         self._given_back = 0
 
-    # What is asked for.
+    # Requests of the program.
 
     def open(self, make_thread: MakeThread, *, threaded: bool) -> None:
         """Make ready for events.
@@ -167,7 +180,7 @@ class Lifecycle:
             make_thread: makes our threads; called with `target` and `args`.
             threaded: whether a delivery thread is to send them; if not, each event is waited for.
         """
-        self._do(partial(self._open, make_thread, threaded=threaded))
+        self._run_transition(partial(self._open, make_thread, threaded=threaded))
 
     def flush(self, deadline: float) -> bool:
         """Deliver what was queued before the call; return whether all of it, and all that is adopted, is settled.
@@ -176,98 +189,106 @@ class Lifecycle:
             deadline: when to give up, by the monotonic clock.
         """
         self._sender.hurry(deadline)
-        if holds_logging_lock():
-            self._ask_later(flush=True)
+        no_wait = self._why_no_wait()
+        if no_wait is NoWait.LOGGING_LOCK:
+            self._request_later(flush=True)
             return self.done
         through = self._source.flush()
         flushes = self._source.flushes
-        may_wait = not self._must_not_wait()
+        may_wait = no_wait is None
         given_back = self._given_back
-        if not self._ask_to_deliver(deadline, may_look=may_wait):
+        if not self._start_delivery(deadline, may_look=may_wait):
             return True
 
         def settled() -> bool:
-            return self._spool.settled_through >= through and not self._place.has_dead
+            return self._spool.settled_through >= through and not self._place.has_adopted
 
         if may_wait:
-            self._deliverer.wait_for(lambda: settled() or self._sender.found_misconfigured(flushes), deadline)
+            self._deliverer.deliver_or_wait(
+                lambda: settled() or self._sender.found_misconfigured(flushes), deadline
+            )
             self._report()
         return settled() and self._given_back == given_back
 
     def close(self, deadline: float) -> None:
-        """Deliver what is pending and let go of everything; where that takes longer than the deadline, without waiting."""
+        """Deliver what is pending and let go of everything; wait for that until the deadline."""
         self._sender.hurry(deadline)
-        if holds_logging_lock():
-            self._ask_later(close=True)
+        no_wait = self._why_no_wait()
+        if no_wait is NoWait.LOGGING_LOCK:
+            self._request_later(close=True)
             return
-        may_wait = not self._must_not_wait()
-        self._ask_to_close()
-        if not may_wait:
+        self._start_draining()
+        if no_wait is not None:
             return
         flushes, through = self._source.flushes, self._spool.appended
         drained = False
 
         def done() -> bool:
             nonlocal drained
-            # Closed, or opened again by somebody, who closes it again then.
+            # Closed; or opened again by somebody else, who will close it again.
             drained = drained or self.state is not State.DRAINING
-            feeds_itself = self._rounds == 0 and self._spool.settled_through >= through
+            feeds_itself = self._flushes_left == 0 and self._spool.settled_through >= through
             return drained or feeds_itself or self._sender.found_misconfigured(flushes)
 
-        self._deliverer.wait_for(done, deadline)
+        self._deliverer.deliver_or_wait(done, deadline)
         self._report()
-        self._tell_end(drained)
+        self._report_end(drained)
 
-    def ask_to_flush(self) -> None:
+    def start_flush(self) -> None:
         """Have what is pending delivered, without waiting."""
         self._source.flush()
-        self._ask_to_deliver(exit_and_forks.deadline(self._shutdown_timeout_seconds), may_look=False)
+        self._start_delivery(exit_and_forks.deadline_after(self._shutdown_timeout_seconds), may_look=False)
 
     def finish(self, *, waits: bool = True) -> None:
         """Close, within the time that the process has for its end, or without waiting."""
         if waits:
-            self.close(exit_and_forks.deadline(self._shutdown_timeout_seconds))
+            self.close(exit_and_forks.deadline_after(self._shutdown_timeout_seconds))
         else:
-            self._ask_later(close=True)
+            self._request_later(close=True)
 
     def forget(self) -> None:
-        """Close, since the handler was collected: by the collector, in any thread at any moment. Takes no lock."""
+        """Close after the handler was collected. The collector calls this, in any thread at any moment, so it takes no lock."""
         if self._deliverer.present:
             self._source.wake()
         elif self.state is not State.CLOSED:
             try:
-                # Of C, and without Python's locks, one of which this thread may be at.
-                _thread.start_new_thread(self._close_aside, ())
+                # Not `threading`, which takes locks of its own: the collector may have interrupted their owner.
+                _thread.start_new_thread(self._start_draining_aside, ())
             except RuntimeError:
-                exit_and_forks.forget(self)
+                exit_and_forks.close_later(self)
 
-    def look_after_event(self) -> None:
-        """Deliver what was just logged before its call returns, where nobody else would."""
-        if not self.mark[0]:
-            self._do(self._take_late_event)
-            return
-        if holds_logging_lock():
-            self._ask_later(flush=True)
-            return
-        if self._must_not_wait():
-            if not self._is_inside():
-                # What delivery itself brings about would bring about the next request.
-                if not on_thread_of_ours():
-                    self._source.flush()
-                self._deliverer.call()
-            return
-        if exit_and_forks.exiting():
-            self.finish()  # other exit functions log, and nobody comes after them
-            return
-        deadline = monotonic() + self._sync_timeout_seconds
+    def deliver_before_return(self) -> None:
+        """Deliver the event that was just logged before its call returns, where nobody else would."""
+        if not self.open_mark[0]:
+            self._run_transition(self._reopen_for_late_event)
+        elif no_wait := self._why_no_wait():
+            self._deliver_later(no_wait)
+        elif exit_and_forks.exiting():
+            self.finish()  # another exit function has logged it, and nobody comes after that
+        else:
+            self._deliver_now(monotonic() + self._sync_timeout_seconds)
+
+    def _deliver_later(self, no_wait: NoWait) -> None:
+        """Have an event delivered whose call must not wait. After `NoWait.INSIDE` the interrupted frame sees to it."""
+        if no_wait is NoWait.LOGGING_LOCK:
+            self._request_later(flush=True)
+        elif no_wait is NoWait.HANDLER_LOCK:
+            self._source.flush()
+            self._deliverer.start_or_wake()
+        elif no_wait is NoWait.OWN_THREAD:
+            # No flush: an event that delivery brings about must not bring about the next request.
+            self._deliverer.start_or_wake()
+
+    def _deliver_now(self, deadline: float) -> None:
         if self._deliverer.threaded and not threading.main_thread().is_alive():
-            # No thread can be started any more, and exit functions will deliver, unless that takes too long to come.
-            self._deliverer.deliver_here(lambda: not self._sender.overdue, deadline)
+            # The main thread has ended, so no thread can be started. Exit functions will deliver the event. Only what has been
+            # due for long is delivered here.
+            self._deliverer.deliver_in_this_thread(lambda: not self._sender.overdue, deadline)
             return
         through = self._source.flush()
         flushes = self._source.flushes
-        self._deliverer.call()
-        self._deliverer.wait_for(
+        self._deliverer.start_or_wake()
+        self._deliverer.deliver_or_wait(
             lambda: self._spool.settled_through >= through or self._sender.tried(flushes), deadline
         )
 
@@ -275,21 +296,21 @@ class Lifecycle:
         """Deliver until there is nothing left to do, in a thread of ours."""
         self._sender.requests.make_thread = self._deliverer.make_thread if self._deliverer.threaded else None
         try:
-            self._sender.run(lambda: not self.is_ours or self._ended())
+            self._sender.run(lambda: not self.is_of_this_process or self._ended())
         finally:
             self._sender.requests.dismiss()
 
     def _ended(self) -> bool:
         if self.state is not State.OPEN:
-            # Before the last of them: hooks may log.
+            # Call the hooks now, while what they log can still be sent.
             self._sender.report(now_or_never=True)
-        return self.end(parks=exit_and_forks.exiting())
+        return self.close_if_done(stays=exit_and_forks.exiting())
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what the parent goes on using.
 
-        A frame that the fork has interrupted goes on in the child, too: it finds a life without events, and whoever waits there
-        waits no longer. What another thread of the parent's held is held by nobody here.
+        A frame that has forked (a hook, a `__str__`) goes on in the child as well. It finds no events here, and a wait ends at
+        once. The locks that other threads of the parent held are replaced, since nobody would release them.
         """
         if not self._at_transition:
             self._lock = threading.RLock()
@@ -301,8 +322,8 @@ class Lifecycle:
         self._sender.progress.notify()
 
     @property
-    def is_ours(self) -> bool:
-        """Whether this is the process that it belongs to, and no child that was forked in a frame of it."""
+    def is_of_this_process(self) -> bool:
+        """Whether this is the process that it belongs to, not a child that was forked from it."""
         return self.pid == getpid()
 
     @property
@@ -312,8 +333,8 @@ class Lifecycle:
 
     @property
     def done(self) -> bool:
-        """Whether everything is settled, and nothing of the dead is left here."""
-        return self._source.settled and not self._place.has_dead
+        """Whether everything is settled, and nothing adopted is left."""
+        return self._source.settled and not self._place.has_adopted
 
     @property
     def pending(self) -> int:
@@ -321,59 +342,60 @@ class Lifecycle:
         return self._spool.account().pending
 
     def may_wait_for_room(self) -> bool:
-        """Return whether an event may wait for room: not where the thread that logs it would have to make that."""
-        return self.mark[0] == OPEN and not (on_thread_of_ours() or holds_logging_lock())
+        """Return whether an event may wait for room in the spool: not where its own thread would have to make that room."""
+        return self.open_mark[0] == OPEN and not (on_thread_of_ours() or holds_logging_lock())
 
     @property
     def adopts(self) -> bool:
-        """Whether what dead processes have left is to be adopted now."""
-        return self.state is State.OPEN or monotonic() < self._wanted_until
+        """Whether events of dead processes are to be adopted now."""
+        return self.state is State.OPEN or monotonic() < self._keep_trying_until
 
-    def go_on_until(self, deadline: float) -> None:
-        """Try again what fails, and adopt what the dead have left, until then: somebody waits for it."""
-        self._wanted_until = max(self._wanted_until, deadline)
+    def keep_trying_until(self, deadline: float) -> None:
+        """Try failures again, and adopt events of dead processes, until then, because somebody waits."""
+        self._keep_trying_until = max(self._keep_trying_until, deadline)
 
-    def have_next_event_ask(self) -> None:
-        """Have the next event see to it that somebody delivers."""
-        self.mark[0] = 0
+    def check_at_next_event(self) -> None:
+        """Have the next event check whether somebody delivers."""
+        self.open_mark[0] = 0
 
     def idle_seconds(self) -> float:
-        """Return how long who delivers may wait at most."""
+        """Return how long the thread that delivers may wait at most."""
         now = monotonic()
-        wanted_seconds = self._wanted_until - now
+        wanted_seconds = self._keep_trying_until - now
         return min(
-            self._place.seconds_until_look(),
+            self._place.seconds_until_adoption(),
             wanted_seconds if wanted_seconds > 0 else inf,
-            max(self._deliverer.until - now, 0.0),
+            max(self._deliverer.leaves_at - now, 0.0),
         )
 
-    def _ask_later(self, *, flush: bool = False, close: bool = False) -> None:
-        """Have who delivers do it: the caller holds logging's lock, and waits for no other.
+    def _request_later(self, *, flush: bool = False, close: bool = False) -> None:
+        """Have the thread that delivers do it, since the caller holds logging's lock and must not wait for ours.
 
-        A frame that has one of ours may have been interrupted by a signal handler, which waits for logging's.
+        The owner of ours may have been interrupted by a signal handler that waits for logging's: that would be a deadlock.
         """
         self._to_be_flushed |= flush
         self._to_be_closed |= close
         if close:
-            self.mark[0] = 0
+            self.open_mark[0] = 0
         if self._deliverer.present:
             self._source.wake()
-        elif self.state is not State.CLOSED and not run_if_free(self._lock, self._deliverer.call):
-            exit_and_forks.forget(self)
+        elif self.state is not State.CLOSED and not run_if_free(self._lock, self._deliverer.start_or_wake):
+            exit_and_forks.close_later(self)
 
-    def _close_aside(self) -> None:
+    def _start_draining_aside(self) -> None:
         try:
-            self._ask_to_close()
+            self._start_draining()
         finally:
-            # Python enters a thread that it has not started into its list, and never takes it out before 3.13.
+            # `threading` has entered this thread into its list, and before Python 3.13 never takes it out by itself.
             threading._active.pop(threading.get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001
 
     # Transitions.
 
-    def _do(self, transition: Callable[[], None]) -> None:
-        """Make a transition, unless the calling thread is at one: where a signal handler or a destructor logs, that frame goes on.
+    def _run_transition(self, transition: Callable[[], None]) -> None:
+        """Make a transition, unless the calling thread has interrupted one (a signal handler or a destructor logs there).
 
-        Such a frame may wait for logging's lock. So who holds that waits for no transition of another thread.
+        An interrupted transition may wait for logging's lock. So a caller who holds that one does not wait for the transition
+        of another thread.
         """
         if self._at_transition:
             return
@@ -384,107 +406,107 @@ class Lifecycle:
 
     @locked
     def _open(self, make_thread: MakeThread, *, threaded: bool) -> None:
-        if self.mark[0]:
+        if self.open_mark[0]:
             return
         self._change_place(self._open_place)
         self._deliverer.make_thread, self._deliverer.threaded = make_thread, threaded
         self._to_be_closed = False
         self.state = State.OPEN
-        self._spool.append(None)  # what a destructor has logged in here
+        self._spool.append(None)  # appends what a destructor has logged meanwhile
         if threaded:
-            self._deliverer.call()
-        # Once exit functions run nobody comes back for an event.
+            self._deliverer.start_or_wake()
+        # Once exit functions run, nobody comes back later to deliver the event.
         waits = not (threaded and self._deliverer.expected) or exit_and_forks.exiting()
-        self.mark[0] = _WAITS if waits else OPEN
+        self.open_mark[0] = _OPEN_AND_WAITS if waits else OPEN
 
     def _open_place(self) -> None:
-        exit_and_forks.hold(self)
+        exit_and_forks.register_busy(self)
         if self._is_forgotten():
-            # What a destructor brings back that is collected with the handler has lost its weak references, as botocore's
-            # client has.
+            # A destructor has opened a handler that is being collected with it. Weak references within are gone already, and
+            # botocore's client needs its own.
             self._transport.renew_client()
         self._place.open()
 
     @locked
-    def _take_late_event(self) -> None:
-        """Open again for an event that came when all was let go of, or when who was to deliver had just been killed."""
-        if self.is_ours and self.state is not State.DRAINING and self._has_events:
+    def _reopen_for_late_event(self) -> None:
+        """Open again for an event that came just after the handler was closed, or after its delivery thread was killed."""
+        if self.is_of_this_process and self.state is not State.DRAINING and self._has_events:
             self._open(self._deliverer.make_thread, threaded=self._deliverer.threaded)
             if exit_and_forks.exiting():
-                self._ask_to_close()
+                self._start_draining()
 
     @locked
-    def _ask_to_close(self) -> None:
-        self.mark[0] = 0
+    def _start_draining(self) -> None:
+        self.open_mark[0] = 0
         self._to_be_closed = False
         if self.state is State.CLOSED:
             return
         self.state = State.DRAINING
-        self._wanted_until = -inf
-        self._rounds = _MOST_ROUNDS
+        self._keep_trying_until = -inf
+        self._flushes_left = _MOST_FLUSHES
         self._source.flush()
-        self._deliverer.call()
+        self._deliverer.start_or_wake()
 
     @locked
-    def _ask_to_deliver(self, deadline: float, *, may_look: bool) -> bool:
-        """Have everything delivered that there is; return False when that is nothing."""
-        if not self.is_ours:
+    def _start_delivery(self, deadline: float, *, may_look: bool) -> bool:
+        """Have everything delivered; return False where there is nothing to deliver."""
+        if not self.is_of_this_process:
             return False
         if self.state is State.CLOSED:
             if may_look and not self._deliverer.present:
-                self._change_place(self._place.look_for_the_dead)
-                self._take_late_event()  # what a destructor has logged in there
+                self._change_place(self._place.adopt_now)
+                self._reopen_for_late_event()  # for what a destructor has logged meanwhile
             if self.done:
                 return False
-            if not self.mark[0]:
-                exit_and_forks.hold(self)
+            if not self.open_mark[0]:
+                exit_and_forks.register_busy(self)
                 self.state = State.DRAINING
         elif may_look:
-            self._place.look_soon()
-        self.go_on_until(deadline)
-        self._deliverer.call()
+            self._place.adopt_soon()
+        self.keep_trying_until(deadline)
+        self._deliverer.start_or_wake()
         return True
 
     @locked
-    def end(self, *, parks: bool) -> bool:
-        """Let go of everything if all is delivered; return whether who delivers is to leave.
+    def close_if_done(self, *, stays: bool) -> bool:
+        """Let go of everything if all is delivered; return whether the thread that delivers is to leave.
 
         Args:
-            parks: whether it is to stay in any case: while the process exits no other thread could be started.
+            stays: whether it is to stay in any case: while the process exits, no other thread could be started.
         """
         if self._to_be_flushed:
             self._to_be_flushed = False
             self._source.flush()
         if (self._to_be_closed or self._is_forgotten()) and self.state is State.OPEN:
-            self._ask_to_close()
+            self._start_draining()
         now = monotonic()
         if self.state is State.OPEN:
             leaves = (
                 not self._deliverer.threaded
                 and self._sender.rests
-                and (self.done or now >= self._wanted_until)
+                and (self.done or now >= self._keep_trying_until)
             )
         else:
-            leaves = self.state is State.CLOSED or self._end_draining(now)
-        if not leaves or parks:
+            leaves = self.state is State.CLOSED or self._close_if_settled(now)
+        if not leaves or stays:
             return False
-        self._deliverer.dismiss()
-        # What is asked for without the lock finds somebody, and wakes it, or finds nobody.
+        self._deliverer.clear_role()
+        # A request made without the lock, just before the role was cleared, found somebody to wake: who leaves now.
         asked = self._to_be_flushed or self._to_be_closed or self._is_forgotten()
         if asked and self.state is State.OPEN:
-            self._deliverer.call()
+            self._deliverer.start_or_wake()
         return True
 
     @property
     def _has_events(self) -> bool:
         return self._spool.has_waiting or not self._source.settled
 
-    def _end_draining(self, now: float) -> bool:
-        """Let go of what nobody waits for, then of everything if all is settled; return whether it was."""
-        if self._rounds and self._source.mark_all():
-            self._rounds -= 1
-        if self._place.has_dead:
-            if now < self._wanted_until:
+    def _close_if_settled(self, now: float) -> bool:
+        """Give back adopted events that nobody waits for, then let go of everything if all is settled; return whether it was."""
+        if self._flushes_left and self._source.mark_all():
+            self._flushes_left -= 1
+        if self._place.has_adopted:
+            if now < self._keep_trying_until:
                 return False
             self._given_back += 1
             if not self._place.release_adopted():
@@ -498,14 +520,14 @@ class Lifecycle:
             self._spool.append(None)
             return False
         self._transport.close_connections()
-        # First: an exception between these costs nothing, since what drains is ended again.
-        exit_and_forks.let_go(self)
+        # Before the state changes: after an exception in between, this is done again, since the state is still draining.
+        exit_and_forks.unregister_busy(self)
         self.state = State.CLOSED
         self._sender.progress.notify()
         return True
 
     def _change_place(self, change: Callable[[], None]) -> None:
-        """Open or close the place, or look at it; what a destructor logs meanwhile waits for the place that is there then."""
+        """Open, close or look at the place; what a destructor logs meanwhile is appended afterwards, to the place there is then."""
         try:
             self._spool.changes_place = True
             change()
@@ -514,16 +536,18 @@ class Lifecycle:
 
     # Waiting.
 
-    def _must_not_wait(self) -> bool:
-        """Return whether the caller would wait for itself.
-
-        That is so on a thread of ours (in `on_drop`), in a signal handler that has interrupted the spool or a transition, and
-        in a thread that holds another handler's lock (a MemoryHandler hands records on with its own held), which the records
-        of botocore go to as well; but not when the process ends, since nobody delivers after that. Who holds logging's lock has asked for it to be done later, before it comes here.
-        """
-        if on_thread_of_ours() or self._is_inside():
-            return True
-        return not exit_and_forks.exiting() and holds_lock_of_handler(exit_and_forks.registered())
+    def _why_no_wait(self) -> NoWait | None:
+        """Return why the caller must not wait; None: it may."""
+        if holds_logging_lock():
+            return NoWait.LOGGING_LOCK
+        if self._is_inside():
+            return NoWait.INSIDE
+        if on_thread_of_ours():
+            return NoWait.OWN_THREAD
+        # At exit it waits all the same, since nobody delivers after that.
+        if not exit_and_forks.exiting() and holds_lock_of_handler(exit_and_forks.registered_handlers()):
+            return NoWait.HANDLER_LOCK
+        return None
 
     @property
     def _at_transition(self) -> bool:
@@ -535,6 +559,6 @@ class Lifecycle:
         return self._spool.interrupted or self._at_transition
 
     def _report(self) -> None:
-        """Tell hooks what is news, where there is no thread that does."""
+        """Call the hooks for new drops, where there is no delivery thread that does."""
         if not self._deliverer.present:
             self._sender.report(now_or_never=True)

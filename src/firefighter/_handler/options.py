@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -60,48 +60,107 @@ DISK_SPOOL_BYTES = 64 * 1024 * 1024
 # The pattern of DeliveryStreamName in botocore's model of the service.
 _STREAM_NAME = re.compile(r'[a-zA-Z0-9_.-]{1,64}')
 
+# Called with an option's name and value; raises TypeError or ValueError, and says what to write.
+_Check = Callable[[str, Any], None]
+
+
+def _integer(at_least: int) -> _Check:
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f'{name} must be an integer, not {value!r}')
+        if value < at_least:
+            raise ValueError(f'{name} must be at least {at_least:,}, not {value:,}')
+
+    return check
+
+
+def _seconds(*, zero_allowed: bool = True) -> _Check:
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise TypeError(f'{name} must be a number of seconds, not {value!r}')
+        if math.isnan(value) or value < 0 or (value == 0 and not zero_allowed):
+            bound = '0 or more' if zero_allowed else 'more than 0'
+            raise ValueError(f'{name} must be {bound} seconds, not {value!r}')
+
+    return check
+
+
+def _one_of(*choices: object) -> _Check:
+    def check(name: str, value: object) -> None:
+        if value not in choices:
+            raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, not {value!r}')
+
+    return check
+
+
+def _or_none(check: _Check) -> _Check:
+    def check_unless_none(name: str, value: object) -> None:
+        if value is not None:
+            check(name, value)
+
+    return check_unless_none
+
+
+def _callable(name: str, value: object) -> None:
+    if not callable(value):
+        raise TypeError(f'{name} must be callable, not {value!r}')
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise unless it is True or False: the text 'False' would be true.
+
+    Raises:
+        TypeError: with what to write.
+    """
+    if not isinstance(value, int) or value not in (0, 1):
+        raise TypeError(f'{name} must be True or False, not {value!r}')
+
+
+def _with(check: _Check) -> dict[str, _Check]:
+    return {'check': check}
+
 
 @dataclass(frozen=True)
 class Options:
-    """The handler's own keywords; `FirehoseHandler` documents each."""
+    """The handler's own keywords, each with its check.
+
+    A new one is written in two places: its default and its meaning in `FirehoseHandler`, its check here.
+    """
 
     spool_dir: Path | None
-    max_spool_bytes: int | None
-    max_directory_bytes: int
-    overflow: OverflowPolicy
-    block_timeout_seconds: float
-    oversize: OversizePolicy | None
-    shutdown_timeout_seconds: float
-    sync_timeout_seconds: float
-    undelivered: UndeliveredPolicy
-    max_in_flight: int
-    on_drop: DropHook | None
-    on_dead_letter: DeadLetterHook | None
-    event_ids: bool
-    aggregate: bool
-    max_aggregated_events: int | None
-    target_batch_bytes: int
-    compression: Codec | None
+    max_spool_bytes: int | None = field(metadata=_with(_or_none(_integer(MIN_SPOOL_BYTES))))
+    max_directory_bytes: int = field(metadata=_with(_integer(MIN_SPOOL_BYTES)))
+    overflow: OverflowPolicy = field(metadata=_with(_one_of(*get_args(OverflowPolicy))))
+    block_timeout_seconds: float = field(metadata=_with(_seconds()))
+    oversize: OversizePolicy | None = field(metadata=_with(_one_of(None, *get_args(OversizePolicy))))
+    shutdown_timeout_seconds: float = field(metadata=_with(_seconds()))
+    sync_timeout_seconds: float = field(metadata=_with(_seconds(zero_allowed=False)))
+    undelivered: UndeliveredPolicy = field(metadata=_with(_one_of(*get_args(UndeliveredPolicy))))
+    max_in_flight: int = field(metadata=_with(_integer(1)))
+    on_drop: DropHook | None = field(metadata=_with(_or_none(_callable)))
+    on_dead_letter: DeadLetterHook | None = field(metadata=_with(_or_none(_callable)))
+    event_ids: bool = field(metadata=_with(check_flag))
+    aggregate: bool = field(metadata=_with(check_flag))
+    max_aggregated_events: int | None = field(metadata=_with(_or_none(_integer(1))))
+    target_batch_bytes: int = field(metadata=_with(_integer(0)))
+    compression: Codec | None = field(metadata=_with(_one_of(None, *COMPRESSIONS)))
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Options:
+        """Return the options among the arguments of `FirehoseHandler`.
+
+        Raises:
+            TypeError: one has the wrong type.
+            ValueError: one has a value that it cannot have.
+        """
+        given = {option.name: arguments[option.name] for option in fields(cls)}
+        spool_dir = given['spool_dir'] or os.environ.get('FIREFIGHTER_SPOOL_DIR') or None
+        return cls(**given | {'spool_dir': check_spool_dir(spool_dir)})
 
     def __post_init__(self) -> None:
-        if self.max_spool_bytes is not None:
-            _check_integer('max_spool_bytes', self.max_spool_bytes, at_least=MIN_SPOOL_BYTES)
-        _check_integer('max_directory_bytes', self.max_directory_bytes, at_least=MIN_SPOOL_BYTES)
-        _check_choice('overflow', self.overflow, get_args(OverflowPolicy))
-        _check_choice('oversize', self.oversize, (None, *get_args(OversizePolicy)))
-        _check_seconds('block_timeout_seconds', self.block_timeout_seconds)
-        _check_seconds('shutdown_timeout_seconds', self.shutdown_timeout_seconds)
-        _check_seconds('sync_timeout_seconds', self.sync_timeout_seconds, zero_allowed=False)
-        _check_choice('undelivered', self.undelivered, get_args(UndeliveredPolicy))
-        _check_integer('max_in_flight', self.max_in_flight, at_least=1)
-        _check_callable('on_drop', self.on_drop)
-        _check_callable('on_dead_letter', self.on_dead_letter)
-        check_flag('event_ids', self.event_ids)
-        check_flag('aggregate', self.aggregate)
-        if self.max_aggregated_events is not None:
-            _check_integer('max_aggregated_events', self.max_aggregated_events, at_least=1)
-        _check_integer('target_batch_bytes', self.target_batch_bytes, at_least=0)
-        _check_choice('compression', self.compression, (None, *COMPRESSIONS))
+        for option in fields(self):
+            if 'check' in option.metadata:
+                option.metadata['check'](option.name, getattr(self, option.name))
         if self.compression:
             codec_of(self.compression)
         if not self.aggregates:
@@ -205,17 +264,7 @@ def check_stream_name(name: object) -> None:
 
 def check_send_interval(seconds: float) -> None:
     """Raise unless it is a number of seconds, zero or more."""
-    _check_seconds('send_interval', seconds)
-
-
-def check_flag(name: str, value: object) -> None:
-    """Raise unless it is True or False: the text 'False' would be true.
-
-    Raises:
-        TypeError: with what to write.
-    """
-    if not isinstance(value, int) or value not in (0, 1):
-        raise TypeError(f'{name} must be True or False, not {value!r}')
+    _seconds()('send_interval', seconds)
 
 
 def raise_unknown(unknown: Mapping[str, object], known: Iterable[str]) -> None:
@@ -258,33 +307,8 @@ def _check_method(name: str, value: object, method: str) -> None:
         raise TypeError(f'{name} must have a method {method}(), as boto3 makes it; {value!r} has none')
 
 
-def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {", ".join(map(repr, choices))}, not {value!r}')
-
-
 def _check_needs_aggregate(name: str, *, given: bool) -> None:
     if given:
         raise ValueError(
             f'{name} says nothing without aggregate=True or compression=: add one of them, or leave out {name}'
         )
-
-
-def _check_callable(name: str, value: Callable[..., object] | None) -> None:
-    if value is not None and not callable(value):
-        raise TypeError(f'{name} must be callable, not {value!r}')
-
-
-def _check_integer(name: str, value: object, *, at_least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f'{name} must be an integer, not {value!r}')
-    if value < at_least:
-        raise ValueError(f'{name} must be at least {at_least:,}, not {value:,}')
-
-
-def _check_seconds(name: str, value: object, *, zero_allowed: bool = True) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f'{name} must be a number of seconds, not {value!r}')
-    if math.isnan(value) or value < 0 or (value == 0 and not zero_allowed):
-        bound = '0 or more' if zero_allowed else 'more than 0'
-        raise ValueError(f'{name} must be {bound} seconds, not {value!r}')

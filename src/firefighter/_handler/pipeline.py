@@ -1,7 +1,7 @@
-"""The way of an event within one process: spool, source, sender, the lifecycle, and their account.
+"""The parts of one handler in one process, put together: spool, source, sender, lifecycle, and their account.
 
-A handler has one. A forked child makes its own, by replacing the whole object: nothing in it is shared, nor can a lock in
-it be found held by a thread that the child does not have.
+A handler has one pipeline. A forked child replaces it by one of its own, so nothing in it is shared with the parent, and no lock in
+it can be held by a thread that the child does not have.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Pipeline:
         stream: the delivery stream's name.
         options: the handler's options.
         client: gives the Firehose client.
-        rules: gives the rules for batches that hold now.
-        deliver: calls `lifecycle.run` of the pipeline that it is given, in a thread of ours.
-        is_forgotten: says whether the handler was collected, or is just being.
-        diagnostics: where to say what is wrong.
+        rules: returns the rules for batches that hold now.
+        deliver: calls `lifecycle.run` of the given pipeline, in a thread of ours.
+        is_forgotten: returns whether the handler was collected, or is just being collected.
+        diagnostics: where to report trouble.
 
     Attributes:
         lifecycle: opens, delivers and closes it.
-        mark: the lifecycle's, for the hot path.
+        open_mark: the lifecycle's, for the hot path.
         append: the spool's, for the same.
         tally: the spool's: where there is no stack for a call, what failed is counted there.
     """
@@ -116,7 +116,7 @@ class Pipeline:
             self.transport,
             lambda: deliver(self),
             is_forgotten,
-            self._tell_end,
+            self._report_end,
             options.shutdown_timeout_seconds,
             options.sync_timeout_seconds,
             diagnostics,
@@ -125,7 +125,7 @@ class Pipeline:
         self.place.sender = self.sender
         self.place.adopts = lambda: self.lifecycle.adopts
         self.pid = self.lifecycle.pid
-        self.mark = self.lifecycle.mark
+        self.open_mark = self.lifecycle.open_mark
 
     def deliver_queue(
         self,
@@ -178,14 +178,14 @@ class Pipeline:
             idle_seconds=idle_seconds,
         )
 
-    def _tell_end(self, all_delivered: bool) -> None:  # called by the lifecycle
+    def _report_end(self, all_delivered: bool) -> None:  # called by the lifecycle
         overflown = self.spool.account().dropped.get(DropReason.OVERFLOW.value, 0)
         if overflown > self._said_overflown:
             self._said_overflown = overflown
             # The total, however soon after a part of it was said.
             self._diagnostics.write(f'{self._overflow_line(overflown)}\n')
         if not all_delivered:
-            self._undelivered.tell(self.spool, self.spool.pending, self.place.path, self.place.store)
+            self._undelivered.report(self.spool, self.spool.pending, self.place.path, self.place.store)
 
     def _make_spool(self, wake: Callable[[], None]) -> Spool:
         options = self._options
@@ -228,10 +228,10 @@ class Pipeline:
 
     # The emitting thread.
 
-    def look_after_event(self) -> None:
+    def deliver_before_return(self) -> None:
         """Deliver what was just logged before its call returns, or at all where the handler was closed meanwhile."""
         try:
-            self.lifecycle.look_after_event()
+            self.lifecycle.deliver_before_return()
         except Exception as error:  # whatever it is, the application must not see it; the event stays pending
             self.note_trouble(error)
 
@@ -247,22 +247,22 @@ class Pipeline:
         return fitting
 
     def give_up(self, error: Exception) -> None:
-        """Count an event of which nothing could be made."""
+        """Count an event that could not be encoded."""
         self.spool.reject(DropReason.FAILED.value, 0)
-        with suppress(Exception):  # no stack for words: it is counted
+        with suppress(Exception):  # it is counted, even where no stack is left to report it
             self._complain('failed', 'an event was dropped', error)
 
     def note_trouble(self, error: Exception) -> None:
-        """Say that something failed which is tried again."""
+        """Report a failure that will be tried again."""
         self._complain('bug', 'delivery stumbled', error)
 
     def note_format_error(self, error: Exception) -> None:
-        """Say that a formatter, or an item in a batch queue, was not what it should be."""
+        """Report that a formatter has failed, or that a batch queue holds something else than events."""
         self._complain('format', 'formatting failed', error)
 
     @locked
     def count_suppressed(self) -> None:
-        """Count a record that delivery itself has caused."""
+        """Count a log record that delivery itself has caused, and that is not an event."""
         self._suppressed += 1
 
     def _complain(self, cause: str, what: str, error: Exception) -> None:
@@ -295,7 +295,7 @@ class Pipeline:
         )
 
     def _say_dropped(self, reason: str, events: int) -> None:
-        # All other reasons have a line of their own, or are the program's wish.
+        # All other reasons have a line of their own, or are intended by the program.
         if reason == DropReason.OVERFLOW.value and self._diagnostics.say(
             'overflow', self._overflow_line(events)
         ):

@@ -1,4 +1,4 @@
-"""Where a handler's spool is kept: in a directory whenever that can be used, else in memory; and what is said of it."""
+"""Where a handler's spool is kept: in a directory whenever that can be used, else in memory; and what is reported about it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class SpoolPlace:
     Args:
         stream: the delivery stream's name.
         spool: the spool.
-        disk: what it has on disk; None: it is in memory.
-        traffic: where to note what went wrong.
-        diagnostics: where to say it.
+        disk: its directory; None: it is in memory.
+        traffic: where to note the last error.
+        diagnostics: where to report it.
 
     Attributes:
         sender: delivers the spool.
-        adopts: says whether what dead processes have left is to be adopted now.
+        adopts: returns whether events of dead processes are to be adopted now.
     """
 
     sender: Sender[Spooled]
@@ -53,31 +53,31 @@ class SpoolPlace:
 
     @property
     def store(self) -> Origin | None:
-        """What has made the segments in that directory; others may be in memory."""
+        """The maker of the segments in that directory; other segments may be in memory."""
         return self._disk.store if self._disk else None
 
     @property
     def backing(self) -> str:
-        """What the next event is kept in, or would be: "disk" or "memory"."""
+        """Where the next event will be kept: "disk" or "memory"."""
         return 'disk' if self._disk and self._disk.keeps(self._spool) else 'memory'
 
     @property
     def quarantined_bytes(self) -> int:
-        """Torn bytes of dead producers that were put aside."""
+        """The number of torn bytes of dead producers that were set aside."""
         return self._disk.quarantine.size_bytes if self._disk else 0
 
     @property
     def newer_producers(self) -> int:
-        """Dead producers left alone, since a later version has written their segments."""
+        """The number of dead producers left alone, since a later version has written their segments."""
         return self._disk.newer_producers if self._disk else 0
 
     def keep_dead_letter(self, event: bytes, reason: str) -> None:
-        """Keep an event that Firehose refuses; in memory nothing is kept."""
+        """Write an event that Firehose refuses into the file of dead letters, if there is a directory."""
         if self._disk is not None:
             self._disk.dead_letters.put(event, reason)
 
     def examine(self) -> str | None:
-        """Make the directory, and let go of it again; return why it cannot be used, if it cannot."""
+        """Make the directory and remove it again; return why it cannot be used, or None where it can."""
         if self._disk is None:
             return None
         try:
@@ -90,35 +90,35 @@ class SpoolPlace:
     def open(self) -> None:
         """Make the directory, if there is to be one and it can be made. Done already: nothing."""
         if self._disk is not None:
-            self._disk.look_at_once()  # what was adopted before may have been given back meanwhile
+            self._disk.look_at_once()  # adopted events may have been given back meanwhile
             self._say(self._disk.try_to_open(self._spool))
 
     def tidy(self) -> None:
-        """Look after locks, dead producers and the bound of the directory, where it is time for it."""
+        """Check locks, dead producers and the bound of the directory, where it is time for that."""
         if self._disk is None:
             return
         self._say(self._disk.tidy(self._spool, monotonic(), adopts=self.adopts()))
 
-    def look_for_the_dead(self) -> None:
-        """Adopt what dead processes have left, now."""
+    def adopt_now(self) -> None:
+        """Adopt the events of dead processes, now."""
         if self._disk is not None:
             self._disk.look_at_once()
             self._say(self._disk.tidy(self._spool, monotonic(), adopts=True))
 
-    def look_soon(self) -> None:
-        """Have who delivers look for the dead with the next step, unless that was a moment ago."""
+    def adopt_soon(self) -> None:
+        """Have the thread that delivers look for dead processes, unless it has just done so."""
         if self._disk is not None:
             self._disk.look_soon(monotonic())
 
     @property
-    def has_dead(self) -> bool:
-        """Whether something of the dead is adopted, or will be as soon as that is delivered."""
+    def has_adopted(self) -> bool:
+        """Whether adopted events are pending, or will be as soon as those are delivered."""
         return self._spool.has_adopted or (
             self._disk is not None and self._disk.expects_more and self.adopts()
         )
 
     def release_adopted(self) -> bool:
-        """Give back what was adopted and is not under way; return whether nothing adopted is left."""
+        """Give back adopted events, but for those in requests under way; return whether none is left."""
         if self._disk is None:
             return True
         in_flight = {segment for segment, _, _, _ in stretches(self.sender.on_way)}
@@ -132,18 +132,18 @@ class SpoolPlace:
         return self._disk.release_adopted(self._spool, in_flight)
 
     def close(self) -> None:
-        """Let go of the directory, whose events are settled."""
+        """Let go of the directory; all its events are settled."""
         if self._disk is not None:
             self._disk.close(self._spool)
 
-    def seconds_until_look(self) -> float:
-        """Return how long until the dead are to be looked for again."""
+    def seconds_until_adoption(self) -> float:
+        """Return how long until the next look for dead processes."""
         if self._disk is None or not self.adopts():
             return inf
         return max(0.0, self._disk.next_look_at - monotonic())
 
     def abandon(self) -> None:
-        """Close what a forked child has inherited."""
+        """Close the descriptors that a forked child has inherited."""
         if self._disk is not None:
             self._disk.abandon()
 
@@ -152,5 +152,5 @@ class SpoolPlace:
             return
         if not isinstance(news, BackInFiles):
             self._traffic.last_error = news
-        # Where events are kept is never left out since something else was said within the minute.
+        # A key of its own for each kind, so that no other line of the last minute suppresses where events are kept.
         self._diagnostics.say(f'spool {type(news).__name__}', f'stream {self._stream!r}: {news}')

@@ -1,4 +1,4 @@
-"""What becomes of events that a closed handler could not deliver: their number is said, or they go to stderr themselves."""
+"""Report the events that a closed handler could not deliver: their number, or the events themselves, on stderr."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ UndeliveredPolicy = Literal['count', 'stderr']
 
 
 class Undelivered:
-    """Tells what is left, once: closing again without news tells nothing.
+    """Reports how many events are left, once: closing again reports nothing unless the number has changed.
 
     Args:
         stream: the delivery stream's name.
-        policy: "count" says how many there are. "stderr" writes the events themselves when the process exits, unless a file
-            keeps them: where stderr is collected, by the container's runtime say, they are not lost.
-        diagnostics: where to say it.
+        policy: "count" reports how many there are. "stderr" writes the events themselves when the process exits, unless a file
+            keeps them. So they are not lost where stderr is collected, as container runtimes do.
+        diagnostics: where to report it.
     """
 
     def __init__(self, stream: str, policy: UndeliveredPolicy, diagnostics: Diagnostics) -> None:
@@ -33,14 +33,14 @@ class Undelivered:
         self._written = 0
         self._written_through = 0
 
-    def tell(self, spool: Spool, pending: int, kept_in: Path | None, kept_by: Origin | None) -> None:
-        """Tell what is left.
+    def report(self, spool: Spool, pending: int, kept_in: Path | None, kept_by: Origin | None) -> None:
+        """Report the events that are left.
 
         Args:
-            spool: where it is.
-            pending: how many events are.
+            spool: where they are.
+            pending: how many there are.
             kept_in: the directory that keeps them for the next process; None: they are in memory.
-            kept_by: what has made the segments in there; those that lie in others are in memory.
+            kept_by: the maker of the segments in that directory; events in other segments are in memory.
         """
         in_memory = pending - (spool.pending_in(kept_by) if kept_by else 0)
         writes = self._policy == 'stderr' and in_memory > 0
@@ -59,9 +59,9 @@ class Undelivered:
                 fate = f'kept in {kept_in} for the next process{exception}'
             text = f'stream {self._stream!r}: closed with {count_of(left)} undelivered, {fate}'
             if exit_and_forks.exiting():
-                self._diagnostics.write(f'{text}\n')  # each number is the last that is said, perhaps
+                self._diagnostics.write(f'{text}\n')  # not rate-limited, since this may be the last line
             elif not self._diagnostics.say('undelivered', text):
-                return  # the exit of the process says it
+                return  # rate-limited: the exit of the process will report it
         self._said = left
 
     def _write(self, spool: Spool, kept_by: Origin | None) -> None:
@@ -71,6 +71,6 @@ class Undelivered:
         self._written += len(events)
         self._diagnostics.write(
             f'stream {self._stream!r}: closed with {count_of(len(events))} undelivered, which follow\n'
-            # A formatter of the user's may have made anything.
+            # The events may come from a foreign formatter, so they may be any bytes.
             + b''.join(events).decode('utf-8', 'backslashreplace')
         )

@@ -1,8 +1,7 @@
 """A file descriptor that knows which file it was opened for.
 
-Programs that turn into daemons close every descriptor, and the next file that anything opens gets the number. So a number
-is never used to decide, nor closed, before the file behind it has been looked at; and one that was found to stand for
-something else is forgotten, since our next file may be the same one under the same number.
+A program that turns into a daemon closes all descriptors, and the next file that anything opens gets the same number. So a
+number is used or closed only after a look at the file that it stands for. A number that stands for another file is forgotten.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ __all__ = ['Descriptor', 'close', 'close_troubles']
 
 
 class _CloseTroubles:
-    """Counts what the system has said against closing a file, in this process.
+    """Counts the errors of closing files, in this process.
 
-    A disk may tell of an error there that belongs to an earlier write (EIO, or EDQUOT on others). The descriptor is
-    closed all the same, and what is in a segment is not made better by an exception.
+    A disk may report the error of an earlier write there (EIO, or EDQUOT on network file systems). The descriptor is closed all
+    the same, so an exception would help nobody.
 
     Attributes:
-        count: how often.
-        last: the last time, in words.
+        count: how many there were.
+        last: the last one, in words.
     """
 
     def __init__(self) -> None:
@@ -40,13 +39,11 @@ close_troubles = _CloseTroubles()
 
 
 def close(fd: int) -> None:
-    """Close a descriptor. What the system says against that is counted, and said by delivery; it is never raised."""
+    """Close a descriptor. An error is counted, and reported by delivery; it is never raised."""
     try:
         os.close(fd)
     except OSError as error:
-        if (
-            error.errno != errno.EBADF
-        ):  # something has closed all descriptors, as programs do that turn into daemons
+        if error.errno != errno.EBADF:  # EBADF: the program has closed all descriptors, to turn into a daemon
             close_troubles.note(error)
 
 
@@ -58,7 +55,7 @@ class Descriptor:
 
     Attributes:
         fd: the number; -1 once it is closed, or stands for another file.
-        status: what `os.fstat` said of the file when it was opened.
+        status: what `os.fstat` returned when the file was opened.
     """
 
     __slots__ = ('fd', 'status')
@@ -69,7 +66,7 @@ class Descriptor:
 
     def __del__(self) -> None:
         # Without unlocking: in a forked child the lock is the parent's.
-        try:  # noqa: SIM105 - when the interpreter ends, what is imported here may be gone already
+        try:  # noqa: SIM105 - when the interpreter ends, imported modules may be gone already
             self.close()
         except Exception:
             pass
@@ -99,7 +96,7 @@ class Descriptor:
         """
         if not self.ours():
             return
-        # No call between these: of two threads one gets the number, and an exception thrown into it does not lose it.
+        # One statement without a call, so that only one of two threads gets the number, and no exception comes in between.
         fd, self.fd = self.fd, -1
         if fd < 0:
             return

@@ -1,4 +1,4 @@
-"""The process around the handlers: its exit, and its forks. The only state that handlers share."""
+"""The exit and the forks of the process: all state that its handlers share."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import Protocol
 from firefighter._process.fork_gate import ForkGate
 
 __all__ = [
-    'deadline',
+    'close_later',
+    'deadline_after',
     'exiting',
-    'forget',
-    'hold',
-    'let_go',
     'not_forking',
     'prepare_threads_end',
-    'register',
-    'registered',
+    'register_busy',
+    'register_handler',
+    'registered_handlers',
     'release_request_thread',
     'reserve_request_thread',
     'start_over_after_fork',
+    'unregister_busy',
 ]
 
 
@@ -37,7 +37,7 @@ MAX_REQUEST_THREADS = 8
 
 
 class Handler(Protocol):
-    """What is told of forks, and closed when the process ends."""
+    """A handler: it is closed when the process ends, and begins anew in a forked child."""
 
     def flush(self) -> bool:
         """Deliver what is pending."""
@@ -49,27 +49,27 @@ class Handler(Protocol):
         """Begin anew in the child."""
 
 
-class Life(Protocol):
-    """What has something to deliver, or to let go of; its handler may be gone already."""
+class Lifecycle(Protocol):
+    """A handler's lifecycle. It may outlive the handler, while it has events to deliver or a directory to let go of."""
 
-    def ask_to_flush(self) -> None:
-        """Have what is pending delivered, without waiting."""
+    def start_flush(self) -> None:
+        """Start to deliver what is pending, without waiting."""
 
     def finish(self, *, waits: bool = True) -> None:
-        """Deliver what is pending, let go of everything, and say what is left."""
+        """Deliver what is pending, let go of everything, and report what is left."""
 
     def abandon(self) -> None:
-        """Let go, in a forked child, of what the parent goes on using."""
+        """Let go, in a forked child, of everything that the parent goes on using."""
 
 
 class _Process:
-    """What a forked child begins with anew."""
+    """The state. A forked child begins with a new one."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.lives: set[Life] = set()
-        # Of handlers that were collected, and that no thread looks after.
-        self.forgotten: deque[Life] = deque()
+        self.busy: set[Lifecycle] = set()
+        # Of collected handlers for which no thread could be started: the next handler that is made, or the exit, closes them.
+        self.to_close: deque[Lifecycle] = deque()
         self.exit_began_at: float | None = None
         self.knows_multiprocessing = False
         self.fork_gate = ForkGate()
@@ -82,22 +82,22 @@ _hooks_in_place = False
 _ends_threads: list[object] = []
 
 
-def register(handler: Handler) -> None:
-    """Have a handler closed at exit and told of forks."""
+def register_handler(handler: Handler) -> None:
+    """Have a handler closed at exit, and begun anew in forked children."""
     global _hooks_in_place  # noqa: PLW0603
     _handlers.add(handler)
-    for _ in range(len(_process.forgotten)):
-        with suppress(IndexError):  # another thread has come to it
-            _process.forgotten.popleft().finish(waits=False)
+    for _ in range(len(_process.to_close)):
+        with suppress(IndexError):  # another thread was faster
+            _process.to_close.popleft().finish(waits=False)
     if _hooks_in_place:
         return
     _hooks_in_place = True
-    # boto3 imports this module, which cannot be imported any more once the main thread has ended. A short script
-    # ends while its delivery thread still imports boto3, so this part (2 ms) comes first.
-    with suppress(RuntimeError, OSError, ImportError):  # no descriptor is free, say
+    # boto3 imports this module, which cannot be imported once the main thread has ended. A short script may end while its
+    # delivery thread still imports boto3. So this part, which takes 2 ms, comes first.
+    with suppress(RuntimeError, OSError, ImportError):  # for example, no descriptor is free
         import concurrent.futures.thread  # noqa: F401, PLC0415
-    # logging.shutdown does not know every handler: dictConfig forgets those that it closes, also when a logger
-    # goes on using them.
+    # logging.shutdown does not know every handler: dictConfig forgets those that it closes, even when a logger goes on using
+    # them.
     atexit.register(_finish_all)
     if hasattr(os, 'register_at_fork'):
         os.register_at_fork(
@@ -107,8 +107,8 @@ def register(handler: Handler) -> None:
         )
 
 
-def registered() -> list[Handler]:
-    """Return the handlers that there are."""
+def registered_handlers() -> list[Handler]:
+    """Return the handlers of this process."""
     while True:
         with suppress(RuntimeError):  # another thread has made one meanwhile
             return list(_handlers)
@@ -116,13 +116,13 @@ def registered() -> list[Handler]:
 
 @contextmanager
 def not_forking() -> Iterator[None]:
-    """Have forks wait until the block ends.
+    """Hold forks off until the block ends.
 
-    For what a child must not meet half done, since its owner is a thread that the child does not have: a module that is
-    being imported (the child would wait for its lock for ever), a file that is locked and not noted yet.
+    For anything that a child must not find half done, since it has no copy of the thread that does it: a module that is
+    being imported (the child would wait for its lock for ever), a file that is locked and not yet noted.
     """
     gate = _process.fork_gate
-    # An exception thrown into the thread may come before, in or behind `enter`, too.
+    # Inside the try, since an exception thrown into the thread may come before, in or after `enter`.
     try:
         gate.enter()
         yield
@@ -131,56 +131,56 @@ def not_forking() -> Iterator[None]:
 
 
 def prepare_threads_end() -> None:
-    """Load what ends a thread at the exit of the interpreter, while there is a descriptor for it.
+    """Load libgcc_s now, which ends threads at the exit of the interpreter.
 
-    Before Python 3.14 a daemon thread that wakes up then ends by pthread_exit. glibc loads libgcc_s for that, and aborts the program
-    where it cannot, for want of a descriptor or of memory.
+    Before Python 3.14 a daemon thread that wakes up during the exit ends by pthread_exit. glibc loads libgcc_s for that, and
+    aborts the program where it cannot, because no descriptor or no memory is left.
     """
     if sys.platform != 'linux' or sys.version_info >= (3, 14) or _ends_threads:
         return
     _ends_threads.append(None)
-    with suppress(Exception), not_forking():  # another C library has none
-        import ctypes  # noqa: PLC0415  # in the delivery thread, which alone comes here
+    with suppress(Exception), not_forking():  # other C libraries do not have it
+        import ctypes  # noqa: PLC0415  # only the delivery thread comes here
 
         _ends_threads[0] = ctypes.CDLL('libgcc_s.so.1')
 
 
-def hold(life: Life) -> None:
-    """Hold what has something to deliver, so that the exit of the process finds it, until `let_go`.
+def register_busy(lifecycle: Lifecycle) -> None:
+    """Have the exit of the process finish a lifecycle that has something to deliver, until `unregister_busy`.
 
-    A child that multiprocessing has forked ends by `os._exit`: no exit function runs there, but multiprocessing's own
-    finalizers do. They can only be registered in the child, once it runs.
+    A child of multiprocessing ends by `os._exit`: no exit function runs there, but multiprocessing's own finalizers do. A
+    finalizer can only be registered in the child, once it runs.
     """
-    _process.lives.add(life)
+    _process.busy.add(lifecycle)
     util = sys.modules.get('multiprocessing.util')
-    # Not while another thread still imports it.
+    # `hasattr`: another thread may still be importing it.
     if util is not None and hasattr(util, 'Finalize') and not _process.knows_multiprocessing:
         _process.knows_multiprocessing = True
         _register_finalizer(_process)
-        # A child that logs before multiprocessing has made it its own (in a hook, while it imports the main module) forgets
-        # its finalizers after that.
+        # multiprocessing clears all finalizers when it sets up the child. A child may log before that (in a hook, or while it
+        # imports the main module), so register again afterwards.
         util.register_after_fork(_process, _register_finalizer)
 
 
 def _register_finalizer(_: object) -> None:
     if sys.modules['multiprocessing.process'].parent_process() is not None:
-        # Below zero: after the child has waited for children of its own, and after what logs at its end.
+        # A priority below zero: after the child has waited for its own children, and after finalizers that log.
         sys.modules['multiprocessing.util'].Finalize(None, _finish_all, exitpriority=-1)
 
 
-def let_go(life: Life) -> None:
-    """Take note that there is nothing left to deliver, nor to let go of."""
-    _process.lives.discard(life)
+def unregister_busy(lifecycle: Lifecycle) -> None:
+    """Note that a lifecycle has nothing left to deliver or to let go of."""
+    _process.busy.discard(lifecycle)
 
 
-def forget(life: Life) -> None:
-    """Have a life end whose handler was collected; called by the collector, at any moment in any thread."""
-    _process.forgotten.append(life)
+def close_later(lifecycle: Lifecycle) -> None:
+    """Have a lifecycle closed whose handler was collected. The collector calls this, in any thread at any moment."""
+    _process.to_close.append(lifecycle)
 
 
 def reserve_request_thread() -> bool:
-    """Take note of a thread beyond a handler's first; return whether the process may have one more."""
-    # No lock: a signal handler that flushes may interrupt it, and come here too.
+    """Reserve a request thread beyond a handler's first; return whether the process may have one more."""
+    # Without a lock, since a signal handler that flushes may interrupt this and come here too.
     try:
         _process.request_threads.pop()
     except IndexError:
@@ -189,8 +189,8 @@ def reserve_request_thread() -> bool:
 
 
 def release_request_thread() -> None:
-    """Take note that such a thread has ended."""
-    # Never more than at the beginning: a child that was forked in such a thread has its own count.
+    """Give the place of a request thread back, after it has ended."""
+    # The deque never grows beyond its first size. A child that was forked in such a thread begins with a full one.
     _process.request_threads.append(None)
 
 
@@ -199,40 +199,40 @@ def exiting() -> bool:
     return _process.exit_began_at is not None
 
 
-def deadline(timeout_seconds: float) -> float:
-    """Return the time, by the monotonic clock, at which a flush or close that begins now has to give up.
+def deadline_after(timeout_seconds: float) -> float:
+    """Return the time, by the monotonic clock, at which a flush or close that begins now gives up.
 
-    While the process exits, all of them count from its beginning: ten handlers do not wait ten times, nor do ten events
-    that are logged by other exit functions.
+    While the process exits, all of them count from the beginning of the exit. So ten handlers do not wait ten times, nor do ten
+    events that other exit functions log.
     """
     began_at = _process.exit_began_at
     return (monotonic() if began_at is None else began_at) + timeout_seconds
 
 
 def _finish_all() -> None:
-    """Finish everything within one budget. Whoever interrupts it (Ctrl-C, a second SIGTERM) wants to wait no longer."""
+    """Finish everything within one time-out. A user who interrupts it (Ctrl-C, a second SIGTERM) does not want to wait."""
     if _process.exit_began_at is None:
         _process.exit_began_at = monotonic()
     for _ in range(3):
         try:
             _finish_each()
         except BaseException:
-            # What is left is still counted and said; that needs no time.
+            # No time is left, but what is undelivered is still counted and reported.
             _process.exit_began_at = -inf
         else:
             return
 
 
 def _finish_each() -> None:
-    # All are told before any is waited for: one whose endpoint is down must not use up the time of the others.
-    for life in _process.lives.copy():
-        life.ask_to_flush()
-    for handler in registered():
-        with suppress(Exception):  # a subclass's own; the others must be closed all the same
+    # Start all before waiting for any: a handler whose endpoint is down must not use up the time of the others.
+    for lifecycle in _process.busy.copy():
+        lifecycle.start_flush()
+    for handler in registered_handlers():
+        with suppress(Exception):  # a subclass may raise; the others must be closed all the same
             handler.flush()
             handler.close()
-    for life in _process.lives.copy():
-        life.finish()
+    for lifecycle in _process.busy.copy():
+        lifecycle.finish()
 
 
 def _before_fork() -> None:
@@ -245,21 +245,21 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     start_over_after_fork()
-    for handler in registered():
+    for handler in registered_handlers():
         handler._start_over_after_fork()  # noqa: SLF001  # ours, and not for users
 
 
 def start_over_after_fork() -> None:
-    """Begin anew, where this is a forked child that has not.
+    """Begin with a new state, if this is a forked child that still has its parent's.
 
-    A destructor or another hook may log before our hook comes, and the fork may be one in C, of which Python's hooks do not know.
+    A destructor or another hook may log before our hook runs, and a fork made in C runs no hooks of Python.
     """
-    global _process  # noqa: PLW0603  # by one store: what logs meanwhile is in the one or in the other
+    global _process  # noqa: PLW0603  # replaced by one store, so that a call that logs meanwhile sees the old or the new one
     before, fresh = _process, _Process()
-    # No call between these, so that nothing can come between.
+    # Compare and store without a call in between, so that no destructor can come between.
     if _process.pid != fresh.pid:
         _process = fresh
     if before.pid != fresh.pid:
-        # Also those whose handler is gone: their locks would be ours for as long as we live.
-        for life in before.lives.copy():
-            life.abandon()
+        # Also those whose handler is gone: otherwise this child would hold their locks for as long as it lives.
+        for lifecycle in before.busy.copy():
+            lifecycle.abandon()

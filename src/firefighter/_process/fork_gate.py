@@ -1,13 +1,15 @@
-"""Holds forks off while threads are at what a child must not meet half done.
+"""Hold forks off while a thread does something that a forked child must not find half done.
 
-Those threads do not wait for each other: one may hold what another needs, as dictConfig holds logging's lock while it makes
-a handler, and another handler's delivery thread, which imports boto3, needs that lock. No wait here is for ever: a thread that forks,
-or that waits for one to have forked, may hold what the other waits for.
+A child has no copy of that thread. So it would wait for ever for a module that is being imported, say.
 
-There is no lock. Whoever enters or forks sets its own mark first and looks for the others' then, so of two at once one sees the
-other. A lock that an exception thrown into the thread (Ctrl-C) leaves taken would end all delivery; a mark that it leaves
-costs a fork some seconds. `threading.Condition` is such a lock: it is entered by a Python function, between whose return and the
-block an exception may come.
+The threads inside do not wait for each other, since one may hold what another needs: dictConfig holds logging's lock while it makes
+a handler, and the delivery thread of another handler needs that lock while it imports boto3. No wait here is for ever, since a
+thread that forks may hold what the threads inside need.
+
+There is no lock. A thread that enters or forks first enters itself into a list, then looks for others. Of two threads that do
+so at once, at least one sees the other. A lock could be left taken by an exception that is thrown into its owner (Ctrl-C), which
+would end all delivery; an entry that is left in a list delays a fork by some seconds. (`threading.Condition` has such a lock:
+an exception may come between the return of its `__enter__`, which is a Python function, and the block.)
 """
 
 from __future__ import annotations
@@ -21,24 +23,24 @@ from firefighter._process.wakeup import Broadcast
 
 __all__ = ['ForkGate']
 
-# Importing boto3 and making a client takes 0.3 s, on a slow machine some times that.
+# Importing boto3 and making a client takes 0.3 s; a slow machine needs several times that.
 _WAIT_SECONDS = 5.0
 
 
 class ForkGate:
-    """Knows who is at such things, and who is about to fork."""
+    """Knows which threads are inside, and which are about to fork."""
 
     def __init__(self) -> None:
-        # Threads, each as often as it has entered.
+        # The idents of threads. A thread that has entered twice is in it twice.
         self._inside: list[int] = []
         self._forking: list[int] = []
         self._changed = Broadcast()
 
     def enter(self) -> None:
-        """Keep forks away from now on; one that has begun comes first."""
+        """Hold forks off from now on. A fork that has begun is waited for first."""
         me, deadline = threading.get_ident(), monotonic() + _WAIT_SECONDS
-        # A fork may be waiting for what this thread is at already. And while a thread holds logging's lock no fork gets past
-        # the hook of logging, which runs after ours.
+        # No wait where a fork may be waiting for this thread already. Nor under logging's lock: a fork cannot get past
+        # logging's own hook meanwhile, which runs after ours.
         waits = not self.held_here and not holds_logging_lock()
         while True:
             self._inside.append(me)
@@ -48,23 +50,23 @@ class ForkGate:
             waits = self._await_no_other(self._forking, deadline)
 
     def leave(self) -> None:
-        """Let forks come again, as far as this thread is concerned; also when it had not come to enter."""
+        """Hold forks off no longer. Harmless where an exception has come before the thread had entered."""
         self._take_out_of(self._inside)
 
     @property
     def held_here(self) -> bool:
-        """Whether the calling thread keeps forks away."""
+        """Whether the calling thread holds forks off."""
         return threading.get_ident() in self._inside
 
     def before_fork(self) -> None:
-        """Wait until no other thread is inside, and let none in."""
+        """Wait until no other thread is inside, and let no other in."""
         deadline = monotonic() + _WAIT_SECONDS
-        # Others may enter meanwhile: they may hold what those inside need.
-        # Not under logging's lock, which those inside may need: then it would be waited for them to the end.
+        # While this thread waits, others may still enter: they may hold what those inside need. Under logging's lock it does not
+        # wait, since those inside may need that lock.
         waits = not holds_logging_lock() and self._await_no_other(self._inside, deadline)
         self._forking.append(threading.get_ident())
         if waits:
-            self._await_no_other(self._inside, deadline)  # who has come in between
+            self._await_no_other(self._inside, deadline)  # for a thread that has entered in between
 
     def after_fork_in_parent(self) -> None:
         """Let the others in again."""
@@ -75,7 +77,7 @@ class ForkGate:
         return any(thread != me for thread in threads.copy())
 
     def _await_no_other(self, threads: list[int], deadline: float) -> bool:
-        """Wait until no thread but the calling one is in the list, until the deadline; return whether that is so."""
+        """Wait until the list has no thread but the calling one; return False where the deadline comes first."""
         while True:
             wakeup = self._changed.join()
             try:

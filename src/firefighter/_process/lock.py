@@ -1,12 +1,12 @@
-"""Holding a lock so that no exception, whenever it comes, leaves it taken.
+"""Hold a lock so that no exception leaves it taken, whenever the exception comes.
 
-A signal handler may raise at almost any moment of the thread that it interrupts. `with lock:` is not proof against that
-on CPython 3.14: there the interpreter looks for signals between the call that takes the lock and the block, and the lock stays
-taken for ever. What holds on every version is to take the lock inside the `try` that gives it back.
+A signal handler may raise at almost any moment of the thread that it interrupts. `with lock:` does not survive that on CPython
+3.14: the interpreter looks for signals between the call that takes the lock and the block, and then the lock stays taken for
+ever. On every version it is safe to take the lock inside the `try` that releases it.
 
-The lock is an RLock of `_thread`, whose calls are single calls into C. (gevent and eventlet replace
-`threading.RLock` by one in Python, which can be interrupted half taken.) The thread that holds it may come again, in a signal handler or a destructor
-that has interrupted it; the frame below then keeps the lock.
+The lock is an RLock of `_thread`, so that taking it is a single call into C. (gevent and eventlet replace `threading.RLock` by a
+class in Python, which can be interrupted half taken.) A signal handler or a destructor that interrupts the owner may take the lock
+again; only the outermost frame releases it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ R = TypeVar('R')
 
 
 class HasLock(Protocol):
-    """What has a method that is `locked`."""
+    """An object with methods that are `locked`."""
 
     _lock: _thread.RLock
 
@@ -39,10 +39,10 @@ def make_lock() -> _thread.RLock:
 def run_locked(lock: _thread.RLock, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the function with the lock held, and return what it returns.
 
-    Where this thread holds the lock already, the function is just called: the frame below gives the lock back. Otherwise we are the
-    outermost frame that wants it. So whatever is raised, and wherever, the lock has to be given back if it is this thread's; and to
-    find out, giving it back is tried. Between that call and the exception that comes before it, the interpreter looks for
-    no signal: a second one finds the lock free.
+    Where this thread holds the lock already, the function is just called: an outer frame releases the lock. Otherwise this is the
+    outermost frame. So after any exception the lock must be released if this thread holds it, and releasing it is the way to find
+    out whether it does. The interpreter looks for no signal between the exception and that call, so a second signal finds the
+    lock free.
     """
     if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
         return function(*args, **kwargs)
@@ -51,16 +51,16 @@ def run_locked(lock: _thread.RLock, function: Callable[P, R], *args: P.args, **k
         result = function(*args, **kwargs)
         lock.release()
     except BaseException:
-        try:  # noqa: SIM105  # before a call of `suppress` there could be a signal
+        try:  # noqa: SIM105  # a call of `suppress` would let a signal in
             lock.release()
-        except RuntimeError:  # it was not taken yet, or is given back already
+        except RuntimeError:  # not taken yet, or released already
             pass
         raise
     return result
 
 
 def run_if_free(lock: _thread.RLock, function: Callable[[], object]) -> bool:
-    """Call the function with the lock held, unless another thread holds it just now; return whether it was called."""
+    """Call the function with the lock held, unless another thread holds the lock now; return whether it was called."""
     try:
         free = lock.acquire(blocking=False)
         if free:
@@ -76,7 +76,7 @@ def run_if_free(lock: _thread.RLock, function: Callable[[], object]) -> bool:
 
 
 def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[Owner, P], R]:
-    """Have a method run with the `_lock` of its object held."""
+    """Make a method that runs with the `_lock` of its object held."""
 
     @wraps(method)
     def with_lock(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Logging's own lock, which whoever configures logging holds meanwhile, and a fork waits for."""
+"""Logging's own lock. dictConfig holds it while it configures logging, and a fork waits for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ['holds_lock_of_handler', 'holds_logging_lock']
 
 def holds_logging_lock() -> bool:
     """Return whether the calling thread holds it, as dictConfig does while it closes and makes handlers."""
-    # No public name, and the same one in all versions that we support.
+    # It has no public name, and the same private one in all versions that we support.
     lock = getattr(logging, '_lock', None)
     return lock is not None and lock._is_owned()  # noqa: SLF001
 

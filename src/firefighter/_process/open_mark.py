@@ -1,9 +1,9 @@
-"""A mark that is gone in a forked child, whoever made the fork: so that an emitting thread asks no system call.
+"""A number that reads 0 in every forked child, so that a logging call notices a fork without a system call.
 
-A fork made in C (uWSGI's) runs none of Python's hooks, so each logging call has to make sure that it is not in a child.
-Asking for the process id is a system call: 275 ns of a call of 7,900, most of it after the call itself, since the
-kernel leaves the processor's predictors cold. Linux can be told to give a child zeros for a page (`MADV_WIPEONFORK`,
-since 4.14); reading a byte of that page costs 40 ns (`python -m benchmarks.breakdown`).
+A fork made in C (uWSGI's) runs none of Python's hooks, so each logging call has to check that it is not in a child. `getpid` is a
+system call and costs 275 ns of a call of 7,900; most of that is after the call itself, since the kernel leaves the processor's
+predictors cold. Linux can give a child zeros for a page (`MADV_WIPEONFORK`, since 4.14). Reading a byte of that page costs 40 ns
+(`python -m benchmarks.breakdown`).
 """
 
 from __future__ import annotations

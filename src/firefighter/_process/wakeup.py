@@ -1,8 +1,8 @@
-"""Waking threads that wait, from anywhere: other threads, signal handlers, destructors.
+"""Wake threads that wait, from anywhere: other threads, signal handlers, destructors.
 
-`threading.Event` and `Condition` hold a lock while they notify. A signal handler or a destructor that interrupts
-them in their own thread and notifies again waits for that lock for ever. Here the notifying side takes no lock:
-it releases one, which is a single call into C.
+`threading.Event` and `Condition` hold a lock while they notify. A signal handler or a destructor that interrupts them there and
+notifies again waits for that lock for ever. Here the notifying side takes no lock. It releases one, which is a single call
+into C.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Wakeup:
 
     def set(self) -> None:
         """End the present wait, or the next one."""
-        # That it is set already is learnt by releasing the free lock: asking first could be wrong by the answer.
+        # If it is set already, the lock is free and this raises. Asking first would not help: the answer may be out of date.
         with suppress(RuntimeError):
             self._asleep.release()
 
@@ -37,21 +37,21 @@ class Wakeup:
 class Broadcast:
     """Wakes all threads that wait.
 
-    A waiting thread joins first, then looks whether it has to wait at all, then waits: a notification between
-    the look and the wait is not missed.
+    A waiting thread first joins, then checks whether it has to wait, then waits. So it does not miss a notification that comes
+    between the check and the wait.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[Wakeup] = deque()
 
     def join(self) -> Wakeup:
-        """Return what the calling thread is to wait on."""
+        """Return a wake-up for the calling thread to wait on."""
         wakeup = Wakeup()
         self._waiting.append(wakeup)
         return wakeup
 
     def leave(self, wakeup: Wakeup) -> None:
-        """Take back a join that was not waited out, so that abandoned waits do not pile up."""
+        """Take back a join, so that abandoned waits do not pile up."""
         with suppress(ValueError):  # it was notified meanwhile
             self._waiting.remove(wakeup)
 

@@ -172,7 +172,9 @@ class Readings:
 
 
 def _all_handlers() -> list[FirehoseHandler]:
-    return [handler for handler in exit_and_forks.registered() if isinstance(handler, FirehoseHandler)]
+    return [
+        handler for handler in exit_and_forks.registered_handlers() if isinstance(handler, FirehoseHandler)
+    ]
 
 
 def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -15,6 +16,8 @@ from aiohttp import web
 BACKLOG = 1024
 # How soon to try again when the port cannot be had back.
 REOPEN_SECONDS = 0.05
+# In how many steps of its loop asyncio makes an accepted connection known, with some to spare.
+ACCEPT_STEPS = 10
 # What asyncio gets to notice that a client has gone in the middle of its TLS handshake: nobody else knows of those.
 TLS_GRACE_SECONDS = 0.1
 # SO_LINGER on, for 0 s: the kernel answers the peer with RST instead of FIN.
@@ -52,12 +55,11 @@ class Listener:
         scheme = 'http' if self._tls is None else 'https'
         return f'{scheme}://[{host}]:{self._port}' if ':' in host else f'{scheme}://{host}:{self._port}'
 
-    def close(self) -> None:
-        """Stop listening, for good."""
+    async def close(self) -> None:
+        """Stop listening, for good. Connections that were accepted until then are among `transports` afterwards."""
         if self._reopening is not None:
             self._reopening.cancel()
-        if self._server is not None:
-            self._server.close()
+        await self._stop_listening()
 
     def transports(self) -> list[asyncio.BaseTransport]:
         """Return what the connections go over."""
@@ -73,14 +75,13 @@ class Listener:
                 transport.abort()
         await asyncio.sleep(TLS_GRACE_SECONDS)
 
-    def pause(self, seconds: float) -> None:
-        """Reset all connections, and refuse new ones for some time."""
-        if self._server is not None:
-            self._server.close()
-        for transport in self.transports():
-            reset(transport)
+    async def pause(self, seconds: float) -> None:
+        """Refuse new connections for some time, and reset those that there are."""
         if self._reopening is None or self._reopening.done():
             self._reopening = asyncio.get_running_loop().create_task(self._reopen(seconds))
+            await self._stop_listening()
+        for transport in self.transports():
+            reset(transport)
 
     def abandon(self) -> None:
         """Close this process's copies of the sockets, and nothing else: for a forked child."""
@@ -93,12 +94,30 @@ class Listener:
         os.close(nothing)
 
     async def _reopen(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        try:
-            await self.open()
-        except OSError:
+        while True:
+            await asyncio.sleep(seconds)
+            with suppress(OSError):
+                await self.open()
+                return
             # The kernel lent the port to an outgoing connection meanwhile.
-            await self._reopen(REOPEN_SECONDS)
+            seconds = REOPEN_SECONDS
+
+    async def _stop_listening(self) -> None:
+        """Accept nothing more, let what is accepted become known, then close the server.
+
+        asyncio makes a connection some steps of its loop after it has accepted it. Where the server is closed by then, it fails to
+        (before Python 3.12), and the client waits for an answer until the socket is collected.
+        """
+        server = self._server
+        if server is None:
+            return
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):  # Windows' loop has no readers
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())
+        for _ in range(ACCEPT_STEPS):
+            await asyncio.sleep(0)
+        server.close()
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:

@@ -84,8 +84,8 @@ class Server:
         """Stop listening, write what is buffered, and return whether all of it could be written."""
         transports = []
         if self._listener is not None:
+            await self._listener.close()
             transports = self._listener.transports()
-            self._listener.close()
         if self._wire is not None:
             self._wire.stop()
         if self._runner is not None:

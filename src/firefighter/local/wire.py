@@ -36,7 +36,7 @@ class Wire:
         if reply.ending is Ending.SILENCE:
             await self._stopping.wait()
         elif reply.ending is Ending.REFUSE:
-            self._listener.pause(reply.refuse_seconds)
+            await self._listener.pause(reply.refuse_seconds)
         elif reply.ending is Ending.CUT_OFF:
             return await self._cut_off(request, reply)
         elif reply.dribble_seconds:
