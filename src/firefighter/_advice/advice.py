@@ -77,7 +77,7 @@ CAUTIOUS = Advice(
             None,
             'nothing is known of the destination, and one event in a record is safe anywhere',
         ),
-        Verdict('max_aggregated_events', None, 'says nothing without aggregate'),
+        Verdict('max_aggregated_events', None, 'has no effect without aggregate'),
         Verdict('compression', None, 'nothing is known of the destination'),
     ),
     {},
@@ -101,20 +101,22 @@ def _of_events(fits: Fit, *, implied: bool) -> Iterator[Verdict]:
     if most is None:
         yield Verdict('max_aggregated_events', None, 'as many as a record holds')
     elif most == 1:
-        yield Verdict('max_aggregated_events', None, 'says nothing without aggregate')
+        yield Verdict('max_aggregated_events', None, 'has no effect without aggregate')
     else:
         yield Verdict(
-            'max_aggregated_events', most, 'of more the stream would say nothing, and not take them apart'
+            'max_aggregated_events',
+            most,
+            'the stream does not split larger records, and does not report that',
         )
 
 
 def _why_compression(fits: Fit, used: str | None) -> str:
     if len(fits.obstacles) == 1:
         return str(fits.obstacles[0])
-    if fits.obstacles:  # to mend one of them would not be enough, and may harm
+    if fits.obstacles:  # to fix one of them would not be enough, and may harm
         return '; '.join(obstacle.why for obstacle in fits.obstacles)
     if used is None:
-        return f'{_PREFERRED} fits as soon as FileExtension is {_PREFERRED_EXTENSION}: readers go by the name'
+        return f'{_PREFERRED} fits once FileExtension is {_PREFERRED_EXTENSION}: readers choose the codec by the name'
     extra = '; before Python 3.14 it needs the extra zstd' if used == 'zstd' else ''
     return f'nothing on the way looks into the records, and FileExtension says {used} to readers{extra}'
 

@@ -71,7 +71,7 @@ class Fit:
 _ONE_DOCUMENT = 'takes one JSON document in a record; one with several fails as malformed'
 _EVENTS: Mapping[Kind, Bound] = {
     Kind.EXTENDED_S3: Bound(
-        None, Reason('records are written one behind the other, and each event ends in a newline')
+        None, Reason('records are written one after the other, and each event ends in a newline')
     ),
     Kind.REDSHIFT: Bound(None, Reason('COPY reads the files line by line, wherever records began')),
     **{
@@ -80,7 +80,7 @@ _EVENTS: Mapping[Kind, Bound] = {
     },
     Kind.HTTP: Bound(
         1,
-        Reason('it is up to the server whether it takes records apart', 'If yours does, aggregate=True fits too', certain=False),
+        Reason('the server may or may not split records', 'If yours does, aggregate=True fits too', certain=False),
     ),
     Kind.SNOWFLAKE: Bound(1, Reason('Snowflake takes one JSON object in a record; others go to the error prefix')),
     Kind.ICEBERG: Bound(1, Reason('Iceberg takes one JSON object in a record; others go to the error prefix')),
@@ -94,12 +94,14 @@ _EVENTS: Mapping[Kind, Bound] = {
 }  # fmt: skip
 _SPLUNK_RAW = Bound(
     None,
-    Reason('Splunk gets the bytes of the records, and parts them at newlines if its source type says so'),
+    Reason(
+        'Splunk gets the bytes of the records, and splits them at newlines if its source type is set up so'
+    ),
 )
 _SPLUNK_EVENT = Bound(
     1,
     Reason(
-        'each event has to be an envelope of Splunk; several in a record are not known to arrive',
+        'each event has to be a Splunk envelope; whether several in a record arrive is not known',
         certain=False,
     ),
 )
@@ -133,7 +135,7 @@ def _bounds(stream: Stream) -> Iterator[Bound]:
             yield Bound(
                 1,
                 Reason(
-                    'dynamic partitioning takes each record for one JSON object',
+                    'dynamic partitioning treats each record as one JSON object',
                     f'With multi record deaggregation on the stream, {MAX_DEAGGREGATED_EVENTS} events in a record fit',
                 ),
             )
@@ -141,7 +143,7 @@ def _bounds(stream: Stream) -> Iterator[Bound]:
             yield Bound(
                 1,
                 Reason(
-                    'the Lambda function gets each record whole, and it is up to its code whether it takes several lines',
+                    'the Lambda function gets whole records, and its code may or may not accept several lines',
                     'If it does, aggregate=True fits too',
                     certain=False,
                 ),
@@ -159,11 +161,11 @@ def _destination_bound(stream: Stream) -> Bound:
 def _deaggregation(parameters: Mapping[str, str]) -> Bound:
     if parameters.get('SubRecordType') == 'DELIMITED' and not _is_newline(parameters.get('Delimiter', '')):
         return Bound(
-            1, Reason('the stream parts records at another delimiter than a newline, which is what ends our events')
+            1, Reason('the stream splits records at a delimiter other than the newline that ends each event')
         )  # fmt: skip
     return Bound(
         MAX_DEAGGREGATED_EVENTS,
-        Reason(f'the stream takes records apart again, of at most {MAX_DEAGGREGATED_EVENTS} events'),
+        Reason(f'the stream splits records again, of at most {MAX_DEAGGREGATED_EVENTS} events'),
     )
 
 
@@ -207,16 +209,16 @@ def _obstacles(stream: Stream) -> Iterator[Reason]:
 
 _OBSTACLES: Mapping[Kind, Reason] = {
     Kind.REDSHIFT: Reason(
-        'COPY reads plain lines unless told, and whether it reads files of several gzip members is not known',
+        'COPY reads plain lines by default, and whether it reads files of several gzip members is not known',
         'To compress the files in S3, let Firehose do it (CompressionFormat=GZIP, and GZIP among the COPY options)',
         certain=False,
     ),
-    Kind.HTTP: Reason('it is up to the server whether it unpacks records', certain=False),
+    Kind.HTTP: Reason('the server may or may not decompress records', certain=False),
 }
 _PROCESSOR_OBSTACLES: Mapping[str, Reason] = {
     _DELIMITER: Reason(
         'AppendDelimiterToRecord writes a newline between the compressed records, and most readers stop or fail there',
-        'Take it off the stream to compress: each event ends in a newline already',
+        'To compress, remove it from the stream: each event ends in a newline already',
     ),
     _LAMBDA: Reason(f'the Lambda function {_COMPRESSED_BYTES}', certain=False),
     _DEAGGREGATION: Reason(f'multi record deaggregation reads the events, and {_COMPRESSED_BYTES}'),

@@ -118,7 +118,7 @@ def _show_advice(report: Report, advice: Advice, client: Client) -> None:
     print(f'\nWrite:\n\n  {handler_call(report.stream, client, advice.options)}')
     if advice.better:
         print(
-            '\nFor the smallest bill, if all that writes to the stream will compress: have its files named for it,\n'
+            '\nFor the smallest bill, if all producers of the stream will compress: set the extension of its files,\n'
         )
         print(f'  {_update(report, advice, client)}')
         print(f'\nand then write:\n\n  {handler_call(report.stream, client, advice.better)}')
