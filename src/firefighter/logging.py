@@ -132,9 +132,9 @@ class FirehoseHandler(logging.Handler):
             that accept several lines in a record: S3, also with conversion to Parquet, Redshift, Splunk Raw. Not for
             OpenSearch, Snowflake, Iceberg. Default False.
         compression: "gzip" or "zstd": like `aggregate`, and each record is one whole gzip member or zstd frame. An object in S3
-            is then a valid file of that format, about a tenth as large. Only for S3 without any processor, conversion or
+            is then a valid file of that format, an eighth to a fifth as large. Only for S3 without any processor, conversion or
             compression of Firehose's own. Set the stream's FileExtension to `.json.gz` or `.json.zst`. "zstd" needs
-            firefighter[zstd] before Python 3.14; firefighter[fast] makes gzip an eighth of the work. Default None.
+            firefighter[zstd] before Python 3.14; firefighter[fast] makes gzip a sixth to an eighth of the work. Default None.
         max_aggregated_events: the largest number of events in one record, for streams that split records again. Set 500 for
             dynamic partitioning with de-aggregation. Default None: as many as fit into 1,024,000 bytes.
         target_batch_bytes: with `aggregate` or `compression`, a batch is due when more than this waits; the number of events
