@@ -393,7 +393,6 @@ class FirehoseHandler(logging.Handler):
                 end=self.END,
                 flush=self.FLUSH,
                 prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
-                ledger=pipeline.ledger,
                 aggregation=self._options.make_aggregation(),
             ),
             delivery_stream_name,

@@ -20,7 +20,7 @@ from firefighter._audit.decoding import lines
 from firefighter._delivery import codecs
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.plain_queue import QueueLedger, QueueSource
+from firefighter._delivery.plain_queue import QueueSource
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason
@@ -156,7 +156,6 @@ def test_a_request_from_a_plain_queue_has_room_for_what_grows(codec, events) -> 
         end=None,
         flush=None,
         prepare=lambda event: (event, DropReason.FAILED),
-        ledger=QueueLedger(),
         aggregation=Compression(codecs.codec_of(codec)),
     )
     for text in texts:

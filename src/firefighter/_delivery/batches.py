@@ -26,11 +26,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Generic
 
 from firefighter._delivery.limits import MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.sources import Event, HasData, Source
+from firefighter._delivery.sources import SpoolSource
+from firefighter._spool.spool import Spooled
 from firefighter.stats import DropReason
 
 __all__ = ['Batch', 'Batches']
@@ -39,7 +39,7 @@ REFUSED = DropReason.REFUSED.value
 
 
 @dataclass(eq=False)
-class Batch(Generic[Event]):
+class Batch:
     """What goes in one request.
 
     Attributes:
@@ -57,7 +57,7 @@ class Batch(Generic[Event]):
         sorted_out: once there is an answer, the events that are not dealt with yet: accepted, refused, to be sent again.
     """
 
-    events: list[Event] = field(default_factory=list)
+    events: list[Spooled] = field(default_factory=list)
     size_bytes: int = 0
     fresh_events: int = 0
     retried: int = 0
@@ -67,21 +67,21 @@ class Batch(Generic[Event]):
     started_at: float = 0.0
     handed_over_at: float | None = None
     answer: Answer | None = None
-    sorted_out: tuple[list[Event], list[Event], list[Event]] | None = None
+    sorted_out: tuple[list[Spooled], list[Spooled], list[Spooled]] | None = None
     makers: list[object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class _Suspect(Generic[Event]):
+class _Suspect:
     """An event that was refused alone; the list is empty once it is dropped."""
 
-    event: list[Event]
+    event: list[Spooled]
     since: float
     reason: str
 
 
 @dataclass(frozen=True)
-class _Taken(Generic[Event]):
+class _Taken:
     """Where all events stand that were taken and are not settled.
 
     Attributes:
@@ -96,18 +96,18 @@ class _Taken(Generic[Event]):
         accepted_since_refusal: whether anything was accepted since the last whole batch was refused.
     """
 
-    fresh: list[Event] = field(default_factory=list)
-    on_way: tuple[Batch[Event], ...] = ()
-    returned: tuple[Event, ...] = ()
+    fresh: list[Spooled] = field(default_factory=list)
+    on_way: tuple[Batch, ...] = ()
+    returned: tuple[Spooled, ...] = ()
     returned_since: float = inf
-    parts: tuple[Batch[Event], ...] = ()
-    suspects: tuple[_Suspect[Event], ...] = ()
-    refused: tuple[Event, ...] = ()
+    parts: tuple[Batch, ...] = ()
+    suspects: tuple[_Suspect, ...] = ()
+    refused: tuple[Spooled, ...] = ()
     refused_since: float = inf
     accepted_since_refusal: bool = False
 
 
-class Batches(Generic[Event]):
+class Batches:
     """All events of one source that were taken and are not settled.
 
     Args:
@@ -116,13 +116,13 @@ class Batches(Generic[Event]):
             dropped.
     """
 
-    def __init__(self, source: Source[Event], bury: Callable[[bytes, str], None]) -> None:
+    def __init__(self, source: SpoolSource, bury: Callable[[bytes, str], None]) -> None:
         self._source = source
         self._bury = bury
-        self._taken: _Taken[Event] = _Taken()
+        self._taken = _Taken()
 
     @property
-    def on_way(self) -> tuple[Batch[Event], ...]:
+    def on_way(self) -> tuple[Batch, ...]:
         """The batches whose requests are under way."""
         return self._taken.on_way
 
@@ -160,7 +160,7 @@ class Batches(Generic[Event]):
 
     def compose(
         self, max_records: int, max_bytes: int, since: float, *, everything: bool = True
-    ) -> Batch[Event] | None:
+    ) -> Batch | None:
         """Take the next batch; return None when nothing can be taken.
 
         Args:
@@ -209,7 +209,7 @@ class Batches(Generic[Event]):
         )
         return batch
 
-    def settle(self, batch: Batch[Event], answer: Answer) -> bool:
+    def settle(self, batch: Batch, answer: Answer) -> bool:
         """Take the answer to a batch's request. A batch whose settling was interrupted is settled again.
 
         Returns:
@@ -262,10 +262,10 @@ class Batches(Generic[Event]):
         )
         return True
 
-    def forget(self, unwanted: Callable[[Event], bool]) -> None:
+    def forget(self, unwanted: Callable[[Spooled], bool]) -> None:
         """Forget those events that are not on their way: somebody else will deliver them."""
 
-        def wanted(events: Sequence[Event]) -> list[Event]:
+        def wanted(events: Sequence[Spooled]) -> list[Spooled]:
             return [event for event in events if not unwanted(event)]
 
         taken = self._taken
@@ -292,6 +292,8 @@ class Batches(Generic[Event]):
             *(event for suspect in taken.suspects for event in suspect.event),
             *taken.refused,
         ]
+        # One step: what the source drops leaves this list, also where an exception comes next.
+        self._taken = _Taken(fresh=events)
         self._source.give_up(events)
         self._taken = _Taken()
 
@@ -307,8 +309,8 @@ class Batches(Generic[Event]):
             self._source.take(1, max_bytes, fresh)
 
     def _doubt(
-        self, refused: list[Event], since: float, reason: str
-    ) -> tuple[tuple[Batch[Event], ...], tuple[_Suspect[Event], ...]]:
+        self, refused: list[Spooled], since: float, reason: str
+    ) -> tuple[tuple[Batch, ...], tuple[_Suspect, ...]]:
         """Return the parts of what was refused that are to be tried by themselves, or the one suspect that it is."""
         if not refused:
             return (), ()
@@ -326,16 +328,16 @@ class Batches(Generic[Event]):
 _KEPT = (Outcome.RETRY, Outcome.THROTTLED, Outcome.MISCONFIGURED)
 
 
-def _without(batches: Sequence[Batch[Event]], batch: Batch[Event]) -> tuple[Batch[Event], ...]:
+def _without(batches: Sequence[Batch], batch: Batch) -> tuple[Batch, ...]:
     return tuple(other for other in batches if other is not batch)
 
 
-def _size(events: Sequence[HasData]) -> int:
+def _size(events: Sequence[Spooled]) -> int:
     return sum(len(event.data) for event in events)
 
 
 def _fitting(
-    events: Sequence[HasData], max_records: int, max_bytes: int, *, alone: bool = True
+    events: Sequence[Spooled], max_records: int, max_bytes: int, *, alone: bool = True
 ) -> tuple[int, int]:
     """Return how many of the first events go into one batch, and their bytes; alone, at least one."""
     count = total_bytes = 0

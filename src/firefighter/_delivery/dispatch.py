@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Generic
 
 from firefighter._delivery.batches import Batch, Batches
 from firefighter._delivery.batching import Waiting
@@ -20,7 +19,7 @@ from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.pacing import Pacer
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.retry import Retries
-from firefighter._delivery.sources import Event, Source
+from firefighter._delivery.sources import SpoolSource
 
 __all__ = ['PATIENCE_SECONDS', 'Dispatch', 'Traffic']
 
@@ -49,7 +48,7 @@ class Traffic:
     last_error: str | None = None
 
 
-class Dispatch(Generic[Event]):
+class Dispatch:
     """Has requests made for the events of one source.
 
     Args:
@@ -73,7 +72,7 @@ class Dispatch(Generic[Event]):
 
     def __init__(
         self,
-        source: Source[Event],
+        source: SpoolSource,
         requests: Requests,
         stream: str,
         *,
@@ -92,7 +91,7 @@ class Dispatch(Generic[Event]):
         self._dead_letters = dead_letters
         self._diagnostics = diagnostics
         self._clock = clock
-        self.batches: Batches[Event] = Batches(source, self._bury)
+        self.batches = Batches(source, self._bury)
         self._retries = Retries(jitter)
         self._pacer = Pacer(jitter)
         self.flushes_served = 0
@@ -182,7 +181,7 @@ class Dispatch(Generic[Event]):
 
     # Requests.
 
-    def compose(self, *, everything: bool = True) -> Batch[Event] | None:
+    def compose(self, *, everything: bool = True) -> Batch | None:
         """Return the next batch, which counts as under way; None when there is nothing to send.
 
         Args:
@@ -245,7 +244,7 @@ class Dispatch(Generic[Event]):
             self._waiting_since = self._left_at
         self._left_events, self._left_at = left, now
 
-    def _settle(self, batch: Batch[Event], answer: Answer) -> None:
+    def _settle(self, batch: Batch, answer: Answer) -> None:
         self._pace(batch, answer)
         self._admit(batch, answer)
         hopeless = self.batches.settle(batch, answer)
@@ -256,7 +255,7 @@ class Dispatch(Generic[Event]):
             self._note_failure(batch, answer, hopeless=hopeless)
             self._complain(batch, answer)
 
-    def _pace(self, batch: Batch[Event], answer: Answer) -> None:
+    def _pace(self, batch: Batch, answer: Answer) -> None:
         """Tell the pacer of what the stream has taken, and what not; other failures say nothing of its quota."""
         taken, taken_bytes, throttled, throttled_bytes = len(batch.events), batch.size_bytes, 0, 0
         if answer.cause is not None:
@@ -270,7 +269,7 @@ class Dispatch(Generic[Event]):
             throttled_bytes=throttled_bytes,
         )
 
-    def _admit(self, batch: Batch[Event], answer: Answer) -> None:
+    def _admit(self, batch: Batch, answer: Answer) -> None:
         """Count what may arrive twice, before it is sent again."""
         if answer.uncertain and batch.sorted_out is None:
             self._traffic.uncertain += sum(
@@ -279,7 +278,7 @@ class Dispatch(Generic[Event]):
                 if outcome is not Outcome.ACCEPTED
             )
 
-    def _note_failure(self, batch: Batch[Event], answer: Answer, *, hopeless: bool) -> None:
+    def _note_failure(self, batch: Batch, answer: Answer, *, hopeless: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
         if outcomes == {Outcome.REFUSED}:
             self._retries.note_refusal(now, started_at=started_at, hopeless=hopeless)
@@ -293,7 +292,7 @@ class Dispatch(Generic[Event]):
                 misconfigured=Outcome.MISCONFIGURED in outcomes,
             )
 
-    def _complain(self, batch: Batch[Event], answer: Answer) -> None:
+    def _complain(self, batch: Batch, answer: Answer) -> None:
         failed = len(batch.events) - answer.outcomes.count(Outcome.ACCEPTED)
         self._traffic.last_error = answer.error
         fate = 'kept, and sent again'
@@ -318,7 +317,7 @@ class Dispatch(Generic[Event]):
         self.oldest_at = min(self.batches.since, waiting_since)
 
 
-def _sum_of(outcome: Outcome, batch: Batch[Event], answer: Answer) -> tuple[int, int]:
+def _sum_of(outcome: Outcome, batch: Batch, answer: Answer) -> tuple[int, int]:
     """Return how many of a batch's events have that outcome, and their size."""
     sizes = [
         len(event.data) for event, own in zip(batch.events, answer.outcomes, strict=True) if own is outcome

@@ -1,90 +1,60 @@
-"""A plain `queue.Queue` as a source, as the documented interface has it, and the account of what comes by one."""
+"""A `queue.Queue` of the program's as a source: what is got from it goes into a spool in memory, of its own.
+
+So delivery is the same as for the handler's spool. Here is only what the documented interface adds:
+
+* MAX_BATCH_SIZE and MAX_BATCH_COUNT hold to the event and the byte. So items are got one by one, and each may make a batch due.
+* `task_done` is called for an event when it is delivered or dropped, for a mark when everything before it has been
+  taken and tried. So `queue.join()` waits for the delivery.
+* What cannot be delivered stays in the program's queue, but for what one request holds.
+"""
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.sources import Queued
+from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
+from firefighter._delivery.sources import Queued, SpoolSource
+from firefighter._event.escaping import escape
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.spool import Account
+from firefighter._spool.spool import Account, Spool, Spooled
 from firefighter.stats import DropReason
 
-__all__ = ['QueueLedger', 'QueueSource', 'QueuedEvent']
+__all__ = ['QueueAccounts', 'QueueSource']
 
 
-class QueuedEvent(NamedTuple):
-    """An event from a plain queue, or an aggregate of several: what is sent, and the events as they were queued."""
-
-    data: bytes
-    parts: tuple[bytes, ...]
-
-    @property
-    def events(self) -> int:
-        """How many events these are."""
-        return len(self.parts)
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the events as they were queued."""
-        return sum(map(len, self.parts))
+_NOTHING = object()
 
 
-class QueueLedger:
-    """The account of events that came by plain queues."""
+@dataclass(eq=False)
+class _Item:
+    """An item that was got from the queue.
 
-    def __init__(self) -> None:
-        self._lock = make_lock()
-        self._accepted = 0
-        self._delivered = 0
-        self._dropped: dict[str, int] = {}
-        self._dropped_bytes: dict[str, int] = {}
+    Attributes:
+        accepted_before: how many events the spool had accepted before.
+        content: an event, a mark, or what is neither; _NOTHING until it is there.
+    """
 
-    @locked
-    def accepted(self, events: int) -> None:
-        """Count events taken over from a queue."""
-        self._accepted += events
-
-    @locked
-    def delivered(self, events: int) -> None:
-        """Count delivered events."""
-        self._delivered += events
-
-    @locked
-    def dropped(self, reason: str, events: int, size_bytes: int) -> None:
-        """Count events given up."""
-        self._dropped[reason] = self._dropped.get(reason, 0) + events
-        self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
-
-    @locked
-    def account(self) -> Account:
-        """Return what became of the events up to this moment."""
-        pending = self._accepted - self._delivered - sum(self._dropped.values())
-        return Account(
-            self._accepted, self._delivered, dict(self._dropped), dict(self._dropped_bytes), pending
-        )
+    accepted_before: int
+    content: object = _NOTHING
 
 
-class QueueSource:
-    """A plain `queue.Queue` of bytes and control marks.
-
-    `task_done` is called for an event when it is settled, for a mark when everything before it has been taken and
-    tried: so `queue.join()` waits for the delivery.
+class QueueSource(SpoolSource):
+    """A plain `queue.Queue` of bytes and control marks, and the spool that it is moved into.
 
     Args:
         batch_queue: the queue.
         end: its mark for the end.
         flush: its mark for submitting now.
-        prepare: makes an event of an item: ends it with a newline, applies the policy for oversize ones; None when
-            that policy, or the item's type, leaves nothing.
-        ledger: where to count.
+        prepare: makes an event of an item: ends it with a newline, applies the policy for oversize ones. Returns None and a
+            reason when that policy, or the item's type, leaves nothing.
         aggregation: how events become Firehose records; None: each is one.
     """
 
@@ -95,155 +65,169 @@ class QueueSource:
         end: object,
         flush: object,
         prepare: Callable[[object], tuple[bytes | None, DropReason]],
-        ledger: QueueLedger,
         aggregation: Aggregation | None = None,
     ) -> None:
-        self._aggregation = aggregation
-        self.flushes = 0
-        self.ended = False
-        self.quiet = 0, 0
+        # No bound of its own, since nothing may be dropped for it: `_is_full` bounds what is got.
+        super().__init__(Spool(sys.maxsize, 'drop_newest'), Wakeup(), aggregation=aggregation)
         self._queue = batch_queue
         self._end = end
         self._flush = flush
         self._prepare = prepare
-        self._ledger = ledger
-        self._events: deque[bytes] = deque()
-        self._size_bytes = 0
-        self._marks = 0
-        self._never = Wakeup()
-
-    @property
-    def marked(self) -> bool:
-        """Whether something that was queued before a mark has not been taken yet."""
-        return self._marks > 0
+        # The item that was got last, until it is in the spool.
+        self._got: _Item | None = None
+        # Of events with bytes that the spool escapes: their sequence number, and how many bytes longer they are there.
+        self._escaped: deque[tuple[int, int]] = deque()
+        self._marks: list[_Item] = []
+        self._done_events = 0
 
     def waiting(self) -> Queued:
-        """Return what has been got from the queue and not been taken, to the event and the byte, as the documented rules have it."""
-        return Queued(len(self._events), len(self._events), self._size_bytes)
+        """Return what has not been taken, as the queue had it: each event is one, whatever it will be sent as."""
+        events, size_bytes = self.spool.waiting()
+        taken_through = self.spool.taken_through
+        while self._escaped and self._escaped[0][0] < taken_through:
+            self._escaped.popleft()
+        return Queued(events, events, size_bytes - sum(added for _, added in self._escaped))
 
     def take(
         self,
         max_records: int,
         max_bytes: int,
-        into: list[QueuedEvent],
+        into: list[Spooled],
         *,
         everything: bool = True,  # noqa: ARG002
     ) -> None:
-        """Take the oldest events, all that fit: the documented numbers hold for a plain queue to the event."""
-        while self._events and max_records > 0 and len(self._events[0]) <= max_bytes:
-            record = self._next(max_bytes)
-            if len(record.data) > max_bytes:  # an event alone that cannot be compressed grows
-                break
-            max_records -= 1
-            max_bytes -= len(record.data)
-            for _ in record.parts:
-                self._size_bytes -= len(self._events.popleft())
-            into.append(record)
+        """Take the oldest events. Nothing waits for company: when a batch is due, the documented numbers have said so."""
+        super().take(max_records, max_bytes, into)
 
-    def text_of(self, record: QueuedEvent) -> bytes:
-        """Return the events of a record as they were queued."""
-        return b''.join(record.parts)
-
-    def split(self, record: QueuedEvent) -> list[QueuedEvent]:
-        """Return the two halves of an aggregate, or a single event alone."""
-        middle = len(record.parts) // 2
-        return (
-            [self._record(record.parts[:middle]), self._record(record.parts[middle:])] if middle else [record]
-        )
-
-    def acknowledge(self, events: list[QueuedEvent]) -> None:
+    def acknowledge(self, events: list[Spooled]) -> None:
         """Count as delivered, and as done in the queue."""
-        delivered = sum(event.events for event in events)
-        self._ledger.delivered(delivered)
-        self._done(delivered)
-        events.clear()
+        super().acknowledge(events)
+        self._call_task_done()
 
-    def drop(self, events: list[QueuedEvent], reason: str) -> None:
+    def drop(self, events: list[Spooled], reason: str) -> None:
         """Count as dropped, and as done in the queue."""
-        dropped = sum(event.events for event in events)
-        self._ledger.dropped(reason, dropped, sum(event.size_bytes for event in events))
-        self._done(dropped)
-        events.clear()
+        super().drop(events, reason)
+        self._call_task_done()
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing that was got from the queue waits to be taken."""
-        return not self._events
-
-    def give_up(self, unsettled: list[QueuedEvent]) -> None:
+    def give_up(self, unsettled: list[Spooled]) -> None:
         """Drop everything: nobody else will send what has been got from the queue."""
-        self.drop(
-            [*unsettled, *(QueuedEvent(event, (event,)) for event in self._events)],
-            DropReason.UNDELIVERED.value,
-        )
-        self._events.clear()
-        self._size_bytes = 0
+        self.spool.take(sys.maxsize, sys.maxsize, unsettled)
+        self.drop(unsettled, DropReason.UNDELIVERED.value)
         self.tidy()
 
     def tidy(self) -> None:
-        """Call marks done whose events have all been taken."""
-        if self._marks and not self._events:
-            self._done(self._marks)
-            self._marks = 0
+        """Let go of settled segments, and call `task_done` for marks before which everything has been taken."""
+        super().tidy()
+        self._call_task_done()
+        # Not while the last item is still to be moved: it may be a mark that is noted here, and would be noted again.
+        while self._marks and self._got is None and not self.marked:
+            self._marks.pop()
+            self._queue.task_done()
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:  # noqa: ARG002
-        """Wait for one item: the documented numbers hold for a plain queue to the event."""
-        if self.ended or self._has_enough():
-            return self._never.wait(timeout_seconds)
-        try:
-            item = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
-        except queue.Empty:
-            return False
-        if self._is(item, self._end) or self._is(item, self._flush):
-            self.ended |= self._is(item, self._end)
-            self._marks += 1
-            self.flushes += 1
-        else:
-            self._accept(item)
+        """Move one item from the queue into the spool, or wait for one; return whether one has come."""
+        if self._got is None:
+            if self.ended or self._is_full():
+                self._wakeup.wait(timeout_seconds)
+                return False
+            self._got = _Item(self.spool.account().accepted)
+        if self._got.content is _NOTHING:
+            try:
+                # Without another step between the two, since an exception there (Ctrl-C) would lose the item.
+                self._got.content = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
+            except queue.Empty:
+                return False
+        self._move(self._got)
+        self._got = None
+        self._call_task_done()
         return True
 
-    def wake(self) -> None:
-        """Do nothing: only items of the queue end a wait, and one thread makes all requests."""
+    def _is_full(self) -> bool:
+        """Return whether a whole request waits; then the rest stays in the program's queue."""
+        events, size_bytes = self.spool.waiting()
+        return events >= MAX_RECORDS or size_bytes >= MAX_REQUEST_BYTES
 
-    def _next(self, max_bytes: int) -> QueuedEvent:
-        """Return the next Firehose record, whose first event fits; its events are still in line."""
-        most = self._aggregation.most_events if self._aggregation else 1
-        left = max_bytes = min(max_bytes, MAX_RECORD_BYTES)
-        parts = []
-        for event in islice(self._events, most):
-            left -= len(event)
-            if left < 0:
-                break
-            parts.append(event)
-        record = self._record(parts)
-        while len(record.data) > max_bytes and len(parts) > 1:  # what cannot be compressed grows
-            parts = parts[: len(parts) // 2]
-            record = self._record(parts)
-        return record
+    def _move(self, item: _Item) -> None:
+        """Move an item that was got into the spool, or note a mark. May be done twice: an exception (Ctrl-C) may have ended it."""
+        is_end = self._is(item.content, self._end)
+        if is_end or self._is(item.content, self._flush):
+            self.ended |= is_end
+            self.flush()
+            if item not in self._marks:
+                self._marks.append(item)
+        elif self.spool.account().accepted == item.accepted_before:
+            self._append(item.content)
 
-    def _record(self, parts: Sequence[bytes]) -> QueuedEvent:
-        data = b''.join(parts)
-        return QueuedEvent(self._aggregation.pack(data) if self._aggregation else data, tuple(parts))
+    def _append(self, item: object) -> None:
+        event, reason = self._prepare(item)
+        if event is None:
+            self.spool.reject(reason.value, 0)
+            return
+        line = escape(event)
+        sequence = self.spool.appended
+        self.spool.append(line)
+        if len(line) > len(event) and self.spool.appended > sequence:
+            self._escaped.append((sequence, len(line) - len(event)))
+
+    def _call_task_done(self) -> None:
+        """Call `task_done` once for each event that was settled since the last time."""
+        account = self.spool.account()
+        while self._done_events < account.accepted - account.pending:
+            # Counted before the call: once too often would be an error in the program's queue.
+            self._done_events += 1
+            self._queue.task_done()
 
     @staticmethod
     def _is(item: object, mark: object) -> bool:
         """Compare like with like: Python can be told (-bb) to raise when bytes are compared with text."""
         return type(item) is type(mark) and item == mark
 
-    def _has_enough(self) -> bool:
-        """Bound what is held here while nothing gets through; the rest stays in the user's queue."""
-        return len(self._events) >= MAX_RECORDS or self._size_bytes >= MAX_REQUEST_BYTES
 
-    def _accept(self, item: object) -> None:
-        self._ledger.accepted(1)
-        data, reason = self._prepare(item)
-        if data is None:
-            self._ledger.dropped(reason.value, 1, 0)
-            self._done(1)
-            return
-        self._events.append(data)
-        self._size_bytes += len(data)
+class QueueAccounts:
+    """What became of all events that came by plain queues, over all calls of `batch_sender`."""
 
-    def _done(self, items: int) -> None:
-        for _ in range(items):
-            self._queue.task_done()
+    def __init__(self) -> None:
+        self._lock = make_lock()
+        # The sum for the calls that have ended, and the spools of the others: one tuple, so that none is counted twice.
+        self._state: tuple[Account, tuple[Spool, ...]] = Account(0, 0, {}, {}, 0), ()
+
+    @locked
+    def add(self, spool: Spool) -> None:
+        """Count what is in a spool from now on; one that is counted already stays so."""
+        ended, spools = self._state
+        if spool not in spools:
+            self._state = ended, (*spools, spool)
+
+    def close(self, spool: Spool) -> None:
+        """Keep the figures of a spool in which everything is settled, and let go of it."""
+        self._close(spool, spool.account())
+
+    def total(self) -> Account:
+        """Return the account up to this moment.
+
+        Without the lock: it asks for the locks of spools, and who holds one of those may have been interrupted by a signal handler
+        that comes here.
+        """
+        ended, spools = self._state
+        return _sum(ended, *(spool.account() for spool in spools))
+
+    @locked
+    def _close(self, spool: Spool, account: Account) -> None:
+        ended, spools = self._state
+        if spool in spools:
+            self._state = _sum(ended, account), tuple(other for other in spools if other is not spool)
+
+
+def _sum(*accounts: Account) -> Account:
+    dropped: Counter[str] = Counter()
+    dropped_bytes: Counter[str] = Counter()
+    for account in accounts:
+        dropped.update(account.dropped)
+        dropped_bytes.update(account.dropped_bytes)
+    return Account(
+        sum(account.accepted for account in accounts),
+        sum(account.delivered for account in accounts),
+        dropped,
+        dropped_bytes,
+        sum(account.pending for account in accounts),
+    )

@@ -13,7 +13,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from firefighter._delivery.batches import Batch
 from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, requesting
@@ -53,7 +52,7 @@ class Requests:
         self._answered = answered
         self.make_thread: MakeThread | None = None
         self._lock = make_lock()
-        self._waiting: deque[Batch[Any]] = deque()
+        self._waiting: deque[Batch] = deque()
         self._idle: deque[Wakeup] = deque()
         # Of each thread, whether it has one of the places that the process has beyond a handler's first.
         self._threads: dict[object, bool] = {}
@@ -64,7 +63,7 @@ class Requests:
         """How many threads there are."""
         return len(self._threads)
 
-    def start(self, batch: Batch[Any]) -> None:
+    def start(self, batch: Batch) -> None:
         """See to it that the batch's request is made, and that it gets an `answer`. May be called again for the same batch."""
         if self.make_thread is None:
             self._make(batch)
@@ -84,7 +83,7 @@ class Requests:
         while self._idle:
             self._idle.popleft().set()
 
-    def make_here(self, batch: Batch[Any]) -> None:
+    def make_here(self, batch: Batch) -> None:
         """Make a batch's request in the calling thread, unless somebody else does."""
         self._make(batch)
         with suppress(ValueError):  # another has come to it, too
@@ -152,7 +151,7 @@ class Requests:
         return True
 
     @requesting
-    def _make(self, batch: Batch[Any]) -> None:
+    def _make(self, batch: Batch) -> None:
         """Make a batch's request, unless somebody else does."""
         me = object()
         answer: Answer | None = None

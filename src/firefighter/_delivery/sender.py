@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import Generic
 
 from firefighter._delivery.batching import Rules, alarm_after, all_goes, seconds_until_due
 from firefighter._delivery.dead_letters import DeadLetters
@@ -25,10 +24,11 @@ from firefighter._delivery.drops import DropReports
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._delivery.origin import of_ours
 from firefighter._delivery.requests import Requests
-from firefighter._delivery.sources import Event, Source
+from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import Transport
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Broadcast, Wakeup
+from firefighter._spool.spool import Spooled
 
 __all__ = ['Sender', 'Traffic']
 
@@ -38,7 +38,7 @@ _PAUSE_AFTER_BUG_SECONDS = 1.0
 _LEISURE_SECONDS = 0.5
 
 
-class Sender(Generic[Event]):
+class Sender:
     """Delivers the events of one source to one stream.
 
     Args:
@@ -63,7 +63,7 @@ class Sender(Generic[Event]):
 
     def __init__(
         self,
-        source: Source[Event],
+        source: SpoolSource,
         transport: Transport,
         stream: str,
         *,
@@ -110,7 +110,7 @@ class Sender(Generic[Event]):
         return max(0.0, self._clock() - self._dispatch.oldest_at)
 
     @property
-    def on_way(self) -> list[Event]:
+    def on_way(self) -> list[Spooled]:
         """What is in requests under way."""
         return [event for batch in self._dispatch.batches.on_way for event in batch.events]
 
@@ -128,7 +128,7 @@ class Sender(Generic[Event]):
             self._dispatch.waiting(), self._rules(), now=self._clock(), marked=False
         ) or self._dispatch.may_join(self._rules().full_bytes)
 
-    def forget(self, unwanted: Callable[[Event], bool]) -> None:
+    def forget(self, unwanted: Callable[[Spooled], bool]) -> None:
         """Forget events that are not under way: somebody else will deliver them."""
         self._dispatch.batches.forget(unwanted)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
@@ -12,7 +12,7 @@ from firefighter._spool.events import Aggregate
 from firefighter._spool.lines import Lines, text_of
 from firefighter._spool.spool import Spool, Spooled
 
-__all__ = ['Queued', 'Source', 'SpoolSource']
+__all__ = ['Queued', 'SpoolSource']
 
 
 class Queued(NamedTuple):
@@ -27,78 +27,6 @@ class Queued(NamedTuple):
     events: int
     records: int
     size_bytes: int
-
-
-class HasData(Protocol):
-    """An event as the sender sees it."""
-
-    @property
-    def data(self) -> bytes:
-        """The bytes to send, its newline included."""
-
-    @property
-    def events(self) -> int:
-        """How many events these are; more than one in an aggregate."""
-
-
-Event = TypeVar('Event', bound=HasData)
-
-
-class Source(Protocol[Event]):
-    """A queue of events, and the control marks that have been put into it.
-
-    Attributes:
-        ended: whether END has been queued.
-        quiet: of what can be taken, events and bytes that make no batch due: what is logged on threads of ours.
-    """
-
-    ended: bool
-    quiet: tuple[int, int]
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing of its own is left to be delivered, beside what was taken."""
-
-    @property
-    def marked(self) -> bool:
-        """Whether something that was queued before a FLUSH or an END has not been taken yet."""
-
-    @property
-    def flushes(self) -> int:
-        """How many marks there have been: a new one asks for a try at once."""
-
-    def waiting(self) -> Queued:
-        """Return what can be taken."""
-
-    def take(self, max_records: int, max_bytes: int, into: list[Event], *, everything: bool = True) -> None:
-        """Put the oldest into a list, behind what is there, and keep them until they are acknowledged or dropped.
-
-        Unless it is to be everything, the end of them may wait for company.
-        """
-
-    def text_of(self, record: Event) -> bytes:
-        """Return the events of a record as they were logged."""
-
-    def split(self, record: Event) -> list[Event]:
-        """Return the two halves of an aggregate, or a single event alone."""
-
-    def acknowledge(self, events: list[Event]) -> None:
-        """Count as delivered; the list is empty afterwards."""
-
-    def drop(self, events: list[Event], reason: str) -> None:
-        """Count as dropped; the list is empty afterwards."""
-
-    def give_up(self, unsettled: list[Event]) -> None:
-        """Drop everything: END has come, and not all could be delivered."""
-
-    def tidy(self) -> None:
-        """Do what has to be done between two requests."""
-
-    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
-        """Wait for that much to be there, a mark or a wake; return whether something has come before the time-out."""
-
-    def wake(self) -> None:
-        """End the present wait, or the next one."""
 
 
 class SpoolSource:

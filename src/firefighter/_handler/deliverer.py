@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.origin import enter_in_list_of_threads, of_ours
@@ -100,7 +100,7 @@ class Deliverer:
         stream: str,
         life: Life,
         lock: _thread.RLock,
-        sender: Sender[Any],
+        sender: Sender,
         transport: HasClient,
         wake: Callable[[], None],
         diagnostics: Diagnostics,

@@ -28,7 +28,7 @@ from functools import partial
 from math import inf
 from os import getpid
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.origin import on_thread_of_ours
@@ -122,7 +122,7 @@ class Lifecycle:
         self,
         stream: str,
         source: SpoolSource,
-        sender: Sender[Any],
+        sender: Sender,
         place: Place,
         transport: Transport,
         deliver: Callable[[], None],

@@ -16,9 +16,9 @@ from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.drops import DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.plain_queue import QueuedEvent, QueueLedger, QueueSource
+from firefighter._delivery.plain_queue import QueueAccounts, QueueSource
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import Event, Source, SpoolSource
+from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.suitability import Suitability
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
@@ -88,9 +88,9 @@ class Pipeline:
         self.spool = self._make_spool(wakeup.set)
         self.append = self.spool.append
         self.tally = self.spool.tally
-        self.ledger = QueueLedger()
+        self._queue_accounts = QueueAccounts()
         # By the queue, which they hold, and the stream.
-        self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender[QueuedEvent]]] = {}
+        self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender]] = {}
         self._traffic = Traffic()
         self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
         self._drops = DropReports(options.on_drop, self._dropped, self._say_dropped)
@@ -144,8 +144,10 @@ class Pipeline:
                 new = make_source()
                 pair = new, self._make_sender(new, stream, rules)
             source, sender = pair
+            self._queue_accounts.add(source.spool)
             source.ended = False
             sender.run_to_the_end(self._options.shutdown_timeout_seconds)
+            self._queue_accounts.close(source.spool)
         except BaseException:  # whatever it is, what was taken is not lost
             if pair is not None:
                 self._interrupted[key] = pair
@@ -155,14 +157,14 @@ class Pipeline:
 
     def _make_sender(
         self,
-        source: Source[Event],
+        source: SpoolSource,
         stream: str,
         rules: Callable[[], Rules],
         *,
         max_in_flight: int = 1,
         at_leisure: Callable[[], None] | None = None,
         idle_seconds: Callable[[], float] = lambda: inf,
-    ) -> Sender[Event]:
+    ) -> Sender:
         """Return a sender that takes from this source, and counts and reports here."""
         return Sender(
             source,
@@ -272,7 +274,7 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """Return what has become of the events up to this moment."""
-        spooled, queued = self.spool.account(), self.ledger.account()
+        spooled, queued = self.spool.account(), self._queue_accounts.total()
         return Stats(
             accepted=spooled.accepted + queued.accepted,
             delivered=spooled.delivered + queued.delivered,

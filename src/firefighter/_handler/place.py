@@ -34,7 +34,7 @@ class SpoolPlace:
         adopts: says whether what dead processes have left is to be adopted now.
     """
 
-    sender: Sender[Spooled]
+    sender: Sender
     adopts: Callable[[], bool]
 
     def __init__(
