@@ -26,13 +26,12 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
 from firefighter._delivery.codecs import Codec
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropHook
-from firefighter._delivery.guard import TOO_DEEP, ask
+from firefighter._delivery.drop_reports import DropHook
+from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.origin import (
     Origin,
@@ -43,7 +42,7 @@ from firefighter._delivery.origin import (
 )
 from firefighter._delivery.origin import after_fork as forget_threads_of_ours
 from firefighter._delivery.plain_queue import QueueSource
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._event.escaping import escape
 from firefighter._event.numbered import NumberedFormatter
@@ -64,6 +63,7 @@ from firefighter._handler.options import (
 )
 from firefighter._handler.pipeline import Pipeline
 from firefighter._handler.undelivered import UndeliveredPolicy
+from firefighter._handler.user_code import TOO_DEEP, ask
 from firefighter._process import exit_and_forks
 from firefighter._spool.spool import OverflowPolicy
 from firefighter.formatting import JSONFormatter

@@ -22,7 +22,7 @@ from firefighter.logging import FirehoseHandler
 EVERY = int(os.environ.get('FIREFIGHTER_EVERY', '17'))
 TRACED = {
     str((Path(firefighter.__file__).parent / '_delivery' / name).resolve(strict=True))
-    for name in ('plain_queue.py', 'sources.py', 'batches.py')
+    for name in ('plain_queue.py', 'source.py', 'batches.py')
 }
 NEVER = 10_000.0
 

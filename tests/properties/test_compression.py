@@ -20,7 +20,7 @@ from firefighter._delivery.limits import (
     MAX_RECORD_BYTES,
     MAX_REQUEST_BYTES,
 )
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Aggregate

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter._delivery import dispatch, requests, retry
+from firefighter._delivery import dispatch, requests
+from firefighter._delivery.pace import retry
 from firefighter._handler import deliverer
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, HURRIED_SECONDS, MISCONFIGURATION, Retries
+from firefighter._delivery.pace.retry import (
+    FAILURE,
+    FREE_REFUSALS,
+    HURRIED_SECONDS,
+    MISCONFIGURATION,
+    Retries,
+)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from firefighter._delivery.batching import Rules, Waiting, alarm_after, seconds_until_due
+from firefighter._delivery.due import Rules, Waiting, alarm_after, seconds_until_due
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
 
 RULES = Rules(max_batch_bytes=5120, max_batch_events=500, send_interval_seconds=60.0, min_gap_seconds=1.0)

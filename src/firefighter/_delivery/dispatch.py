@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from math import inf
 
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.batching import Waiting
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.due import Waiting
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
     MAX_REQUEST_BYTES,
     MIN_REQUEST_GAP_SECONDS,
 )
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.pacing import Pacer
+from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace.retry import Retries
 from firefighter._delivery.requests import Requests
-from firefighter._delivery.retry import Retries
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 
 __all__ = ['PATIENCE_SECONDS', 'Dispatch', 'Traffic']
 

@@ -16,15 +16,15 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
-from firefighter._delivery.batching import Rules, alarm_after, all_goes, seconds_until_due
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import PATIENCE_SECONDS, Dispatch, Traffic
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.due import Rules, alarm_after, all_goes, seconds_until_due
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._delivery.origin import of_ours
 from firefighter._delivery.requests import Requests
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import Transport
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Broadcast, Wakeup

@@ -11,9 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
+from firefighter._delivery.fast_json import shorten
 from firefighter._delivery.origin import requesting
 from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
-from firefighter._delivery.shortcut import shorten
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
 

@@ -34,7 +34,7 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.origin import on_thread_of_ours
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._handler.deliverer import Deliverer, HasClient
 from firefighter._process import exit_and_forks
 from firefighter._process.lock import locked, run_if_free

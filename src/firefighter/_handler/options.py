@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.batching import Rules
 from firefighter._delivery.codecs import COMPRESSIONS, Codec, codec_of
 from firefighter._delivery.compression import aggregation_of
 from firefighter._delivery.dead_letters import DeadLetterHook
-from firefighter._delivery.drops import DropHook
+from firefighter._delivery.drop_reports import DropHook
+from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
     MAX_RECORDS,

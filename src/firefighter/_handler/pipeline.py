@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueAccounts, QueueSource
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
-from firefighter._delivery.suitability import Suitability
+from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.stream_check import Suitability
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.numbered import NumberedOversize
@@ -36,8 +36,8 @@ from firefighter._spool.spool import Spool
 from firefighter.stats import DropReason, Stats
 
 if TYPE_CHECKING:
-    from firefighter._delivery.batching import Rules
     from firefighter._delivery.clients import ClientSource
+    from firefighter._delivery.due import Rules
 
 __all__ = ['Pipeline']
 

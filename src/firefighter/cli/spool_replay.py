@@ -11,16 +11,16 @@ from time import monotonic
 from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.batching import Rules
 from firefighter._delivery.clients import ClientSource
 from firefighter._delivery.codecs import COMPRESSIONS
 from firefighter._delivery.compression import aggregation_of
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.due import Rules
 from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.disk.adoption import Adoption

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from firefighter._delivery.lesson import Amounts
+from firefighter._delivery.pace.quota_estimate import Amounts
 
 __all__ = ['Calm']
 

@@ -7,9 +7,9 @@ from math import inf
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from firefighter._delivery.batching import Rules, Waiting, alarm_after, seconds_until_due
+from firefighter._delivery.due import Rules, Waiting, alarm_after, seconds_until_due
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
-from firefighter._delivery.retry import FAILURE, MISCONFIGURATION, Backoff
+from firefighter._delivery.pace.retry import FAILURE, MISCONFIGURATION, Backoff
 
 times = st.floats(0, 1e6)
 rules_strategy = st.builds(

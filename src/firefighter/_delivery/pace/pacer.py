@@ -38,9 +38,9 @@ import random
 from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
-from firefighter._delivery.calm import Calm
-from firefighter._delivery.lesson import LESSON_SECONDS, Amounts, Lesson, Tried, shares_told
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
+from firefighter._delivery.pace.episode import Calm
+from firefighter._delivery.pace.quota_estimate import LESSON_SECONDS, Amounts, Lesson, Tried, shares_told
 
 __all__ = ['Pacer']
 
