@@ -143,7 +143,7 @@ class Producer:
         """Start a request; return how many records it carries: those to be sent again first."""
         records, size_bytes = MAX_RECORDS, MAX_REQUEST_BYTES
         if self._pacer is not None:
-            records, size_bytes = self._pacer.most(now)
+            records, size_bytes = self._pacer.request_limits(now)
         room = max(1, min(records, size_bytes // self.event_bytes))
         again = min(room, self._unsettled)
         new = min(room - again, int(self._waiting))

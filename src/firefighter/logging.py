@@ -26,7 +26,7 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.codecs import Codec
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.diagnostics import Diagnostics
@@ -63,7 +63,7 @@ from firefighter._handler.options import (
 )
 from firefighter._handler.pipeline import Pipeline
 from firefighter._handler.undelivered import UndeliveredPolicy
-from firefighter._handler.user_code import TOO_DEEP, ask
+from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
 from firefighter._process import exit_and_forks
 from firefighter._spool.spool import OverflowPolicy
 from firefighter.formatting import JSONFormatter
@@ -245,7 +245,7 @@ class FirehoseHandler(logging.Handler):
         self.send_interval = send_interval
         self._disabled = _disabled(complaints)
         client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
-        self._client = ClientSource(boto3_client, client_options)
+        self._client = ClientFactory(boto3_client, client_options)
         self._begin()
         if not self._disabled:
             complaints += self._client.complaints
@@ -271,7 +271,7 @@ class FirehoseHandler(logging.Handler):
             if is_caused_by_delivery(record):
                 self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
                 return False
-            verdict = ask(self.filter, record)
+            verdict = call_for_record(self.filter, record)
             if not verdict:
                 return verdict
             if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
@@ -411,7 +411,7 @@ class FirehoseHandler(logging.Handler):
         super().__init__()  # the lock, and the place in logging's list
         options = state.pop('_client_options')
         self.__dict__.update(state)
-        self._client = ClientSource(None, options)
+        self._client = ClientFactory(None, options)
         self._begin()
 
     # Inside.
@@ -443,7 +443,7 @@ class FirehoseHandler(logging.Handler):
             self._client = client
             self._pipeline = pipeline
 
-    def _make_pipeline(self, client: ClientSource) -> Pipeline:
+    def _make_pipeline(self, client: ClientFactory) -> Pipeline:
         # What delivers must not hold the handler: one that the program forgets is closed.
         pipeline: Pipeline
 
@@ -498,11 +498,11 @@ class FirehoseHandler(logging.Handler):
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
         try:
-            formatted = ask(self.format, record)
+            formatted = call_for_record(self.format, record)
         except Exception as error:
             pipeline.note_format_error(error)
-            formatted = TOO_DEEP
-        if formatted is TOO_DEEP:
+            formatted = NESTED_TOO_DEEP
+        if formatted is NESTED_TOO_DEEP:
             return pipeline.fit_or_drop(self._json_formatter.encode(record), self.MAX_RECORD_SIZE)
         fitting = pipeline.fit_or_drop(_as_event(formatted), self.MAX_RECORD_SIZE)
         return None if fitting is None else escape(fitting)

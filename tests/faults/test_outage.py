@@ -77,7 +77,7 @@ class Day:
 
     def live(self) -> None:
         """Have the loop run from the first event to the END at the day's end."""
-        self._sender.run_to_the_end(10.0)
+        self._sender.run_until_end(10.0)
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Answer as the time of the request has it; the program does not wait for that."""

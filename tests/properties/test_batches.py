@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.codecs import COMPRESSIONS, codec_of
+from firefighter._delivery.codecs import COMPRESSIONS, compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.source import SpoolSource
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 AGGREGATIONS = st.one_of(st.none(), st.builds(Aggregation, st.one_of(st.none(), st.integers(1, 50))))
 ANY_WAY = st.one_of(
-    AGGREGATIONS, st.builds(lambda name: Compression(codec_of(name)), st.sampled_from(COMPRESSIONS))
+    AGGREGATIONS, st.builds(lambda name: Compression(compressor_of(name)), st.sampled_from(COMPRESSIONS))
 )
 KEPT = [RETRY, THROTTLED, MISCONFIGURED]
 
@@ -64,13 +64,13 @@ def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(
     stage = Stage(events, aggregation)
     accepted: list[int] = []
     for _ in range(1000):
-        if len(stage.batches.on_way) < most_on_way and data.draw(st.booleans()):
+        if len(stage.batches.in_flight) < most_on_way and data.draw(st.booleans()):
             stage.compose(data.draw(st.integers(1, 20)))
-        if not stage.batches.on_way:
+        if not stage.batches.in_flight:
             if stage.compose() is None:
                 break
             continue
-        batch = data.draw(st.sampled_from(stage.batches.on_way))
+        batch = data.draw(st.sampled_from(stage.batches.in_flight))
         outcomes = data.draw(
             st.lists(
                 st.sampled_from([ACCEPTED, *KEPT]), min_size=len(batch.events), max_size=len(batch.events)
@@ -141,13 +141,13 @@ def test_where_a_throttled_stream_is_sent_few_records_at_once_invalid_ones_keep_
 def test_a_stream_that_refuses_everything_loses_nothing(events, requests):
     """A stream that a Kinesis stream feeds says InvalidArgumentException to every put."""
     stage = Stage(events)
-    hopeless = []
+    refuses_all = []
     for _ in range(requests):
         batch = stage.compose()
-        hopeless.append(stage.batches.settle(batch, alike(REFUSED, batch)))
+        refuses_all.append(stage.batches.settle(batch, alike(REFUSED, batch)))
     account = stage.spool.account()
     assert (account.pending, account.dropped, stage.buried) == (events, {}, [])
-    assert any(hopeless) == (requests >= 2 * events - 1), 'once all of them were refused alone'
+    assert any(refuses_all) == (requests >= 2 * events - 1), 'once all of them were refused alone'
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 30))
@@ -163,7 +163,7 @@ def test_what_came_back_goes_first_and_in_batches_of_the_size_that_is_allowed(ba
         assert len(batch.events) <= most
         sent += numbers(batch)
     assert sent == list(range(back + fresh))
-    assert sum(batch.retried for batch in stage.batches.on_way) == back
+    assert sum(batch.retried for batch in stage.batches.in_flight) == back
 
 
 @given(st.integers(1, 20_000), st.integers(1, 3_000), ANY_WAY)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import zstd_frames
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.codecs import codec_of
+from firefighter._delivery.codecs import compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
@@ -40,10 +40,10 @@ OUTCOMES = [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.RETRY, Outcome.THROTTLED
 EDGES = [0, 1, 4_000, 5_119, 5_120, 5_121, 100_000, MAX_RECORD_BYTES // 2, MAX_RECORD_BYTES - 1]
 
 
-def aggregation_of(way: str | None, max_events: int | None) -> Aggregation | None:
+def make_aggregation(way: str | None, max_events: int | None) -> Aggregation | None:
     if way is None:
         return None
-    return Aggregation(max_events) if way == 'aggregate' else Compression(codec_of(way), max_events)
+    return Aggregation(max_events) if way == 'aggregate' else Compression(compressor_of(way), max_events)
 
 
 def an_event(dice: random.Random) -> bytes:
@@ -71,7 +71,7 @@ def test_no_request_breaks_a_limit(seed, way, max_events):
     """Records and requests within what the service takes, what fails sent again, and every event sent, as it was logged."""
     dice = random.Random(seed)
     spool = Spool(32 * 2**20)
-    source = SpoolSource(spool, Wakeup(), aggregation=aggregation_of(way, max_events))
+    source = SpoolSource(spool, Wakeup(), aggregation=make_aggregation(way, max_events))
     batches: Batches = Batches(source, lambda *_: None)
     logged, arrived = [], []
     for _ in range(dice.randint(1, 6)):

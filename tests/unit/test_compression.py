@@ -156,7 +156,7 @@ def test_a_request_from_a_plain_queue_has_room_for_what_grows(codec, events) -> 
         end=None,
         flush=None,
         prepare=lambda event: (event, DropReason.FAILED),
-        aggregation=Compression(codecs.codec_of(codec)),
+        aggregation=Compression(codecs.compressor_of(codec)),
     )
     for text in texts:
         batch_queue.put(text)
@@ -217,7 +217,7 @@ def test_isal_is_used_where_it_is_installed(monkeypatch) -> None:
         return real(*arguments)
 
     monkeypatch.setattr('isal.isal_zlib.compressobj', compressobj)
-    assert gzip.decompress(codecs.codec_of('gzip')([b'Ahoy\n'])) == b'Ahoy\n'
+    assert gzip.decompress(codecs.compressor_of('gzip')([b'Ahoy\n'])) == b'Ahoy\n'
     assert made
 
 
@@ -236,7 +236,7 @@ def test_a_program_may_have_a_compression_package_of_its_own(monkeypatch) -> Non
     """Neither delivery nor the audit takes it for the standard library's."""
     monkeypatch.setitem(sys.modules, 'compression', ModuleType('compression'))
     monkeypatch.setitem(sys.modules, 'compression.zstd', ModuleType('compression.zstd'))
-    frame = codecs.codec_of('zstd')([b'{}\n'])
+    frame = codecs.compressor_of('zstd')([b'{}\n'])
     assert list(lines([frame])) == [b'{}']
 
 

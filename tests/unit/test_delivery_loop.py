@@ -79,7 +79,7 @@ class Loop:
             drops=DropReports(Drops(), lambda: ({}, {}), self.clock),
             dead_letters=DeadLetters(self.letters, None, Diagnostics(self.clock)),
             diagnostics=Diagnostics(self.clock),
-            at_leisure=lambda: self.leisure.append(self.clock.now),
+            once_idle=lambda: self.leisure.append(self.clock.now),
             clock=self.clock,
             jitter=lambda: jitter,
         )
@@ -323,7 +323,7 @@ def test_while_somebody_waits_failures_are_repeated_within_a_second(loop) -> Non
     for _ in range(300):
         loop.step(1)
     before = len(loop.sent)
-    loop.sender.hurry(loop.clock.now + 10.5)
+    loop.sender.limit_pauses_until(loop.clock.now + 10.5)
     loop.source.flush()
     for _ in range(10):
         loop.step(1)

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from firefighter._delivery import fast_json
-from firefighter._delivery.fast_json import shorten
+from firefighter._delivery.fast_json import use_fast_json
 from firefighter._delivery.transport import ClientOptions, make_client
 
 ACCEPTED = {
@@ -140,4 +140,6 @@ def test_hooks_of_the_users_session_see_the_records(session):
 def test_a_client_of_another_protocol_is_left_alone():
     """AWS adds protocols, and botocore chooses."""
     meta = SimpleNamespace(service_model=SimpleNamespace(resolved_protocol='smithy-rpc-v2-cbor', metadata={}))
-    shorten(SimpleNamespace(meta=meta))  # without events to register with: it must not even ask for them
+    use_fast_json(
+        SimpleNamespace(meta=meta)
+    )  # without events to register with: it must not even ask for them

@@ -178,7 +178,7 @@ class _Simulation:
 
     def run(self) -> None:
         """Deliver all of it, in this thread."""
-        self._sender.run_to_the_end(inf)
+        self._sender.run_until_end(inf)
 
     def result(self) -> Played:
         """Return what came of it."""

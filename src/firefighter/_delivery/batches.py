@@ -86,7 +86,7 @@ class _Taken:
 
     Attributes:
         fresh: a list that the source fills; empty but for what an exception has left on the way to a batch.
-        on_way: batches whose requests are under way.
+        in_flight: batches whose requests are under way.
         returned: to be sent again, oldest refusal first.
         returned_since: since when the oldest of them has been waiting.
         parts: refused as a whole: to be sent by themselves.
@@ -97,7 +97,7 @@ class _Taken:
     """
 
     fresh: list[Spooled] = field(default_factory=list)
-    on_way: tuple[Batch, ...] = ()
+    in_flight: tuple[Batch, ...] = ()
     returned: tuple[Spooled, ...] = ()
     returned_since: float = inf
     parts: tuple[Batch, ...] = ()
@@ -122,9 +122,9 @@ class Batches:
         self._taken = _Taken()
 
     @property
-    def on_way(self) -> tuple[Batch, ...]:
+    def in_flight(self) -> tuple[Batch, ...]:
         """The batches whose requests are under way."""
-        return self._taken.on_way
+        return self._taken.in_flight
 
     @property
     def has_returned(self) -> bool:
@@ -132,23 +132,23 @@ class Batches:
         return bool(self._taken.returned or self._taken.parts or self._taken.refused)
 
     @property
-    def narrowing(self) -> bool:
+    def bisecting(self) -> bool:
         """Whether an invalid record is being looked for: its parts go one after the other."""
-        return bool(self._taken.parts) or any(batch.alone for batch in self.on_way)
+        return bool(self._taken.parts) or any(batch.alone for batch in self.in_flight)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is taken and not settled."""
         taken = self._taken
         return not (
-            taken.fresh or taken.on_way or taken.returned or taken.parts or taken.suspects or taken.refused
+            taken.fresh or taken.in_flight or taken.returned or taken.parts or taken.suspects or taken.refused
         )
 
     @property
     def since(self) -> float:
         """The time since which the oldest of all that was taken has been waiting; inf without any."""
         taken = self._taken
-        batches = [batch.since for batch in (*taken.on_way, *taken.parts)]
+        batches = [batch.since for batch in (*taken.in_flight, *taken.parts)]
         suspects = [suspect.since for suspect in taken.suspects]
         return min([taken.returned_since, taken.refused_since, *batches, *suspects])
 
@@ -171,7 +171,7 @@ class Batches:
         """
         taken = self._taken
         if taken.parts:
-            self._taken = replace(taken, parts=taken.parts[1:], on_way=(*taken.on_way, taken.parts[0]))
+            self._taken = replace(taken, parts=taken.parts[1:], in_flight=(*taken.in_flight, taken.parts[0]))
             return taken.parts[0]
         again, again_bytes = _fitting(taken.returned, max_records, max_bytes)
         returned = taken.returned[again:]
@@ -201,7 +201,7 @@ class Batches:
         self._taken = replace(
             taken,
             fresh=left,
-            on_way=(*taken.on_way, batch),
+            in_flight=(*taken.in_flight, batch),
             returned=returned,
             returned_since=taken.returned_since if returned else inf,
             refused=taken.refused[refused:],
@@ -215,7 +215,7 @@ class Batches:
         Returns:
             Whether the stream refuses all that it is offered.
         """
-        if batch not in self.on_way:
+        if batch not in self.in_flight:
             return False  # a child that was forked during the request: it is the parent's
         if batch.sorted_out is None:
             pairs = list(zip(batch.events, answer.outcomes, strict=True))
@@ -232,7 +232,7 @@ class Batches:
         taken = self._taken
         self._taken = replace(
             taken,
-            on_way=_without(taken.on_way, batch),
+            in_flight=_without(taken.in_flight, batch),
             returned=(*taken.returned, *kept),
             returned_since=min(taken.returned_since, batch.since) if kept else taken.returned_since,
             parts=taken.parts + parts,
@@ -251,7 +251,7 @@ class Batches:
                 self._source.drop(suspect.event, REFUSED)
             self._taken = replace(self._taken, suspects=self._taken.suspects[1:])
         taken = self._taken
-        if not taken.suspects or self.narrowing:
+        if not taken.suspects or self.bisecting:
             return False
         # Nobody can tell a culprit from the others: all are tried again together.
         self._taken = replace(
@@ -262,11 +262,11 @@ class Batches:
         )
         return True
 
-    def forget(self, unwanted: Callable[[Spooled], bool]) -> None:
+    def release(self, is_released: Callable[[Spooled], bool]) -> None:
         """Forget those events that are not on their way: somebody else will deliver them."""
 
         def wanted(events: Sequence[Spooled]) -> list[Spooled]:
-            return [event for event in events if not unwanted(event)]
+            return [event for event in events if not is_released(event)]
 
         taken = self._taken
         parts = [(part, wanted(part.events)) for part in taken.parts]
@@ -282,7 +282,7 @@ class Batches:
             refused_since=taken.refused_since if refused else inf,
         )
 
-    def hand_back(self) -> None:
+    def give_up(self) -> None:
         """END has come, and not everything could be delivered: let the source say what becomes of the rest."""
         taken = self._taken
         events = [

@@ -7,7 +7,7 @@ import os
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
 from firefighter._spool.disk.destination import Destination
 
-__all__ = ['ClientSource']
+__all__ = ['ClientFactory']
 
 # Not worth another client, which takes a twentieth of a second to make.
 _NO_DIFFERENCE_SECONDS = 0.25
@@ -15,7 +15,7 @@ _NO_DIFFERENCE_SECONDS = 0.25
 _MOST_SECONDS = 20.0
 
 
-class ClientSource:
+class ClientFactory:
     """Gives the client when it is called.
 
     Args:
@@ -107,7 +107,7 @@ class ClientSource:
             )
         return self._options
 
-    def after_fork(self) -> ClientSource:
+    def after_fork(self) -> ClientFactory:
         """Return the source for a forked child.
 
         Two processes on one connection take each other's answers. So a session makes a client anew, and a client
@@ -117,7 +117,7 @@ class ClientSource:
         return _InheritedClient(self._given, self._options)
 
 
-class _InheritedClient(ClientSource):
+class _InheritedClient(ClientFactory):
     def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
         self.complaints = []
         self._given = given

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-__all__ = ['COMPRESSIONS', 'Codec', 'Compressor', 'codec_of', 'gzip_by_zlib']
+__all__ = ['COMPRESSIONS', 'Codec', 'Compressor', 'compressor_of', 'gzip_by_zlib']
 
 Codec = Literal['gzip', 'zstd']
 COMPRESSIONS: tuple[Codec, ...] = ('gzip', 'zstd')
@@ -37,7 +37,7 @@ class _Stream(Protocol):
     def flush(self) -> bytes: ...
 
 
-def codec_of(name: Codec) -> Compressor:
+def compressor_of(name: Codec) -> Compressor:
     """Return what compresses so.
 
     Raises:

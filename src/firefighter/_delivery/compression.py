@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from math import ceil
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import Codec, Compressor, codec_of
+from firefighter._delivery.codecs import Codec, Compressor, compressor_of
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._event.truncation import truncate
 from firefighter._spool.events import Aggregate, Stretch, merged
 from firefighter._spool.lines import Lines, text_of
 
-__all__ = ['Compression', 'aggregation_of']
+__all__ = ['Compression', 'make_aggregation']
 
 _PIECE_BYTES = 256 * 1024
 """Copied at once, with the interpreter lock: 0.1 ms."""
@@ -183,7 +183,7 @@ class Compression(Aggregation):
         return Aggregate(self._compress(pieces), tuple(merged(where)))
 
 
-def aggregation_of(
+def make_aggregation(
     *, aggregate: bool, max_events: int | None, compression: Codec | None
 ) -> Aggregation | None:
     """Return what makes Firehose records of events, as a handler's options have it; None: each is one.
@@ -192,7 +192,7 @@ def aggregation_of(
         ValueError: the package for this compression is not installed.
     """
     if compression:
-        return Compression(codec_of(compression), max_events)
+        return Compression(compressor_of(compression), max_events)
     return Aggregation(max_events) if aggregate else None
 
 

@@ -31,7 +31,7 @@ class DeadLetters:
         self._hook = hook
         self._keep = keep
         self._diagnostics = diagnostics
-        self._untold: deque[tuple[bytes, str]] = deque()
+        self._unreported: deque[tuple[bytes, str]] = deque()
         self.events = 0
         self.errors = 0
 
@@ -39,7 +39,7 @@ class DeadLetters:
         """Keep an event that is about to be dropped. Never raises for lack of room: the others must be delivered."""
         self.events += 1
         if self._hook is not None:
-            self._untold.append((event, reason))
+            self._unreported.append((event, reason))
         if self._keep is not None:
             try:
                 self._keep(event, reason)
@@ -52,8 +52,8 @@ class DeadLetters:
 
     def report(self) -> None:
         """Call the hook for what has come since; outside every lock, on the delivery thread."""
-        while self._hook is not None and self._untold:
-            event, reason = self._untold.popleft()
+        while self._hook is not None and self._unreported:
+            event, reason = self._unreported.popleft()
             try:
                 self._hook(event, reason)
             except (Exception, SystemExit):

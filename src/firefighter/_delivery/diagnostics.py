@@ -8,7 +8,7 @@ from contextlib import suppress
 from math import inf
 from time import monotonic
 
-from firefighter._delivery.origin import speaking
+from firefighter._delivery.origin import as_own_output
 
 __all__ = ['Diagnostics', 'count_of']
 
@@ -48,7 +48,7 @@ class Diagnostics:
 
 
 # A program may have put a logger in stderr's place: what comes back from there is not an event.
-@speaking
+@as_own_output
 def _write(line: str) -> None:
     sys.stderr.write(line)
     sys.stderr.flush()

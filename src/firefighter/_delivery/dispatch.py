@@ -21,10 +21,10 @@ from firefighter._delivery.pace.retry import Retries
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 
-__all__ = ['PATIENCE_SECONDS', 'Dispatch', 'Traffic']
+__all__ = ['THREAD_START_SECONDS', 'Dispatch', 'Traffic']
 
 # A thread comes within a thousandth of this. One that does not was killed before it began, or never ran.
-PATIENCE_SECONDS = 1.0
+THREAD_START_SECONDS = 1.0
 
 
 @dataclass
@@ -117,10 +117,10 @@ class Dispatch:
 
         While requests fail, one alone finds out whether that has passed; and so do the parts of one that was refused.
         """
-        on_way = len(self.batches.on_way)
-        if not on_way:
+        in_flight = len(self.batches.in_flight)
+        if not in_flight:
             return True
-        return on_way < self._max_in_flight and not self._retries.failing and not self.batches.narrowing
+        return in_flight < self._max_in_flight and not self._retries.failing and not self.batches.bisecting
 
     @property
     def failing(self) -> bool:
@@ -129,12 +129,12 @@ class Dispatch:
 
     def found_misconfigured(self, flushes: int) -> bool:
         """Return whether a request since the given flush found that someone has to mend the configuration."""
-        tried = self.flushes_tried >= flushes and not self.batches.narrowing
+        tried = self.flushes_tried >= flushes and not self.batches.bisecting
         return self._retries.misconfigured and tried
 
-    def hurry(self, until: float) -> None:
+    def limit_pauses_until(self, until: float) -> None:
         """Make no long pauses after failures until then: somebody waits."""
-        self._retries.hurry(until)
+        self._retries.limit_pauses_until(until)
 
     def seconds_until_allowed(self) -> float:
         """Return how long failures and the stream's quota keep the next request back. A new FLUSH is one more try."""
@@ -152,7 +152,7 @@ class Dispatch:
             since += MIN_REQUEST_GAP_SECONDS  # also where `send_interval` is nothing
         return Waiting(max(records - quiet_events, min(records, 1)), max(0, size_bytes - quiet_bytes), since)
 
-    def may_join(self, full_bytes: int) -> bool:
+    def may_start_another(self, full_bytes: int) -> bool:
         """Return whether a request may start beside those under way: a full one waits, or somebody does.
 
         A small one would rather wait for company, and go when the answer is there.
@@ -161,10 +161,10 @@ class Dispatch:
             return True
         _, records, size_bytes = self._source.waiting()
         again, again_bytes = self.batches.returned
-        most_records, most_bytes = self._most()
+        most_records, most_bytes = self._request_limits()
         return records + again >= most_records or size_bytes + again_bytes >= min(full_bytes, most_bytes)
 
-    def look(self) -> None:
+    def note_whether_empty(self) -> None:
         """Take note of when the source is empty."""
         now = self._clock()
         if not self._source.waiting().events:
@@ -172,9 +172,9 @@ class Dispatch:
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = self._empty_at
-        self._date()
+        self._update_oldest_at()
 
-    def woken(self) -> None:
+    def note_arrival(self) -> None:
         """Take note that an event has come: until now there was none."""
         if self._waiting_since is None:
             self._empty_at = self._clock()
@@ -188,14 +188,14 @@ class Dispatch:
             everything: whether all that waits is to go; otherwise the end of it may wait for company.
         """
         now = self._clock()
-        batch = self.batches.compose(*self._most(), self.waiting().since, everything=everything)
+        batch = self.batches.compose(*self._request_limits(), self.waiting().since, everything=everything)
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
         batch.started_at = self.last_start = now
         batch.flushes = self.flushes_served
         self._note_left(now, batch.fresh_events)
-        self._date()
+        self._update_oldest_at()
         self._pacer.started(now, len(batch.events), batch.size_bytes)
         traffic = self._traffic
         traffic.requests += 1
@@ -207,30 +207,30 @@ class Dispatch:
     def start_requests(self) -> None:
         """Have the request of each batch made that is not under way yet, also where an exception came between."""
         now = self._clock()
-        for batch in self.batches.on_way:
+        for batch in self.batches.in_flight:
             if batch.handed_over_at is None:
                 self._requests.start(batch)
                 batch.handed_over_at = now
-            elif not batch.makers and now - batch.handed_over_at > PATIENCE_SECONDS:
+            elif not batch.makers and now - batch.handed_over_at > THREAD_START_SECONDS:
                 self._requests.make_here(batch)
 
     @property
-    def any_unbegun(self) -> bool:
+    def any_without_maker(self) -> bool:
         """Whether somebody has still to come to make a request."""
-        return any(not batch.makers for batch in self.batches.on_way)
+        return any(not batch.makers for batch in self.batches.in_flight)
 
     def settle(self) -> bool:
         """Settle what has been answered; return whether anything was."""
-        answered = [(batch, batch.answer) for batch in self.batches.on_way if batch.answer]
+        answered = [(batch, batch.answer) for batch in self.batches.in_flight if batch.answer]
         for batch, answer in answered:
             self._settle(batch, answer)
-            self._date()
+            self._update_oldest_at()
         self.batches.judge()
         return bool(answered)
 
-    def _most(self) -> tuple[int, int]:
+    def _request_limits(self) -> tuple[int, int]:
         """Return how many records, and bytes of data, the next request may have."""
-        records, size_bytes = self._pacer.most(self._clock())
+        records, size_bytes = self._pacer.request_limits(self._clock())
         return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
 
     def _note_left(self, now: float, fresh_events: int) -> None:
@@ -245,17 +245,17 @@ class Dispatch:
         self._left_events, self._left_at = left, now
 
     def _settle(self, batch: Batch, answer: Answer) -> None:
-        self._pace(batch, answer)
-        self._admit(batch, answer)
-        hopeless = self.batches.settle(batch, answer)
+        self._note_in_pacer(batch, answer)
+        self._count_uncertain(batch, answer)
+        refuses_all = self.batches.settle(batch, answer)
         self.flushes_tried = max(self.flushes_tried, batch.flushes)
         if answer.cause is None:
             self._retries.note_success(started_at=batch.started_at)
         else:
-            self._note_failure(batch, answer, hopeless=hopeless)
-            self._complain(batch, answer)
+            self._note_failure(batch, answer, refuses_all=refuses_all)
+            self._report_failure(batch, answer)
 
-    def _pace(self, batch: Batch, answer: Answer) -> None:
+    def _note_in_pacer(self, batch: Batch, answer: Answer) -> None:
         """Tell the pacer of what the stream has taken, and what not; other failures say nothing of its quota."""
         taken, taken_bytes, throttled, throttled_bytes = len(batch.events), batch.size_bytes, 0, 0
         if answer.cause is not None:
@@ -269,7 +269,7 @@ class Dispatch:
             throttled_bytes=throttled_bytes,
         )
 
-    def _admit(self, batch: Batch, answer: Answer) -> None:
+    def _count_uncertain(self, batch: Batch, answer: Answer) -> None:
         """Count what may arrive twice, before it is sent again."""
         if answer.uncertain and batch.sorted_out is None:
             self._traffic.uncertain += sum(
@@ -278,10 +278,10 @@ class Dispatch:
                 if outcome is not Outcome.ACCEPTED
             )
 
-    def _note_failure(self, batch: Batch, answer: Answer, *, hopeless: bool) -> None:
+    def _note_failure(self, batch: Batch, answer: Answer, *, refuses_all: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
         if outcomes == {Outcome.REFUSED}:
-            self._retries.note_refusal(now, started_at=started_at, hopeless=hopeless)
+            self._retries.note_refusal(now, started_at=started_at, refuses_all=refuses_all)
         elif Outcome.ACCEPTED in outcomes and not outcomes & {Outcome.RETRY, Outcome.MISCONFIGURED}:
             self._retries.note_success(started_at=started_at)  # what exceeds the quota is the pacer's affair
         else:
@@ -292,7 +292,7 @@ class Dispatch:
                 misconfigured=Outcome.MISCONFIGURED in outcomes,
             )
 
-    def _complain(self, batch: Batch, answer: Answer) -> None:
+    def _report_failure(self, batch: Batch, answer: Answer) -> None:
         failed = len(batch.events) - answer.outcomes.count(Outcome.ACCEPTED)
         self._traffic.last_error = answer.error
         fate = 'kept, and sent again'
@@ -310,7 +310,7 @@ class Dispatch:
             f'stream {self._stream!r}: Firehose refuses a record that it was offered alone, which is dropped: {reason}',
         )
 
-    def _date(self) -> None:
+    def _update_oldest_at(self) -> None:
         waiting_since = self._waiting_since
         if waiting_since is None:
             waiting_since = self._empty_at if self._source.waiting().events else inf

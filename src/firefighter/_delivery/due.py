@@ -7,7 +7,7 @@ from math import inf
 
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
 
-__all__ = ['Rules', 'Waiting', 'alarm_after', 'all_goes', 'seconds_until_due']
+__all__ = ['Rules', 'Waiting', 'alarm_thresholds', 'seconds_until_due', 'takes_everything']
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ def seconds_until_due(
     return max(0.0, left)
 
 
-def all_goes(waiting: Waiting, rules: Rules, *, now: float, marked: bool) -> bool:
+def takes_everything(waiting: Waiting, rules: Rules, *, now: float, marked: bool) -> bool:
     """Return whether a batch is to take all that waits; one that is due for its size may leave an end for company."""
     return marked or now >= waiting.since + rules.send_interval_seconds
 
 
-def alarm_after(waiting: Waiting, rules: Rules, *, now: float, last_start: float) -> tuple[int, int]:
+def alarm_thresholds(waiting: Waiting, rules: Rules, *, now: float, last_start: float) -> tuple[int, int]:
     """Return what has to wait for a batch to become due sooner: more than so many bytes, or so many events."""
     if waiting.records == 0:
         return 0, 1

@@ -26,14 +26,14 @@ try:
 except ModuleNotFoundError:
     b64encode = partial(b2a_base64, newline=False)
 
-__all__ = ['shorten']
+__all__ = ['use_fast_json']
 
 _OPERATION = 'firehose.PutRecordBatch'
 _KEPT = 'firefighter'
 _OK = 200
 
 
-def shorten(client: Any) -> None:
+def use_fast_json(client: Any) -> None:
     """Have a client of ours take the short way; one that speaks another protocol than AWS's JSON goes on as it is."""
     # Looked for with care: a session of the user's may be a double in a test, and make anything.
     model = getattr(getattr(client, 'meta', None), 'service_model', None)

@@ -25,13 +25,13 @@ from typing import ParamSpec, TypeVar
 __all__ = [
     'Origin',
     'after_fork',
+    'as_own_output',
+    'as_request_of_ours',
+    'as_thread_of_ours',
     'enter_in_list_of_threads',
     'is_caused_by_delivery',
-    'of_ours',
     'on_thread_of_ours',
     'origin_of',
-    'requesting',
-    'speaking',
     'threads_of_ours',
 ]
 
@@ -64,7 +64,7 @@ class Origin(enum.Enum):
 
 
 class _Here(threading.local):
-    speaking = False
+    writes_own_output = False
 
 
 _here = _Here()
@@ -80,7 +80,7 @@ _alive: dict[int, int] = {}
 _requests: dict[int, deque[list[float]]] = {}
 
 
-def of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
+def as_thread_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Take the calling thread for ours while the function runs."""
 
     @wraps(function)
@@ -96,11 +96,11 @@ def of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return ours
 
 
-def requesting(function: Callable[_P, _T]) -> Callable[_P, _T]:
+def as_request_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Have what the transport's libraries log in this thread while the function runs be caused by delivery."""
 
     @wraps(function)
-    @of_ours
+    @as_thread_of_ours
     def request(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         times = [time(), inf]
         try:
@@ -112,21 +112,21 @@ def requesting(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return request
 
 
-def speaking(function: Callable[_P, _T]) -> Callable[_P, _T]:
+def as_own_output(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Have whatever comes back to this thread's logging while the function runs be caused by delivery.
 
     For what is written to stderr: a program may have put a logger in its place.
     """
 
     @wraps(function)
-    @of_ours
+    @as_thread_of_ours
     def speak(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        before = _here.speaking
+        before = _here.writes_own_output
         try:
-            _here.speaking = True
+            _here.writes_own_output = True
             return function(*args, **kwargs)
         finally:
-            _here.speaking = before
+            _here.writes_own_output = before
 
     return speak
 
@@ -142,7 +142,7 @@ def origin_of(record: logging.LogRecord) -> Origin:
         return Origin.PROGRAM  # of another process, by a queue
     me = threading.get_ident()
     maker = record.thread or me
-    if maker == me and _here.speaking:
+    if maker == me and _here.writes_own_output:
         return Origin.DELIVERY
     if _made_a_request(maker, record.created) and _is_of_a_library(record):
         return Origin.DELIVERY
@@ -173,7 +173,7 @@ def after_fork() -> None:
     _alive.clear()
     _requests.clear()
     threads_of_ours.intersection_update({None})
-    _here.speaking = False
+    _here.writes_own_output = False
 
 
 def _made_a_request(thread: int, at: float) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from firefighter._delivery.batches import Batch
-from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, requesting
+from firefighter._delivery.origin import as_request_of_ours, as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.transport import Transport
 from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread
@@ -56,7 +56,7 @@ class Requests:
         self._idle: deque[Wakeup] = deque()
         # Of each thread, whether it has one of the places that the process has beyond a handler's first.
         self._threads: dict[object, bool] = {}
-        self._dismissed = False
+        self._ending = False
 
     @property
     def threads(self) -> int:
@@ -69,13 +69,13 @@ class Requests:
             self._make(batch)
             return
         self._waiting.append(batch)
-        if not self._call_thread(self.make_thread):
+        if not self._provide_thread(self.make_thread):
             self._waiting.clear()
             self._make(batch)
 
-    def dismiss(self) -> None:
+    def end_idle_threads(self) -> None:
         """Have idle threads end, and the others when they have done what they are at."""
-        self._dismissed = True
+        self._ending = True
         self._wake_all()
 
     @locked
@@ -89,13 +89,13 @@ class Requests:
         with suppress(ValueError):  # another has come to it, too
             self._waiting.remove(batch)
 
-    def run_aside(self, function: Callable[[], None]) -> None:
+    def run_in_thread(self, function: Callable[[], None]) -> None:
         """Run something that asks the network, where nobody waits for it; not at all where no thread can be had."""
         if self.make_thread is None:
             function()
             return
         with suppress(Exception):
-            self._start_thread(self.make_thread, of_ours(function), ())
+            self._start_thread(self.make_thread, as_thread_of_ours(function), ())
 
     def _start_thread(
         self, make_thread: MakeThread, target: Callable[..., None], arguments: tuple[object, ...]
@@ -105,9 +105,9 @@ class Requests:
         thread.name = f'firefighter-{self._stream}-request'
         thread.start()
 
-    def _call_thread(self, make_thread: MakeThread) -> bool:
+    def _provide_thread(self, make_thread: MakeThread) -> bool:
         """Have one more thread look for work, or leave it to those at work; return False when there is none at all."""
-        self._dismissed = False
+        self._ending = False
         me = object()
         if self._is_wanted(me):
             try:
@@ -129,17 +129,17 @@ class Requests:
         self._threads[thread] = beyond
         return True
 
-    @of_ours
+    @as_thread_of_ours
     def _run(self, me: object) -> None:
         left = False
         try:
-            while self._work() or not (left := self._leaves(me)):
+            while self._work() or not (left := self._wait_or_leave(me)):
                 pass
         finally:
             enter_in_list_of_threads()
             if not left:  # killed
                 self._leave(me)
-                self._give_back()
+                self._hand_over_again()
 
     def _work(self) -> bool:
         """Make a request, if one waits; return whether there was one."""
@@ -150,7 +150,7 @@ class Requests:
         self.make_here(batch)
         return True
 
-    @requesting
+    @as_request_of_ours
     def _make(self, batch: Batch) -> None:
         """Make a batch's request, unless somebody else does."""
         me = object()
@@ -171,35 +171,35 @@ class Requests:
                 )
                 self._answered()
 
-    def _give_back(self) -> None:
+    def _hand_over_again(self) -> None:
         """Have what nobody has begun with handed over again."""
         for batch in tuple(self._waiting):
             batch.handed_over_at = None
         self._waiting.clear()
         self._answered()
 
-    def _leaves(self, me: object) -> bool:
+    def _wait_or_leave(self, me: object) -> bool:
         """Wait for a call, not for ever; return whether this thread is to end: then it counts no more."""
         wakeup = Wakeup()
-        if self._lie_down(wakeup):
+        if self._become_idle(wakeup):
             wakeup.wait(IDLE_SECONDS)
-        return self._get_up(me, wakeup)
+        return self._end_idling(me, wakeup)
 
     @locked
-    def _lie_down(self, wakeup: Wakeup) -> bool:
+    def _become_idle(self, wakeup: Wakeup) -> bool:
         """Be idle, unless there is something to do, or will never be again; return whether it is so."""
-        if self._dismissed or self._waiting:
+        if self._ending or self._waiting:
             return False
         self._idle.append(wakeup)
         return True
 
     @locked
-    def _get_up(self, me: object, wakeup: Wakeup) -> bool:
+    def _end_idling(self, me: object, wakeup: Wakeup) -> bool:
         """Be idle no more; leave, and return True, where nothing is to be done and nobody has called."""
         called = wakeup not in self._idle
         if not called:
             self._idle.remove(wakeup)
-        if self._waiting or (called and not self._dismissed):
+        if self._waiting or (called and not self._ending):
             return False
         self._leave(me)
         return True

@@ -18,11 +18,11 @@ from time import monotonic
 
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.dispatch import PATIENCE_SECONDS, Dispatch, Traffic
+from firefighter._delivery.dispatch import THREAD_START_SECONDS, Dispatch, Traffic
 from firefighter._delivery.drop_reports import DropReports
-from firefighter._delivery.due import Rules, alarm_after, all_goes, seconds_until_due
+from firefighter._delivery.due import Rules, alarm_thresholds, seconds_until_due, takes_everything
 from firefighter._delivery.limits import MAX_RECORDS
-from firefighter._delivery.origin import of_ours
+from firefighter._delivery.origin import as_thread_of_ours
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import Transport
@@ -35,7 +35,7 @@ __all__ = ['Sender', 'Traffic']
 # Where the loop itself fails (a bug, or no memory), it goes on after this pause.
 _PAUSE_AFTER_BUG_SECONDS = 1.0
 # With this long until the next request is due there is time for a question; AWS answers one in some tenth of it.
-_LEISURE_SECONDS = 0.5
+_IDLE_SECONDS = 0.5
 
 
 class Sender:
@@ -51,8 +51,8 @@ class Sender:
         dead_letters: where events go that Firehose will never take.
         diagnostics: where to say what is wrong.
         max_in_flight: how many requests may be under way at once.
-        at_leisure: called once, when something has been accepted and nothing is due.
-        idle_seconds: says how long the loop may wait at most.
+        once_idle: called once, when something has been accepted and nothing is due.
+        max_wait_seconds: says how long the loop may wait at most.
         clock: gives the time in seconds; must not jump.
         jitter: gives a number in [0, 1).
 
@@ -73,8 +73,8 @@ class Sender:
         dead_letters: DeadLetters,
         diagnostics: Diagnostics,
         max_in_flight: int = 1,
-        at_leisure: Callable[[], None] | None = None,
-        idle_seconds: Callable[[], float] = lambda: inf,
+        once_idle: Callable[[], None] | None = None,
+        max_wait_seconds: Callable[[], float] = lambda: inf,
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -86,8 +86,8 @@ class Sender:
         self._drops = drops
         self._dead_letters = dead_letters
         self._diagnostics = diagnostics
-        self._at_leisure = at_leisure
-        self._idle_seconds = idle_seconds
+        self._once_idle = once_idle
+        self._max_wait_seconds = max_wait_seconds
         self._any_accepted = False
         self._clock = clock
         self.progress = Broadcast()
@@ -110,39 +110,39 @@ class Sender:
         return max(0.0, self._clock() - self._dispatch.oldest_at)
 
     @property
-    def on_way(self) -> list[Spooled]:
+    def in_flight(self) -> list[Spooled]:
         """What is in requests under way."""
-        return [event for batch in self._dispatch.batches.on_way for event in batch.events]
+        return [event for batch in self._dispatch.batches.in_flight for event in batch.events]
 
     @property
-    def rests(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing is under way, and nothing can be sent just now: all is delivered, or a failure keeps it back."""
-        kept_back = not self._dispatch.batches.on_way and self._seconds_until_due() > 0.0
+        kept_back = not self._dispatch.batches.in_flight and self._seconds_until_due() > 0.0
         return kept_back and (self._dispatch.failing or self._source.settled)
 
     @property
     def overdue(self) -> bool:
         """Whether the oldest event has been waiting for `send_interval`, or a full request waits."""
-        self._dispatch.look()
-        return all_goes(
+        self._dispatch.note_whether_empty()
+        return takes_everything(
             self._dispatch.waiting(), self._rules(), now=self._clock(), marked=False
-        ) or self._dispatch.may_join(self._rules().full_bytes)
+        ) or self._dispatch.may_start_another(self._rules().full_bytes)
 
-    def forget(self, unwanted: Callable[[Spooled], bool]) -> None:
+    def release(self, is_released: Callable[[Spooled], bool]) -> None:
         """Forget events that are not under way: somebody else will deliver them."""
-        self._dispatch.batches.forget(unwanted)
+        self._dispatch.batches.release(is_released)
 
     def abandon(self) -> None:
         """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
         self._dispatch.abandon()
 
-    def hurry(self, until: float) -> None:
+    def limit_pauses_until(self, until: float) -> None:
         """Make no long pauses after failures until then, by the clock: somebody waits for delivery."""
-        self._dispatch.hurry(until)
+        self._dispatch.limit_pauses_until(until)
 
-    def tried(self, flushes: int) -> bool:
+    def has_tried_since(self, flushes: int) -> bool:
         """Return whether a request was made and answered since the given flush, and no invalid record is looked for."""
-        return self._dispatch.flushes_tried >= flushes and not self._dispatch.batches.narrowing
+        return self._dispatch.flushes_tried >= flushes and not self._dispatch.batches.bisecting
 
     def found_misconfigured(self, flushes: int) -> bool:
         """Return whether a request since the given flush found that someone has to mend the configuration."""
@@ -153,7 +153,7 @@ class Sender:
         while not ended():
             self.cycle()
 
-    def run_to_the_end(self, linger_seconds: float) -> None:
+    def run_until_end(self, linger_seconds: float) -> None:
         """Deliver until END has been queued and everything is settled, or given up so long after it.
 
         With a misconfiguration one try is enough.
@@ -169,21 +169,21 @@ class Sender:
             if dispatch.batches.empty and source.settled:
                 source.tidy()
                 return True
-            tried = dispatch.flushes_served == source.flushes and not dispatch.batches.on_way
+            tried = dispatch.flushes_served == source.flushes and not dispatch.batches.in_flight
             return tried and (dispatch.found_misconfigured(source.flushes) or self._clock() >= ends_at)
 
-        idle_seconds = self._idle_seconds
-        self._idle_seconds = lambda: min(idle_seconds(), max(0.0, ends_at - self._clock()))
+        max_wait_seconds = self._max_wait_seconds
+        self._max_wait_seconds = lambda: min(max_wait_seconds(), max(0.0, ends_at - self._clock()))
         self.run(ended)
-        dispatch.batches.hand_back()
-        self.report(now_or_never=True)
+        dispatch.batches.give_up()
+        self.report(at_once=True)
 
-    def report(self, *, now_or_never: bool = False) -> None:
+    def report(self, *, at_once: bool = False) -> None:
         """Tell the user's hooks what was dropped since the last time, outside every lock."""
         self._dead_letters.report()
-        self._drops.report(now_or_never=now_or_never)
+        self._drops.report(at_once=at_once)
 
-    @of_ours
+    @as_thread_of_ours
     @locked
     def cycle(self) -> None:
         """Do what there is to do, or wait until there is something."""
@@ -201,20 +201,20 @@ class Sender:
         self.report()
         settled = self._exchange()
         self._source.tidy()
-        dispatch.look()
+        dispatch.note_whether_empty()
         if settled:
             return  # that may have been the last
         seconds = self._seconds_until_due()
         blocked = False
         if seconds == 0.0:
-            if dispatch.compose(everything=self._all_goes()):
+            if dispatch.compose(everything=self._takes_everything()):
                 self._exchange()
                 return
             seconds, blocked = (
                 inf,
                 True,
             )  # nothing to send, or the window is full: whatever comes will wake us
-        if not self._use_leisure(seconds):
+        if not self._run_once_idle(seconds):
             self._wait(seconds, blocked=blocked)
 
     def _exchange(self) -> bool:
@@ -226,14 +226,14 @@ class Sender:
             self.progress.notify()
         return settled
 
-    def _use_leisure(self, seconds: float) -> bool:
+    def _run_once_idle(self, seconds: float) -> bool:
         """Do what may be done once, when all goes well and nothing is due for so long; return whether it was done."""
-        do = self._at_leisure
-        at_leisure = self._any_accepted and seconds >= _LEISURE_SECONDS and self._dispatch.batches.empty
-        if do is None or not at_leisure:
+        do = self._once_idle
+        once_idle = self._any_accepted and seconds >= _IDLE_SECONDS and self._dispatch.batches.empty
+        if do is None or not once_idle:
             return False
-        self._at_leisure = None
-        self.requests.run_aside(do)
+        self._once_idle = None
+        self.requests.run_in_thread(do)
         return True
 
     def _seconds_until_due(self) -> float:
@@ -241,7 +241,9 @@ class Sender:
         if not dispatch.may_start:
             return inf  # until a request under way has its answer
         rules, allowed = self._rules(), dispatch.seconds_until_allowed()
-        if dispatch.batches.on_way and not (allowed == 0.0 and dispatch.may_join(rules.full_bytes)):
+        if dispatch.batches.in_flight and not (
+            allowed == 0.0 and dispatch.may_start_another(rules.full_bytes)
+        ):
             return inf
         due = 0.0
         if not dispatch.batches.has_returned:
@@ -254,9 +256,9 @@ class Sender:
             )
         return max(due, allowed)
 
-    def _all_goes(self) -> bool:
+    def _takes_everything(self) -> bool:
         waiting = self._dispatch.waiting()
-        return all_goes(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
+        return takes_everything(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
 
     def _wait(self, seconds: float, *, blocked: bool) -> None:
         """Wait so long, or until the source has what makes a batch due sooner."""
@@ -267,11 +269,11 @@ class Sender:
             seconds,
             max(rules.send_interval_seconds, 1.0),
             self._drops.seconds_until_report(),
-            self._idle_seconds(),
-            2 * PATIENCE_SECONDS if self._dispatch.any_unbegun else inf,
+            self._max_wait_seconds(),
+            2 * THREAD_START_SECONDS if self._dispatch.any_without_maker else inf,
         )
         if self._source.wait(seconds, more_bytes_than=more_bytes_than, events=events):
-            self._dispatch.woken()
+            self._dispatch.note_arrival()
 
     def _alarm(self, seconds: float, rules: Rules, *, blocked: bool) -> tuple[float, int, int]:
         """Return how long to wait, and for what to come: more than so many bytes, or so many events."""
@@ -282,10 +284,10 @@ class Sender:
         now, held_back = self._clock(), dispatch.seconds_until_allowed()
         if held_back > 0.0:
             return min(seconds, held_back), *never[1:]
-        if dispatch.batches.on_way:
+        if dispatch.batches.in_flight:
             return seconds, rules.full_bytes - 1, MAX_RECORDS
         waiting = dispatch.waiting()
         gap_left = dispatch.last_start + rules.min_gap_seconds - now
         if waiting.records and gap_left > 0.0:
             seconds = min(seconds, gap_left)
-        return (seconds, *alarm_after(waiting, rules, now=now, last_start=dispatch.last_start))
+        return (seconds, *alarm_thresholds(waiting, rules, now=now, last_start=dispatch.last_start))

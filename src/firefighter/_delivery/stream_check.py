@@ -12,10 +12,10 @@ from contextlib import suppress
 from firefighter._advice.problems import problems
 from firefighter._advice.stream import Kind, read
 
-__all__ = ['Suitability']
+__all__ = ['StreamCheck']
 
 
-class Suitability:
+class StreamCheck:
     """Asks when it is called.
 
     Args:

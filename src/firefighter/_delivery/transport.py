@@ -11,8 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
-from firefighter._delivery.fast_json import shorten
-from firefighter._delivery.origin import requesting
+from firefighter._delivery.fast_json import use_fast_json
+from firefighter._delivery.origin import as_request_of_ours
 from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
@@ -106,7 +106,7 @@ def make_client(options: ClientOptions) -> FirehoseClient:
     client: FirehoseClient = session.client(
         'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
     )
-    shorten(client)
+    use_fast_json(client)
     return client
 
 
@@ -157,7 +157,7 @@ class BotoTransport:
         if self._limit_timeouts(seconds):
             self.renew_client()
 
-    @requesting
+    @as_request_of_ours
     def close_connections(self) -> None:
         """Let go of the connections that are kept for the next request, unless the client is the user's."""
         client: Any = self._client
@@ -196,7 +196,7 @@ class BotoTransport:
             client = self._client = self._client or self._make_client()
         return client
 
-    @requesting
+    @as_request_of_ours
     def describe(self, stream: str) -> object:
         """Return what the service says of a stream.
 

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Protocol
 
 from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.origin import enter_in_list_of_threads, of_ours
+from firefighter._delivery.origin import as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._process import exit_and_forks
@@ -226,7 +226,7 @@ class Deliverer:
 
     # Inside.
 
-    @of_ours
+    @as_thread_of_ours
     def _run(self) -> None:
         role = object()
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask

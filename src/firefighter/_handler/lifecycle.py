@@ -175,7 +175,7 @@ class Lifecycle:
         Args:
             deadline: when to give up, by the monotonic clock.
         """
-        self._sender.hurry(deadline)
+        self._sender.limit_pauses_until(deadline)
         if holds_logging_lock():
             self._ask_later(flush=True)
             return self.done
@@ -196,7 +196,7 @@ class Lifecycle:
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and let go of everything; where that takes longer than the deadline, without waiting."""
-        self._sender.hurry(deadline)
+        self._sender.limit_pauses_until(deadline)
         if holds_logging_lock():
             self._ask_later(close=True)
             return
@@ -268,7 +268,7 @@ class Lifecycle:
         flushes = self._source.flushes
         self._deliverer.call()
         self._deliverer.wait_for(
-            lambda: self._spool.settled_through >= through or self._sender.tried(flushes), deadline
+            lambda: self._spool.settled_through >= through or self._sender.has_tried_since(flushes), deadline
         )
 
     def run(self) -> None:
@@ -277,12 +277,12 @@ class Lifecycle:
         try:
             self._sender.run(lambda: not self.is_ours or self._ended())
         finally:
-            self._sender.requests.dismiss()
+            self._sender.requests.end_idle_threads()
 
     def _ended(self) -> bool:
         if self.state is not State.OPEN:
             # Before the last of them: hooks may log.
-            self._sender.report(now_or_never=True)
+            self._sender.report(at_once=True)
         return self.end(parks=exit_and_forks.exiting())
 
     def abandon(self) -> None:
@@ -337,7 +337,7 @@ class Lifecycle:
         """Have the next event see to it that somebody delivers."""
         self.mark[0] = 0
 
-    def idle_seconds(self) -> float:
+    def max_wait_seconds(self) -> float:
         """Return how long who delivers may wait at most."""
         now = monotonic()
         wanted_seconds = self._wanted_until - now
@@ -461,7 +461,7 @@ class Lifecycle:
         if self.state is State.OPEN:
             leaves = (
                 not self._deliverer.threaded
-                and self._sender.rests
+                and self._sender.is_idle
                 and (self.done or now >= self._wanted_until)
             )
         else:
@@ -537,4 +537,4 @@ class Lifecycle:
     def _report(self) -> None:
         """Tell hooks what is news, where there is no thread that does."""
         if not self._deliverer.present:
-            self._sender.report(now_or_never=True)
+            self._sender.report(at_once=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import COMPRESSIONS, Codec, codec_of
-from firefighter._delivery.compression import aggregation_of
+from firefighter._delivery.codecs import COMPRESSIONS, Codec, compressor_of
+from firefighter._delivery.compression import make_aggregation
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.drop_reports import DropHook
 from firefighter._delivery.due import Rules
@@ -103,7 +103,7 @@ class Options:
         _check_integer('target_batch_bytes', self.target_batch_bytes, at_least=0)
         _check_choice('compression', self.compression, (None, *COMPRESSIONS))
         if self.compression:
-            codec_of(self.compression)
+            compressor_of(self.compression)
         if not self.aggregates:
             _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
             _check_needs_aggregate('target_batch_bytes', given=self.target_batch_bytes != TARGET_BATCH_BYTES)
@@ -115,7 +115,7 @@ class Options:
 
     def make_aggregation(self) -> Aggregation | None:
         """Return what makes Firehose records of the events of one source; None: each is one."""
-        return aggregation_of(
+        return make_aggregation(
             aggregate=self.aggregate,
             max_events=self.max_aggregated_events,
             compression=self.compression,

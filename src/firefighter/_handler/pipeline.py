@@ -19,7 +19,7 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueAccounts, QueueSource
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
-from firefighter._delivery.stream_check import Suitability
+from firefighter._delivery.stream_check import StreamCheck
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.numbered import NumberedOversize
@@ -36,7 +36,7 @@ from firefighter._spool.spool import Spool
 from firefighter.stats import DropReason, Stats
 
 if TYPE_CHECKING:
-    from firefighter._delivery.clients import ClientSource
+    from firefighter._delivery.clients import ClientFactory
     from firefighter._delivery.due import Rules
 
 __all__ = ['Pipeline']
@@ -65,7 +65,7 @@ class Pipeline:
         self,
         stream: str,
         options: Options,
-        client: ClientSource,
+        client: ClientFactory,
         rules: Callable[[], Rules],
         deliver: Callable[[Pipeline], None],
         is_forgotten: Callable[[], bool],
@@ -105,8 +105,8 @@ class Pipeline:
             stream,
             rules,
             max_in_flight=options.max_in_flight,
-            at_leisure=self._make_suitability(),
-            idle_seconds=lambda: self.lifecycle.idle_seconds(),  # noqa: PLW0108  # made below
+            once_idle=self._make_stream_check(),
+            max_wait_seconds=lambda: self.lifecycle.max_wait_seconds(),  # noqa: PLW0108  # made below
         )
         self.lifecycle = Lifecycle(
             stream,
@@ -146,7 +146,7 @@ class Pipeline:
             source, sender = pair
             self._queue_accounts.add(source.spool)
             source.ended = False
-            sender.run_to_the_end(self._options.shutdown_timeout_seconds)
+            sender.run_until_end(self._options.shutdown_timeout_seconds)
             self._queue_accounts.close(source.spool)
         except BaseException:  # whatever it is, what was taken is not lost
             if pair is not None:
@@ -162,8 +162,8 @@ class Pipeline:
         rules: Callable[[], Rules],
         *,
         max_in_flight: int = 1,
-        at_leisure: Callable[[], None] | None = None,
-        idle_seconds: Callable[[], float] = lambda: inf,
+        once_idle: Callable[[], None] | None = None,
+        max_wait_seconds: Callable[[], float] = lambda: inf,
     ) -> Sender:
         """Return a sender that takes from this source, and counts and reports here."""
         return Sender(
@@ -176,8 +176,8 @@ class Pipeline:
             dead_letters=self._dead_letters,
             diagnostics=self._diagnostics,
             max_in_flight=max_in_flight,
-            at_leisure=at_leisure,
-            idle_seconds=idle_seconds,
+            once_idle=once_idle,
+            max_wait_seconds=max_wait_seconds,
         )
 
     def _tell_end(self, all_delivered: bool) -> None:  # called by the lifecycle
@@ -209,11 +209,11 @@ class Pipeline:
             self._producer_id,
         )
 
-    def _make_suitability(self) -> Suitability | None:
+    def _make_stream_check(self) -> StreamCheck | None:
         options = self._options
         if not options.aggregates:
             return None  # one event in a record is safe anywhere
-        return Suitability(
+        return StreamCheck(
             lambda: self.transport.describe(self._stream),
             self._warn_of_the_stream,
             aggregate=options.aggregates,

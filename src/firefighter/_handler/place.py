@@ -121,14 +121,14 @@ class SpoolPlace:
         """Give back what was adopted and is not under way; return whether nothing adopted is left."""
         if self._disk is None:
             return True
-        in_flight = {segment for segment, _, _, _ in stretches(self.sender.on_way)}
+        in_flight = {segment for segment, _, _, _ in stretches(self.sender.in_flight)}
         origins = {segment.origin for segment in in_flight}
 
         def goes(event: Spooled) -> bool:
             segment, _, _, _ = stretches([event])[0]
             return self._spool.has_adopted_segment(segment) and segment.origin not in origins
 
-        self.sender.forget(goes)
+        self.sender.release(goes)
         return self._disk.release_adopted(self._spool, in_flight)
 
     def close(self) -> None:

@@ -11,9 +11,9 @@ from time import monotonic
 from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.codecs import COMPRESSIONS
-from firefighter._delivery.compression import aggregation_of
+from firefighter._delivery.compression import make_aggregation
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.drop_reports import DropReports
@@ -164,7 +164,7 @@ def _why_not_taken(producer: Producer) -> str:
 def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | None, str | None]:
     """Deliver what was logged for one destination; return what has delivered, and what went wrong."""
     spool_dir, destination = place
-    client = ClientSource(
+    client = ClientFactory(
         None,
         ClientOptions(
             profile_name=arguments.profile or destination.profile,
@@ -185,7 +185,7 @@ def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | N
 
 
 def _aggregation(arguments: argparse.Namespace) -> Aggregation | None:
-    return aggregation_of(
+    return make_aggregation(
         aggregate=arguments.aggregate,
         max_events=arguments.max_aggregated_events,
         compression=arguments.compression,

@@ -17,7 +17,7 @@ from math import sqrt
 
 from firefighter._delivery.pace.quota_estimate import Amounts
 
-__all__ = ['Calm']
+__all__ = ['ThrottlingEpisode']
 
 _LEAST_PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 4.0, 60.0
 """So long it has to be calm, beside as long as throttling has lasted; and so long in all, at most."""
@@ -32,7 +32,7 @@ _LEAST_TAKEN_BACK, _SECONDS_FOR_ONE_MORE = 2.0, 15.0
 """What a limit is divided by at most when it went too far: that, and one more for each of these that throttling had lasted."""
 
 
-class Calm:
+class ThrottlingEpisode:
     """How long a stream has been throttled, how long it has been calm since, and what the limits were until then."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Calm:
         self._throttled_since = self._refused_at = now
         self._before = None
 
-    def end(self, now: float, limits: Amounts) -> Amounts:
+    def note_refusal(self, now: float, limits: Amounts) -> Amounts:
         """Take note of a refusal; return the limits without what quickened growth has added in vain."""
         before, self._before = self._before, None
         most = _LEAST_TAKEN_BACK + self._lasted_seconds / _SECONDS_FOR_ONE_MORE
@@ -60,7 +60,7 @@ class Calm:
         )
         return records, size_bytes, requests
 
-    def quickness(self, now: float, limits: Amounts) -> float:
+    def growth_factor(self, now: float, limits: Amounts) -> float:
         """Return how many times as fast as usual limits may grow that are these now."""
         patience = min(_MOST_PATIENCE_SECONDS, _LEAST_PATIENCE_SECONDS + self._lasted_seconds)
         seconds = now - self._refused_at - patience

@@ -39,8 +39,14 @@ from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.pace.episode import Calm
-from firefighter._delivery.pace.quota_estimate import LESSON_SECONDS, Amounts, Lesson, Tried, shares_told
+from firefighter._delivery.pace.episode import ThrottlingEpisode
+from firefighter._delivery.pace.quota_estimate import (
+    ESTIMATE_SECONDS,
+    Amounts,
+    QuotaEstimate,
+    RecentRates,
+    shares_of_limits,
+)
 
 __all__ = ['Pacer']
 
@@ -100,13 +106,13 @@ class Pacer:
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
         self._limits: Amounts | None = None
-        self._tried = Tried()
-        self._lesson = Lesson()
+        self._recent = RecentRates()
+        self._estimate = QuotaEstimate()
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = -inf
         self._accepted_at = -inf
-        self._calm = Calm()
+        self._episode = ThrottlingEpisode()
         # What was started has used up the limits until then; the next start is later by a chance part.
         self._used_until = -inf
         self._delay_seconds = 0.0
@@ -117,7 +123,7 @@ class Pacer:
             return 0.0
         return max(0.0, self._used_until + self._delay_seconds - now)
 
-    def most(self, now: float) -> tuple[int, int]:
+    def request_limits(self, now: float) -> tuple[int, int]:
         """Return how many records, and how many bytes, a request started now may carry.
 
         At least one record; the first passes even if it is larger than these bytes.
@@ -134,11 +140,11 @@ class Pacer:
 
     def started(self, now: float, records: int, size_bytes: int) -> None:
         """Take note that a request has been started."""
-        self._tried.add(now, records, size_bytes)
+        self._recent.add(now, records, size_bytes)
         limits = self._limits_at(now)
         if limits is None:
             return
-        self._lesson.begun = True
+        self._estimate.begun = True
         seconds = min(_LONGEST_WAIT_SECONDS, max(_seconds_of(limits, records, size_bytes)))
         self._used_until = max(self._used_until, now - _CREDIT_SECONDS) + seconds
         self._delay_seconds = self._jitter() * min(seconds, _CREDIT_SECONDS)
@@ -161,8 +167,8 @@ class Pacer:
         refused = max(throttled_records / records, throttled_bytes / max(1, size_bytes))
         limits = self._limits_at(now)
         if limits is None:
-            if refused and (refused < 1.0 or now - self._accepted_at < LESSON_SECONDS):
-                self._begin_lesson(now)
+            if refused and (refused < 1.0 or now - self._accepted_at < ESTIMATE_SECONDS):
+                self._begin_estimate(now)
         else:
             self._learn(now, limits, _seconds_of(limits, records, size_bytes), refused)
         if refused:
@@ -175,11 +181,11 @@ class Pacer:
             self._limits = None
         return self._limits
 
-    def _begin_lesson(self, now: float) -> None:
-        self._calm.begin(now)
-        records, size_bytes, requests = map(max, self._tried.rates(), _LEAST_TRIED)
+    def _begin_estimate(self, now: float) -> None:
+        self._episode.begin(now)
+        records, size_bytes, requests = map(max, self._recent.rates(), _LEAST_TRIED)
         self._limits = records, size_bytes, requests
-        self._lesson = Lesson()
+        self._estimate = QuotaEstimate()
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = now
@@ -188,38 +194,38 @@ class Pacer:
         self._delay_seconds = self._jitter()
 
     def _learn(self, now: float, limits: Amounts, used: Amounts, refused: float) -> None:
-        if not self._lesson.over:
-            self._hear(now, limits, max(used), refused)
+        if not self._estimate.complete:
+            self._add_to_estimate(now, limits, max(used), refused)
             return
         self._refused_lately += (refused - self._refused_lately) * min(1.0, max(used) / _MEMORY_SECONDS)
         self._refusals = self._refusals + 1 if refused == 1.0 else 0
         if self._refusals > _MOST_REFUSALS:
             return
         if refused:
-            limits = self._calm.end(now, limits)
+            limits = self._episode.note_refusal(now, limits)
             cut = max(_CUT, self._refused_lately)
             factors = [
                 1.0 - cut * share * min(_REQUEST_SECONDS, seconds)
-                for share, seconds in zip(shares_told(refused), used, strict=True)
+                for share, seconds in zip(shares_of_limits(refused), used, strict=True)
             ]
         else:
-            quickness = self._calm.quickness(now, limits)
+            growth_factor = self._episode.growth_factor(now, limits)
             factors = [
-                1.0 + _growth(limit, usual, quickness) * min(_LONGEST_WAIT_SECONDS, seconds)
+                1.0 + _growth(limit, usual, growth_factor) * min(_LONGEST_WAIT_SECONDS, seconds)
                 for limit, usual, seconds in zip(limits, _USUAL, used, strict=True)
             ]
         self._set(limits, factors)
 
-    def _hear(self, now: float, limits: Amounts, seconds: float, refused: float) -> None:
-        self._lesson.hear(seconds, refused)
+    def _add_to_estimate(self, now: float, limits: Amounts, seconds: float, refused: float) -> None:
+        self._estimate.add_answer(seconds, refused)
         if refused:
-            self._calm.end(now, limits)
-        if self._lesson.over:
-            self._conclude(limits)
+            self._episode.note_refusal(now, limits)
+        if self._estimate.complete:
+            self._apply_estimate(limits)
 
-    def _conclude(self, limits: Amounts) -> None:
-        if self._lesson.teaches:
-            self._set(limits, [max(_LEAST_SHARE, share) for share in self._lesson.accepted_shares])
+    def _apply_estimate(self, limits: Amounts) -> None:
+        if self._estimate.holds:
+            self._set(limits, [max(_LEAST_SHARE, share) for share in self._estimate.accepted_shares])
         else:
             self._limits = None
 
@@ -236,6 +242,6 @@ def _seconds_of(limits: Amounts, records: int, size_bytes: int) -> Amounts:
     return records / limits[0], size_bytes / limits[1], 1.0 / limits[2]
 
 
-def _growth(limit: float, usual: float, quickness: float) -> float:
+def _growth(limit: float, usual: float, growth_factor: float) -> float:
     usually = max(_LEAST_GROWTH, min(_MOST_GROWTH, _GROWTH * sqrt(usual / limit)))
-    return min(_MOST_QUICKENED_GROWTH, usually * quickness)
+    return min(_MOST_QUICKENED_GROWTH, usually * growth_factor)

@@ -1,6 +1,6 @@
-"""What the first throttling of a stream teaches: how fast was tried, and how much of that is refused for some seconds.
+"""What the first throttling of a stream holds: how fast was tried, and how much of that is refused for some seconds.
 
-A lesson teaches nothing where the stream takes nothing, which is then down rather than busy; nor where the throttling
+A lesson holds nothing where the stream takes nothing, which is then down rather than busy; nor where the throttling
 passes before it ends. Then there was somebody else's burst, or a hiccup, and what was tried is no measure of a quota: a
 program that logs little has tried little.
 """
@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from math import inf
 
-__all__ = ['LESSON_SECONDS', 'Amounts', 'Lesson', 'Tried', 'shares_told']
+__all__ = ['ESTIMATE_SECONDS', 'Amounts', 'QuotaEstimate', 'RecentRates', 'shares_of_limits']
 
 Amounts = tuple[float, float, float]
 """Records, bytes and requests."""
 
-LESSON_SECONDS = 4.0
+ESTIMATE_SECONDS = 4.0
 """For how long, of what the limits allow, the first throttling is looked at."""
 
-_CALM_SECONDS = LESSON_SECONDS / 2
+_CALM_SECONDS = ESTIMATE_SECONDS / 2
 """Without a refusal in so much of it, up to its end, the throttling has passed."""
 
 _WINDOW_SECONDS = 4.0
 """Over how long, at most, it is known how fast requests were started."""
 
 
-class Lesson:
+class QuotaEstimate:
     """How much is refused of what is tried from now on, in seconds of it."""
 
     def __init__(self) -> None:
@@ -35,12 +35,12 @@ class Lesson:
         self._calm_seconds = 0.0
 
     @property
-    def over(self) -> bool:
+    def complete(self) -> bool:
         """Whether enough was heard."""
-        return self._seconds >= LESSON_SECONDS
+        return self._seconds >= ESTIMATE_SECONDS
 
     @property
-    def teaches(self) -> bool:
+    def holds(self) -> bool:
         """Whether something was refused up to the end, and something accepted."""
         return 0.0 < self._refused[0] < self._seconds and self._calm_seconds < _CALM_SECONDS
 
@@ -48,7 +48,7 @@ class Lesson:
     def accepted_shares(self) -> list[float]:
         return [1.0 - refused / self._seconds for refused in self._refused]
 
-    def hear(self, seconds: float, refused: float) -> None:
+    def add_answer(self, seconds: float, refused: float) -> None:
         """Hear an answer.
 
         Args:
@@ -62,11 +62,11 @@ class Lesson:
             self._calm_seconds = 0.0 if refused else self._calm_seconds + seconds
             self._refused = [
                 before + seconds * share
-                for before, share in zip(self._refused, shares_told(refused), strict=True)
+                for before, share in zip(self._refused, shares_of_limits(refused), strict=True)
             ]
 
 
-class Tried:
+class RecentRates:
     """What was started in the last two to four seconds; after a pause of two, what has been since."""
 
     def __init__(self) -> None:
@@ -91,6 +91,6 @@ class Tried:
         return records / seconds, size_bytes / seconds, requests / seconds
 
 
-def shares_told(refused: float) -> Amounts:
+def shares_of_limits(refused: float) -> Amounts:
     """Return how much that tells of each limit: a quota of requests refuses them whole."""
     return refused, refused, float(refused == 1.0)

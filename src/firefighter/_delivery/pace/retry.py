@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ['FAILURE', 'FREE_REFUSALS', 'HURRIED_SECONDS', 'MISCONFIGURATION', 'Backoff', 'Retries']
+__all__ = ['FAILURE', 'FREE_REFUSALS', 'LIMITED_PAUSE_SECONDS', 'MISCONFIGURATION', 'Backoff', 'Retries']
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ FREE_REFUSALS = 20
 """Without a pause between them. Halving 500 records down to one invalid one takes 9 refusals, to two takes at most 18."""
 
 
-HURRIED_SECONDS = 1.0
+LIMITED_PAUSE_SECONDS = 1.0
 """Where somebody waits for delivery (flush, close, the end of the process) no pause is longer than this: in the ten
 seconds that a program gives to its end, a pause of thirty would be the last."""
 
@@ -73,18 +73,18 @@ class Retries:
         self.misconfigured = False
         self._jitter = jitter
         self._failures = 0
-        self._hurried_until = -inf
+        self._pauses_limited_until = -inf
         self._refusals = 0
         self._noted_at = -inf
 
-    def hurry(self, until: float) -> None:
+    def limit_pauses_until(self, until: float) -> None:
         """Take note that somebody waits until then."""
-        self._hurried_until = max(self._hurried_until, until)
+        self._pauses_limited_until = max(self._pauses_limited_until, until)
 
     def seconds_left(self, now: float) -> float:
         """Return how long until the next request may start."""
-        if now < self._hurried_until and not self.misconfigured:
-            return max(0.0, min(self.allowed_at, self._noted_at + HURRIED_SECONDS) - now)
+        if now < self._pauses_limited_until and not self.misconfigured:
+            return max(0.0, min(self.allowed_at, self._noted_at + LIMITED_PAUSE_SECONDS) - now)
         return max(0.0, self.allowed_at - now)
 
     def note_success(self, *, started_at: float) -> None:
@@ -112,7 +112,7 @@ class Retries:
             backoff = MISCONFIGURATION if misconfigured else FAILURE
             self.allowed_at = now + backoff.seconds(self._failures, self._jitter)
 
-    def note_refusal(self, now: float, *, started_at: float, hopeless: bool) -> None:
+    def note_refusal(self, now: float, *, started_at: float, refuses_all: bool) -> None:
         """Take note of a request that was refused as invalid.
 
         Its parts go at once, since the others wait for the culprit. But where one part after the other is refused, it is the
@@ -121,8 +121,8 @@ class Retries:
         Args:
             now: the present time.
             started_at: when the request was started.
-            hopeless: whether every part down to the single record has been refused.
+            refuses_all: whether every part down to the single record has been refused.
         """
         self._refusals += 1
-        if hopeless or self._refusals > FREE_REFUSALS:
+        if refuses_all or self._refusals > FREE_REFUSALS:
             self.note_failure(now, started_at=started_at, progress=False, misconfigured=True)
