@@ -34,18 +34,18 @@ class Stage:
         self.spool = Spool(4 * 1024 * 1024)
         for number in range(events):
             self.spool.append(b'%d\n' % number)
-        self.buried: list[tuple[bytes, str]] = []
+        self.dead_letters: list[tuple[bytes, str]] = []
         self.batches = Batches(
             SpoolSource(self.spool, Wakeup(), aggregation=aggregation),
-            lambda event, reason: self.buried.append((event, reason)),
+            lambda event, reason: self.dead_letters.append((event, reason)),
         )
 
     def compose(self, max_records: int = 500) -> Batch | None:
         return self.batches.compose(max_records, 1024 * 1024, 0.0)
 
     @property
-    def buried_numbers(self) -> list[int]:
-        return sorted(int(event) for event, _ in self.buried)
+    def dead_letter_numbers(self) -> list[int]:
+        return sorted(int(event) for event, _ in self.dead_letters)
 
 
 def numbers(batch: Batch) -> list[int]:
@@ -91,7 +91,7 @@ def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(
     if stage.batches.empty:
         assert sorted(accepted) == list(range(events))
         assert stage.spool.settled_through == events
-    assert not stage.buried
+    assert not stage.dead_letters
 
 
 @given(st.integers(2, 500), st.data(), AGGREGATIONS)
@@ -109,7 +109,7 @@ def test_exactly_the_invalid_events_are_given_up(events, data, aggregation):
             accepted += numbers(batch)
             stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
     assert sorted(accepted) == sorted(set(range(events)) - invalid)
-    assert stage.buried_numbers == sorted(invalid)
+    assert stage.dead_letter_numbers == sorted(invalid)
     assert stage.spool.account().dropped == ({'refused': len(invalid)} if invalid else {})
     # Each culprit makes both halves of at most nine batches necessary; an aggregate is halved by its bytes, not by its events.
     assert requests <= 1 + 2 * (9 if aggregation is None else 13) * len(invalid)
@@ -134,7 +134,7 @@ def test_where_a_throttled_stream_is_sent_few_records_at_once_invalid_ones_keep_
             stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
     assert stage.batches.empty
     assert sorted(accepted) == sorted(set(range(events + 1)) - invalid)
-    assert stage.buried_numbers == sorted(invalid)
+    assert stage.dead_letter_numbers == sorted(invalid)
 
 
 @given(st.integers(1, 100), st.integers(1, 400))
@@ -146,7 +146,7 @@ def test_a_stream_that_refuses_everything_loses_nothing(events, requests):
         batch = stage.compose()
         refuses_all.append(stage.batches.settle(batch, alike(REFUSED, batch)))
     account = stage.spool.account()
-    assert (account.pending, account.dropped, stage.buried) == (events, {}, [])
+    assert (account.pending, account.dropped, stage.dead_letters) == (events, {}, [])
     assert any(refuses_all) == (requests >= 2 * events - 1), 'once all of them were refused alone'
 
 

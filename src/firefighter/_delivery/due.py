@@ -1,4 +1,4 @@
-"""When a batch is due: the five reasons to submit, as a pure function."""
+"""Decides when a batch is due: the five reasons to submit it, as pure functions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ['Rules', 'Waiting', 'alarm_thresholds', 'seconds_until_due', 'takes_e
 
 @dataclass(frozen=True)
 class Rules:
-    """What makes a batch due.
+    """The numbers that make a batch due.
 
     Attributes:
-        max_batch_bytes: more bytes than this waiting.
-        max_batch_events: so many waiting; where events are aggregated, so many records.
-        send_interval_seconds: the oldest event has waited this long.
-        min_gap_seconds: a batch that is due by size or count waits until so long after the start of the request before,
-            unless it is full.
-        full_bytes: so many bytes are full; less than the service's, where the spool itself is small.
+        max_batch_bytes: due when more bytes than this wait.
+        max_batch_events: due when so many events wait; where events are aggregated, so many records.
+        send_interval_seconds: due when the oldest event has waited so long.
+        min_gap_seconds: the least time between the starts of two requests that are due by size or count; a full one does not
+            wait for it.
+        full_bytes: a request with so many bytes is full; less than the service's limit where the spool itself is small.
     """
 
     max_batch_bytes: int
@@ -32,12 +32,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What has queued and is not on its way.
+    """The events that wait to be taken.
 
     Attributes:
-        records: how many Firehose records that is, at least.
-        size_bytes: their size together, as they will be sent.
-        since: the time when the oldest of them was queued, or any time before that.
+        records: how many Firehose records they need at least.
+        size_bytes: the size of these together, as they will be sent.
+        since: when the oldest event was queued, or any time before that.
     """
 
     records: int
@@ -48,14 +48,14 @@ class Waiting:
 def seconds_until_due(
     waiting: Waiting, rules: Rules, *, now: float, last_start: float, marked: bool
 ) -> float:
-    """Return how long until what waits is to be submitted if nothing more comes; 0.0 is now, inf is never.
+    """Return how long until a batch is due if no more events come; 0.0 is now, inf is never.
 
     Args:
-        waiting: what has queued.
-        rules: what makes it due.
+        waiting: the events that wait.
+        rules: the numbers that make a batch due.
         now: the present time, in seconds of any clock that does not jump.
         last_start: when the last request was started, by the same clock.
-        marked: whether END or FLUSH has been queued.
+        marked: whether END or FLUSH was queued after some of them.
     """
     if waiting.records == 0:
         return inf
@@ -68,12 +68,12 @@ def seconds_until_due(
 
 
 def takes_everything(waiting: Waiting, rules: Rules, *, now: float, marked: bool) -> bool:
-    """Return whether a batch is to take all that waits; one that is due for its size may leave an end for company."""
+    """Return whether a batch takes all events that wait. One that is due by size alone may leave the newest to fill a record."""
     return marked or now >= waiting.since + rules.send_interval_seconds
 
 
 def alarm_thresholds(waiting: Waiting, rules: Rules, *, now: float, last_start: float) -> tuple[int, int]:
-    """Return what has to wait for a batch to become due sooner: more than so many bytes, or so many events."""
+    """Return when waiting events make a batch due before the time is up: at more bytes than the first number, or at so many events."""
     if waiting.records == 0:
         return 0, 1
     if last_start + rules.min_gap_seconds > now:

@@ -1,11 +1,14 @@
-"""A `queue.Queue` of the program's as a source: what is got from it goes into a spool in memory, of its own.
+"""Feeds a spool from a `queue.Queue` of the program's, for `batch_sender`, and calls `task_done` when events are settled.
 
-So delivery is the same as for the handler's spool. Here is only what the documented interface adds:
+The spool is in memory, one for each call of `batch_sender`. So delivery is the same as for the handler's own spool. This
+module adds what the documented interface promises:
 
-* MAX_BATCH_SIZE and MAX_BATCH_COUNT hold to the event and the byte. So items are got one by one, and each may make a batch due.
-* `task_done` is called for an event when it is delivered or dropped, for a mark when everything before it has been
+* MAX_BATCH_SIZE and MAX_BATCH_COUNT hold to the byte and the event. So items are got one by one, and each may make a batch due.
+* `task_done` is called for an event when it is delivered or dropped; for a mark when everything before it has been
   taken and tried. So `queue.join()` waits for the delivery.
-* What cannot be delivered stays in the program's queue, but for what one request holds.
+* While nothing gets through, the program's queue fills, not our memory: what waits in the spool is bounded.
+* An exception (Ctrl-C) may end it anywhere; the next call for the same queue goes on. An item is lost only where it comes between
+  the queue's own `get` and the store of its result.
 """
 
 from __future__ import annotations
@@ -47,15 +50,15 @@ class _Item:
 
 
 class QueueSource(SpoolSource):
-    """A plain `queue.Queue` of bytes and control marks, and the spool that it is moved into.
+    """The spool of a plain queue, which moves the queue's items into it.
 
     Args:
         batch_queue: the queue.
         end: its mark for the end.
         flush: its mark for submitting now.
-        prepare: makes an event of an item: ends it with a newline, applies the policy for oversize ones. Returns None and a
-            reason when that policy, or the item's type, leaves nothing.
-        aggregation: how events become Firehose records; None: each is one.
+        prepare: makes an event of an item: adds a newline, applies the `oversize` policy. Returns None and a reason when that
+            policy, or the item's type, leaves no event.
+        aggregation: makes Firehose records of several events; None: each event is one.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class QueueSource(SpoolSource):
         prepare: Callable[[object], tuple[bytes | None, DropReason]],
         aggregation: Aggregation | None = None,
     ) -> None:
-        # No bound of its own, since nothing may be dropped for it: `_is_full` bounds what is got.
+        # Nothing may be dropped for lack of room, so this spool has no bound. `_is_full` bounds what is got.
         super().__init__(Spool(sys.maxsize, 'drop_newest'), Wakeup(), aggregation=aggregation)
         self._queue = batch_queue
         self._end = end
@@ -75,13 +78,13 @@ class QueueSource(SpoolSource):
         self._prepare = prepare
         # The item that was got last, until it is in the spool.
         self._got: _Item | None = None
-        # Of events with bytes that the spool escapes: their sequence number, and how many bytes longer they are there.
+        # For each event with bytes that the spool escapes: its sequence number, and how many bytes that adds.
         self._escaped: deque[tuple[int, int]] = deque()
         self._marks: list[_Item] = []
         self._done_events = 0
 
     def waiting(self) -> Queued:
-        """Return what has not been taken, as the queue had it: each event is one, whatever it will be sent as."""
+        """Return how much is not taken, counted as it was queued: in events and bytes, however they will be sent."""
         events, size_bytes = self.spool.waiting()
         taken_through = self.spool.taken_through
         while self._escaped and self._escaped[0][0] < taken_through:
@@ -96,7 +99,7 @@ class QueueSource(SpoolSource):
         *,
         everything: bool = True,  # noqa: ARG002
     ) -> None:
-        """Take the oldest events. Nothing waits for company: when a batch is due, the documented numbers have said so."""
+        """Take the oldest events. None of them waits for more: by the documented numbers a due batch has all of them."""
         super().take(max_records, max_bytes, into)
 
     def acknowledge(self, events: list[Spooled]) -> None:
@@ -110,7 +113,7 @@ class QueueSource(SpoolSource):
         self._call_task_done()
 
     def give_up(self, unsettled: list[Spooled]) -> None:
-        """Drop everything: nobody else will send what has been got from the queue."""
+        """Drop everything: what was got from the queue is nowhere else."""
         self.spool.take(sys.maxsize, sys.maxsize, unsettled)
         self.drop(unsettled, DropReason.UNDELIVERED.value)
         self.tidy()
@@ -119,7 +122,7 @@ class QueueSource(SpoolSource):
         """Let go of settled segments, and call `task_done` for marks before which everything has been taken."""
         super().tidy()
         self._call_task_done()
-        # Not while the last item is still to be moved: it may be a mark that is noted here, and would be noted again.
+        # Not while `_got` is set: that may be a mark which is in the list already, and would be added again.
         while self._marks and self._got is None and not self.marked:
             self._marks.pop()
             self._queue.task_done()
@@ -133,7 +136,7 @@ class QueueSource(SpoolSource):
             self._got = _Item(self.spool.account().accepted)
         if self._got.content is _NOTHING:
             try:
-                # Without another step between the two, since an exception there (Ctrl-C) would lose the item.
+                # Stored at once, since an exception between the two (Ctrl-C) would lose the item.
                 self._got.content = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
             except queue.Empty:
                 return False
@@ -143,12 +146,15 @@ class QueueSource(SpoolSource):
         return True
 
     def _is_full(self) -> bool:
-        """Return whether a whole request waits; then the rest stays in the program's queue."""
+        """Return whether a whole request waits. Then nothing more is got."""
         events, size_bytes = self.spool.waiting()
         return events >= MAX_RECORDS or size_bytes >= MAX_REQUEST_BYTES
 
     def _move(self, item: _Item) -> None:
-        """Move an item that was got into the spool, or note a mark. May be done twice: an exception (Ctrl-C) may have ended it."""
+        """Move an item into the spool, or note a mark.
+
+        May be done twice for an item, since an exception may have ended it: the account shows whether the event is in the spool.
+        """
         is_end = self._is(item.content, self._end)
         if is_end or self._is(item.content, self._flush):
             self.ended |= is_end
@@ -173,7 +179,8 @@ class QueueSource(SpoolSource):
         """Call `task_done` once for each event that was settled since the last time."""
         account = self.spool.account()
         while self._done_events < account.accepted - account.pending:
-            # Counted before the call: once too often would be an error in the program's queue.
+            # Counted before the call. Where an exception comes between, `task_done` is not called for that event: called once too
+            # often it would raise a ValueError, and `join` would return early.
             self._done_events += 1
             self._queue.task_done()
 
@@ -184,16 +191,16 @@ class QueueSource(SpoolSource):
 
 
 class QueueAccounts:
-    """What became of all events that came by plain queues, over all calls of `batch_sender`."""
+    """The account of all events that came by plain queues, over all calls of `batch_sender`."""
 
     def __init__(self) -> None:
         self._lock = make_lock()
-        # The sum for the calls that have ended, and the spools of the others: one tuple, so that none is counted twice.
+        # The sum for the calls that have ended, and the spools of the others. One tuple, so that no reader counts one twice.
         self._state: tuple[Account, tuple[Spool, ...]] = Account(0, 0, {}, {}, 0), ()
 
     @locked
     def add(self, spool: Spool) -> None:
-        """Count what is in a spool from now on; one that is counted already stays so."""
+        """Include a spool from now on. Twice is as good as once."""
         ended, spools = self._state
         if spool not in spools:
             self._state = ended, (*spools, spool)
@@ -205,8 +212,8 @@ class QueueAccounts:
     def total(self) -> Account:
         """Return the account up to this moment.
 
-        Without the lock: it asks for the locks of spools, and who holds one of those may have been interrupted by a signal handler
-        that comes here.
+        Without the lock, because it takes the locks of spools. A thread that holds one of these may be interrupted by a signal
+        handler that comes here, and would wait for this lock, whose holder waits for that thread.
         """
         ended, spools = self._state
         return _sum(ended, *(spool.account() for spool in spools))

@@ -1,10 +1,10 @@
-"""Requests: each is made in a thread that has nothing else to do, so that delivery never waits for the network.
+"""Makes requests in threads of their own, so that delivery never waits for the network.
 
-A request waits for its answer for 20 to 100 ms most of the time, and for as long as its time-outs allow where nobody answers. The
-delivery thread composes batches, hands them over, and settles the answers; those who make requests know of nothing but
-the batch. Threads are started when they are needed, and end when they have been idle for a while.
+A request waits 20 to 100 ms for its answer most of the time; where nobody answers, for as long as its time-outs allow. The
+delivery thread composes batches, hands them over, and settles the answers. A request thread knows nothing but the batch.
+Threads are started when they are needed, and end when they have been idle for a while.
 
-Where no thread can be had, or none is wanted, the caller makes the request itself.
+Where no thread can be started, or none is wanted, the caller makes the request itself.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Requests:
     Args:
         transport: the way to Firehose.
         stream: the delivery stream's name.
-        most: how many may be under way at once.
-        answered: called after each, in the thread that has made it.
+        most: the most requests under way at once.
+        answered: called after each request, in the thread that has made it.
 
     Attributes:
         make_thread: makes the threads. None: the caller of `start` makes each request.
@@ -54,17 +54,17 @@ class Requests:
         self._lock = make_lock()
         self._waiting: deque[Batch] = deque()
         self._idle: deque[Wakeup] = deque()
-        # Of each thread, whether it has one of the places that the process has beyond a handler's first.
+        # For each thread, whether it is one of the few that a process has beyond the first of each handler.
         self._threads: dict[object, bool] = {}
         self._ending = False
 
     @property
     def threads(self) -> int:
-        """How many threads there are."""
+        """The number of threads."""
         return len(self._threads)
 
     def start(self, batch: Batch) -> None:
-        """See to it that the batch's request is made, and that it gets an `answer`. May be called again for the same batch."""
+        """Have the batch's request made, which stores its `answer` there. Calling it twice makes one request."""
         if self.make_thread is None:
             self._make(batch)
             return
@@ -74,7 +74,7 @@ class Requests:
             self._make(batch)
 
     def end_idle_threads(self) -> None:
-        """Have idle threads end, and the others when they have done what they are at."""
+        """End the idle threads now, and the others after their request."""
         self._ending = True
         self._wake_all()
 
@@ -84,13 +84,13 @@ class Requests:
             self._idle.popleft().set()
 
     def make_here(self, batch: Batch) -> None:
-        """Make a batch's request in the calling thread, unless somebody else does."""
+        """Make a batch's request in the calling thread, unless another thread does."""
         self._make(batch)
-        with suppress(ValueError):  # another has come to it, too
+        with suppress(ValueError):  # another thread came to it as well, and has removed it
             self._waiting.remove(batch)
 
     def run_in_thread(self, function: Callable[[], None]) -> None:
-        """Run something that asks the network, where nobody waits for it; not at all where no thread can be had."""
+        """Run a function that asks the network, in a thread of its own; not at all where no thread can be started."""
         if self.make_thread is None:
             function()
             return
@@ -106,23 +106,27 @@ class Requests:
         thread.start()
 
     def _provide_thread(self, make_thread: MakeThread) -> bool:
-        """Have one more thread look for work, or leave it to those at work; return False when there is none at all."""
+        """See to it that a thread comes for what waits: wake an idle one, start one, or leave it to a busy one.
+
+        Returns:
+            False when there is no thread at all.
+        """
         self._ending = False
         me = object()
         if self._is_wanted(me):
             try:
                 self._start_thread(make_thread, self._run, (me,))
-            except Exception:  # no thread to be had
+            except Exception:  # no thread can be started
                 self._leave(me)
         return bool(self._threads)
 
     @locked
     def _is_wanted(self, thread: object) -> bool:
-        """Return whether a thread is to be started, which counts at once: not where an idle one could be called."""
+        """Wake an idle thread, or count one more; return whether one was counted and has to be started."""
         if self._idle:
             self._idle.popleft().set()
             return False
-        # The first is each handler's own. Beyond that a process has a few, however many handlers it has.
+        # Each handler may have one. Beyond these a process has a few, however many handlers it has.
         beyond = bool(self._threads)
         if len(self._threads) >= self._most or (beyond and not reserve_request_thread()):
             return False
@@ -142,7 +146,7 @@ class Requests:
                 self._hand_over_again()
 
     def _work(self) -> bool:
-        """Make a request, if one waits; return whether there was one."""
+        """Make the request of the first batch that waits; return whether there was one."""
         try:
             batch = self._waiting[0]
         except IndexError:
@@ -152,7 +156,7 @@ class Requests:
 
     @as_request_of_ours
     def _make(self, batch: Batch) -> None:
-        """Make a batch's request, unless somebody else does."""
+        """Make a batch's request, unless another thread came first."""
         me = object()
         answer: Answer | None = None
         try:
@@ -161,7 +165,7 @@ class Requests:
                 answer = self._transport.put(self._stream, [event.data for event in batch.events])
         finally:
             if batch.makers and batch.makers[0] is me:
-                # Of what an exception has ended (Ctrl-C, a thread that is killed) nobody knows whether it arrived.
+                # Where an exception has ended the request (Ctrl-C, a thread that is killed), it may have arrived or not.
                 batch.answer = answer or Answer.all_alike(
                     Outcome.RETRY,
                     len(batch.events),
@@ -172,14 +176,14 @@ class Requests:
                 self._answered()
 
     def _hand_over_again(self) -> None:
-        """Have what nobody has begun with handed over again."""
+        """Have delivery hand over again what waits: this thread was killed, and no other may be there."""
         for batch in tuple(self._waiting):
             batch.handed_over_at = None
         self._waiting.clear()
         self._answered()
 
     def _wait_or_leave(self, me: object) -> bool:
-        """Wait for a call, not for ever; return whether this thread is to end: then it counts no more."""
+        """Wait for work for a while; return whether this thread has to end. Then it is not counted any more."""
         wakeup = Wakeup()
         if self._become_idle(wakeup):
             wakeup.wait(IDLE_SECONDS)
@@ -187,7 +191,7 @@ class Requests:
 
     @locked
     def _become_idle(self, wakeup: Wakeup) -> bool:
-        """Be idle, unless there is something to do, or will never be again; return whether it is so."""
+        """Count as idle, unless something waits or the threads are to end; return whether it counts as idle now."""
         if self._ending or self._waiting:
             return False
         self._idle.append(wakeup)
@@ -195,7 +199,7 @@ class Requests:
 
     @locked
     def _end_idling(self, me: object, wakeup: Wakeup) -> bool:
-        """Be idle no more; leave, and return True, where nothing is to be done and nobody has called."""
+        """Count as busy again; or, where there is no work and nobody has called, leave and return True."""
         called = wakeup not in self._idle
         if not called:
             self._idle.remove(wakeup)

@@ -1,11 +1,11 @@
 """The delivery loop: waits until a batch is due, has it sent, and settles what was answered.
 
-What Firehose did not accept goes first in the next request, together with what has queued meanwhile; so while one request
-is on its way, or waits for its retry, the next one grows (group commit). Only where a whole request's worth waits beside
-one that is under way, or somebody waits, another one starts at the same time.
+What Firehose did not accept goes first in the next request, together with what has queued meanwhile. So while one request
+is under way, or waits for its retry, the next one grows (group commit). A second request starts beside one that is under way
+only where a full one waits, or somebody has flushed.
 
-One thread at a time runs the loop, and it alone touches what was taken and is not settled. It makes no request itself where
-it can have a thread for that (`requests.py`). Each step may be done twice, so an exception may come at any moment.
+One thread at a time runs the loop, and it alone touches what was taken and is not settled. Requests are made in other threads
+where there can be any (`requests.py`). Each step may be done twice, so an exception may come at any moment.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from firefighter._spool.spool import Spooled
 
 __all__ = ['Sender', 'Traffic']
 
-# Where the loop itself fails (a bug, or no memory), it goes on after this pause.
+# After an error of the loop itself (a bug, or no memory). Then it goes on.
 _PAUSE_AFTER_BUG_SECONDS = 1.0
-# With this long until the next request is due there is time for a question; AWS answers one in some tenth of it.
+# `once_idle` is called when nothing is due for so long. It asks AWS one question, which takes some tenth of it.
 _IDLE_SECONDS = 0.5
 
 
@@ -42,19 +42,19 @@ class Sender:
     """Delivers the events of one source to one stream.
 
     Args:
-        source: where events come from and are settled.
+        source: where events are taken and settled.
         transport: the way to Firehose.
         stream: the delivery stream's name.
-        rules: gives the rules that hold now; asked before each decision.
+        rules: returns the rules that hold now; called before each decision.
         traffic: where to count.
-        drops: what tells the user of dropped events.
-        dead_letters: where events go that Firehose will never take.
-        diagnostics: where to say what is wrong.
-        max_in_flight: how many requests may be under way at once.
-        once_idle: called once, when something has been accepted and nothing is due.
-        max_wait_seconds: says how long the loop may wait at most.
-        clock: gives the time in seconds; must not jump.
-        jitter: gives a number in [0, 1).
+        drops: reports dropped events to the user.
+        dead_letters: keeps events that Firehose refuses as invalid.
+        diagnostics: writes errors to stderr.
+        max_in_flight: the most requests under way at once.
+        once_idle: called once, when something was accepted and nothing is due.
+        max_wait_seconds: returns how long the loop may wait at most.
+        clock: returns the time in seconds; must not jump.
+        jitter: returns a number in [0, 1).
 
     Attributes:
         progress: notified after each answer.
@@ -106,17 +106,17 @@ class Sender:
 
     @property
     def oldest_seconds(self) -> float:
-        """How long, at most, the oldest event has been waiting that is not settled; 0.0 when there is none."""
+        """How long, at most, the oldest event that is not settled has been waiting; 0.0 when there is none."""
         return max(0.0, self._clock() - self._dispatch.oldest_at)
 
     @property
     def in_flight(self) -> list[Spooled]:
-        """What is in requests under way."""
+        """The records in requests under way."""
         return [event for batch in self._dispatch.batches.in_flight for event in batch.events]
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, and nothing can be sent just now: all is delivered, or a failure keeps it back."""
+        """Whether nothing is in flight and nothing can be sent now: all is delivered, or a failure keeps the rest back."""
         kept_back = not self._dispatch.batches.in_flight and self._seconds_until_due() > 0.0
         return kept_back and (self._dispatch.failing or self._source.settled)
 
@@ -129,34 +129,34 @@ class Sender:
         ) or self._dispatch.may_start_another(self._rules().full_bytes)
 
     def release(self, is_released: Callable[[Spooled], bool]) -> None:
-        """Forget events that are not under way: somebody else will deliver them."""
+        """Let go of adopted records that another process will deliver. What is in flight stays."""
         self._dispatch.batches.release(is_released)
 
     def abandon(self) -> None:
-        """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
+        """Forget what was taken, in a forked child: it is the parent's. That holds even where one of our hooks has forked."""
         self._dispatch.abandon()
 
     def limit_pauses_until(self, until: float) -> None:
-        """Make no long pauses after failures until then, by the clock: somebody waits for delivery."""
+        """Pause for a second at most after failures, until then by the clock: somebody waits for delivery."""
         self._dispatch.limit_pauses_until(until)
 
     def has_tried_since(self, flushes: int) -> bool:
-        """Return whether a request was made and answered since the given flush, and no invalid record is looked for."""
+        """Return whether a request was answered since the given FLUSH, and no invalid record is being looked for."""
         return self._dispatch.flushes_tried >= flushes and not self._dispatch.batches.bisecting
 
     def found_misconfigured(self, flushes: int) -> bool:
-        """Return whether a request since the given flush found that someone has to mend the configuration."""
+        """Return whether a request since the given FLUSH has found a misconfiguration, which somebody has to mend."""
         return self._dispatch.found_misconfigured(flushes)
 
     def run(self, ended: Callable[[], bool]) -> None:
-        """Deliver until `ended()`, which is asked before each step."""
+        """Deliver until `ended()`, which is called before each step."""
         while not ended():
             self.cycle()
 
     def run_until_end(self, linger_seconds: float) -> None:
-        """Deliver until END has been queued and everything is settled, or given up so long after it.
+        """Deliver until END was queued and everything is settled. So long after END, give the rest up.
 
-        With a misconfiguration one try is enough.
+        With a misconfiguration one try after END is enough.
         """
         ends_at = inf
         dispatch, source = self._dispatch, self._source
@@ -179,14 +179,14 @@ class Sender:
         self.report(at_once=True)
 
     def report(self, *, at_once: bool = False) -> None:
-        """Tell the user's hooks what was dropped since the last time, outside every lock."""
+        """Report to the user's hooks what was dropped since the last time, outside every lock."""
         self._dead_letters.report()
         self._drops.report(at_once=at_once)
 
     @as_thread_of_ours
     @locked
     def cycle(self) -> None:
-        """Do what there is to do, or wait until there is something."""
+        """Do one step, or wait until there is something to do."""
         try:
             self._step()
         except Exception as error:  # the thread must not die: logging would be off for good
@@ -203,22 +203,20 @@ class Sender:
         self._source.tidy()
         dispatch.note_whether_empty()
         if settled:
-            return  # that may have been the last
+            return  # whoever runs the loop may have waited for just that
         seconds = self._seconds_until_due()
         blocked = False
         if seconds == 0.0:
             if dispatch.compose(everything=self._takes_everything()):
                 self._exchange()
                 return
-            seconds, blocked = (
-                inf,
-                True,
-            )  # nothing to send, or the window is full: whatever comes will wake us
+            # Nothing can be taken, since the window is full. An answer ends the wait.
+            seconds, blocked = inf, True
         if not self._run_once_idle(seconds):
             self._wait(seconds, blocked=blocked)
 
     def _exchange(self) -> bool:
-        """Have requests started, and settle what is answered; return whether anything was."""
+        """Start requests, and settle the answered ones; return whether there were any."""
         self._dispatch.start_requests()
         settled = self._dispatch.settle()
         if settled:
@@ -227,7 +225,7 @@ class Sender:
         return settled
 
     def _run_once_idle(self, seconds: float) -> bool:
-        """Do what may be done once, when all goes well and nothing is due for so long; return whether it was done."""
+        """Call `once_idle` if it is time for it; return whether it was called."""
         do = self._once_idle
         once_idle = self._any_accepted and seconds >= _IDLE_SECONDS and self._dispatch.batches.empty
         if do is None or not once_idle:
@@ -261,10 +259,10 @@ class Sender:
         return takes_everything(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
 
     def _wait(self, seconds: float, *, blocked: bool) -> None:
-        """Wait so long, or until the source has what makes a batch due sooner."""
+        """Wait so long, or until a batch is due by what has come."""
         rules = self._rules()
         seconds, more_bytes_than, events = self._alarm(seconds, rules, blocked=blocked)
-        # Not for ever: an alarm that an exception in the appending thread swallowed costs one interval, no more.
+        # Never longer than an interval: an exception in the appending thread may have swallowed the alarm.
         seconds = min(
             seconds,
             max(rules.send_interval_seconds, 1.0),
@@ -276,7 +274,7 @@ class Sender:
             self._dispatch.note_arrival()
 
     def _alarm(self, seconds: float, rules: Rules, *, blocked: bool) -> tuple[float, int, int]:
-        """Return how long to wait, and for what to come: more than so many bytes, or so many events."""
+        """Return how long to wait, and the bytes and events that end the wait before that: more than so many, or so many."""
         dispatch = self._dispatch
         never = seconds, sys.maxsize // 2, sys.maxsize // 2
         if blocked or not dispatch.may_start or dispatch.batches.has_returned:

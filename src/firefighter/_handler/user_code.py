@@ -1,4 +1,4 @@
-"""Keeps the user's own code that is called for a record, and logs one itself each time, from going on for ever."""
+"""Calls the user's filters and formatters, and ends the recursion where these log records themselves."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable
 
 __all__ = ['NESTED_TOO_DEEP', 'call_for_record']
 
-# Two, so that a signal handler or a destructor that interrupts a formatter and logs has its record formatted too. With two
-# handlers whose formatters log, each call is 7 events for each of them then; without a bound it never ended.
+# Two, so that the record of a signal handler or a destructor that interrupts a formatter is formatted, too. With two handlers
+# whose formatters log, one call makes 7 events for each of them; without a bound it would never end.
 _MOST_NESTED = 2
 
 NESTED_TOO_DEEP = object()
-"""Instead of an answer: the question is a consequence of itself."""
+"""Returned instead of a result: the call comes from within two others."""
 
 
 class _Inside(threading.local):
-    questions = 0
+    calls = 0
 
 
 _inside = _Inside()
 
 
-def call_for_record(question: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> object:
-    """Return what a filter or formatter of the user's says of a record; NESTED_TOO_DEEP, unasked, inside others of its kind."""
-    questions = _inside.questions
-    if questions >= _MOST_NESTED:
+def call_for_record(function: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> object:
+    """Call a filter or formatter of the user's for a record; return its result, or NESTED_TOO_DEEP without calling it."""
+    calls = _inside.calls
+    if calls >= _MOST_NESTED:
         return NESTED_TOO_DEEP
     try:
-        _inside.questions = questions + 1
-        return question(record)
+        _inside.calls = calls + 1
+        return function(record)
     finally:
-        _inside.questions = questions
+        _inside.calls = calls
