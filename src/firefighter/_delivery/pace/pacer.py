@@ -1,15 +1,15 @@
-"""How fast a stream takes what we send: a rate controller that learns its quota from throttling.
+"""Limits the rate of requests to what a throttled stream takes: a rate controller that learns the quota from throttling.
 
-Firehose limits a stream in records, bytes and requests a second, for all its producers together, and tells nobody how much
+Firehose limits a stream in records, bytes and requests a second, for all its producers together, without reporting how much
 is left: it refuses single records, or a whole call (https://docs.aws.amazon.com/firehose/latest/dev/limits.html). So each
 producer keeps three limits of its own, allows itself a little more while nothing is refused, and less when something is.
 
 *No limit* holds until the first throttling, and again when five minutes have passed without any.
 
-*The first throttling of a stream that has just taken something begins a lesson* (`lesson.py`): producers go on as fast as they just were
-for as many requests as make up a few seconds, and then keep to the share of it that was accepted. One answer would tell each something
-else, and they would start far apart. Where nothing more is refused towards its end, or nothing accepted, there is no limit. What is
-refused in part tells of records and bytes; what is refused whole, of requests as well.
+*The first throttling of a stream that has just taken something begins an estimate of the quota* (`quota_estimate.py`). Producers go on as
+fast as they just were, for as many requests as make up a few seconds, and then keep to the share that was accepted. By one answer alone
+each producer would start with another limit, far from the others. Where nothing is refused towards the end of these seconds, or nothing
+accepted, there is no limit. A request that is refused in part counts for records and bytes; one that is refused whole, for requests as well.
 
 *Less, in proportion to what was refused*, as in DCTCP (RFC 8257). Where halving at each sign would leave much of the quota
 unused and producers far apart, a few percent refused take off a few percent. While much is refused the cuts are larger.
@@ -17,7 +17,7 @@ unused and producers far apart, a few percent refused take off a few percent. Wh
 *More, by the square root*: what is added to a limit in a second grows with the limit's square root. Adding the same to
 all (AIMD) would make the small and the large even soonest, and for a small share be a storm, for a large one nothing;
 adding in proportion would never make them even. What the search for more costs is refusals, growth divided by `_CUT`: half a
-percent to two. When it has been calm for as long as throttling has lasted, growth quickens (`calm.py`): an episode is over
+percent to two. When it has been calm for as long as throttling has lasted, growth quickens (`episode.py`): an episode is over
 then, or Firehose has raised the quota by itself.
 
 *A quarter of a second a request*: a request may carry what the limits allow in that time (or in the time until the limit
@@ -25,9 +25,9 @@ of requests allows the next). So a quota that a full request would never fit int
 small news, not large. It starts when the one before is paid for, give or take a chance part, so that producers do not
 come in step. A limit grows and shrinks as far as it was used; one that plays no part stays.
 
-With the sender: a request starts when one is due *and* `seconds_until_allowed` is 0.0, and carries at most `most`. After an
-answer in which something was accepted the Pacer alone says when to go on. After one in which nothing was, the backoff
-of `retry` holds as well: what refuses everything may be down rather than busy.
+With the sender: a request starts when one is due *and* `seconds_until_allowed` is 0.0, and carries at most `request_limits`. After an
+answer in which something was accepted the Pacer alone decides when to go on. After one in which nothing was, the backoff
+of `retry.py` holds as well: a stream that refuses everything may be down rather than busy.
 
 The numbers were found by simulation: `python -m benchmarks.throttling`.
 """
@@ -57,13 +57,13 @@ _LOWEST: Amounts = (1.0, 100.0, 0.1)
 """No limit falls below this, whatever is refused: after an outage the way up must not begin at nothing."""
 
 _LEAST_TRIED: Amounts = (500.0, 100_000.0, 4.0)
-"""What a lesson begins with at least: a process that has just started may have a backlog, and has tried nothing yet."""
+"""The rates that an estimate begins with at least: a process that has just started may have a backlog, and has tried nothing yet."""
 
 _LEAST_SHARE = 0.02
-"""What the lesson leaves at least; after that there are the cuts."""
+"""The least share of these rates that an estimate leaves; after that there are the cuts."""
 
 _GROWTH = 0.003
-"""By how much of itself a limit of the usual size grows in a second in which it was used up."""
+"""The part of itself by which a limit of the usual size grows in a second in which it was used up."""
 
 _LEAST_GROWTH, _MOST_GROWTH = 0.001, 0.006
 """The same for large and for small limits, where the square root would make it too little or too much."""
@@ -72,20 +72,20 @@ _MOST_QUICKENED_GROWTH = 0.25
 """The same when it has been calm for long."""
 
 _CUT = 0.4
-"""How much of what was refused is taken off a limit, while little is refused. The more, the further are producers apart."""
+"""The part of the refused share that is taken off a limit, while little is refused. More of it drives producers apart."""
 
 _MOST_REFUSALS = 4
 """So many answers in a row that refuse everything cut the limits. More of them are an outage, and left to the backoff: or
 all would be slow for minutes when it is over."""
 
 _MEMORY_SECONDS = 4.0
-"""Over how long it is judged how much is refused."""
+"""Over how long the refused share is averaged."""
 
 _REQUEST_SECONDS = 0.25
-"""What a request may use of the limits."""
+"""How much of the limits a request may use, in seconds."""
 
 _CREDIT_SECONDS = 0.5
-"""What was not used may be used for so long, so that a request that is late by chance loses nothing."""
+"""Unused limits may be used for so long afterwards, so that a request that is late by chance loses nothing."""
 
 _LONGEST_WAIT_SECONDS = 30.0
 """However little the limits allow, a request starts so long after the one before; as the cap of the backoff."""
@@ -100,7 +100,7 @@ class Pacer:
     One for each stream; its caller sees to it that one thread at a time uses it. Times are of any clock that does not jump.
 
     Args:
-        jitter: gives a number in [0, 1).
+        jitter: returns a number in [0, 1).
     """
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
@@ -113,7 +113,7 @@ class Pacer:
         self._throttled_at = -inf
         self._accepted_at = -inf
         self._episode = ThrottlingEpisode()
-        # What was started has used up the limits until then; the next start is later by a chance part.
+        # The requests that were started have used up the limits until then. The next starts later by a random part.
         self._used_until = -inf
         self._delay_seconds = 0.0
 
@@ -139,7 +139,7 @@ class Pacer:
         )
 
     def started(self, now: float, records: int, size_bytes: int) -> None:
-        """Take note that a request has been started."""
+        """Note that a request was started."""
         self._recent.add(now, records, size_bytes)
         limits = self._limits_at(now)
         if limits is None:
@@ -189,7 +189,7 @@ class Pacer:
         self._refused_lately = 0.0
         self._refusals = 0
         self._throttled_at = now
-        # Those who are throttled together go on at different times.
+        # Producers that are throttled together go on at different times.
         self._used_until = now
         self._delay_seconds = self._jitter()
 
