@@ -49,11 +49,11 @@ class Stage:
 
 
 def numbers(batch: Batch) -> list[int]:
-    return [int(line) for event in batch.events for line in event.data.splitlines()]
+    return [int(line) for record in batch.records for line in record.data.splitlines()]
 
 
 def alike(outcome: Outcome, batch: Batch) -> Answer:
-    return Answer.all_alike(outcome, len(batch.events), 'Cause', 'Cause: said so')
+    return Answer.all_alike(outcome, len(batch.records), 'Cause', 'Cause: said so')
 
 
 @given(st.data(), st.integers(1, 60), st.integers(1, 4), AGGREGATIONS)
@@ -73,15 +73,15 @@ def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(
         batch = data.draw(st.sampled_from(stage.batches.in_flight))
         outcomes = data.draw(
             st.lists(
-                st.sampled_from([ACCEPTED, *KEPT]), min_size=len(batch.events), max_size=len(batch.events)
+                st.sampled_from([ACCEPTED, *KEPT]), min_size=len(batch.records), max_size=len(batch.records)
             )
             if data.draw(st.booleans())
-            else st.just([ACCEPTED] * len(batch.events))
+            else st.just([ACCEPTED] * len(batch.records))
         )
         failed = any(outcome is not ACCEPTED for outcome in outcomes)
         accepted += [
             int(line)
-            for event, outcome in zip(batch.events, outcomes, strict=True)
+            for event, outcome in zip(batch.records, outcomes, strict=True)
             if outcome is ACCEPTED
             for line in event.data.splitlines()
         ]
@@ -107,7 +107,7 @@ def test_exactly_the_invalid_events_are_given_up(events, data, aggregation):
             stage.batches.settle(batch, alike(REFUSED, batch))
         else:
             accepted += numbers(batch)
-            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.records)))
     assert sorted(accepted) == sorted(set(range(events)) - invalid)
     assert stage.dead_letter_numbers == sorted(invalid)
     assert stage.spool.account().dropped == ({'refused': len(invalid)} if invalid else {})
@@ -131,7 +131,7 @@ def test_where_a_throttled_stream_is_sent_few_records_at_once_invalid_ones_keep_
             stage.batches.settle(batch, alike(REFUSED, batch))
         else:
             accepted += numbers(batch)
-            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.records)))
     assert stage.batches.empty
     assert sorted(accepted) == sorted(set(range(events + 1)) - invalid)
     assert stage.dead_letter_numbers == sorted(invalid)
@@ -160,7 +160,7 @@ def test_what_came_back_goes_first_and_in_batches_of_the_size_that_is_allowed(ba
         stage.spool.append(b'%d\n' % number)
     sent: list[int] = []
     while (batch := stage.compose(most)) is not None:
-        assert len(batch.events) <= most
+        assert len(batch.records) <= most
         sent += numbers(batch)
     assert sent == list(range(back + fresh))
     assert sum(batch.retried for batch in stage.batches.in_flight) == back

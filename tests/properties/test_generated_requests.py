@@ -60,7 +60,7 @@ def an_event(dice: random.Random) -> bytes:
 
 def judged(batch: Batch) -> int:
     """Return the size of a request that the endpoint's checks let pass."""
-    records = [{'Data': base64.b64encode(record.data).decode()} for record in batch.events]
+    records = [{'Data': base64.b64encode(record.data).decode()} for record in batch.records]
     _, data = parse_put_record_batch({'DeliveryStreamName': 'bar', 'Records': records})
     return sum(map(len, data))
 
@@ -101,12 +101,12 @@ def test_no_request_breaks_a_limit(seed, way, max_events):
 
 def put(batch: Batch, batches: Batches, dice: random.Random) -> list[bytes]:
     """Have a request judged and answered; return the data of what was accepted."""
-    assert len(batch.events) <= MAX_RECORDS
+    assert len(batch.records) <= MAX_RECORDS
     assert judged(batch) <= MAX_REQUEST_BYTES
-    outcomes = [dice.choice(OUTCOMES) if dice.random() < 0.1 else Outcome.ACCEPTED for _ in batch.events]
+    outcomes = [dice.choice(OUTCOMES) if dice.random() < 0.1 else Outcome.ACCEPTED for _ in batch.records]
     accepted = [
         record.data
-        for record, outcome in zip(batch.events, outcomes, strict=True)
+        for record, outcome in zip(batch.records, outcomes, strict=True)
         if outcome is Outcome.ACCEPTED
     ]
     failed = len(accepted) < len(outcomes)

@@ -45,7 +45,7 @@ class Batch:
     """The records of one request, and how far that is.
 
     Attributes:
-        events: the records, in their order.
+        records: in their order.
         size_bytes: the size of their data, before base64.
         fresh_events: how many events were taken for this batch, and never sent before.
         retried: how many records, the first ones, were sent before.
@@ -59,7 +59,7 @@ class Batch:
         sorted_out: the accepted, the refused and the failed records of the answer that are not settled yet; None before that.
     """
 
-    events: list[Spooled] = field(default_factory=list)
+    records: list[Spooled] = field(default_factory=list)
     size_bytes: int = 0
     fresh_events: int = 0
     retried: int = 0
@@ -78,12 +78,12 @@ class _Refusal:
     """A record that was refused alone.
 
     Attributes:
-        event: the record, in a list that is empty once it is dropped.
+        record: in a list that is empty once it is dropped.
         since: when it was queued, or any time before that.
         reason: the error, in words.
     """
 
-    event: list[Spooled]
+    record: list[Spooled]
     since: float
     reason: str
 
@@ -237,11 +237,11 @@ class Batches:
         if batch not in self.in_flight:
             return False  # this is a child that was forked during the request: the batch is the parent's
         if batch.sorted_out is None:
-            pairs = list(zip(batch.events, answer.outcomes, strict=True))
+            pairs = list(zip(batch.records, answer.outcomes, strict=True))
             batch.sorted_out = (
-                [event for event, outcome in pairs if outcome is Outcome.ACCEPTED],
-                [event for event, outcome in pairs if outcome is Outcome.REFUSED],
-                [event for event, outcome in pairs if outcome in _KEPT],
+                [record for record, outcome in pairs if outcome is Outcome.ACCEPTED],
+                [record for record, outcome in pairs if outcome is Outcome.REFUSED],
+                [record for record, outcome in pairs if outcome in _KEPT],
             )
         accepted, refused, kept = batch.sorted_out
         any_accepted = Outcome.ACCEPTED in answer.outcomes
@@ -269,9 +269,9 @@ class Batches:
         """
         while self._taken.accepted_since_refusal and self._taken.refused_alone:
             refusal = self._taken.refused_alone[0]
-            if refusal.event:
-                self._keep_dead_letter(self._source.text_of(refusal.event[0]), refusal.reason)
-                self._source.drop(refusal.event, REFUSED)
+            if refusal.record:
+                self._keep_dead_letter(self._source.text_of(refusal.record[0]), refusal.reason)
+                self._source.drop(refusal.record, REFUSED)
             self._taken = replace(self._taken, refused_alone=self._taken.refused_alone[1:])
         taken = self._taken
         if not taken.refused_alone or self.bisecting:
@@ -281,7 +281,7 @@ class Batches:
             taken,
             inconclusive=(
                 *taken.inconclusive,
-                *(event for refusal in taken.refused_alone for event in refusal.event),
+                *(record for refusal in taken.refused_alone for record in refusal.record),
             ),
             inconclusive_since=min(
                 [taken.inconclusive_since, *(refusal.since for refusal in taken.refused_alone)]
@@ -301,15 +301,17 @@ class Batches:
             return [event for event in events if not is_released(event)]
 
         taken = self._taken
-        halves = [(half, kept(half.events)) for half in taken.halves]
+        halves = [(half, kept(half.records)) for half in taken.halves]
         returned, inconclusive = (*kept(taken.returned),), (*kept(taken.inconclusive),)
         self._taken = replace(
             taken,
             fresh=kept(taken.fresh),
             returned=returned,
             returned_since=taken.returned_since if returned else inf,
-            halves=tuple(replace(half, events=left, size_bytes=_size(left)) for half, left in halves if left),
-            refused_alone=tuple(refusal for refusal in taken.refused_alone if kept(refusal.event)),
+            halves=tuple(
+                replace(half, records=left, size_bytes=_size(left)) for half, left in halves if left
+            ),
+            refused_alone=tuple(refusal for refusal in taken.refused_alone if kept(refusal.record)),
             inconclusive=inconclusive,
             inconclusive_since=taken.inconclusive_since if inconclusive else inf,
         )
@@ -320,8 +322,8 @@ class Batches:
         events = [
             *taken.fresh,
             *taken.returned,
-            *(event for half in taken.halves for event in half.events),
-            *(event for refusal in taken.refused_alone for event in refusal.event),
+            *(record for half in taken.halves for record in half.records),
+            *(record for refusal in taken.refused_alone for record in refusal.record),
             *taken.inconclusive,
         ]
         # All in the one list that the source empties when it drops them: after an exception none is dropped twice.

@@ -109,7 +109,7 @@ class Dispatch:
         """Forget what was taken, in a forked child: it is the parent's. That holds even where one of our hooks has forked."""
         self.batches = Batches(self._source, self._keep_dead_letter)
 
-    # Whether.
+    # May a request start?
 
     @property
     def may_start(self) -> bool:
@@ -197,10 +197,10 @@ class Dispatch:
         batch.flushes = self.flushes_served
         self._note_left(now, batch.fresh_events)
         self._update_oldest_at()
-        self._pacer.started(now, len(batch.events), batch.size_bytes)
+        self._pacer.started(now, len(batch.records), batch.size_bytes)
         traffic = self._traffic
         traffic.requests += 1
-        traffic.records += len(batch.events)
+        traffic.records += len(batch.records)
         traffic.sent_bytes += batch.size_bytes
         traffic.retried += batch.retried
         return batch
@@ -258,7 +258,7 @@ class Dispatch:
 
     def _note_in_pacer(self, batch: Batch, answer: Answer) -> None:
         """Report to the pacer what was accepted and what was throttled; other failures do not depend on the quota."""
-        taken, taken_bytes, throttled, throttled_bytes = len(batch.events), batch.size_bytes, 0, 0
+        taken, taken_bytes, throttled, throttled_bytes = len(batch.records), batch.size_bytes, 0, 0
         if answer.cause is not None:
             taken, taken_bytes = _sum_of(Outcome.ACCEPTED, batch, answer)
             throttled, throttled_bytes = _sum_of(Outcome.THROTTLED, batch, answer)
@@ -271,11 +271,11 @@ class Dispatch:
         )
 
     def _count_uncertain(self, batch: Batch, answer: Answer) -> None:
-        """Count the events that may arrive twice."""
+        """Count the events that may arrive twice. Only once, where settling was interrupted and is done again."""
         if answer.uncertain and batch.sorted_out is None:
             self._traffic.uncertain += sum(
                 record.events
-                for record, outcome in zip(batch.events, answer.outcomes, strict=True)
+                for record, outcome in zip(batch.records, answer.outcomes, strict=True)
                 if outcome is not Outcome.ACCEPTED
             )
 
@@ -284,9 +284,8 @@ class Dispatch:
         if outcomes == {Outcome.REFUSED}:
             self._retries.note_refusal(now, started_at=started_at, refuses_all=refuses_all)
         elif Outcome.ACCEPTED in outcomes and not outcomes & {Outcome.RETRY, Outcome.MISCONFIGURED}:
-            self._retries.note_success(
-                started_at=started_at
-            )  # the rest is throttled, and the pacer sees to that
+            # The rest was throttled or refused: the pacer sees to the first, `Batches` to the second.
+            self._retries.note_success(started_at=started_at)
         else:
             self._retries.note_failure(
                 now,
@@ -296,14 +295,14 @@ class Dispatch:
             )
 
     def _report_failure(self, batch: Batch, answer: Answer) -> None:
-        failed = len(batch.events) - answer.outcomes.count(Outcome.ACCEPTED)
+        failed = len(batch.records) - answer.outcomes.count(Outcome.ACCEPTED)
         self._traffic.last_error = answer.error
         fate = 'kept, and sent again'
         if Outcome.REFUSED in answer.outcomes:
             fate += ' in parts, to find the one that is invalid'
         self._diagnostics.say(
             answer.cause or 'unknown',
-            f'stream {self._stream!r}: {failed:,} of {len(batch.events):,} records not accepted, {fate}: {answer.error}',
+            f'stream {self._stream!r}: {failed:,} of {len(batch.records):,} records not accepted, {fate}: {answer.error}',
         )
 
     def _keep_dead_letter(self, event: bytes, reason: str) -> None:
@@ -323,6 +322,6 @@ class Dispatch:
 def _sum_of(outcome: Outcome, batch: Batch, answer: Answer) -> tuple[int, int]:
     """Return how many of a batch's records have that outcome, and their size."""
     sizes = [
-        len(event.data) for event, own in zip(batch.events, answer.outcomes, strict=True) if own is outcome
+        len(record.data) for record, own in zip(batch.records, answer.outcomes, strict=True) if own is outcome
     ]
     return len(sizes), sum(sizes)

@@ -90,7 +90,10 @@ class Requests:
             self._waiting.remove(batch)
 
     def run_in_thread(self, function: Callable[[], None]) -> None:
-        """Run a function that asks the network, in a thread of its own; not at all where no thread can be started."""
+        """Run a function that asks the network in a thread of its own; not at all where none can be started.
+
+        Where the caller makes the requests, it runs in the calling thread.
+        """
         if self.make_thread is None:
             function()
             return
@@ -113,7 +116,7 @@ class Requests:
         """
         self._ending = False
         me = object()
-        if self._is_wanted(me):
+        if self._wake_or_count(me):
             try:
                 self._start_thread(make_thread, self._run, (me,))
             except Exception:  # no thread can be started
@@ -121,7 +124,7 @@ class Requests:
         return bool(self._threads)
 
     @locked
-    def _is_wanted(self, thread: object) -> bool:
+    def _wake_or_count(self, thread: object) -> bool:
         """Wake an idle thread, or count one more; return whether one was counted and has to be started."""
         if self._idle:
             self._idle.popleft().set()
@@ -137,7 +140,7 @@ class Requests:
     def _run(self, me: object) -> None:
         left = False
         try:
-            while self._work() or not (left := self._wait_or_leave(me)):
+            while self._make_next() or not (left := self._wait_or_leave(me)):
                 pass
         finally:
             enter_in_list_of_threads()
@@ -145,7 +148,7 @@ class Requests:
                 self._leave(me)
                 self._hand_over_again()
 
-    def _work(self) -> bool:
+    def _make_next(self) -> bool:
         """Make the request of the first batch that waits; return whether there was one."""
         try:
             batch = self._waiting[0]
@@ -162,13 +165,13 @@ class Requests:
         try:
             batch.makers.append(me)
             if batch.makers[0] is me:
-                answer = self._transport.put(self._stream, [event.data for event in batch.events])
+                answer = self._transport.put(self._stream, [record.data for record in batch.records])
         finally:
             if batch.makers and batch.makers[0] is me:
                 # Where an exception has ended the request (Ctrl-C, a thread that is killed), it may have arrived or not.
                 batch.answer = answer or Answer.all_alike(
                     Outcome.RETRY,
-                    len(batch.events),
+                    len(batch.records),
                     'Interrupted',
                     'the request was interrupted',
                     uncertain=True,

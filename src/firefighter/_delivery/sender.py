@@ -112,7 +112,7 @@ class Sender:
     @property
     def in_flight(self) -> list[Spooled]:
         """The records in requests under way."""
-        return [event for batch in self._dispatch.batches.in_flight for event in batch.events]
+        return [record for batch in self._dispatch.batches.in_flight for record in batch.records]
 
     @property
     def is_idle(self) -> bool:
@@ -210,7 +210,7 @@ class Sender:
             if dispatch.compose(everything=self._takes_everything()):
                 self._exchange()
                 return
-            # Nothing can be taken, since the window is full. An answer ends the wait.
+            # There was nothing to take, or the window is full. A mark or an answer ends the wait.
             seconds, blocked = inf, True
         if not self._run_once_idle(seconds):
             self._wait(seconds, blocked=blocked)
@@ -227,8 +227,8 @@ class Sender:
     def _run_once_idle(self, seconds: float) -> bool:
         """Call `once_idle` if it is time for it; return whether it was called."""
         do = self._once_idle
-        once_idle = self._any_accepted and seconds >= _IDLE_SECONDS and self._dispatch.batches.empty
-        if do is None or not once_idle:
+        is_time = self._any_accepted and seconds >= _IDLE_SECONDS and self._dispatch.batches.empty
+        if do is None or not is_time:
             return False
         self._once_idle = None
         self.requests.run_in_thread(do)
