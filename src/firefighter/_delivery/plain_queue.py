@@ -3,7 +3,7 @@
 The spool is in memory, one for each call of `batch_sender`. So delivery is the same as for the handler's own spool. This
 module adds what the documented interface promises:
 
-* MAX_BATCH_SIZE and MAX_BATCH_COUNT hold to the byte and the event. So items are got one by one, and each may make a batch due.
+* MAX_BATCH_SIZE and MAX_BATCH_COUNT hold to the byte and the event. So no item is got after the one that makes a batch due.
 * `task_done` is called for an event when it is delivered or dropped; for a mark when everything before it has been
   taken and tried. So `queue.join()` waits for the delivery.
 * While nothing gets through, the program's queue fills, not our memory: what waits in the spool is bounded.
@@ -41,11 +41,11 @@ class _Item:
     """An item that was got from the queue.
 
     Attributes:
-        accepted_before: how many events the spool had accepted before.
+        moved_before: how many events were moved into the spool before.
         content: an event, a mark, or what is neither; _NOTHING until it is there.
     """
 
-    accepted_before: int
+    moved_before: int
     content: object = _NOTHING
 
 
@@ -70,7 +70,7 @@ class QueueSource(SpoolSource):
         prepare: Callable[[object], tuple[bytes | None, DropReason]],
         aggregation: Aggregation | None = None,
     ) -> None:
-        # Nothing may be dropped for lack of room, so this spool has no bound. `_is_full` bounds what is got.
+        # Nothing may be dropped for lack of room, so this spool has no bound. `wait` bounds what is got.
         super().__init__(Spool(sys.maxsize, 'drop_newest'), Wakeup(), aggregation=aggregation)
         self._queue = batch_queue
         self._end = end
@@ -78,6 +78,7 @@ class QueueSource(SpoolSource):
         self._prepare = prepare
         # The item that was got last, until it is in the spool.
         self._got: _Item | None = None
+        self._moved_events = 0
         # For each event with bytes that the spool escapes: its sequence number, and how many bytes that adds.
         self._escaped: deque[tuple[int, int]] = deque()
         self._marks: list[_Item] = []
@@ -127,47 +128,71 @@ class QueueSource(SpoolSource):
             self._marks.pop()
             self._queue.task_done()
 
-    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:  # noqa: ARG002
-        """Move one item from the queue into the spool, or wait for one; return whether one has come."""
-        if self._got is None:
-            if self.ended or self._is_full():
-                self._wakeup.wait(timeout_seconds)
-                return False
-            self._got = _Item(self.spool.account().accepted)
-        if self._got.content is _NOTHING:
-            try:
-                # Stored at once, since an exception between the two (Ctrl-C) would lose the item.
-                self._got.content = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
-            except queue.Empty:
-                return False
-        self._move(self._got)
-        self._got = None
-        self._call_task_done()
+    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
+        """Move items from the queue into the spool, up to the first that makes a batch due; where there is none, wait for one.
+
+        Args:
+            timeout_seconds: how long.
+            more_bytes_than: more bytes than this make a batch due.
+            events: so many events make a batch due.
+
+        Returns:
+            Whether there was an item.
+        """
+        if self._got is None and (self.ended or self._is_due(MAX_REQUEST_BYTES, MAX_RECORDS)):
+            # The end, or a whole request waits: the rest stays in the program's queue.
+            self._wakeup.wait(timeout_seconds)
+            return False
+        flushes = self.flushes
+        if not self._move_next(0.0):
+            return self._move_next(timeout_seconds)  # the numbers may have changed meanwhile, so only one
+        while (
+            flushes == self.flushes
+            and not self._is_due(min(more_bytes_than, MAX_REQUEST_BYTES), min(events, MAX_RECORDS))
+            and self._move_next(0.0)
+        ):
+            pass
         return True
 
-    def _is_full(self) -> bool:
-        """Return whether a whole request waits. Then nothing more is got."""
-        events, size_bytes = self.spool.waiting()
-        return events >= MAX_RECORDS or size_bytes >= MAX_REQUEST_BYTES
+    def _is_due(self, more_bytes_than: int, events: int) -> bool:
+        waiting = self.waiting()
+        return waiting.size_bytes > more_bytes_than or waiting.events >= events
 
-    def _move(self, item: _Item) -> None:
-        """Move an item into the spool, or note a mark.
+    def _move_next(self, timeout_seconds: float) -> bool:
+        """Move the next item into the spool; return False where none comes in time.
 
-        May be done twice for an item, since an exception may have ended it: the account shows whether the event is in the spool.
+        May be done twice for an item, since an exception (Ctrl-C) may have ended it. Then the account shows whether the event is
+        in the spool.
         """
+        again = self._got is not None
+        item = self._got = self._got or _Item(self._moved_events)
+        if item.content is _NOTHING:
+            try:
+                # Stored at once, since an exception between the two would lose the item.
+                item.content = self._queue.get(
+                    timeout_seconds > 0.0, min(timeout_seconds, threading.TIMEOUT_MAX)
+                )
+            except queue.Empty:
+                self._got = None
+                return False
         is_end = self._is(item.content, self._end)
         if is_end or self._is(item.content, self._flush):
             self.ended |= is_end
             self.flush()
             if item not in self._marks:
                 self._marks.append(item)
-        elif self.spool.account().accepted == item.accepted_before:
-            self._append(item.content)
+        else:
+            if not (again and self.spool.account().accepted > item.moved_before):
+                self._append(item.content)
+            self._moved_events = item.moved_before + 1
+        self._got = None
+        return True
 
     def _append(self, item: object) -> None:
         event, reason = self._prepare(item)
         if event is None:
             self.spool.reject(reason.value, 0)
+            self._call_task_done()
             return
         line = escape(event)
         sequence = self.spool.appended
