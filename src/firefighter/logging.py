@@ -513,13 +513,14 @@ class FirehoseHandler(logging.Handler):
             return None, DropReason.DISABLED
         if not stream:
             return None, DropReason.NO_STREAM
-        if not isinstance(item, (bytes, bytearray, memoryview, str)):
-            pipeline.note_format_error(
-                TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')
-            )
+        try:
+            if not isinstance(item, (bytes, bytearray, memoryview, str)):
+                raise TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')  # noqa: TRY301
+            event = _as_event(item if isinstance(item, str) else bytes(item))
+            return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
+        except Exception as error:  # a memoryview that was released, for example
+            pipeline.note_format_error(error)
             return None, DropReason.FAILED
-        event = _as_event(item if isinstance(item, str) else bytes(item))
-        return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
 
 
 class _Rules:

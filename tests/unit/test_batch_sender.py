@@ -374,6 +374,20 @@ def test_what_is_neither_bytes_nor_a_mark_is_dropped_counted_and_done(
     assert 'bytes, END and FLUSH' in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_is_dropped_counted_and_done(batch_queue, make_handler) -> None:
+    """A memoryview whose buffer is gone. It holds up nothing."""
+    client = AcceptingClient()
+    handler = make_handler('foo', boto3_client=client)
+    released = memoryview(b'gone')
+    released.release()
+    for item in (released, b'one\n', handler.END):
+        batch_queue.put(item)
+    handler.batch_sender(batch_queue, 'bar', NEVER)
+    assert client.events == [b'one\n']
+    assert batch_queue.unfinished_tasks == 0
+    assert dict(handler.stats().dropped) == {'failed': 1}
+
+
 def test_an_oversize_event_obeys_the_policy(batch_queue, make_handler) -> None:
     """MAX_RECORD_SIZE and `oversize` hold for a plain queue, too."""
     client = AcceptingClient()
