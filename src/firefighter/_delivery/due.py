@@ -73,7 +73,7 @@ def takes_everything(waiting: Waiting, rules: Rules, *, now: float, marked: bool
 
 
 def alarm_thresholds(waiting: Waiting, rules: Rules, *, now: float, last_start: float) -> tuple[int, int]:
-    """Return when waiting events make a batch due before the time is up: at more bytes than the first number, or at so many events."""
+    """Return the bytes and the events that make a batch due before its time: more bytes than that, or so many events."""
     if waiting.records == 0:
         return 0, 1
     if last_start + rules.min_gap_seconds > now:

@@ -224,7 +224,7 @@ class Pipeline:
     def _warn_of_the_stream(self, trouble: str) -> None:
         self._traffic.last_error = trouble
         self._diagnostics.say(
-            'suitability',
+            'stream check',
             f'stream {self._stream!r}: {trouble} (firefighter doctor {self._stream} says more)',
         )
 
