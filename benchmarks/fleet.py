@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from firefighter._delivery.batching import Rules, Waiting, seconds_until_due
+from firefighter._delivery.due import Rules, Waiting, seconds_until_due
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MIN_REQUEST_GAP_SECONDS
-from firefighter._delivery.pacing import Pacer
-from firefighter._delivery.retry import Retries
+from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace.retry import Retries
 from firefighter.local.quota import Buckets
 
 UNLIMITED = 1e12
@@ -143,7 +143,7 @@ class Producer:
         """Start a request; return how many records it carries: those to be sent again first."""
         records, size_bytes = MAX_RECORDS, MAX_REQUEST_BYTES
         if self._pacer is not None:
-            records, size_bytes = self._pacer.most(now)
+            records, size_bytes = self._pacer.request_limits(now)
         room = max(1, min(records, size_bytes // self.event_bytes))
         again = min(room, self._unsettled)
         new = min(room - again, int(self._waiting))

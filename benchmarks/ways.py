@@ -20,10 +20,10 @@ from benchmarks.delivery import client_without_network, line
 from benchmarks.turns import Spread, ratios
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import codec_of, gzip_by_zlib
+from firefighter._delivery.codecs import compressor_of, gzip_by_zlib
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
@@ -33,9 +33,9 @@ ONE_PER_RECORD = 'one per record'
 WAYS: dict[str, Callable[[], Aggregation | None]] = {
     ONE_PER_RECORD: lambda: None,
     'aggregated': Aggregation,
-    'gzip': lambda: Compression(codec_of('gzip')),
+    'gzip': lambda: Compression(compressor_of('gzip')),
     'gzip, standard library': lambda: Compression(gzip_by_zlib()),
-    'zstd': lambda: Compression(codec_of('zstd')),
+    'zstd': lambda: Compression(compressor_of('zstd')),
 }
 
 

@@ -447,7 +447,7 @@ PAINS: Mapping[int, Pain] = {
         {
             'properties/test_compression.py': ('test_records_of_one_object_are_one_valid_file',),
             'unit/test_compression.py': ('test_what_lies_in_the_bucket_is_one_valid_file',),
-            'unit/test_suitability.py': ('test_a_newline_between_compressed_records_is_said',),
+            'unit/test_stream_check.py': ('test_a_newline_between_compressed_records_is_said',),
             'unit/doctor/test_rules.py': (
                 'test_what_would_destroy_events_is_found',
                 'test_what_is_advised_is_never_warned_of',

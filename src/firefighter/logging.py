@@ -26,13 +26,12 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter._delivery.batching import Rules
-from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.codecs import Codec
 from firefighter._delivery.dead_letters import DeadLetterHook
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropHook
-from firefighter._delivery.guard import TOO_DEEP, ask
+from firefighter._delivery.drop_reports import DropHook
+from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.origin import (
     Origin,
@@ -43,7 +42,7 @@ from firefighter._delivery.origin import (
 )
 from firefighter._delivery.origin import after_fork as forget_threads_of_ours
 from firefighter._delivery.plain_queue import QueueSource
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import ClientOptions, FirehoseClient
 from firefighter._event.escaping import escape
 from firefighter._event.numbered import NumberedFormatter
@@ -63,6 +62,7 @@ from firefighter._handler.options import (
 )
 from firefighter._handler.pipeline import Pipeline
 from firefighter._handler.undelivered import UndeliveredPolicy
+from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
 from firefighter._process import exit_and_forks
 from firefighter._spool.spool import OverflowPolicy
 from firefighter.formatting import JSONFormatter
@@ -230,7 +230,7 @@ class FirehoseHandler(logging.Handler):
         self.send_interval = send_interval
         self._disabled = _disabled(complaints)
         client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
-        self._client = ClientSource(boto3_client, client_options)
+        self._client = ClientFactory(boto3_client, client_options)
         self._begin()
         if not self._disabled:
             complaints += self._client.complaints
@@ -256,7 +256,7 @@ class FirehoseHandler(logging.Handler):
             if is_caused_by_delivery(record):
                 self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
                 return False
-            verdict = ask(self.filter, record)
+            verdict = call_for_record(self.filter, record)
             if not verdict:
                 return verdict
             if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
@@ -378,7 +378,6 @@ class FirehoseHandler(logging.Handler):
                 end=self.END,
                 flush=self.FLUSH,
                 prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
-                ledger=pipeline.ledger,
                 aggregation=self._options.make_aggregation(),
             ),
             delivery_stream_name,
@@ -397,7 +396,7 @@ class FirehoseHandler(logging.Handler):
         super().__init__()  # the lock, and the place in logging's list
         options = state.pop('_client_options')
         self.__dict__.update(state)
-        self._client = ClientSource(None, options)
+        self._client = ClientFactory(None, options)
         self._begin()
 
     # Inside.
@@ -429,7 +428,7 @@ class FirehoseHandler(logging.Handler):
             self._client = client
             self._pipeline = pipeline
 
-    def _make_pipeline(self, client: ClientSource) -> Pipeline:
+    def _make_pipeline(self, client: ClientFactory) -> Pipeline:
         # What delivers must not hold the handler: one that the program forgets is closed.
         pipeline: Pipeline
 
@@ -484,11 +483,11 @@ class FirehoseHandler(logging.Handler):
     def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
         try:
-            formatted = ask(self.format, record)
+            formatted = call_for_record(self.format, record)
         except Exception as error:
             pipeline.note_format_error(error)
-            formatted = TOO_DEEP
-        if formatted is TOO_DEEP:
+            formatted = NESTED_TOO_DEEP
+        if formatted is NESTED_TOO_DEEP:
             return pipeline.fit_or_drop(self._json_formatter.encode(record), self.MAX_RECORD_SIZE)
         fitting = pipeline.fit_or_drop(_as_event(formatted), self.MAX_RECORD_SIZE)
         return None if fitting is None else escape(fitting)
@@ -499,13 +498,14 @@ class FirehoseHandler(logging.Handler):
             return None, DropReason.DISABLED
         if not stream:
             return None, DropReason.NO_STREAM
-        if not isinstance(item, (bytes, bytearray, memoryview, str)):
-            pipeline.note_format_error(
-                TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')
-            )
+        try:
+            if not isinstance(item, (bytes, bytearray, memoryview, str)):
+                raise TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')  # noqa: TRY301
+            event = _as_event(item if isinstance(item, str) else bytes(item))
+            return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
+        except Exception as error:  # a memoryview that was released, for example
+            pipeline.note_format_error(error)
             return None, DropReason.FAILED
-        event = _as_event(item if isinstance(item, str) else bytes(item))
-        return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
 
 
 class _Rules:

@@ -12,14 +12,14 @@ import pytest
 
 from arrivals import adds_up, deliver_everything, flush_until_it_fails, messages_in
 from doubles import Drops, ManualClock
-from firefighter._delivery.batching import Rules
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.due import Rules
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.retry import FAILURE, MISCONFIGURATION
+from firefighter._delivery.pace.retry import FAILURE, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
 
@@ -77,7 +77,7 @@ class Day:
 
     def live(self) -> None:
         """Have the loop run from the first event to the END at the day's end."""
-        self._sender.run_to_the_end(10.0)
+        self._sender.run_until_end(10.0)
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Answer as the time of the request has it; the program does not wait for that."""

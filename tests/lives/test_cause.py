@@ -8,7 +8,7 @@ from time import time
 
 import pytest
 
-from firefighter._delivery.origin import Origin, origin_of, requesting
+from firefighter._delivery.origin import Origin, as_request_of_ours, origin_of
 from programs import delivered
 
 TASKS, LINES = 200, 2400
@@ -517,6 +517,6 @@ def test_a_signal_of_the_parent_during_a_slow_synchronous_request_is_an_event(be
 def test_what_a_thread_logs_half_a_millisecond_after_a_request_is_not_caused_by_it():
     """The thread of a request has ended by then, and one of the program's may have its number."""
     record = logging.makeLogRecord({'name': 'urllib3', 'msg': 'of the program'})
-    requesting(lambda: None)()
+    as_request_of_ours(lambda: None)()
     record.created = time() + 0.0005
     assert origin_of(record) is Origin.PROGRAM

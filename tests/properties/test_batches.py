@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.codecs import COMPRESSIONS, codec_of
+from firefighter._delivery.codecs import COMPRESSIONS, compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome
 AGGREGATIONS = st.one_of(st.none(), st.builds(Aggregation, st.one_of(st.none(), st.integers(1, 50))))
 ANY_WAY = st.one_of(
-    AGGREGATIONS, st.builds(lambda name: Compression(codec_of(name)), st.sampled_from(COMPRESSIONS))
+    AGGREGATIONS, st.builds(lambda name: Compression(compressor_of(name)), st.sampled_from(COMPRESSIONS))
 )
 KEPT = [RETRY, THROTTLED, MISCONFIGURED]
 
@@ -34,26 +34,26 @@ class Stage:
         self.spool = Spool(4 * 1024 * 1024)
         for number in range(events):
             self.spool.append(b'%d\n' % number)
-        self.buried: list[tuple[bytes, str]] = []
+        self.dead_letters: list[tuple[bytes, str]] = []
         self.batches = Batches(
             SpoolSource(self.spool, Wakeup(), aggregation=aggregation),
-            lambda event, reason: self.buried.append((event, reason)),
+            lambda event, reason: self.dead_letters.append((event, reason)),
         )
 
     def compose(self, max_records: int = 500) -> Batch | None:
         return self.batches.compose(max_records, 1024 * 1024, 0.0)
 
     @property
-    def buried_numbers(self) -> list[int]:
-        return sorted(int(event) for event, _ in self.buried)
+    def dead_letter_numbers(self) -> list[int]:
+        return sorted(int(event) for event, _ in self.dead_letters)
 
 
 def numbers(batch: Batch) -> list[int]:
-    return [int(line) for event in batch.events for line in event.data.splitlines()]
+    return [int(line) for record in batch.records for line in record.data.splitlines()]
 
 
 def alike(outcome: Outcome, batch: Batch) -> Answer:
-    return Answer.all_alike(outcome, len(batch.events), 'Cause', 'Cause: said so')
+    return Answer.all_alike(outcome, len(batch.records), 'Cause', 'Cause: said so')
 
 
 @given(st.data(), st.integers(1, 60), st.integers(1, 4), AGGREGATIONS)
@@ -64,24 +64,24 @@ def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(
     stage = Stage(events, aggregation)
     accepted: list[int] = []
     for _ in range(1000):
-        if len(stage.batches.on_way) < most_on_way and data.draw(st.booleans()):
+        if len(stage.batches.in_flight) < most_on_way and data.draw(st.booleans()):
             stage.compose(data.draw(st.integers(1, 20)))
-        if not stage.batches.on_way:
+        if not stage.batches.in_flight:
             if stage.compose() is None:
                 break
             continue
-        batch = data.draw(st.sampled_from(stage.batches.on_way))
+        batch = data.draw(st.sampled_from(stage.batches.in_flight))
         outcomes = data.draw(
             st.lists(
-                st.sampled_from([ACCEPTED, *KEPT]), min_size=len(batch.events), max_size=len(batch.events)
+                st.sampled_from([ACCEPTED, *KEPT]), min_size=len(batch.records), max_size=len(batch.records)
             )
             if data.draw(st.booleans())
-            else st.just([ACCEPTED] * len(batch.events))
+            else st.just([ACCEPTED] * len(batch.records))
         )
         failed = any(outcome is not ACCEPTED for outcome in outcomes)
         accepted += [
             int(line)
-            for event, outcome in zip(batch.events, outcomes, strict=True)
+            for event, outcome in zip(batch.records, outcomes, strict=True)
             if outcome is ACCEPTED
             for line in event.data.splitlines()
         ]
@@ -91,7 +91,7 @@ def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(
     if stage.batches.empty:
         assert sorted(accepted) == list(range(events))
         assert stage.spool.settled_through == events
-    assert not stage.buried
+    assert not stage.dead_letters
 
 
 @given(st.integers(2, 500), st.data(), AGGREGATIONS)
@@ -107,9 +107,9 @@ def test_exactly_the_invalid_events_are_given_up(events, data, aggregation):
             stage.batches.settle(batch, alike(REFUSED, batch))
         else:
             accepted += numbers(batch)
-            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.records)))
     assert sorted(accepted) == sorted(set(range(events)) - invalid)
-    assert stage.buried_numbers == sorted(invalid)
+    assert stage.dead_letter_numbers == sorted(invalid)
     assert stage.spool.account().dropped == ({'refused': len(invalid)} if invalid else {})
     # Each culprit makes both halves of at most nine batches necessary; an aggregate is halved by its bytes, not by its events.
     assert requests <= 1 + 2 * (9 if aggregation is None else 13) * len(invalid)
@@ -131,23 +131,23 @@ def test_where_a_throttled_stream_is_sent_few_records_at_once_invalid_ones_keep_
             stage.batches.settle(batch, alike(REFUSED, batch))
         else:
             accepted += numbers(batch)
-            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.events)))
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.records)))
     assert stage.batches.empty
     assert sorted(accepted) == sorted(set(range(events + 1)) - invalid)
-    assert stage.buried_numbers == sorted(invalid)
+    assert stage.dead_letter_numbers == sorted(invalid)
 
 
 @given(st.integers(1, 100), st.integers(1, 400))
 def test_a_stream_that_refuses_everything_loses_nothing(events, requests):
     """A stream that a Kinesis stream feeds says InvalidArgumentException to every put."""
     stage = Stage(events)
-    hopeless = []
+    refuses_all = []
     for _ in range(requests):
         batch = stage.compose()
-        hopeless.append(stage.batches.settle(batch, alike(REFUSED, batch)))
+        refuses_all.append(stage.batches.settle(batch, alike(REFUSED, batch)))
     account = stage.spool.account()
-    assert (account.pending, account.dropped, stage.buried) == (events, {}, [])
-    assert any(hopeless) == (requests >= 2 * events - 1), 'once all of them were refused alone'
+    assert (account.pending, account.dropped, stage.dead_letters) == (events, {}, [])
+    assert any(refuses_all) == (requests >= 2 * events - 1), 'once all of them were refused alone'
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 30))
@@ -160,10 +160,10 @@ def test_what_came_back_goes_first_and_in_batches_of_the_size_that_is_allowed(ba
         stage.spool.append(b'%d\n' % number)
     sent: list[int] = []
     while (batch := stage.compose(most)) is not None:
-        assert len(batch.events) <= most
+        assert len(batch.records) <= most
         sent += numbers(batch)
     assert sent == list(range(back + fresh))
-    assert sum(batch.retried for batch in stage.batches.on_way) == back
+    assert sum(batch.retried for batch in stage.batches.in_flight) == back
 
 
 @given(st.integers(1, 20_000), st.integers(1, 3_000), ANY_WAY)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zstd_frames
-from firefighter._delivery.codecs import codec_of
+from firefighter._delivery.codecs import compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import (
     BILLED_BYTES,
@@ -20,7 +20,7 @@ from firefighter._delivery.limits import (
     MAX_RECORD_BYTES,
     MAX_REQUEST_BYTES,
 )
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Aggregate
@@ -50,7 +50,7 @@ def source_of(codec: str, events, max_events=None) -> SpoolSource:
     spool = Spool(64 * 1024 * 1024)
     for one in events:
         spool.append(escape(one))
-    return SpoolSource(spool, Wakeup(), aggregation=Compression(codec_of(codec), max_events))
+    return SpoolSource(spool, Wakeup(), aggregation=Compression(compressor_of(codec), max_events))
 
 
 def take(
@@ -188,6 +188,6 @@ def test_a_lower_ratio_than_expected_breaks_no_limit():
 )
 def test_more_in_the_spool_than_was_asked_for_is_more_to_send(ratio, sent_bytes, more):
     """The alarm is set in bytes of the spool. Were a batch not due when it rings, the delivery thread would spin."""
-    compression = Compression(codec_of('gzip'))
+    compression = Compression(compressor_of('gzip'))
     compression._ratio = ratio
     assert compression.sent_bytes(compression.spooled_bytes(sent_bytes) + more) > sent_bytes

@@ -293,11 +293,11 @@ class DiskMachine(RuleBasedStateMachine):
         process = self.processes[self.pick(data)]
         dice = random.Random(seed)
         share = dice.choice([0, 0, 0.1, 1])
-        on_way = [event for event in process.taken if dice.random() < share]
-        busy = {key_of(process, event.segment)[0] for event in on_way} - {process.producer}
+        in_flight = [event for event in process.taken if dice.random() < share]
+        busy = {key_of(process, event.segment)[0] for event in in_flight} - {process.producer}
         before = {key_of(process, segment): segment for segment in process.spool._adopted}
         adopted = process.spool.account().adopted
-        done = process.disk.release_adopted(process.spool, [event.segment for event in on_way])
+        done = process.disk.release_adopted(process.spool, [event.segment for event in in_flight])
         left = {key_of(process, segment) for segment in process.spool._adopted}
         assert (
             {producer for producer, _ in left}

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 import zstd_frames
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.codecs import codec_of
+from firefighter._delivery.codecs import compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
@@ -40,10 +40,10 @@ OUTCOMES = [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.RETRY, Outcome.THROTTLED
 EDGES = [0, 1, 4_000, 5_119, 5_120, 5_121, 100_000, MAX_RECORD_BYTES // 2, MAX_RECORD_BYTES - 1]
 
 
-def aggregation_of(way: str | None, max_events: int | None) -> Aggregation | None:
+def make_aggregation(way: str | None, max_events: int | None) -> Aggregation | None:
     if way is None:
         return None
-    return Aggregation(max_events) if way == 'aggregate' else Compression(codec_of(way), max_events)
+    return Aggregation(max_events) if way == 'aggregate' else Compression(compressor_of(way), max_events)
 
 
 def an_event(dice: random.Random) -> bytes:
@@ -60,7 +60,7 @@ def an_event(dice: random.Random) -> bytes:
 
 def judged(batch: Batch) -> int:
     """Return the size of a request that the endpoint's checks let pass."""
-    records = [{'Data': base64.b64encode(record.data).decode()} for record in batch.events]
+    records = [{'Data': base64.b64encode(record.data).decode()} for record in batch.records]
     _, data = parse_put_record_batch({'DeliveryStreamName': 'bar', 'Records': records})
     return sum(map(len, data))
 
@@ -71,7 +71,7 @@ def test_no_request_breaks_a_limit(seed, way, max_events):
     """Records and requests within what the service takes, what fails sent again, and every event sent, as it was logged."""
     dice = random.Random(seed)
     spool = Spool(32 * 2**20)
-    source = SpoolSource(spool, Wakeup(), aggregation=aggregation_of(way, max_events))
+    source = SpoolSource(spool, Wakeup(), aggregation=make_aggregation(way, max_events))
     batches: Batches = Batches(source, lambda *_: None)
     logged, arrived = [], []
     for _ in range(dice.randint(1, 6)):
@@ -101,12 +101,12 @@ def test_no_request_breaks_a_limit(seed, way, max_events):
 
 def put(batch: Batch, batches: Batches, dice: random.Random) -> list[bytes]:
     """Have a request judged and answered; return the data of what was accepted."""
-    assert len(batch.events) <= MAX_RECORDS
+    assert len(batch.records) <= MAX_RECORDS
     assert judged(batch) <= MAX_REQUEST_BYTES
-    outcomes = [dice.choice(OUTCOMES) if dice.random() < 0.1 else Outcome.ACCEPTED for _ in batch.events]
+    outcomes = [dice.choice(OUTCOMES) if dice.random() < 0.1 else Outcome.ACCEPTED for _ in batch.records]
     accepted = [
         record.data
-        for record, outcome in zip(batch.events, outcomes, strict=True)
+        for record, outcome in zip(batch.records, outcomes, strict=True)
         if outcome is Outcome.ACCEPTED
     ]
     failed = len(accepted) < len(outcomes)

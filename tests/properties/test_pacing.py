@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.pacing import Pacer
+from firefighter._delivery.pace.pacer import Pacer
 
 pytestmark = pytest.mark.once
 
@@ -53,7 +53,7 @@ def after(history, jitter=0.5):
     pacer, now = Pacer(lambda: jitter), 0.0
     for step in history:
         now += max(step.pause_seconds, pacer.seconds_until_allowed(now))
-        records = min(step.records, pacer.most(now)[0])
+        records = min(step.records, pacer.request_limits(now)[0])
         pacer.started(now, records, records * step.event_bytes)
         now += 0.05
         answer(pacer, now, records, round(records * step.refused_share), step.event_bytes)
@@ -91,7 +91,7 @@ def test_a_wait_is_never_negative_and_never_long(history):
 def test_there_is_always_room_for_a_record(history):
     """And never for more than the service takes."""
     pacer, now = after(history)
-    records, size_bytes = pacer.most(now)
+    records, size_bytes = pacer.request_limits(now)
     assert 1 <= records <= MAX_RECORDS
     assert 1 <= size_bytes <= MAX_REQUEST_BYTES
 
@@ -101,7 +101,7 @@ def test_there_is_room_for_a_record_at_the_lowest_limits():
     pacer, now = three_quarters_refused_whole()
     pacer._limits = (*pacer._limits[:2], 10.0)
     assert pacer._limits[0] * 0.25 < 1
-    assert pacer.most(now)[0] == 1
+    assert pacer.request_limits(now)[0] == 1
 
 
 @given(steps)
@@ -109,17 +109,17 @@ def test_without_throttling_there_is_no_limit(history):
     """A stream that takes all is never held back."""
     pacer, now = after([step._replace(refused_share=0.0) for step in history])
     assert pacer.seconds_until_allowed(now) == 0.0
-    assert pacer.most(now) == UNLIMITED
+    assert pacer.request_limits(now) == UNLIMITED
 
 
 @given(steps, st.floats(0.0, 0.999))
 def test_requests_carry_no_more_than_the_limits_allow(history, jitter):
     """In 20 seconds as much as in 20 seconds, the credit of half a second, and one request."""
     pacer, now = after(history, jitter)
-    assume(pacer.most(now + 20.0) != UNLIMITED)
+    assume(pacer.request_limits(now + 20.0) != UNLIMITED)
     limits, end, records, sizes = pacer._limits, now + 20.0, 0, 0
     while (now := now + max(0.001, pacer.seconds_until_allowed(now))) < end:
-        most_records, most_bytes = pacer.most(now)
+        most_records, most_bytes = pacer.request_limits(now)
         carried = max(1, min(most_records, most_bytes // 200))
         pacer.started(now, carried, 200 * carried)
         records += carried
@@ -132,11 +132,11 @@ def test_requests_carry_no_more_than_the_limits_allow(history, jitter):
 def test_the_limits_are_used_up(history):
     """What starts late by chance loses nothing: in a minute at least 99 % of what the limits allow."""
     pacer, now = after(history)
-    assume(pacer.most(now + 100.0) != UNLIMITED)
+    assume(pacer.request_limits(now + 100.0) != UNLIMITED)
     limits, begin, used = pacer._limits, now, 0.0
     while now < begin + 60.0:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records, size_bytes = pacer.most(now)
+        records, size_bytes = pacer.request_limits(now)
         records = max(1, min(records, size_bytes // 200))
         pacer.started(now, records, 200 * records)
         used += max(records / limits[0], 200 * records / limits[1], 1 / limits[2])
@@ -182,12 +182,12 @@ def test_an_exception_before_the_conclusion_of_the_lesson_leaves_limits_that_are
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pacer, '_conclude', interrupted)
+        patch.setattr(Pacer, '_apply_estimate', interrupted)
         pacer, now = after([Step(0.05, 100, 200, share) for share in [0.0] * 30 + [0.5] * 30])
         with pytest.raises(KeyboardInterrupt):
             go_on(pacer, now, requests=60, refused=50)
     now = go_on(pacer, now, requests=5, refused=0)
-    assert max(pacer.most(now)) <= MAX_REQUEST_BYTES
+    assert max(pacer.request_limits(now)) <= MAX_REQUEST_BYTES
     assert max(pacer._limits) < 2**30
 
 
@@ -204,7 +204,7 @@ def test_throttling_that_passes_leaves_no_limit():
     begin, left = now, 7_600
     while left:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records = min(left, pacer.most(now)[0])
+        records = min(left, pacer.request_limits(now)[0])
         pacer.started(now, records, records * 200)
         answer(pacer, now, records, 0)
         left -= records
@@ -220,7 +220,7 @@ def test_the_longer_it_was_throttled_the_longer_until_the_old_speed_is_back(refu
     calm_at = now
     while pacer._limits is not None and pacer._limits[0] < 1_000:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.most(now)[0]
+        records = pacer.request_limits(now)[0]
         pacer.started(now, records, records * 200)
         answer(pacer, now, records, 0)
     assert now - calm_at <= min(60.0, 4.0 + lasted) + 50.0
@@ -232,7 +232,7 @@ def test_what_quickened_growth_found_in_vain_is_taken_back():
     before = pacer._limits[0]
     while pacer._limits[0] < 4 * before:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.most(now)[0]
+        records = pacer.request_limits(now)[0]
         pacer.started(now, records, records * 200)
         answer(pacer, now, records, 0)
     pacer.started(now, 100, 20_000)
@@ -267,7 +267,7 @@ def test_where_requests_are_scarce_each_carries_all_that_may_be_sent():
     """One in five seconds takes what the others allow in five seconds."""
     pacer, now = throttled()
     pacer._limits = (60.0, 50_000.0, 0.2)
-    assert pacer.most(now) == (300, 250_000)
+    assert pacer.request_limits(now) == (300, 250_000)
 
 
 def test_what_the_lesson_left_over_is_found_soon():
@@ -276,7 +276,7 @@ def test_what_the_lesson_left_over_is_found_soon():
     before, end = pacer._limits[0], now + 20.0
     while now < end:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.most(now)[0]
+        records = pacer.request_limits(now)[0]
         pacer.started(now, records, records * 200)
         answer(pacer, now, records, 0)
     assert pacer._limits[0] > 1.1 * before
@@ -288,7 +288,7 @@ def test_limits_grow_while_they_are_used_and_nothing_is_refused():
     before, end = pacer._limits[0], now + 180.0
     while now < end:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.most(now)[0]
+        records = pacer.request_limits(now)[0]
         pacer.started(now, records, records * 200)
         answer(pacer, now, records, 0)
     assert pacer._limits[0] > 2 * before
@@ -307,8 +307,8 @@ def test_limits_that_are_not_used_do_not_grow():
 def test_limits_are_forgotten_when_throttling_stays_away():
     """After five minutes."""
     pacer, now = throttled()
-    assert pacer.most(now + 299.0) != UNLIMITED
-    assert pacer.most(now + 301.0) == UNLIMITED
+    assert pacer.request_limits(now + 299.0) != UNLIMITED
+    assert pacer.request_limits(now + 301.0) == UNLIMITED
     assert pacer.seconds_until_allowed(now + 301.0) == 0.0
 
 
@@ -321,7 +321,7 @@ def test_a_stream_that_takes_nothing_teaches_nothing():
 def test_when_a_stream_is_back_all_that_has_queued_may_be_sent():
     """Whether it was down from the start, or while it was thought to be throttled."""
     pacer, now = after([Step(0.1, 500, 200, 1.0)] * 10)
-    assert pacer.most(now) == UNLIMITED
+    assert pacer.request_limits(now) == UNLIMITED
     pacer, _ = after([Step(0.1, 500, 200, share) for share in [0.0] + [1.0] * 3 + [0.0] * 60])
     assert pacer._limits is None
 
@@ -342,7 +342,7 @@ def test_after_the_lowest_limits_the_way_up_is_not_endless():
     end = now + 180.0
     while now < end:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records = max(1, min(pacer.most(now)[0], pacer.most(now)[1] // 200))
+        records = max(1, min(pacer.request_limits(now)[0], pacer.request_limits(now)[1] // 200))
         pacer.started(now, records, records * 200)
         answer(pacer, now, records, 0)
     assert pacer._limits[0] > 100
@@ -365,6 +365,6 @@ def test_those_who_are_throttled_together_go_on_at_different_times():
 def test_a_small_quota_is_met_by_small_requests(event_bytes):
     """A request is never so large that the quota would never take it, and takes the record that is larger."""
     pacer, now = three_quarters_refused_whole(event_bytes=event_bytes)
-    records, size_bytes = pacer.most(now)
+    records, size_bytes = pacer.request_limits(now)
     assert records <= 10
     assert size_bytes < 10_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter._delivery import dispatch, requests, retry
+from firefighter._delivery import dispatch, requests
+from firefighter._delivery.pace import retry
 from firefighter._handler import deliverer
 
 
@@ -16,7 +17,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     A second or five are for ever on any machine, but for one that stands still meanwhile.
     """
     monkeypatch.setattr(deliverer, '_PATIENCE_SECONDS', DEADLINE_SECONDS)
-    monkeypatch.setattr(dispatch, 'PATIENCE_SECONDS', DEADLINE_SECONDS)
+    monkeypatch.setattr(dispatch, 'THREAD_START_SECONDS', DEADLINE_SECONDS)
     monkeypatch.setattr(requests, 'IDLE_SECONDS', DEADLINE_SECONDS)
 
 

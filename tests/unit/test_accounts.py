@@ -16,7 +16,7 @@ from doubles import (
     Drops,
     EntryFailingClient,
 )
-from firefighter._delivery import drops as drop_reports
+from firefighter._delivery import drop_reports
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 

@@ -162,6 +162,35 @@ def test_exactly_max_batch_size_bytes_are_not_submitted(batch_queue, make_handle
     assert [len(request) for request in client.requests] == [6]
 
 
+def test_the_bytes_that_count_are_those_that_were_queued(batch_queue, make_handler, run) -> None:
+    """Not those that newlines, NULs and the spool's escape character take there."""
+    client = AcceptingClient()
+    handler = make_handler('foo', boto3_client=client)
+    run(handler)
+    for _ in range(5):
+        batch_queue.put(b'\n\0\x1a' * 341 + b'\n')
+    batch_queue.put(b'')  # 5,120 bytes wait until this one makes it more
+    client.wait_for_events(6)
+    batch_queue.put(b'\n\0\x1a' * 1705)
+    batch_queue.put(b'\x1a\x1a\x1a')
+    batch_queue.put(b'')
+    client.wait_for_events(9)
+    assert [len(request) for request in client.requests] == [6, 3]
+
+
+def test_max_batch_count_events_are_submitted_with_aggregates_too(batch_queue, make_handler, run) -> None:
+    """Events count, not the records that they become."""
+    client = AcceptingClient()
+    handler = make_handler('foo', boto3_client=client, aggregate=True)
+    run(handler)
+    for _ in range(501):
+        batch_queue.put(b'x\n')
+    client.wait_for_requests(1)
+    batch_queue.put(handler.FLUSH)
+    client.wait_for_requests(2)
+    assert client.requests == [[b'x\n' * 500], [b'x\n']]
+
+
 def test_max_batch_count_events_are_submitted(batch_queue, make_handler, run) -> None:
     """500 events wait: the batch goes, with 500."""
     client = AcceptingClient()
@@ -345,6 +374,20 @@ def test_what_is_neither_bytes_nor_a_mark_is_dropped_counted_and_done(
     assert 'bytes, END and FLUSH' in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_is_dropped_counted_and_done(batch_queue, make_handler) -> None:
+    """A memoryview whose buffer is gone. It holds up nothing."""
+    client = AcceptingClient()
+    handler = make_handler('foo', boto3_client=client)
+    released = memoryview(b'gone')
+    released.release()
+    for item in (released, b'one\n', handler.END):
+        batch_queue.put(item)
+    handler.batch_sender(batch_queue, 'bar', NEVER)
+    assert client.events == [b'one\n']
+    assert batch_queue.unfinished_tasks == 0
+    assert dict(handler.stats().dropped) == {'failed': 1}
+
+
 def test_an_oversize_event_obeys_the_policy(batch_queue, make_handler) -> None:
     """MAX_RECORD_SIZE and `oversize` hold for a plain queue, too."""
     client = AcceptingClient()
@@ -393,6 +436,34 @@ def test_its_events_are_in_the_account(batch_queue, make_handler) -> None:
     handler.batch_sender(batch_queue, 'bar', NEVER)
     stats = handler.stats()
     assert (stats.accepted, stats.delivered, stats.pending) == (2, 2, 0)
+
+
+def test_the_account_holds_what_several_calls_have_delivered(make_handler) -> None:
+    """One after the other, each with a queue of its own; the handler's own events are beside them."""
+    handler = make_handler('foo', boto3_client=AcceptingClient(), oversize='drop')
+    for events in (1, 2, 3):
+        batch_queue: queue.Queue = queue.Queue()
+        for item in ([b'event'] * events, [b'x' * 2000], [handler.END]):
+            for each in item:
+                batch_queue.put(each)
+        handler.batch_sender(batch_queue, 'bar', NEVER)
+    stats = handler.stats()
+    assert (stats.accepted, stats.delivered, dict(stats.dropped), stats.pending) == (9, 6, {'oversize': 3}, 0)
+
+
+def test_a_backlog_stays_in_the_programs_queue(batch_queue, make_handler, run) -> None:
+    """While a request is under way no more is got than one request holds."""
+    client = BlockingClient()
+    handler = make_handler('foo', boto3_client=client)
+    for _ in range(5_000):
+        batch_queue.put(b'x\n')
+    run(handler, 0.0)
+    client.wait_for_requests(1)
+    assert batch_queue.qsize() >= 4_000
+    client.release()
+    batch_queue.put(handler.FLUSH)
+    assert joined(batch_queue)
+    assert handler.stats().delivered == 5_000
 
 
 def test_an_infinite_interval_is_allowed(batch_queue, make_handler, run) -> None:

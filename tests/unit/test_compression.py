@@ -20,7 +20,7 @@ from firefighter._audit.decoding import lines
 from firefighter._delivery import codecs
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.plain_queue import QueueLedger, QueueSource
+from firefighter._delivery.plain_queue import QueueSource
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason
@@ -156,8 +156,7 @@ def test_a_request_from_a_plain_queue_has_room_for_what_grows(codec, events) -> 
         end=None,
         flush=None,
         prepare=lambda event: (event, DropReason.FAILED),
-        ledger=QueueLedger(),
-        aggregation=Compression(codecs.codec_of(codec)),
+        aggregation=Compression(codecs.compressor_of(codec)),
     )
     for text in texts:
         batch_queue.put(text)
@@ -218,7 +217,7 @@ def test_isal_is_used_where_it_is_installed(monkeypatch) -> None:
         return real(*arguments)
 
     monkeypatch.setattr('isal.isal_zlib.compressobj', compressobj)
-    assert gzip.decompress(codecs.codec_of('gzip')([b'Ahoy\n'])) == b'Ahoy\n'
+    assert gzip.decompress(codecs.compressor_of('gzip')([b'Ahoy\n'])) == b'Ahoy\n'
     assert made
 
 
@@ -237,7 +236,7 @@ def test_a_program_may_have_a_compression_package_of_its_own(monkeypatch) -> Non
     """Neither delivery nor the audit takes it for the standard library's."""
     monkeypatch.setitem(sys.modules, 'compression', ModuleType('compression'))
     monkeypatch.setitem(sys.modules, 'compression.zstd', ModuleType('compression.zstd'))
-    frame = codecs.codec_of('zstd')([b'{}\n'])
+    frame = codecs.compressor_of('zstd')([b'{}\n'])
     assert list(lines([frame])) == [b'{}']
 
 

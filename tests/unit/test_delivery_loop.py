@@ -9,15 +9,15 @@ import pytest
 
 from doubles import Drops, ManualClock
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.batching import Rules
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION
+from firefighter._delivery.pace.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
 
@@ -79,7 +79,7 @@ class Loop:
             drops=DropReports(Drops(), lambda: ({}, {}), self.clock),
             dead_letters=DeadLetters(self.letters, None, Diagnostics(self.clock)),
             diagnostics=Diagnostics(self.clock),
-            at_leisure=lambda: self.leisure.append(self.clock.now),
+            once_idle=lambda: self.leisure.append(self.clock.now),
             clock=self.clock,
             jitter=lambda: jitter,
         )
@@ -323,7 +323,7 @@ def test_while_somebody_waits_failures_are_repeated_within_a_second(loop) -> Non
     for _ in range(300):
         loop.step(1)
     before = len(loop.sent)
-    loop.sender.hurry(loop.clock.now + 10.5)
+    loop.sender.limit_pauses_until(loop.clock.now + 10.5)
     loop.source.flush()
     for _ in range(10):
         loop.step(1)

@@ -185,7 +185,7 @@ def test_who_delivers_in_its_own_thread_waits_no_longer_than_its_time(
 
     monkeypatch.setattr(handler._pipeline.source, 'wait', wait)
     until = monotonic() + 0.2
-    look = handler._pipeline.sender._dispatch.look
+    look = handler._pipeline.sender._dispatch.note_whether_empty
 
     def look_late() -> None:
         look()
@@ -193,7 +193,7 @@ def test_who_delivers_in_its_own_thread_waits_no_longer_than_its_time(
             while monotonic() < until:
                 pass
 
-    monkeypatch.setattr(handler._pipeline.sender._dispatch, 'look', look_late)
+    monkeypatch.setattr(handler._pipeline.sender._dispatch, 'note_whether_empty', look_late)
     assert handler.flush(0.2) is False
     assert max(waits) <= 0.2
 

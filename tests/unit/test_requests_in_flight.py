@@ -294,7 +294,7 @@ def make_clerk() -> Iterator[Callable[[int], Clerk]]:
 
     yield make
     for clerk in made:
-        clerk.requests.dismiss()
+        clerk.requests.end_idle_threads()
         for thread in clerk.started:
             thread.join(DEADLINE_SECONDS)
 
@@ -313,7 +313,7 @@ def test_a_batch_that_is_handed_over_twice_is_sent_once(make_clerk) -> None:
     batch = clerk.make_one()
     clerk.requests.start(batch)
     clerk.make_one()
-    clerk.requests.dismiss()
+    clerk.requests.end_idle_threads()
     for thread in clerk.started:
         thread.join(DEADLINE_SECONDS)
     assert clerk.transport.requests.acquire(blocking=False)
@@ -335,7 +335,7 @@ def test_a_dismissed_thread_ends_and_another_comes_when_it_is_wanted_again(make_
     """A handler that is closed may be opened again."""
     clerk = make_clerk()
     clerk.make_one()
-    clerk.requests.dismiss()
+    clerk.requests.end_idle_threads()
     clerk.started[0].join(DEADLINE_SECONDS)
     assert not clerk.started[0].is_alive()
     assert clerk.make_one().answer

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from firefighter._delivery.retry import FAILURE, FREE_REFUSALS, HURRIED_SECONDS, MISCONFIGURATION, Retries
+from firefighter._delivery.pace.retry import (
+    FAILURE,
+    FREE_REFUSALS,
+    LIMITED_PAUSE_SECONDS,
+    MISCONFIGURATION,
+    Retries,
+)
 
 
 @pytest.fixture
@@ -53,18 +59,18 @@ def test_a_misconfiguration_has_its_own_pause_and_ends_with_a_success(retries):
 def test_some_refusals_are_free_and_a_row_of_them_is_a_misconfiguration(retries):
     """Until something is accepted."""
     for now in range(FREE_REFUSALS):
-        retries.note_refusal(now, started_at=now, hopeless=False)
+        retries.note_refusal(now, started_at=now, refuses_all=False)
     assert not retries.failing
     retries.note_success(started_at=FREE_REFUSALS)
     for now in range(100, 101 + FREE_REFUSALS):
         assert not retries.failing
-        retries.note_refusal(now, started_at=now, hopeless=False)
+        retries.note_refusal(now, started_at=now, refuses_all=False)
     assert retries.misconfigured
 
 
 def test_when_all_was_refused_alone_no_more_refusals_are_free(retries):
     """Nobody can tell a culprit any more."""
-    retries.note_refusal(10, started_at=9, hopeless=True)
+    retries.note_refusal(10, started_at=9, refuses_all=True)
     assert retries.misconfigured
 
 
@@ -73,14 +79,14 @@ def test_while_somebody_waits_no_pause_is_long(retries):
     for now in range(10):
         fail(retries, now, started_at=now)
     assert retries.seconds_left(9) == FAILURE.cap_seconds
-    retries.hurry(15)
-    assert retries.seconds_left(9) == HURRIED_SECONDS
-    assert retries.seconds_left(9.5) == HURRIED_SECONDS - 0.5
+    retries.limit_pauses_until(15)
+    assert retries.seconds_left(9) == LIMITED_PAUSE_SECONDS
+    assert retries.seconds_left(9.5) == LIMITED_PAUSE_SECONDS - 0.5
     assert retries.seconds_left(16) == 9 + FAILURE.cap_seconds - 16
 
 
 def test_nobody_hurries_what_someone_has_to_mend(retries):
     """A flush returns after one try then."""
     fail(retries, 10, started_at=9, misconfigured=True)
-    retries.hurry(1000)
+    retries.limit_pauses_until(1000)
     assert retries.seconds_left(10) == MISCONFIGURATION.base_seconds

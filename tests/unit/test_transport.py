@@ -6,7 +6,7 @@ import pytest
 from botocore import exceptions
 
 from doubles import ManualClock
-from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.outcomes import Outcome
 from firefighter._delivery.transport import RENEWAL_SECONDS, BotoTransport, ClientOptions, make_client
 
@@ -204,7 +204,7 @@ def test_the_client_that_we_make_leaves_retries_to_us():
     assert client.meta.region_name == 'eu-north-1'
     assert client.meta.endpoint_url == 'http://127.0.0.1:1'
     assert (config.connect_timeout, config.read_timeout) == (5, 20)
-    assert ClientSource(client, ClientOptions()).complaints == []
+    assert ClientFactory(client, ClientOptions()).complaints == []
 
 
 def test_a_client_with_retries_of_its_own_is_complained_of():
@@ -212,7 +212,7 @@ def test_a_client_with_retries_of_its_own_is_complained_of():
     import boto3
 
     client = boto3.session.Session(region_name='eu-north-1').client('firehose')
-    (complaint,) = ClientSource(client, ClientOptions()).complaints
+    (complaint,) = ClientFactory(client, ClientOptions()).complaints
     assert "'total_max_attempts': 1" in complaint
 
 
@@ -235,7 +235,7 @@ def test_a_session_makes_its_client_at_once_and_its_failure_is_a_complaint():
             return 'a client'
 
     session = Session()
-    source = ClientSource(None, ClientOptions(session=session))
+    source = ClientFactory(None, ClientOptions(session=session))
     assert 'NoRegionError' in source.complaints[0]
     assert source() == 'a client'
 
@@ -243,7 +243,7 @@ def test_a_session_makes_its_client_at_once_and_its_failure_is_a_complaint():
 def test_a_forked_child_uses_no_connection_of_its_parent():
     """Two processes on one connection take each other's answers: 27 of 60 trials, measured."""
     given = Client(entries())
-    child = ClientSource(given, ClientOptions()).after_fork()
+    child = ClientFactory(given, ClientOptions()).after_fork()
     assert given.closed == 0, 'not in the fork itself: a lock of urllib3 may be held there'
     assert child() is given
     assert given.closed == 1
@@ -252,6 +252,6 @@ def test_a_forked_child_uses_no_connection_of_its_parent():
         def client(self, *_, **__):
             return object()
 
-    source = ClientSource(None, ClientOptions(session=Session()))
+    source = ClientFactory(None, ClientOptions(session=Session()))
     assert source() is source()
     assert source.after_fork()() is not source()

@@ -260,7 +260,7 @@ def test_the_end_says_all_that_was_dropped_for_lack_of_room(
     for _ in range(2):
         for _ in range(200):
             logger.info('x' * 900)
-        handler._pipeline.sender.report(now_or_never=True)
+        handler._pipeline.sender.report(at_once=True)
     handler.close()
     handler.close()
     lines = [line for line in capsys.readouterr().err.splitlines() if 'dropped' in line]

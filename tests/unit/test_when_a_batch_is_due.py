@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from firefighter._delivery.batching import Rules, Waiting, alarm_after, seconds_until_due
+from firefighter._delivery.due import Rules, Waiting, alarm_thresholds, seconds_until_due
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
 
 RULES = Rules(max_batch_bytes=5120, max_batch_events=500, send_interval_seconds=60.0, min_gap_seconds=1.0)
@@ -98,15 +98,15 @@ def test_a_waiting_time_is_never_negative() -> None:
 
 def test_the_alarm_is_at_the_first_event_when_nothing_waits() -> None:
     """From then on the interval runs."""
-    assert alarm_after(Waiting(0, 0, 0.0), RULES, now=1000.0, last_start=LONG_AGO) == (0, 1)
+    assert alarm_thresholds(Waiting(0, 0, 0.0), RULES, now=1000.0, last_start=LONG_AGO) == (0, 1)
 
 
 def test_the_alarm_is_at_the_documented_limits() -> None:
     """More than MAX_BATCH_SIZE, or MAX_BATCH_COUNT."""
-    assert alarm_after(Waiting(1, 10, 0.0), RULES, now=1000.0, last_start=LONG_AGO) == (5120, 500)
+    assert alarm_thresholds(Waiting(1, 10, 0.0), RULES, now=1000.0, last_start=LONG_AGO) == (5120, 500)
 
 
 def test_within_the_gap_the_alarm_is_at_a_full_request() -> None:
     """Nothing less may start one."""
-    alarm = alarm_after(Waiting(1, 10, 0.0), RULES, now=1000.0, last_start=999.5)
+    alarm = alarm_thresholds(Waiting(1, 10, 0.0), RULES, now=1000.0, last_start=999.5)
     assert alarm == (FULL_REQUEST_BYTES - 1, MAX_RECORDS)

@@ -15,11 +15,11 @@ from firefighter._cost.ways import Way
 from firefighter._cost.workload import Workload
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Spooled
 from firefighter._spool.spool import Spool
@@ -178,7 +178,7 @@ class _Simulation:
 
     def run(self) -> None:
         """Deliver all of it, in this thread."""
-        self._sender.run_to_the_end(inf)
+        self._sender.run_until_end(inf)
 
     def result(self) -> Played:
         """Return what came of it."""

@@ -8,7 +8,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from firefighter._delivery.codecs import codec_of
+from firefighter._delivery.codecs import compressor_of
 from firefighter._handler.options import Options
 from firefighter.logging import FirehoseHandler
 
@@ -38,7 +38,7 @@ class Way(NamedTuple):
         """Whether what it needs is installed."""
         try:
             codec = self.keywords.get('compression')
-            return codec is None or bool(codec_of(codec))
+            return codec is None or bool(compressor_of(codec))
         except ValueError:
             return False
 

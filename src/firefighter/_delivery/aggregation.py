@@ -1,7 +1,7 @@
-"""Aggregates: many events in one Firehose record, cut for the bill. Sliced from the segments, without work for each event.
+"""Makes aggregates: Firehose records of many events, cut for the bill. They are slices of the segments, without work for each event.
 
 Firehose bills each record rounded up to 5,120 bytes. So a record ends at the last event that keeps it within a multiple of
-that, and what is left over waits for company. Only when it has waited long enough, or somebody waits for it, all goes.
+that, and the rest waits for more events. It goes as well when it has waited for `send_interval`, or somebody has flushed.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ __all__ = ['Aggregation', 'cut']
 def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int, everything: bool) -> int:
     """Return where the next record ends.
 
-    Where more follows, in these lines or in time, the next event would not fit in the units that are billed for it, or not
-    in `max_bytes`: what it wastes of them is less than that event's size.
+    Where everything is to go and fits, that is `stop`. Otherwise it is the end of the last event that fits in whole billed units and in
+    `max_bytes`. So what stays empty of the last unit is less than the size of the next event.
 
     Args:
         lines: whole lines, each an event.
         start: where the record begins.
-        stop: where the lines end that may be in it.
+        stop: the end of the lines that may be in it.
         max_bytes: the most bytes in it.
         max_events: the most events in it.
-        everything: whether what waits is to go, whatever is billed for it.
+        everything: take all of them where they fit, whatever is billed for it.
 
     Returns:
-        An offset behind a newline; `start` when not even the first event fits.
+        An offset after a newline; `start` when not even the first event fits.
     """
     room = min(stop - start, max_bytes)
     if everything and room == stop - start:
         end = stop
     else:
-        # Where that is less than a unit, nothing better can be had.
+        # Where there is less room than a unit, all of the room.
         end = lines.end_within(start, start + (room // BILLED_BYTES * BILLED_BYTES or room))
     if end == start:
-        # One event alone is larger than the units that could be filled, and takes with it what its own last unit holds.
+        # The first event is larger than that. It needs more units, and takes with it the events that fit in the last of them.
         first = lines.end_of_line(start, start + room) - start
         if not first:
             return start
@@ -52,14 +52,14 @@ def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int,
 
 
 class Aggregation:
-    """How events become Firehose records.
+    """Makes Firehose records of events.
 
     Args:
-        max_events: the most in one record; None: as many as its bytes allow.
+        max_events: the most events in one record; None: as many as its bytes allow.
 
     Attributes:
         most_events: the same, as a number.
-        truncated: events that were cut because nothing else made a record of them.
+        truncated: how many events were cut because they did not fit in a record otherwise.
     """
 
     def __init__(self, max_events: int | None = None) -> None:
@@ -67,36 +67,36 @@ class Aggregation:
         self.truncated = 0
 
     def records_of(self, events: int) -> int:
-        """Return how many records so many events need at least."""
+        """Return the least number of records for so many events."""
         return -(-events // self.most_events)
 
     def events_of(self, records: int) -> int:
-        """Return how many events need so many records at least."""
+        """Return the least number of events for which so many records are needed."""
         return (records - 1) * self.most_events + 1
 
     def sent_bytes(self, spooled_bytes: int) -> int:
-        """Return what so many bytes of the spool will be when they are sent."""
+        """Return how many bytes will be sent for so many bytes of the spool."""
         return spooled_bytes
 
     def spooled_bytes(self, sent_bytes: int) -> int:
-        """Return of how many bytes of the spool so many are made."""
+        """Return how many bytes of the spool become so many sent ones."""
         return sent_bytes
 
     def view_bytes(self, sent_bytes: int) -> int:
-        """Return how many bytes of the spool to look at for a request of that size."""
+        """Return how many bytes of the spool to read for a request of so many bytes."""
         return sent_bytes
 
     def records(
         self, lines: Lines, *, max_records: int, max_bytes: int, everything: bool, first: bool
     ) -> list[Aggregate]:
-        """Return the next records, of the first of the lines.
+        """Return records of the first of the lines.
 
         Args:
-            lines: what waits.
-            max_records: how many at most.
-            max_bytes: of all of them, at most.
-            everything: whether what waits is to go, whatever is billed for it.
-            first: whether nothing else goes in the same request; then something is to go.
+            lines: the events that wait.
+            max_records: the most records.
+            max_bytes: the most bytes in all of them.
+            everything: take all lines, whatever is billed for it; otherwise the last may wait for more to fill a unit.
+            first: whether nothing else goes in the same request. Then at least one record is made.
         """
         records: list[Aggregate] = []
         start, stop = 0, lines.size_bytes
@@ -116,7 +116,7 @@ class Aggregation:
                 everything=everything,
             )
             if end == start:
-                # Escaped, an event may be longer than a record; restored it never is.
+                # An event may be longer than a record while it is escaped. Restored it never is.
                 end = lines.end_of_line(start, start + left)
                 if end == start:
                     break
@@ -125,7 +125,7 @@ class Aggregation:
         return records
 
     def halves(self, record: Aggregate) -> list[Aggregate]:
-        """Return the two halves of a record; one of a single event alone."""
+        """Return the two halves of a record; a list of one for a single event."""
         lines = lines_of(record)
         stop = lines.size_bytes
         parting = lines.end_within(0, stop // 2) or lines.end_of_line(0, stop)
@@ -133,22 +133,18 @@ class Aggregation:
             return [record]
         return [self._record(lines, 0, parting), self._record(lines, parting, stop)]
 
-    def pack(self, events: bytes) -> bytes:
-        """Return the data of a record with these events, whose size is at most a record's."""
-        return events
-
     def _waits(self, lines: Lines, start: int, sent_bytes: int, room: int, *, everything: bool) -> bool:
-        """Return whether what is left is to wait, behind other records, for company or for more room in the next request.
+        """Return whether the rest waits for the next request, to fill a unit or to have more room there.
 
         Args:
-            lines: what was taken from.
+            lines: the lines that records are made of.
             start: where the rest begins.
-            sent_bytes: what it will be when it is sent.
-            room: how many bytes the request has left.
-            everything: whether what waits is to go.
+            sent_bytes: how many bytes will be sent for it.
+            room: how many bytes are left in the request.
+            everything: as for `records`.
         """
         unit = min(BILLED_BYTES, sent_bytes) if everything else BILLED_BYTES
-        # It fills no unit. What is more than a record may have will not either, whatever comes.
+        # It fills no unit, and may with more events. Where it has more events than a record may have, it never will.
         alone = (
             sent_bytes < unit and lines.behind(start, lines.size_bytes, self.most_events) == lines.size_bytes
         )
@@ -156,5 +152,5 @@ class Aggregation:
 
     def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
         pieces = list(lines.read(start, end))
-        # To join one piece alone copies nothing.
+        # Joining a single piece copies nothing.
         return Aggregate(b''.join(data for data, _ in pieces), tuple(merged(where for _, where in pieces)))

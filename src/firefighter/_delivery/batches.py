@@ -5,20 +5,22 @@
                        |               refused: its two halves, each a batch of its own
                        '---------------'
 
-**Refused.** For one invalid record Firehose refuses the whole request. So a batch that is refused is halved, its halves
-are sent by themselves, and so on until records stand alone. But a stream that takes nothing from us at all (one that a
-Kinesis stream feeds, for example) refuses with the same codes. So a record is given up only when it was refused alone, and
-Firehose has accepted another one since its batch was refused. Until then it is a suspect: it stays pending. Suspects are sent
-again with what has queued meanwhile or after it, never before it: where a request may have one record only, each would
-else keep back those that could tell it from the others.
+**Finding the invalid record.** For one invalid record Firehose refuses the whole request. So a batch that is refused is halved,
+its halves are sent by themselves, and so on until records stand alone. An aggregate that was refused alone is halved in the
+same way, down to its events.
 
-An aggregate that was refused alone is halved in the same way, down to its events.
+Both halves are tried before a quarter is. So one invalid record among 500 costs 17 requests, and the second of them shows
+that the stream takes the others.
 
-Breadth first: both halves are tried before a quarter is. One culprit among 500 records costs 17 requests, and the second of
-them shows that the stream takes the others.
+**When an event is dropped.** A stream that takes nothing from us at all (one that a Kinesis stream feeds, for example) refuses with
+the same codes. So an event is dropped only when it was refused alone, and Firehose has accepted another one since its batch was
+refused. Until then it stays pending. Where nothing was accepted, the refusals are inconclusive: those events are
+sent again, after what has queued meanwhile, never before it. The reason: where a request may have one record only,
+they would keep back the events whose acceptance decides about them.
 
 **Every step may be done twice.** Where all that was taken stands is one immutable `_Taken`; each step makes the next one and
-stores it at once. What an exception ends (Ctrl-C, no memory) has happened as a whole or not at all, and is done again.
+stores it at once. A step that an exception interrupts (Ctrl-C, no memory) has happened as a whole or not at all, and is
+done again.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Generic
 
 from firefighter._delivery.limits import MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.sources import Event, HasData, Source
+from firefighter._delivery.source import SpoolSource
+from firefighter._spool.spool import Spooled
 from firefighter.stats import DropReason
 
 __all__ = ['Batch', 'Batches']
@@ -39,286 +41,323 @@ REFUSED = DropReason.REFUSED.value
 
 
 @dataclass(eq=False)
-class Batch(Generic[Event]):
-    """What goes in one request.
+class Batch:
+    """The records of one request, and how far that is.
 
     Attributes:
-        events: in their order.
-        size_bytes: of their data, before base64.
-        fresh_events: how many events were not taken before.
-        retried: how many of them, the first, are sent again.
-        since: the time since which the oldest of them has been waiting, or any time before that.
-        alone: whether all that is in it was refused before: it is a part of a batch that was, or nothing else is there.
-        flushes: how many FLUSHes the source had seen when it was composed.
-        started_at: when its request began.
-        handed_over_at: when it was handed to who makes the request; None: not yet.
-        answer: what came of its request, as soon as that is over.
-        makers: who would make the request; the first of them does.
-        sorted_out: once there is an answer, the events that are not dealt with yet: accepted, refused, to be sent again.
+        records: in their order.
+        size_bytes: the size of their data, before base64.
+        fresh_events: how many events were taken for this batch, and never sent before.
+        retried: how many records, the first ones, were sent before.
+        since: when the oldest event in it was queued, or any time before that.
+        only_refused: whether every record in it was refused before.
+        flushes: how many FLUSHes the source had seen when the batch was composed.
+        started_at: when its request was started.
+        handed_over_at: when it was handed to `Requests`; None: not yet.
+        answer: the answer to its request; None: not yet.
+        makers: the threads that came to make the request; the first one makes it.
+        sorted_out: the accepted, the refused and the failed records of the answer that are not settled yet; None before that.
     """
 
-    events: list[Event] = field(default_factory=list)
+    records: list[Spooled] = field(default_factory=list)
     size_bytes: int = 0
     fresh_events: int = 0
     retried: int = 0
     since: float = inf
-    alone: bool = False
+    only_refused: bool = False
     flushes: int = 0
     started_at: float = 0.0
     handed_over_at: float | None = None
     answer: Answer | None = None
-    sorted_out: tuple[list[Event], list[Event], list[Event]] | None = None
+    sorted_out: tuple[list[Spooled], list[Spooled], list[Spooled]] | None = None
     makers: list[object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class _Suspect(Generic[Event]):
-    """An event that was refused alone; the list is empty once it is dropped."""
+class _Refusal:
+    """A record that was refused alone.
 
-    event: list[Event]
+    Attributes:
+        record: in a list that is empty once it is dropped.
+        since: when it was queued, or any time before that.
+        reason: the error, in words.
+    """
+
+    record: list[Spooled]
     since: float
     reason: str
 
 
 @dataclass(frozen=True)
-class _Taken(Generic[Event]):
-    """Where all events stand that were taken and are not settled.
+class _Taken:
+    """All records that were taken and are not settled. Each is in one of these places.
 
     Attributes:
-        fresh: a list that the source fills; empty but for what an exception has left on the way to a batch.
-        on_way: batches whose requests are under way.
-        returned: to be sent again, oldest refusal first.
-        returned_since: since when the oldest of them has been waiting.
-        parts: refused as a whole: to be sent by themselves.
-        suspects: refused alone.
-        refused: refused alone while the stream took nothing: to be sent again.
-        refused_since: since when the oldest of them has been waiting.
-        accepted_since_refusal: whether anything was accepted since the last whole batch was refused.
+        fresh: taken for the next batch. The source fills this list; it is empty between two steps, unless an exception came
+            between.
+        in_flight: in batches whose requests are under way.
+        returned: not accepted, to be sent again, the oldest first.
+        returned_since: when the oldest of them was queued.
+        halves: in halves of batches that were refused, each to be sent by itself.
+        refused_alone: refused alone; dropped as soon as another record is accepted.
+        inconclusive: refused alone while nothing was accepted: to be sent again.
+        inconclusive_since: when the oldest of them was queued.
+        accepted_since_refusal: whether any record was accepted since a batch was last refused; halves do not count as one.
     """
 
-    fresh: list[Event] = field(default_factory=list)
-    on_way: tuple[Batch[Event], ...] = ()
-    returned: tuple[Event, ...] = ()
+    fresh: list[Spooled] = field(default_factory=list)
+    in_flight: tuple[Batch, ...] = ()
+    returned: tuple[Spooled, ...] = ()
     returned_since: float = inf
-    parts: tuple[Batch[Event], ...] = ()
-    suspects: tuple[_Suspect[Event], ...] = ()
-    refused: tuple[Event, ...] = ()
-    refused_since: float = inf
+    halves: tuple[Batch, ...] = ()
+    refused_alone: tuple[_Refusal, ...] = ()
+    inconclusive: tuple[Spooled, ...] = ()
+    inconclusive_since: float = inf
     accepted_since_refusal: bool = False
 
 
-class Batches(Generic[Event]):
+class Batches:
     """All events of one source that were taken and are not settled.
 
     Args:
-        source: where events come from and are settled.
-        bury: called with the text of an event that Firehose will never take, and the reason in words, before it is
-            dropped.
+        source: where events are taken and settled.
+        keep_dead_letter: called before an event is dropped as invalid, with its text and the reason in words.
     """
 
-    def __init__(self, source: Source[Event], bury: Callable[[bytes, str], None]) -> None:
+    def __init__(self, source: SpoolSource, keep_dead_letter: Callable[[bytes, str], None]) -> None:
         self._source = source
-        self._bury = bury
-        self._taken: _Taken[Event] = _Taken()
+        self._keep_dead_letter = keep_dead_letter
+        self._taken = _Taken()
 
     @property
-    def on_way(self) -> tuple[Batch[Event], ...]:
+    def in_flight(self) -> tuple[Batch, ...]:
         """The batches whose requests are under way."""
-        return self._taken.on_way
+        return self._taken.in_flight
 
     @property
     def has_returned(self) -> bool:
-        """Whether something waits to be sent again."""
-        return bool(self._taken.returned or self._taken.parts or self._taken.refused)
+        """Whether any record waits to be sent again."""
+        return bool(self._taken.returned or self._taken.halves or self._taken.inconclusive)
 
     @property
-    def narrowing(self) -> bool:
-        """Whether an invalid record is being looked for: its parts go one after the other."""
-        return bool(self._taken.parts) or any(batch.alone for batch in self.on_way)
+    def bisecting(self) -> bool:
+        """Whether an invalid record is being looked for. Meanwhile one request is made at a time."""
+        return bool(self._taken.halves) or any(batch.only_refused for batch in self.in_flight)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is taken and not settled."""
+        """Whether everything that was taken is settled."""
         taken = self._taken
         return not (
-            taken.fresh or taken.on_way or taken.returned or taken.parts or taken.suspects or taken.refused
+            taken.fresh
+            or taken.in_flight
+            or taken.returned
+            or taken.halves
+            or taken.refused_alone
+            or taken.inconclusive
         )
 
     @property
     def since(self) -> float:
-        """The time since which the oldest of all that was taken has been waiting; inf without any."""
+        """When the oldest event that is taken and not settled was queued, or any time before that; inf without any."""
         taken = self._taken
-        batches = [batch.since for batch in (*taken.on_way, *taken.parts)]
-        suspects = [suspect.since for suspect in taken.suspects]
-        return min([taken.returned_since, taken.refused_since, *batches, *suspects])
+        batches = [batch.since for batch in (*taken.in_flight, *taken.halves)]
+        refusals = [refusal.since for refusal in taken.refused_alone]
+        return min([taken.returned_since, taken.inconclusive_since, *batches, *refusals])
 
     @property
     def returned(self) -> tuple[int, int]:
-        """How many events wait to be sent again, and the bytes of them."""
-        returned = (*self._taken.returned, *self._taken.refused)
+        """How many records wait to be sent again, and their bytes."""
+        returned = (*self._taken.returned, *self._taken.inconclusive)
         return len(returned), _size(returned)
 
     def compose(
         self, max_records: int, max_bytes: int, since: float, *, everything: bool = True
-    ) -> Batch[Event] | None:
-        """Take the next batch; return None when nothing can be taken.
+    ) -> Batch | None:
+        """Compose the next batch and count it as in flight; return None when there is nothing to send.
+
+        First what was returned, then what was inconclusive, then what is new. But what is new has its room first, see above.
 
         Args:
             max_records: the most records in it.
-            max_bytes: the most bytes of data in it; a single event may have more.
-            since: the time since which what is in the source has been waiting.
-            everything: whether all that waits is to go; otherwise the end of it may wait for company.
+            max_bytes: the most bytes of data in it; a single record may have more.
+            since: when the oldest event in the source was queued.
+            everything: take all events that wait; otherwise the newest may wait for more to fill their record.
         """
         taken = self._taken
-        if taken.parts:
-            self._taken = replace(taken, parts=taken.parts[1:], on_way=(*taken.on_way, taken.parts[0]))
-            return taken.parts[0]
+        if taken.halves:
+            self._taken = replace(
+                taken, halves=taken.halves[1:], in_flight=(*taken.in_flight, taken.halves[0])
+            )
+            return taken.halves[0]
         again, again_bytes = _fitting(taken.returned, max_records, max_bytes)
         returned = taken.returned[again:]
         max_records, max_bytes = max_records - again, max_bytes - again_bytes
-        most_fresh = max(min(1, max_records), max_records - len(taken.refused))
+        most_fresh = max(min(1, max_records), max_records - len(taken.inconclusive))
         if not returned:
-            self._take(most_fresh, max_bytes, everything=everything, alone=not again)
-        # As many as there is room for: an exception may have left some that were taken for another batch.
-        count, size_bytes = _fitting(taken.fresh, most_fresh, max_bytes, alone=not again)
+            self._take(most_fresh, max_bytes, everything=everything, at_least_one=not again)
+        # Only those that fit: an exception may have left some that were taken for a larger batch.
+        count, size_bytes = _fitting(taken.fresh, most_fresh, max_bytes, at_least_one=not again)
         fresh, left = taken.fresh[:count], taken.fresh[count:]
         max_records, max_bytes = max_records - count, max_bytes - size_bytes
-        refused, refused_bytes = _fitting(taken.refused, max_records, max_bytes, alone=not (again or fresh))
+        refused, refused_bytes = _fitting(
+            taken.inconclusive, max_records, max_bytes, at_least_one=not (again or fresh)
+        )
         if not (again or fresh or refused):
             return None
         batch = Batch(
-            [*taken.returned[:again], *taken.refused[:refused], *fresh],
+            [*taken.returned[:again], *taken.inconclusive[:refused], *fresh],
             again_bytes + size_bytes + refused_bytes,
             fresh_events=sum(record.events for record in fresh),
             retried=again + refused,
             since=min(
                 taken.returned_since if again else inf,
-                taken.refused_since if refused else inf,
+                taken.inconclusive_since if refused else inf,
                 since if fresh else inf,
             ),
-            alone=not (again or fresh),
+            only_refused=not (again or fresh),
         )
         self._taken = replace(
             taken,
             fresh=left,
-            on_way=(*taken.on_way, batch),
+            in_flight=(*taken.in_flight, batch),
             returned=returned,
             returned_since=taken.returned_since if returned else inf,
-            refused=taken.refused[refused:],
-            refused_since=taken.refused_since if taken.refused[refused:] else inf,
+            inconclusive=taken.inconclusive[refused:],
+            inconclusive_since=taken.inconclusive_since if taken.inconclusive[refused:] else inf,
         )
         return batch
 
-    def settle(self, batch: Batch[Event], answer: Answer) -> bool:
-        """Take the answer to a batch's request. A batch whose settling was interrupted is settled again.
+    def settle(self, batch: Batch, answer: Answer) -> bool:
+        """Settle a batch by the answer to its request. Call it again where an exception interrupted it.
 
         Returns:
-            Whether the stream refuses all that it is offered.
+            Whether the stream refuses everything, down to single records.
         """
-        if batch not in self.on_way:
-            return False  # a child that was forked during the request: it is the parent's
+        if batch not in self.in_flight:
+            return False  # this is a child that was forked during the request: the batch is the parent's
         if batch.sorted_out is None:
-            pairs = list(zip(batch.events, answer.outcomes, strict=True))
+            pairs = list(zip(batch.records, answer.outcomes, strict=True))
             batch.sorted_out = (
-                [event for event, outcome in pairs if outcome is Outcome.ACCEPTED],
-                [event for event, outcome in pairs if outcome is Outcome.REFUSED],
-                [event for event, outcome in pairs if outcome in _KEPT],
+                [record for record, outcome in pairs if outcome is Outcome.ACCEPTED],
+                [record for record, outcome in pairs if outcome is Outcome.REFUSED],
+                [record for record, outcome in pairs if outcome in _KEPT],
             )
         accepted, refused, kept = batch.sorted_out
         any_accepted = Outcome.ACCEPTED in answer.outcomes
         if accepted:
             self._source.acknowledge(accepted)
-        parts, suspects = self._doubt(refused, batch.since, answer.error or REFUSED)
+        halves, refused_alone = self._split_refused(refused, batch.since, answer.error or REFUSED)
         taken = self._taken
         self._taken = replace(
             taken,
-            on_way=_without(taken.on_way, batch),
+            in_flight=_without(taken.in_flight, batch),
             returned=(*taken.returned, *kept),
             returned_since=min(taken.returned_since, batch.since) if kept else taken.returned_since,
-            parts=taken.parts + parts,
-            suspects=taken.suspects + suspects,
+            halves=taken.halves + halves,
+            refused_alone=taken.refused_alone + refused_alone,
             accepted_since_refusal=any_accepted
-            or (taken.accepted_since_refusal and not (refused and not batch.alone)),
+            or (taken.accepted_since_refusal and not (refused and not batch.only_refused)),
         )
-        return self.judge()
+        return self.conclude_refusals()
 
-    def judge(self) -> bool:
-        """Give the suspects up if the stream takes others; return whether it takes nothing at all."""
-        while self._taken.accepted_since_refusal and self._taken.suspects:
-            suspect = self._taken.suspects[0]
-            if suspect.event:
-                self._bury(self._source.text_of(suspect.event[0]), suspect.reason)
-                self._source.drop(suspect.event, REFUSED)
-            self._taken = replace(self._taken, suspects=self._taken.suspects[1:])
+    def conclude_refusals(self) -> bool:
+        """Drop what was refused alone if another record was accepted since; else have it sent again.
+
+        Returns:
+            Whether the stream refuses everything, down to single records.
+        """
+        while self._taken.accepted_since_refusal and self._taken.refused_alone:
+            refusal = self._taken.refused_alone[0]
+            if refusal.record:
+                self._keep_dead_letter(self._source.text_of(refusal.record[0]), refusal.reason)
+                self._source.drop(refusal.record, REFUSED)
+            self._taken = replace(self._taken, refused_alone=self._taken.refused_alone[1:])
         taken = self._taken
-        if not taken.suspects or self.narrowing:
+        if not taken.refused_alone or self.bisecting:
             return False
-        # Nobody can tell a culprit from the others: all are tried again together.
+        # Nothing was accepted, so the refusals say nothing about these records. All are tried again together.
         self._taken = replace(
             taken,
-            refused=(*taken.refused, *(event for suspect in taken.suspects for event in suspect.event)),
-            refused_since=min([taken.refused_since, *(suspect.since for suspect in taken.suspects)]),
-            suspects=(),
+            inconclusive=(
+                *taken.inconclusive,
+                *(record for refusal in taken.refused_alone for record in refusal.record),
+            ),
+            inconclusive_since=min(
+                [taken.inconclusive_since, *(refusal.since for refusal in taken.refused_alone)]
+            ),
+            refused_alone=(),
         )
         return True
 
-    def forget(self, unwanted: Callable[[Event], bool]) -> None:
-        """Forget those events that are not on their way: somebody else will deliver them."""
+    def release(self, is_released: Callable[[Spooled], bool]) -> None:
+        """Let go of adopted records that another process will deliver. What is in flight stays.
 
-        def wanted(events: Sequence[Event]) -> list[Event]:
-            return [event for event in events if not unwanted(event)]
+        Args:
+            is_released: returns whether a record is one of these.
+        """
+
+        def kept(events: Sequence[Spooled]) -> list[Spooled]:
+            return [event for event in events if not is_released(event)]
 
         taken = self._taken
-        parts = [(part, wanted(part.events)) for part in taken.parts]
-        returned, refused = (*wanted(taken.returned),), (*wanted(taken.refused),)
+        halves = [(half, kept(half.records)) for half in taken.halves]
+        returned, inconclusive = (*kept(taken.returned),), (*kept(taken.inconclusive),)
         self._taken = replace(
             taken,
-            fresh=wanted(taken.fresh),
+            fresh=kept(taken.fresh),
             returned=returned,
             returned_since=taken.returned_since if returned else inf,
-            parts=tuple(replace(part, events=left, size_bytes=_size(left)) for part, left in parts if left),
-            suspects=tuple(suspect for suspect in taken.suspects if wanted(suspect.event)),
-            refused=refused,
-            refused_since=taken.refused_since if refused else inf,
+            halves=tuple(
+                replace(half, records=left, size_bytes=_size(left)) for half, left in halves if left
+            ),
+            refused_alone=tuple(refusal for refusal in taken.refused_alone if kept(refusal.record)),
+            inconclusive=inconclusive,
+            inconclusive_since=taken.inconclusive_since if inconclusive else inf,
         )
 
-    def hand_back(self) -> None:
-        """END has come, and not everything could be delivered: let the source say what becomes of the rest."""
+    def give_up(self) -> None:
+        """Give up what is not settled, after END. The source decides whether it is dropped or kept for later."""
         taken = self._taken
         events = [
             *taken.fresh,
             *taken.returned,
-            *(event for part in taken.parts for event in part.events),
-            *(event for suspect in taken.suspects for event in suspect.event),
-            *taken.refused,
+            *(record for half in taken.halves for record in half.records),
+            *(record for refusal in taken.refused_alone for record in refusal.record),
+            *taken.inconclusive,
         ]
+        # All in the one list that the source empties when it drops them: after an exception none is dropped twice.
+        self._taken = _Taken(fresh=events)
         self._source.give_up(events)
         self._taken = _Taken()
 
-    def _take(self, max_records: int, max_bytes: int, *, everything: bool, alone: bool) -> None:
-        """Have the source put into `fresh` what there is room for; alone, one goes in any case."""
+    def _take(self, max_records: int, max_bytes: int, *, everything: bool, at_least_one: bool) -> None:
+        """Have the source put into `fresh` what fits, unless an exception has left something there."""
         fresh = self._taken.fresh
         if fresh:
             return
         self._source.take(max_records, max_bytes, fresh, everything=everything)
-        while alone and not fresh and max_bytes < MAX_REQUEST_BYTES:
-            # Little more than is to: in the spool, escaped, it may be longer than a request.
+        while at_least_one and not fresh and max_bytes < MAX_REQUEST_BYTES:
+            # Nothing fits, but one has to go. Twice the bytes are enough at some time: an event may be longer in the spool, where
+            # it is escaped, than it will be in the request.
             max_bytes = min(2 * max_bytes, MAX_REQUEST_BYTES)
             self._source.take(1, max_bytes, fresh)
 
-    def _doubt(
-        self, refused: list[Event], since: float, reason: str
-    ) -> tuple[tuple[Batch[Event], ...], tuple[_Suspect[Event], ...]]:
-        """Return the parts of what was refused that are to be tried by themselves, or the one suspect that it is."""
+    def _split_refused(
+        self, refused: list[Spooled], since: float, reason: str
+    ) -> tuple[tuple[Batch, ...], tuple[_Refusal, ...]]:
+        """Return two halves of what was refused, to be tried by themselves; or the refusal of a single event."""
         if not refused:
             return (), ()
         pieces = refused if len(refused) > 1 else self._source.split(refused[0])
         if len(pieces) == 1:
-            return (), (_Suspect(refused[:], since, reason),)
+            return (), (_Refusal(refused[:], since, reason),)
         middle = len(pieces) // 2
         halves = (pieces[:middle], pieces[middle:])
         return (
-            tuple(Batch(half, _size(half), retried=len(half), since=since, alone=True) for half in halves),
+            tuple(
+                Batch(half, _size(half), retried=len(half), since=since, only_refused=True) for half in halves
+            ),
             (),
         )
 
@@ -326,22 +365,22 @@ class Batches(Generic[Event]):
 _KEPT = (Outcome.RETRY, Outcome.THROTTLED, Outcome.MISCONFIGURED)
 
 
-def _without(batches: Sequence[Batch[Event]], batch: Batch[Event]) -> tuple[Batch[Event], ...]:
+def _without(batches: Sequence[Batch], batch: Batch) -> tuple[Batch, ...]:
     return tuple(other for other in batches if other is not batch)
 
 
-def _size(events: Sequence[HasData]) -> int:
+def _size(events: Sequence[Spooled]) -> int:
     return sum(len(event.data) for event in events)
 
 
 def _fitting(
-    events: Sequence[HasData], max_records: int, max_bytes: int, *, alone: bool = True
+    events: Sequence[Spooled], max_records: int, max_bytes: int, *, at_least_one: bool = True
 ) -> tuple[int, int]:
-    """Return how many of the first events go into one batch, and their bytes; alone, at least one."""
+    """Return how many of the first records fit into a batch, and their bytes."""
     count = total_bytes = 0
     for event in events[:max_records]:
         size_bytes = len(event.data)
-        if total_bytes + size_bytes > max_bytes and (count or not alone):
+        if total_bytes + size_bytes > max_bytes and (count or not at_least_one):
             break
         total_bytes += size_bytes
         count += 1

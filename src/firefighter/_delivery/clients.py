@@ -1,4 +1,4 @@
-"""Where the Firehose client comes from: it is handed in, made from a session in the constructor, or made late."""
+"""Makes the Firehose client: at the first request, from a session in the constructor; or takes the one that was handed in."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import os
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
 from firefighter._spool.disk.destination import Destination
 
-__all__ = ['ClientSource']
+__all__ = ['ClientFactory']
 
-# Not worth another client, which takes a twentieth of a second to make.
+# A smaller difference is not worth another client, which takes a twentieth of a second to make.
 _NO_DIFFERENCE_SECONDS = 0.25
-# A request is not left longer than this without an answer where a thread of the program's makes it.
+# The longest time-out of a request that is made by a thread of the program's.
 _MOST_SECONDS = 20.0
 
 
-class ClientSource:
-    """Gives the client when it is called.
+class ClientFactory:
+    """Returns the client when it is called.
 
     Args:
         given: a ready client of the user's, used as it is.
-        options: from what to make one otherwise. A session among them makes its client at once: sessions are not
-            thread-safe, so that has to happen in the thread of the one who hands it in.
+        options: what to make one from otherwise. With a session among them the client is made at once, because sessions are not
+            thread-safe: it has to be the thread of the caller.
 
     Attributes:
-        complaints: what the user should be warned of.
+        complaints: warnings for the user.
     """
 
     def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
@@ -41,9 +41,7 @@ class ClientSource:
         if options.session is not None:
             try:
                 self._ready = make_client(options)
-            except (
-                Exception
-            ) as error:  # no region, no profile: the environment lacks something, which never raises
+            except Exception as error:  # no region, no such profile: what the environment lacks never raises
                 self.complaints.append(
                     f'no client can be made from boto3_session ({type(error).__name__}: {error}). '
                     'Events are kept, and it is tried again'
@@ -51,11 +49,11 @@ class ClientSource:
 
     @property
     def owns_client(self) -> bool:
-        """Whether the client is made here, and not the user's."""
+        """Whether the client is ours, not the user's."""
         return self._given is None
 
     def limit_timeouts(self, attempt_seconds: float) -> bool:
-        """Have a client that is made from now on take at most so long for an attempt; return whether it makes a difference."""
+        """Limit the time of an attempt for clients made from now on; return whether that makes a difference."""
         if self._ready:
             return False
         limited = self._options.for_attempts_of(min(attempt_seconds, _MOST_SECONDS))
@@ -70,9 +68,9 @@ class ClientSource:
         return self._ready or make_client(self._options)
 
     def destination(self, stream: str) -> Destination:
-        """Return where events go, as far as it can be told without boto3: by the arguments and the environment.
+        """Return where events go, as far as the arguments and the environment show it, without boto3.
 
-        Temporary keys change with each start, so only the id of a lasting one (AKIA...) tells accounts apart.
+        Temporary keys change with each start, so accounts are distinguished only by the ids of permanent ones (AKIA...).
         """
         environment = os.environ.get
         options, meta = self._options, getattr(self._ready, 'meta', None)
@@ -94,7 +92,7 @@ class ClientSource:
         )
 
     def options_of_a_copy(self) -> ClientOptions:
-        """Return from what a copy of the handler makes its client, in whatever process that is.
+        """Return the options for a copy of the handler, which makes its own client in whatever process it is.
 
         Raises:
             TypeError: a client or a session was handed in, which has connections and locks.
@@ -107,17 +105,17 @@ class ClientSource:
             )
         return self._options
 
-    def after_fork(self) -> ClientSource:
-        """Return the source for a forked child.
+    def after_fork(self) -> ClientFactory:
+        """Return the factory for a forked child.
 
-        Two processes on one connection take each other's answers. So a session makes a client anew, and a client
+        Two processes on one connection would take each other's answers. So a session makes a client anew, and a client
         of the user's drops its connections; the parent's own descriptors stay open. Both happen at the first use:
         in the fork itself, locks of urllib3 may be held by a thread that the child does not have.
         """
         return _InheritedClient(self._given, self._options)
 
 
-class _InheritedClient(ClientSource):
+class _InheritedClient(ClientFactory):
     def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
         self.complaints = []
         self._given = given
@@ -134,12 +132,12 @@ class _InheritedClient(ClientSource):
 
 
 def _attempts(client: object) -> object:
-    """Return how often a client tries, as far as it says so; botocore adds the total to its configuration."""
+    """Return how often a client tries, as far as its configuration shows; botocore adds the total to it."""
     config = getattr(getattr(client, 'meta', None), 'config', None)
     retries = getattr(config, 'retries', None)
     return retries.get('total_max_attempts') if isinstance(retries, dict) else None
 
 
 def _text(value: object) -> str | None:
-    """Return what a client says of itself, if it is text: a double in a test may say anything."""
+    """Return the value if it is text; an attribute of a double in a test may be anything."""
     return value if isinstance(value, str) else None

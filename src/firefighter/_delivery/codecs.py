@@ -1,11 +1,11 @@
-"""What compresses a Firehose record: one whole gzip member, or one whole zstd frame, so that an object of several is valid.
+"""Compresses a Firehose record as one whole gzip member or zstd frame, so that an object of several records is a valid file.
 
-All of them leave the interpreter lock while they compute, and are given their input piece by piece, so that no copy
+All implementations release the interpreter lock while they compute. They are given their input piece by piece, so that no copy
 of a whole record is made with the lock.
 
-Which implementation, and which level, was found by measurement (`python -m benchmarks.compression`): of events as JSON,
-isal's level 2 makes of a gigabyte what zlib's level 4 makes, in an eighth of the time; zlib's level 6 makes 7 % less, in ten
-times the time. zstd's level 1 makes 15 % less than isal and takes a third longer.
+Implementations and levels were chosen by measurement (`python -m benchmarks.compression`), with events as JSON: isal's level 2
+compresses as well as zlib's level 4, in an eighth of the time. zlib's level 6 makes 7 % less, in ten times the time of isal. zstd's
+level 1 makes 15 % less than isal and takes a third longer.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-__all__ = ['COMPRESSIONS', 'Codec', 'Compressor', 'codec_of', 'gzip_by_zlib']
+__all__ = ['COMPRESSIONS', 'Codec', 'Compressor', 'compressor_of', 'gzip_by_zlib']
 
 Codec = Literal['gzip', 'zstd']
 COMPRESSIONS: tuple[Codec, ...] = ('gzip', 'zstd')
 
 Compressor = Callable[[Iterable[bytes]], bytes]
-"""Makes one member or frame of all the pieces together."""
+"""Compresses all the pieces together as one member or frame."""
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
-"""zlib's way to say: with a header and a trailer of gzip."""
+"""For zlib this means: with a header and a trailer of gzip."""
 
 _NO_ZSTD = 'compression="zstd" needs Python 3.14 or the package zstandard: pip install zstandard, or write compression="gzip"'
 
@@ -37,8 +37,8 @@ class _Stream(Protocol):
     def flush(self) -> bytes: ...
 
 
-def codec_of(name: Codec) -> Compressor:
-    """Return what compresses so.
+def compressor_of(name: Codec) -> Compressor:
+    """Return the compressor of that name.
 
     Raises:
         ValueError: its package is not installed.
@@ -55,7 +55,7 @@ def _gzip() -> Compressor:
 
 
 def gzip_by_zlib() -> Compressor:
-    """Return what compresses with the standard library alone."""
+    """Return the gzip compressor of the standard library."""
     return _compressor(lambda: zlib.compressobj(_ZLIB_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
 
 

@@ -1,9 +1,9 @@
-"""Aggregates compressed: each record one whole gzip member or zstd frame, sized so that what is billed for it is filled.
+"""Makes compressed aggregates: each record is one whole gzip member or zstd frame, sized to fill the units that are billed for it.
 
-How large a record comes out is known only when it is compressed. So its input is chosen by the ratio seen so far, and
-chosen again, by the ratio seen then, where too much of the last unit of 5,120 bytes is left empty. In a large record that is
-never too much: the last unit of one of 1,000 KiB is half a percent. Small ones, which are compressed twice or three times for
-it, come once a second at most.
+The size of a record is known only when it is compressed. So its input is chosen by the ratio seen so far. Where too much of
+the last unit of 5,120 bytes is left empty, it is chosen again, by the ratio seen then. In a large record that is never
+necessary: the last unit of one of 1,000 KiB is half a percent. Small records, which are compressed twice or three times,
+come once a second at most.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from dataclasses import dataclass
 from math import ceil
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import Codec, Compressor, codec_of
+from firefighter._delivery.codecs import Codec, Compressor, compressor_of
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._event.truncation import truncate
 from firefighter._spool.events import Aggregate, Stretch, merged
 from firefighter._spool.lines import Lines, text_of
 
-__all__ = ['Compression', 'aggregation_of']
+__all__ = ['Compression', 'make_aggregation']
 
 _PIECE_BYTES = 256 * 1024
-"""Copied at once, with the interpreter lock: 0.1 ms."""
+"""How much is copied at once. A copy holds the interpreter lock, for 0.1 ms."""
 
 _TRUSTED_BYTES = 64 * 1024
-"""An input of this size tells the ratio; a smaller one a part of it, since small ones compress badly."""
+"""An input of this size replaces the ratio seen so far. A smaller one changes it in part, since small ones compress badly."""
 
 _MOST_WASTE = 0.01
-"""As much of a record may be billed for nothing. To hit the end of a unit better, the ratio varies too much."""
+"""The part of a record that may be billed for nothing. The ratio varies too much to hit the end of a unit better."""
 
 _MARGIN = 0.004
-"""By so much less than would fill the unit is tried, lest a little too much begins another unit."""
+"""The input is chosen smaller by this part, because a little too much would begin another unit."""
 
 _TRIES = 3
-"""For one record. The third hardly ever finds better than the second."""
+"""How often one record is compressed at most. The third try is hardly ever better than the second."""
 
 _VIEWED = 1.25
-"""How much of what a request may take at the ratio seen so far is looked at: it may come out smaller."""
+"""How much is read, in parts of what fills the request at the ratio seen so far: it may come out smaller."""
 
 
 @dataclass(frozen=True)
 class _Try:
-    """A record, and where it ends."""
+    """A record that was tried, and where it ends."""
 
     record: Aggregate
     end: int
@@ -53,7 +53,7 @@ class _Try:
 
     @property
     def empty_bytes(self) -> int:
-        """What is billed and not filled."""
+        """Bytes that are billed and not filled."""
         return -self.size_bytes % BILLED_BYTES
 
     @property
@@ -62,33 +62,33 @@ class _Try:
 
 
 class Compression(Aggregation):
-    """How events become compressed Firehose records.
+    """Makes compressed Firehose records of events.
 
     Args:
-        compress: the codec.
-        max_events: the most in one record; None: as many as its bytes allow.
+        compress: compresses a record.
+        max_events: the most events in one record; None: as many as its bytes allow.
     """
 
     def __init__(self, compress: Compressor, max_events: int | None = None) -> None:
         super().__init__(max_events)
         self._compress = compress
-        # What is sent of a byte of the spool. Until it is known, batches are due too soon rather than too late.
+        # Bytes sent for a byte of the spool. 1 until it is known, so that the first batches are due too soon rather than too late.
         self._ratio = 1.0
 
     def sent_bytes(self, spooled_bytes: int) -> int:
-        """Return what so many bytes of the spool will be when they are sent, by the ratio seen so far."""
+        """Return how many bytes will be sent for so many bytes of the spool, by the ratio seen so far."""
         return ceil(spooled_bytes * self._ratio)
 
     def spooled_bytes(self, sent_bytes: int) -> int:
-        """Return of how many bytes of the spool so many are made, by the ratio seen so far.
+        """Return how many bytes of the spool become so many sent ones, by the ratio seen so far.
 
-        One byte more in the spool will be more than that. So whoever was woken for it finds the batch due: were it not, the
-        delivery thread would ask again and again until the next event.
+        Rounded up, so that one byte more in the spool is surely more than that when it is sent. Else the delivery thread would be
+        woken, find no batch due, and be woken again at once.
         """
         return ceil(sent_bytes / self._ratio)
 
     def view_bytes(self, sent_bytes: int) -> int:
-        """Return how many bytes of the spool to look at for a request of that size."""
+        """Return how many bytes of the spool to read for a request of so many bytes."""
         return self.spooled_bytes(round(sent_bytes * _VIEWED))
 
     def records(
@@ -111,17 +111,8 @@ class Compression(Aggregation):
             max_bytes -= found.size_bytes
         return records
 
-    def pack(self, events: bytes) -> bytes:
-        """Return the data of a record with these events; a single one that is too large even so is cut as oversize ones are."""
-        data, room = self._compress([events]), MAX_RECORD_BYTES
-        self.truncated += len(data) > MAX_RECORD_BYTES
-        while len(data) > MAX_RECORD_BYTES:
-            room -= len(data) - MAX_RECORD_BYTES
-            data = self._compress([truncate(events, room)])
-        return data
-
     def _next(self, lines: Lines, start: int, limit: int, *, everything: bool) -> _Try | None:
-        """Return the best record found that begins there; None where not even one event fits."""
+        """Return the best record that begins there; None where not even one event fits."""
         stop = lines.behind(start, lines.size_bytes, self.most_events)
         everything = everything or stop < lines.size_bytes
         whole = self.sent_bytes(stop - start)
@@ -151,7 +142,7 @@ class Compression(Aggregation):
         return best or self._smaller(lines, start, end, limit)
 
     def _smaller(self, lines: Lines, start: int, end: int, limit: int) -> _Try | None:
-        """Return a record that fits, where those that were chosen by the ratio did not."""
+        """Return a record that fits, by halving its input; None where not even one event fits."""
         while True:
             tried = self._try(lines, start, end)
             if tried.size_bytes <= limit:
@@ -160,11 +151,20 @@ class Compression(Aggregation):
             if one == end:
                 if limit < MAX_RECORD_BYTES:
                     return None
-                return _Try(tried.record._replace(data=self.pack(text_of(tried.record))), one)
+                return _Try(tried.record._replace(data=self._pack_cut(text_of(tried.record))), one)
             end = max(one, lines.end_within(start, start + (end - start) // 2))
 
+    def _pack_cut(self, event: bytes) -> bytes:
+        """Return the data of a record with one event, which is cut as an oversize one until it fits."""
+        data, room = self._compress([event]), MAX_RECORD_BYTES
+        self.truncated += len(data) > MAX_RECORD_BYTES
+        while len(data) > MAX_RECORD_BYTES:
+            room -= len(data) - MAX_RECORD_BYTES
+            data = self._compress([truncate(event, room)])
+        return data
+
     def _end(self, lines: Lines, start: int, stop: int, target: int, ratio: float) -> int:
-        """Return where a record is to end for so many bytes to come of it."""
+        """Return where a record has to end to become so many bytes."""
         wanted = target / ratio
         if wanted >= stop - start:
             return stop
@@ -183,16 +183,16 @@ class Compression(Aggregation):
         return Aggregate(self._compress(pieces), tuple(merged(where)))
 
 
-def aggregation_of(
+def make_aggregation(
     *, aggregate: bool, max_events: int | None, compression: Codec | None
 ) -> Aggregation | None:
-    """Return what makes Firehose records of events, as a handler's options have it; None: each is one.
+    """Make the aggregation for a handler's options; None: each event is a record.
 
     Raises:
         ValueError: the package for this compression is not installed.
     """
     if compression:
-        return Compression(codec_of(compression), max_events)
+        return Compression(compressor_of(compression), max_events)
     return Aggregation(max_events) if aggregate else None
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: events that Firehose refuses as invalid are kept for people, and told of, before they are dropped."""
+"""Dead letters: events that Firehose refuses as invalid. They are kept and reported before they are dropped."""
 
 from __future__ import annotations
 
@@ -14,46 +14,43 @@ Keep = Callable[[bytes, str], None]
 
 
 class DeadLetters:
-    """Keeps and tells of each dead letter once.
+    """Keeps and reports each dead letter once.
 
     Args:
-        hook: called with the event's bytes and the reason in words; None: nothing is told.
-        keep: writes an event and its reason where people find it; raises an Exception when it cannot. None: nothing is
-            kept.
-        diagnostics: where to say that it could not be kept.
+        hook: called with the event's bytes and the reason in words; None: nothing is reported.
+        keep: writes an event and its reason to a file; may raise an Exception. None: nothing is kept.
+        diagnostics: writes errors of `keep` to stderr.
 
     Attributes:
         events: how many there were.
-        errors: exceptions that the hook raised.
+        errors: how many exceptions the hook has raised.
     """
 
     def __init__(self, hook: DeadLetterHook | None, keep: Keep | None, diagnostics: Diagnostics) -> None:
         self._hook = hook
         self._keep = keep
         self._diagnostics = diagnostics
-        self._untold: deque[tuple[bytes, str]] = deque()
+        self._unreported: deque[tuple[bytes, str]] = deque()
         self.events = 0
         self.errors = 0
 
     def put(self, event: bytes, reason: str) -> None:
-        """Keep an event that is about to be dropped. Never raises for lack of room: the others must be delivered."""
+        """Keep an event that is about to be dropped. Never raises an Exception: the other events must be delivered."""
         self.events += 1
         if self._hook is not None:
-            self._untold.append((event, reason))
+            self._unreported.append((event, reason))
         if self._keep is not None:
             try:
                 self._keep(event, reason)
-            except (
-                Exception
-            ) as error:  # whatever the file system does, the events behind this one have to go on
+            except Exception as error:  # of the file system
                 self._diagnostics.say(
                     'no dead letter', f'an event that Firehose refuses could not be kept: {error}'
                 )
 
     def report(self) -> None:
-        """Call the hook for what has come since; outside every lock, on the delivery thread."""
-        while self._hook is not None and self._untold:
-            event, reason = self._untold.popleft()
+        """Call the hook for new dead letters; outside every lock, on the delivery thread."""
+        while self._hook is not None and self._unreported:
+            event, reason = self._unreported.popleft()
             try:
                 self._hook(event, reason)
             except (Exception, SystemExit):

@@ -1,4 +1,4 @@
-"""What the library has to say of its own troubles: rate-limited lines on stderr, never a log record."""
+"""Writes the library's own errors to stderr, rate-limited. Never logs them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import suppress
 from math import inf
 from time import monotonic
 
-from firefighter._delivery.origin import speaking
+from firefighter._delivery.origin import as_own_output
 
 __all__ = ['Diagnostics', 'count_of']
 
-# A cause that lasts is said again after a minute; a log that nobody reads is not filled with it.
+# A lasting cause is written once in so many seconds, so that it does not fill a log.
 QUIET_SECONDS = 60.0
-# Causes are few and fixed; the bound is for error codes that a server invents.
+# Causes are few; the bound is for error codes that a server makes up.
 MAX_CAUSES = 100
 
 
 class Diagnostics:
-    """Says each cause of trouble at most once a minute."""
+    """Writes a line for each cause of trouble at most once a minute."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class Diagnostics:
         self._unsaid: dict[str, int] = {}
 
     def say(self, cause: str, text: str) -> bool:
-        """Write a line to stderr, unless the same cause was said within the last minute; return whether. Never raises."""
+        """Write a line to stderr, unless there was one for this cause within the last minute; return whether. Never raises."""
         now = self._clock()
         if now - self._said.get(cause, -inf) < QUIET_SECONDS:
             self._unsaid[cause] = self._unsaid.get(cause, 0) + 1
@@ -42,13 +42,13 @@ class Diagnostics:
 
     @staticmethod
     def write(text: str) -> None:
-        """Write lines to stderr, however often that is. Never raises."""
-        with suppress(Exception):  # no stderr, or a broken one: the counters say the same
+        """Write lines to stderr, without a limit. Never raises."""
+        with suppress(Exception):  # no stderr, or a broken one: the counters show the same
             _write(f'firefighter: {text}')
 
 
-# A program may have put a logger in stderr's place: what comes back from there is not an event.
-@speaking
+# A program may have put a logger in stderr's place. Without this our line would come back as an event.
+@as_own_output
 def _write(line: str) -> None:
     sys.stderr.write(line)
     sys.stderr.flush()

@@ -1,44 +1,43 @@
-"""Whether a request may start, what goes in it, and what its answer means for the next. One thread at a time."""
+"""Decides whether a request may start and what goes in it, and settles its answer. Used by one thread at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Generic
 
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.batching import Waiting
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.due import Waiting
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
     MAX_REQUEST_BYTES,
     MIN_REQUEST_GAP_SECONDS,
 )
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.pacing import Pacer
+from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace.retry import Retries
 from firefighter._delivery.requests import Requests
-from firefighter._delivery.retry import Retries
-from firefighter._delivery.sources import Event, Source
+from firefighter._delivery.source import SpoolSource
 
-__all__ = ['PATIENCE_SECONDS', 'Dispatch', 'Traffic']
+__all__ = ['THREAD_START_SECONDS', 'Dispatch', 'Traffic']
 
-# A thread comes within a thousandth of this. One that does not was killed before it began, or never ran.
-PATIENCE_SECONDS = 1.0
+# For a thread to begin with a request. A thousandth of it is usual; a thread that takes longer was killed, or never ran.
+THREAD_START_SECONDS = 1.0
 
 
 @dataclass
 class Traffic:
-    """What went over the wire, for all senders of a handler. Written by one thread at a time.
+    """Counts what went over the wire, for all senders of a handler. Written by one thread at a time.
 
     Attributes:
         requests: made.
         records: in them.
         sent_bytes: of these.
-        retried: records that were in a request before.
-        uncertain: events that are sent again, though nobody knows whether they had arrived.
-        last_error: what went wrong last, in words.
+        retried: records that had been in a request before.
+        uncertain: events that are sent again though they may have arrived.
+        last_error: the newest error, in words.
     """
 
     requests: int = 0
@@ -49,31 +48,31 @@ class Traffic:
     last_error: str | None = None
 
 
-class Dispatch(Generic[Event]):
-    """Has requests made for the events of one source.
+class Dispatch:
+    """Starts requests for the events of one source, and settles their answers.
 
     Args:
-        source: where events come from and are settled.
+        source: where events are taken and settled.
         requests: makes them.
         stream: the delivery stream's name.
         max_in_flight: how many requests may be under way at once.
         traffic: where to count.
-        dead_letters: where events go that Firehose will never take.
-        diagnostics: where to say what is wrong.
-        clock: gives the time in seconds; must not jump.
-        jitter: gives a number in [0, 1).
+        dead_letters: keeps events that Firehose refuses as invalid.
+        diagnostics: writes errors to stderr.
+        clock: returns the time in seconds; must not jump.
+        jitter: returns a number in [0, 1).
 
     Attributes:
-        flushes_served: how many FLUSHes of the source have had a request started.
-        flushes_tried: how many have had one answered.
+        flushes_served: the FLUSHes of the source for which a request was started.
+        flushes_tried: the FLUSHes for which a request was answered.
         last_start: when the last request was started.
-        oldest_at: the time since which the oldest event has been waiting that is not settled, or any time before
-            that; inf when there is none that delivery has seen.
+        oldest_at: when the oldest event that is not settled was queued, or any time before that; inf while delivery has
+            seen none.
     """
 
     def __init__(
         self,
-        source: Source[Event],
+        source: SpoolSource,
         requests: Requests,
         stream: str,
         *,
@@ -92,173 +91,174 @@ class Dispatch(Generic[Event]):
         self._dead_letters = dead_letters
         self._diagnostics = diagnostics
         self._clock = clock
-        self.batches: Batches[Event] = Batches(source, self._bury)
+        self.batches = Batches(source, self._keep_dead_letter)
         self._retries = Retries(jitter)
         self._pacer = Pacer(jitter)
         self.flushes_served = 0
         self.flushes_tried = 0
         self.last_start = -inf
-        # When the source was last seen empty, and since when it is not.
+        # When the source was last seen empty; and since when it has not been, None while it is.
         self._empty_at = clock()
         self._waiting_since: float | None = None
-        # What was left in the source when the last batch was composed, and when that was.
+        # How many events the last batch left in the source, and when it was composed.
         self._left_events = 0
         self._left_at = self._empty_at
         self.oldest_at = inf
 
     def abandon(self) -> None:
-        """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
-        self.batches = Batches(self._source, self._bury)
+        """Forget what was taken, in a forked child: it is the parent's. That holds even where one of our hooks has forked."""
+        self.batches = Batches(self._source, self._keep_dead_letter)
 
-    # Whether.
+    # May a request start?
 
     @property
     def may_start(self) -> bool:
-        """Whether one more request may be under way.
+        """Whether one more request may be in flight.
 
-        While requests fail, one alone finds out whether that has passed; and so do the parts of one that was refused.
+        Only one at a time while requests fail, since it is enough to find out whether the failure has passed; and while an invalid
+        record is looked for.
         """
-        on_way = len(self.batches.on_way)
-        if not on_way:
+        in_flight = len(self.batches.in_flight)
+        if not in_flight:
             return True
-        return on_way < self._max_in_flight and not self._retries.failing and not self.batches.narrowing
+        return in_flight < self._max_in_flight and not self._retries.failing and not self.batches.bisecting
 
     @property
     def failing(self) -> bool:
-        """Whether the newest answer was that not everything is accepted."""
+        """Whether something was not accepted in the newest answer."""
         return self._retries.failing
 
     def found_misconfigured(self, flushes: int) -> bool:
-        """Return whether a request since the given flush found that someone has to mend the configuration."""
-        tried = self.flushes_tried >= flushes and not self.batches.narrowing
+        """Return whether a request since the given FLUSH has found a misconfiguration, which somebody has to mend."""
+        tried = self.flushes_tried >= flushes and not self.batches.bisecting
         return self._retries.misconfigured and tried
 
-    def hurry(self, until: float) -> None:
-        """Make no long pauses after failures until then: somebody waits."""
-        self._retries.hurry(until)
+    def limit_pauses_until(self, until: float) -> None:
+        """Pause for a second at most after failures, until then: somebody waits for delivery."""
+        self._retries.limit_pauses_until(until)
 
     def seconds_until_allowed(self) -> float:
-        """Return how long failures and the stream's quota keep the next request back. A new FLUSH is one more try."""
+        """Return how long the next request is kept back by failures and by the stream's quota. A new FLUSH permits one at once."""
         if self._source.flushes != self.flushes_served:
             return 0.0
         now = self._clock()
         return max(self._retries.seconds_left(now), self._pacer.seconds_until_allowed(now))
 
     def waiting(self) -> Waiting:
-        """Return what waits in the source and makes a batch due, and since when."""
+        """Return what waits in the source, and since when; without the events that make no batch due."""
         _, records, size_bytes = self._source.waiting()
         quiet_events, quiet_bytes = self._source.quiet
         since = self._empty_at if self._waiting_since is None else self._waiting_since
         if quiet_events and records <= quiet_events:
-            since += MIN_REQUEST_GAP_SECONDS  # also where `send_interval` is nothing
+            since += MIN_REQUEST_GAP_SECONDS  # events of our own threads wait for a while even if `send_interval` is 0
         return Waiting(max(records - quiet_events, min(records, 1)), max(0, size_bytes - quiet_bytes), since)
 
-    def may_join(self, full_bytes: int) -> bool:
-        """Return whether a request may start beside those under way: a full one waits, or somebody does.
+    def may_start_another(self, full_bytes: int) -> bool:
+        """Return whether a request may start beside those in flight: where a full one waits, or somebody has flushed.
 
-        A small one would rather wait for company, and go when the answer is there.
+        A smaller one waits until an answer is there, and grows meanwhile.
         """
         if self._source.flushes != self.flushes_served:
             return True
         _, records, size_bytes = self._source.waiting()
         again, again_bytes = self.batches.returned
-        most_records, most_bytes = self._most()
+        most_records, most_bytes = self._request_limits()
         return records + again >= most_records or size_bytes + again_bytes >= min(full_bytes, most_bytes)
 
-    def look(self) -> None:
-        """Take note of when the source is empty."""
+    def note_whether_empty(self) -> None:
+        """Note whether the source is empty now, and when it last was."""
         now = self._clock()
         if not self._source.waiting().events:
             self._empty_at = now
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = self._empty_at
-        self._date()
+        self._update_oldest_at()
 
-    def woken(self) -> None:
-        """Take note that an event has come: until now there was none."""
+    def note_arrival(self) -> None:
+        """Note that the first event has just come, after a wait in an empty source."""
         if self._waiting_since is None:
             self._empty_at = self._clock()
 
     # Requests.
 
-    def compose(self, *, everything: bool = True) -> Batch[Event] | None:
-        """Return the next batch, which counts as under way; None when there is nothing to send.
+    def compose(self, *, everything: bool = True) -> Batch | None:
+        """Compose the next batch, and count it as in flight; return None when there is nothing to send.
 
         Args:
-            everything: whether all that waits is to go; otherwise the end of it may wait for company.
+            everything: take all events that wait; otherwise the newest may wait for more to fill their record.
         """
         now = self._clock()
-        batch = self.batches.compose(*self._most(), self.waiting().since, everything=everything)
+        batch = self.batches.compose(*self._request_limits(), self.waiting().since, everything=everything)
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
         batch.started_at = self.last_start = now
         batch.flushes = self.flushes_served
         self._note_left(now, batch.fresh_events)
-        self._date()
-        self._pacer.started(now, len(batch.events), batch.size_bytes)
+        self._update_oldest_at()
+        self._pacer.started(now, len(batch.records), batch.size_bytes)
         traffic = self._traffic
         traffic.requests += 1
-        traffic.records += len(batch.events)
+        traffic.records += len(batch.records)
         traffic.sent_bytes += batch.size_bytes
         traffic.retried += batch.retried
         return batch
 
     def start_requests(self) -> None:
-        """Have the request of each batch made that is not under way yet, also where an exception came between."""
+        """Hand over each batch in flight that was not handed over yet; make its request here where no thread comes for it."""
         now = self._clock()
-        for batch in self.batches.on_way:
+        for batch in self.batches.in_flight:
             if batch.handed_over_at is None:
                 self._requests.start(batch)
                 batch.handed_over_at = now
-            elif not batch.makers and now - batch.handed_over_at > PATIENCE_SECONDS:
+            elif not batch.makers and now - batch.handed_over_at > THREAD_START_SECONDS:
                 self._requests.make_here(batch)
 
     @property
-    def any_unbegun(self) -> bool:
-        """Whether somebody has still to come to make a request."""
-        return any(not batch.makers for batch in self.batches.on_way)
+    def any_without_maker(self) -> bool:
+        """Whether a batch was handed over, and no thread has begun with it."""
+        return any(not batch.makers for batch in self.batches.in_flight)
 
     def settle(self) -> bool:
-        """Settle what has been answered; return whether anything was."""
-        answered = [(batch, batch.answer) for batch in self.batches.on_way if batch.answer]
+        """Settle the batches that were answered; return whether there were any."""
+        answered = [(batch, batch.answer) for batch in self.batches.in_flight if batch.answer]
         for batch, answer in answered:
             self._settle(batch, answer)
-            self._date()
-        self.batches.judge()
+            self._update_oldest_at()
+        self.batches.conclude_refusals()
         return bool(answered)
 
-    def _most(self) -> tuple[int, int]:
-        """Return how many records, and bytes of data, the next request may have."""
-        records, size_bytes = self._pacer.most(self._clock())
+    def _request_limits(self) -> tuple[int, int]:
+        """Return the most records, and the most bytes of data, for the next request."""
+        records, size_bytes = self._pacer.request_limits(self._clock())
         return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
 
     def _note_left(self, now: float, fresh_events: int) -> None:
-        """Take note of since when that is waiting which was not taken."""
+        """Note how much the batch has left in the source, and since when that waits."""
         left = self._source.waiting().events
         if not left:
             self._waiting_since = None
             self._empty_at = now
         elif fresh_events >= self._left_events and not self._source.marked:
-            # All that was left the last time has gone now: the rest has come since.
+            # Everything that the batch before has left is in this one. So the rest was queued after that.
             self._waiting_since = self._left_at
         self._left_events, self._left_at = left, now
 
-    def _settle(self, batch: Batch[Event], answer: Answer) -> None:
-        self._pace(batch, answer)
-        self._admit(batch, answer)
-        hopeless = self.batches.settle(batch, answer)
+    def _settle(self, batch: Batch, answer: Answer) -> None:
+        self._note_in_pacer(batch, answer)
+        self._count_uncertain(batch, answer)
+        refuses_all = self.batches.settle(batch, answer)
         self.flushes_tried = max(self.flushes_tried, batch.flushes)
         if answer.cause is None:
             self._retries.note_success(started_at=batch.started_at)
         else:
-            self._note_failure(batch, answer, hopeless=hopeless)
-            self._complain(batch, answer)
+            self._note_failure(batch, answer, refuses_all=refuses_all)
+            self._report_failure(batch, answer)
 
-    def _pace(self, batch: Batch[Event], answer: Answer) -> None:
-        """Tell the pacer of what the stream has taken, and what not; other failures say nothing of its quota."""
-        taken, taken_bytes, throttled, throttled_bytes = len(batch.events), batch.size_bytes, 0, 0
+    def _note_in_pacer(self, batch: Batch, answer: Answer) -> None:
+        """Report to the pacer what was accepted and what was throttled; other failures do not depend on the quota."""
+        taken, taken_bytes, throttled, throttled_bytes = len(batch.records), batch.size_bytes, 0, 0
         if answer.cause is not None:
             taken, taken_bytes = _sum_of(Outcome.ACCEPTED, batch, answer)
             throttled, throttled_bytes = _sum_of(Outcome.THROTTLED, batch, answer)
@@ -270,21 +270,22 @@ class Dispatch(Generic[Event]):
             throttled_bytes=throttled_bytes,
         )
 
-    def _admit(self, batch: Batch[Event], answer: Answer) -> None:
-        """Count what may arrive twice, before it is sent again."""
+    def _count_uncertain(self, batch: Batch, answer: Answer) -> None:
+        """Count the events that may arrive twice. Only once, where settling was interrupted and is done again."""
         if answer.uncertain and batch.sorted_out is None:
             self._traffic.uncertain += sum(
                 record.events
-                for record, outcome in zip(batch.events, answer.outcomes, strict=True)
+                for record, outcome in zip(batch.records, answer.outcomes, strict=True)
                 if outcome is not Outcome.ACCEPTED
             )
 
-    def _note_failure(self, batch: Batch[Event], answer: Answer, *, hopeless: bool) -> None:
+    def _note_failure(self, batch: Batch, answer: Answer, *, refuses_all: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
         if outcomes == {Outcome.REFUSED}:
-            self._retries.note_refusal(now, started_at=started_at, hopeless=hopeless)
+            self._retries.note_refusal(now, started_at=started_at, refuses_all=refuses_all)
         elif Outcome.ACCEPTED in outcomes and not outcomes & {Outcome.RETRY, Outcome.MISCONFIGURED}:
-            self._retries.note_success(started_at=started_at)  # what exceeds the quota is the pacer's affair
+            # The rest was throttled or refused: the pacer sees to the first, `Batches` to the second.
+            self._retries.note_success(started_at=started_at)
         else:
             self._retries.note_failure(
                 now,
@@ -293,34 +294,34 @@ class Dispatch(Generic[Event]):
                 misconfigured=Outcome.MISCONFIGURED in outcomes,
             )
 
-    def _complain(self, batch: Batch[Event], answer: Answer) -> None:
-        failed = len(batch.events) - answer.outcomes.count(Outcome.ACCEPTED)
+    def _report_failure(self, batch: Batch, answer: Answer) -> None:
+        failed = len(batch.records) - answer.outcomes.count(Outcome.ACCEPTED)
         self._traffic.last_error = answer.error
         fate = 'kept, and sent again'
         if Outcome.REFUSED in answer.outcomes:
             fate += ' in parts, to find the one that is invalid'
         self._diagnostics.say(
             answer.cause or 'unknown',
-            f'stream {self._stream!r}: {failed:,} of {len(batch.events):,} records not accepted, {fate}: {answer.error}',
+            f'stream {self._stream!r}: {failed:,} of {len(batch.records):,} records not accepted, {fate}: {answer.error}',
         )
 
-    def _bury(self, event: bytes, reason: str) -> None:
+    def _keep_dead_letter(self, event: bytes, reason: str) -> None:
         self._dead_letters.put(event, reason)
         self._diagnostics.say(
             'dead letter',
             f'stream {self._stream!r}: Firehose refuses a record that it was offered alone, which is dropped: {reason}',
         )
 
-    def _date(self) -> None:
+    def _update_oldest_at(self) -> None:
         waiting_since = self._waiting_since
         if waiting_since is None:
             waiting_since = self._empty_at if self._source.waiting().events else inf
         self.oldest_at = min(self.batches.since, waiting_since)
 
 
-def _sum_of(outcome: Outcome, batch: Batch[Event], answer: Answer) -> tuple[int, int]:
-    """Return how many of a batch's events have that outcome, and their size."""
+def _sum_of(outcome: Outcome, batch: Batch, answer: Answer) -> tuple[int, int]:
+    """Return how many of a batch's records have that outcome, and their size."""
     sizes = [
-        len(event.data) for event, own in zip(batch.events, answer.outcomes, strict=True) if own is outcome
+        len(record.data) for record, own in zip(batch.records, answer.outcomes, strict=True) if own is outcome
     ]
     return len(sizes), sum(sizes)

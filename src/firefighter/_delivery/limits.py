@@ -29,11 +29,11 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 16 * 1024
 """Bytes of data in one request, before base64. AWS says 4 MiB without its exact edge: 16 KiB stay free."""
 
 FULL_REQUEST_BYTES = 1024 * 1024
-"""A request with this much waiting is full, as one of MAX_RECORDS is: it starts without regard to the gap below."""
+"""A request of so many bytes, or of MAX_RECORDS records, is full: it starts without regard to the gap below."""
 
 MIN_REQUEST_GAP_SECONDS = 1.0
 """Between the starts of two requests that are due by size or count. 1,600 processes would otherwise make 7,000
 requests a second, against a quota of 1,000 to 2,000 a stream."""
 
 MAX_WINDOW_BYTES = 8 * 1024 * 1024
-"""From the head of the spool to the end of the newest request: what a crash can repeat at most."""
+"""From the head of the spool to the end of the newest request: the most that a crash can repeat."""

@@ -1,9 +1,9 @@
-"""Where a record comes from: what delivery itself causes must feed nothing, all else that is logged is an event.
+"""Finds out whether delivery itself has caused a log record. Such a record is not an event; every other one is.
 
-botocore and urllib3 log some sixty DEBUG records in one request. Each would make the next request necessary. They are told by
-their origin, not by the thread that hands them to us: a record of those libraries' loggers, or of a warning that they
-raised, which was made while its own thread made a request of ours. So it is told also when it comes late, by a
-QueueListener or a MemoryHandler; and a finalizer, a signal handler or a hook that logs on a thread of ours loses nothing.
+botocore and urllib3 log some sixty DEBUG records in one request. As events, they would cause the next request, and so on.
+A record is caused by delivery if it is of those libraries' loggers, or of a warning that they raised, and was made while its thread
+made a request of ours. The thread that hands it to us does not matter: a QueueListener or a MemoryHandler may do that
+later. So nothing is lost that a finalizer, a signal handler or a hook logs on a thread of ours.
 
 The common case costs one look into a set: `record.thread in threads_of_ours`.
 """
@@ -25,63 +25,63 @@ from typing import ParamSpec, TypeVar
 __all__ = [
     'Origin',
     'after_fork',
+    'as_own_output',
+    'as_request_of_ours',
+    'as_thread_of_ours',
     'enter_in_list_of_threads',
     'is_caused_by_delivery',
-    'of_ours',
     'on_thread_of_ours',
     'origin_of',
-    'requesting',
-    'speaking',
     'threads_of_ours',
 ]
 
 _P = ParamSpec('_P')
 _T = TypeVar('_T')
 
-# What the transport stands on, by the names of their loggers.
+# The libraries below the transport, by the names of their loggers.
 _LIBRARIES = ('botocore', 'boto3', 'urllib3', 's3transfer')
 _CAPTURED_WARNINGS = 'py.warnings'
 # A captured warning begins with the file that raised it.
 _WARNED_BY_A_LIBRARY = re.compile(rf'[^\n]*[/\\](?:{"|".join(_LIBRARIES)})[/\\][^\n]*?:\d+: ')
-# A record that comes later than so many requests of its thread is an event. A queue before us is never so long.
+# Of each thread. A record that comes later than so many requests of its thread counts as an event. No queue before us is that long.
 _REQUESTS_REMEMBERED = 64
-# Threads that ended are forgotten beyond so many: the system gives their idents to others.
+# Ended threads that are remembered. The system gives their idents to others.
 _THREADS_REMEMBERED = 64
-# Two readings of the clock may be rounded differently: a float of today's time has steps of 0.24 us. A millisecond would
-# reach into the life of the next thread with the same number.
+# Two readings of the clock may be rounded differently: a float of today's time has steps of 0.24 us. A tolerance of a millisecond
+# would reach into the life of the next thread with the same ident.
 _ROUNDING_SECONDS = 1e-6
 
 
 class Origin(enum.Enum):
-    """What has caused a record."""
+    """The cause of a record."""
 
     PROGRAM = 'program'
     OUR_THREAD = 'our thread'
-    """An event, logged on a thread of ours: by a hook, a finalizer, a library that is patched. It makes no batch due, so that
-    nothing feeds itself faster than `send_interval`."""
+    """An event that was logged on a thread of ours: by a hook, a finalizer, a patched library. It makes no batch due, so that
+    such events cause a request once in a `send_interval` at most."""
     DELIVERY = 'delivery'
-    """What delivery causes. No event."""
+    """Caused by delivery. Not an event."""
 
 
 class _Here(threading.local):
-    speaking = False
+    writes_own_output = False
 
 
 _here = _Here()
 
 threads_of_ours: set[int | None] = {None}
-"""The idents of all threads that have made a request, or are ours now. None: `logging.logThreads` is off."""
+"""The idents of all threads that are ours now or have made a request. None stands for records without a thread (`logging.logThreads` off)."""
 
-# The process whose threads they are.
+# The process that these threads are in.
 _belong_to = [getpid()]
-# How often each is entered just now.
+# For each thread of ours, how many functions of ours it is in.
 _alive: dict[int, int] = {}
-# Of each thread, when its newest requests began and ended, by the clock that logging uses for records.
+# For each thread, when its newest requests began and ended, by the clock that logging uses for records.
 _requests: dict[int, deque[list[float]]] = {}
 
 
-def of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Take the calling thread for ours while the function runs."""
+def as_thread_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Count the calling thread among ours while the function runs."""
 
     @wraps(function)
     def ours(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -96,11 +96,11 @@ def of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return ours
 
 
-def requesting(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Have what the transport's libraries log in this thread while the function runs be caused by delivery."""
+def as_request_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Have records of the transport's libraries count as caused by delivery, in this thread while the function runs."""
 
     @wraps(function)
-    @of_ours
+    @as_thread_of_ours
     def request(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         times = [time(), inf]
         try:
@@ -112,37 +112,37 @@ def requesting(function: Callable[_P, _T]) -> Callable[_P, _T]:
     return request
 
 
-def speaking(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Have whatever comes back to this thread's logging while the function runs be caused by delivery.
+def as_own_output(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Have all records count as caused by delivery, in this thread while the function runs.
 
-    For what is written to stderr: a program may have put a logger in its place.
+    For lines that we write to stderr, in whose place a program may have put a logger.
     """
 
     @wraps(function)
-    @of_ours
+    @as_thread_of_ours
     def speak(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        before = _here.speaking
+        before = _here.writes_own_output
         try:
-            _here.speaking = True
+            _here.writes_own_output = True
             return function(*args, **kwargs)
         finally:
-            _here.speaking = before
+            _here.writes_own_output = before
 
     return speak
 
 
 def on_thread_of_ours() -> bool:
-    """Return whether the calling thread delivers: whoever waited there for delivery would wait for itself."""
+    """Return whether the calling thread is one of ours. There nothing may wait for delivery, which would wait for itself."""
     return threading.get_ident() in _alive
 
 
 def origin_of(record: logging.LogRecord) -> Origin:
-    """Return what has caused a record whose thread is in `threads_of_ours`."""
+    """Return the origin of a record whose thread is in `threads_of_ours`."""
     if record.process not in {None, getpid()}:
-        return Origin.PROGRAM  # of another process, by a queue
+        return Origin.PROGRAM  # it comes from another process, through a queue
     me = threading.get_ident()
     maker = record.thread or me
-    if maker == me and _here.speaking:
+    if maker == me and _here.writes_own_output:
         return Origin.DELIVERY
     if _made_a_request(maker, record.created) and _is_of_a_library(record):
         return Origin.DELIVERY
@@ -150,7 +150,7 @@ def origin_of(record: logging.LogRecord) -> Origin:
 
 
 def is_caused_by_delivery(record: logging.LogRecord) -> bool:
-    """Return whether delivery has caused a record; one that was made of anything (JSON from a socket, say) has none of ours."""
+    """Return whether delivery has caused a record. One without the usual attributes (made of JSON from a socket, say) it has not."""
     try:
         return record.thread in threads_of_ours and origin_of(record) is Origin.DELIVERY
     except (AttributeError, TypeError):
@@ -158,22 +158,23 @@ def is_caused_by_delivery(record: logging.LogRecord) -> bool:
 
 
 def enter_in_list_of_threads() -> None:
-    """Have a thread that is about to end be in the list that it is taken from as it ends.
+    """Put a thread that is about to end into `threading`'s list, from which it is removed as it ends.
 
-    A greenlet of gevent's or eventlet's is inherited by a forked child, where that list has the forking thread alone.
+    A forked child inherits greenlets of gevent and eventlet, but only the forking thread is in its list: without this the end of the others
+    would raise.
     """
     threading.current_thread()
 
 
 def after_fork() -> None:
-    """Begin anew in a forked child, once: its one thread is the program's, even where a hook of ours has forked."""
+    """Forget all threads in a forked child, once: its only thread is the program's, even where one of our hooks has forked."""
     if _belong_to[0] == getpid():
         return
     _belong_to[0] = getpid()
     _alive.clear()
     _requests.clear()
     threads_of_ours.intersection_update({None})
-    _here.speaking = False
+    _here.writes_own_output = False
 
 
 def _made_a_request(thread: int, at: float) -> bool:

@@ -1,7 +1,7 @@
-"""What an answer or an exception of botocore means for each record of the request: an outcome.
+"""Reads an answer, or an exception of botocore, as one outcome for each record of the request.
 
-By the table of exceptions in AWS's documentation of PutRecordBatch, and by the classes that botocore raises itself. They are
-known by their names, so that nothing of botocore has to be imported.
+The rules follow the table of exceptions in AWS's documentation of PutRecordBatch, and the classes that botocore raises itself. These
+are compared by their names, so that nothing of botocore has to be imported.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ __all__ = ['STALE_CREDENTIALS', 'Answer', 'Outcome', 'cure_for', 'from_exception
 
 
 class Outcome(enum.Enum):
-    """What became of one Firehose record."""
+    """The outcome for one Firehose record."""
 
     ACCEPTED = 'accepted'
     RETRY = 'retry'
     """Not accepted, and the same again may be accepted later."""
     THROTTLED = 'throttled'
-    """Not accepted for the stream's quota: the same again will be accepted once less is sent."""
+    """Not accepted because of the stream's quota: the same again will be accepted when less is sent."""
     REFUSED = 'refused'
     """Invalid: the same again would be refused again."""
     MISCONFIGURED = 'misconfigured'
-    """Nothing can be accepted until someone has mended credentials, permissions or the stream."""
+    """Nothing can be accepted until somebody mends the credentials, the permissions or the stream."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one request.
+    """The answer to one request.
 
     Attributes:
         outcomes: one for each record, in the request's order.
-        cause: the error code or exception class that stands for the failures; None when all were accepted.
-        error: the same for people, with its message and, where there is one, the cure.
-        uncertain: whether records that count as not accepted may have been stored: the answer never arrived.
+        cause: the error code or exception class of the first failure; None when all were accepted.
+        error: the same for people, with its message and, where one is known, the cure.
+        uncertain: whether records that count as not accepted may have been stored, since the answer never arrived.
     """
 
     outcomes: Sequence[Outcome]
@@ -98,14 +98,14 @@ STALE_CREDENTIALS = frozenset(
         'ExpiredTokenException',
     }
 )
-"""After these the same client fails again, even where someone has renewed the credentials."""
-# What is no misconfiguration for sure, and often is one.
+"""After one of these the same client fails again, even where somebody has renewed the credentials. It has to be made anew."""
+# Not surely a misconfiguration, but often one.
 _HINTS = {
     'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
     'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
     'ProxyConnectionError': 'is the proxy right?',
 }
-# Said of single records in an answer of 200, or of the call; botocore takes the same codes for throttling.
+# Of single records in an answer of 200, or of the whole call. botocore counts the same codes as throttling.
 _THROTTLED = frozenset(
     {
         'ServiceUnavailableException',
@@ -121,18 +121,18 @@ _THROTTLED = frozenset(
         'SlowDown',
     }
 )
-# Said before anything was stored, or before anything was sent.
+# These come before anything is stored, or before anything is sent.
 _CERTAIN = _THROTTLED | {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError'}
 _SERVER_ERROR = 500
 
 
 def cure_for(cause: str | None) -> str:
-    """Return what to do about a cause, or where to look first; an empty text where nothing is known."""
+    """Return what to do about a cause, or where to look first; an empty text for an unknown one."""
     return _CURES.get(cause or '') or _HINTS.get(cause or '') or ''
 
 
 def from_response(response: Mapping[str, Any], records: int) -> Answer:
-    """Read the answer to a request of so many records; raises whatever an answer that is none makes it raise."""
+    """Read the answer to a request of so many records. Raises any Exception where it is not one."""
     entries = response.get('RequestResponses', ())
     if len(entries) != records:
         return Answer.all_alike(
@@ -157,7 +157,7 @@ def from_response(response: Mapping[str, Any], records: int) -> Answer:
 
 
 def _comes_at_any_time(cause: str, text: str) -> bool:
-    """Return whether an error is one of reading an answer as well: TLS, unless it is the certificate, and odd values."""
+    """Return whether an error may come while the answer is read, too: one of TLS but not of the certificate, or a ValueError."""
     about_certificate = 'certificate' in text or 'hostname' in text
     return cause == 'ValueError' or (cause == 'SSLError' and not about_certificate)
 
@@ -169,12 +169,12 @@ def _of_entry(code: str | None) -> Outcome:
 
 
 def from_exception(error: Exception, records: int, *, connected: bool) -> Answer:
-    """Return what an exception means.
+    """Read an exception of botocore, or of a client of the user's.
 
     Args:
-        error: of botocore, or of a client of the user's.
+        error: the exception.
         records: how many were in the request.
-        connected: whether there was a client: without one nothing can have been sent.
+        connected: whether there was a client; without one nothing can have been sent.
     """
     response = getattr(error, 'response', None)  # botocore's ClientError
     if isinstance(response, Mapping) and 'Error' in response:

@@ -1,91 +1,64 @@
-"""A plain `queue.Queue` as a source, as the documented interface has it, and the account of what comes by one."""
+"""Feeds a spool from a `queue.Queue` of the program's, for `batch_sender`, and calls `task_done` when events are settled.
+
+The spool is in memory, one for each call of `batch_sender`. So delivery is the same as for the handler's own spool. This
+module adds what the documented interface promises:
+
+* MAX_BATCH_SIZE and MAX_BATCH_COUNT hold to the byte and the event. So no item is got after the one that makes a batch due.
+* `task_done` is called for an event when it is delivered or dropped; for a mark when everything before it has been
+  taken and tried. So `queue.join()` waits for the delivery.
+* While nothing gets through, the program's queue fills, not our memory: what waits in the spool is bounded.
+* An exception (Ctrl-C) may end it anywhere; the next call for the same queue goes on. An item is lost only where it comes between
+  the queue's own `get` and the store of its result.
+"""
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.sources import Queued
+from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
+from firefighter._delivery.source import Queued, SpoolSource
+from firefighter._event.escaping import escape
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.spool import Account
+from firefighter._spool.spool import Account, Spool, Spooled
 from firefighter.stats import DropReason
 
-__all__ = ['QueueLedger', 'QueueSource', 'QueuedEvent']
+__all__ = ['QueueAccounts', 'QueueSource']
 
 
-class QueuedEvent(NamedTuple):
-    """An event from a plain queue, or an aggregate of several: what is sent, and the events as they were queued."""
-
-    data: bytes
-    parts: tuple[bytes, ...]
-
-    @property
-    def events(self) -> int:
-        """How many events these are."""
-        return len(self.parts)
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the events as they were queued."""
-        return sum(map(len, self.parts))
+_NOTHING = object()
 
 
-class QueueLedger:
-    """The account of events that came by plain queues."""
+@dataclass(eq=False)
+class _Item:
+    """An item that was got from the queue.
 
-    def __init__(self) -> None:
-        self._lock = make_lock()
-        self._accepted = 0
-        self._delivered = 0
-        self._dropped: dict[str, int] = {}
-        self._dropped_bytes: dict[str, int] = {}
+    Attributes:
+        moved_before: how many events were moved into the spool before.
+        content: an event, a mark, or what is neither; _NOTHING until it is there.
+    """
 
-    @locked
-    def accepted(self, events: int) -> None:
-        """Count events taken over from a queue."""
-        self._accepted += events
-
-    @locked
-    def delivered(self, events: int) -> None:
-        """Count delivered events."""
-        self._delivered += events
-
-    @locked
-    def dropped(self, reason: str, events: int, size_bytes: int) -> None:
-        """Count events given up."""
-        self._dropped[reason] = self._dropped.get(reason, 0) + events
-        self._dropped_bytes[reason] = self._dropped_bytes.get(reason, 0) + size_bytes
-
-    @locked
-    def account(self) -> Account:
-        """Return what became of the events up to this moment."""
-        pending = self._accepted - self._delivered - sum(self._dropped.values())
-        return Account(
-            self._accepted, self._delivered, dict(self._dropped), dict(self._dropped_bytes), pending
-        )
+    moved_before: int
+    content: object = _NOTHING
 
 
-class QueueSource:
-    """A plain `queue.Queue` of bytes and control marks.
-
-    `task_done` is called for an event when it is settled, for a mark when everything before it has been taken and
-    tried: so `queue.join()` waits for the delivery.
+class QueueSource(SpoolSource):
+    """The spool of a plain queue, which moves the queue's items into it.
 
     Args:
         batch_queue: the queue.
         end: its mark for the end.
         flush: its mark for submitting now.
-        prepare: makes an event of an item: ends it with a newline, applies the policy for oversize ones; None when
-            that policy, or the item's type, leaves nothing.
-        ledger: where to count.
-        aggregation: how events become Firehose records; None: each is one.
+        prepare: makes an event of an item: adds a newline, applies the `oversize` policy. Returns None and a reason when that
+            policy, or the item's type, leaves no event.
+        aggregation: makes Firehose records of several events; None: each event is one.
     """
 
     def __init__(
@@ -95,155 +68,198 @@ class QueueSource:
         end: object,
         flush: object,
         prepare: Callable[[object], tuple[bytes | None, DropReason]],
-        ledger: QueueLedger,
         aggregation: Aggregation | None = None,
     ) -> None:
-        self._aggregation = aggregation
-        self.flushes = 0
-        self.ended = False
-        self.quiet = 0, 0
+        # Nothing may be dropped for lack of room, so this spool has no bound. `wait` bounds what is got.
+        super().__init__(Spool(sys.maxsize, 'drop_newest'), Wakeup(), aggregation=aggregation)
         self._queue = batch_queue
         self._end = end
         self._flush = flush
         self._prepare = prepare
-        self._ledger = ledger
-        self._events: deque[bytes] = deque()
-        self._size_bytes = 0
-        self._marks = 0
-        self._never = Wakeup()
-
-    @property
-    def marked(self) -> bool:
-        """Whether something that was queued before a mark has not been taken yet."""
-        return self._marks > 0
+        # The item that was got last, until it is in the spool.
+        self._got: _Item | None = None
+        self._moved_events = 0
+        # For each event with bytes that the spool escapes: its sequence number, and how many bytes that adds.
+        self._escaped: deque[tuple[int, int]] = deque()
+        self._marks: list[_Item] = []
+        self._done_events = 0
 
     def waiting(self) -> Queued:
-        """Return what has been got from the queue and not been taken, to the event and the byte, as the documented rules have it."""
-        return Queued(len(self._events), len(self._events), self._size_bytes)
+        """Return how much is not taken, counted as it was queued: in events and bytes, however they will be sent."""
+        events, size_bytes = self.spool.waiting()
+        taken_through = self.spool.taken_through
+        while self._escaped and self._escaped[0][0] < taken_through:
+            self._escaped.popleft()
+        return Queued(events, events, size_bytes - sum(added for _, added in self._escaped))
 
     def take(
         self,
         max_records: int,
         max_bytes: int,
-        into: list[QueuedEvent],
+        into: list[Spooled],
         *,
         everything: bool = True,  # noqa: ARG002
     ) -> None:
-        """Take the oldest events, all that fit: the documented numbers hold for a plain queue to the event."""
-        while self._events and max_records > 0 and len(self._events[0]) <= max_bytes:
-            record = self._next(max_bytes)
-            if len(record.data) > max_bytes:  # an event alone that cannot be compressed grows
-                break
-            max_records -= 1
-            max_bytes -= len(record.data)
-            for _ in record.parts:
-                self._size_bytes -= len(self._events.popleft())
-            into.append(record)
+        """Take the oldest events. None of them waits for more: by the documented numbers a due batch has all of them."""
+        super().take(max_records, max_bytes, into)
 
-    def text_of(self, record: QueuedEvent) -> bytes:
-        """Return the events of a record as they were queued."""
-        return b''.join(record.parts)
-
-    def split(self, record: QueuedEvent) -> list[QueuedEvent]:
-        """Return the two halves of an aggregate, or a single event alone."""
-        middle = len(record.parts) // 2
-        return (
-            [self._record(record.parts[:middle]), self._record(record.parts[middle:])] if middle else [record]
-        )
-
-    def acknowledge(self, events: list[QueuedEvent]) -> None:
+    def acknowledge(self, events: list[Spooled]) -> None:
         """Count as delivered, and as done in the queue."""
-        delivered = sum(event.events for event in events)
-        self._ledger.delivered(delivered)
-        self._done(delivered)
-        events.clear()
+        super().acknowledge(events)
+        self._call_task_done()
 
-    def drop(self, events: list[QueuedEvent], reason: str) -> None:
+    def drop(self, events: list[Spooled], reason: str) -> None:
         """Count as dropped, and as done in the queue."""
-        dropped = sum(event.events for event in events)
-        self._ledger.dropped(reason, dropped, sum(event.size_bytes for event in events))
-        self._done(dropped)
-        events.clear()
+        super().drop(events, reason)
+        self._call_task_done()
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing that was got from the queue waits to be taken."""
-        return not self._events
-
-    def give_up(self, unsettled: list[QueuedEvent]) -> None:
-        """Drop everything: nobody else will send what has been got from the queue."""
-        self.drop(
-            [*unsettled, *(QueuedEvent(event, (event,)) for event in self._events)],
-            DropReason.UNDELIVERED.value,
-        )
-        self._events.clear()
-        self._size_bytes = 0
+    def give_up(self, unsettled: list[Spooled]) -> None:
+        """Drop everything: what was got from the queue is nowhere else."""
+        self.spool.take(sys.maxsize, sys.maxsize, unsettled)
+        self.drop(unsettled, DropReason.UNDELIVERED.value)
         self.tidy()
 
     def tidy(self) -> None:
-        """Call marks done whose events have all been taken."""
-        if self._marks and not self._events:
-            self._done(self._marks)
-            self._marks = 0
+        """Let go of settled segments, and call `task_done` for marks before which everything has been taken."""
+        super().tidy()
+        self._call_task_done()
+        # Not while `_got` is set: that may be a mark which is in the list already, and would be added again.
+        while self._marks and self._got is None and not self.marked:
+            self._marks.pop()
+            self._queue.task_done()
 
-    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:  # noqa: ARG002
-        """Wait for one item: the documented numbers hold for a plain queue to the event."""
-        if self.ended or self._has_enough():
-            return self._never.wait(timeout_seconds)
-        try:
-            item = self._queue.get(timeout=min(timeout_seconds, threading.TIMEOUT_MAX))
-        except queue.Empty:
+    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
+        """Move items from the queue into the spool, up to the first that makes a batch due; where there is none, wait for one.
+
+        Args:
+            timeout_seconds: how long.
+            more_bytes_than: more bytes than this make a batch due.
+            events: so many events make a batch due.
+
+        Returns:
+            Whether there was an item.
+        """
+        if self._got is None and (self.ended or self._is_due(MAX_REQUEST_BYTES, MAX_RECORDS)):
+            # The end, or a whole request waits: the rest stays in the program's queue.
+            self._wakeup.wait(timeout_seconds)
             return False
-        if self._is(item, self._end) or self._is(item, self._flush):
-            self.ended |= self._is(item, self._end)
-            self._marks += 1
-            self.flushes += 1
-        else:
-            self._accept(item)
+        flushes = self.flushes
+        if not self._move_next(0.0):
+            return self._move_next(timeout_seconds)  # the numbers may have changed meanwhile, so only one
+        while (
+            flushes == self.flushes
+            and not self._is_due(min(more_bytes_than, MAX_REQUEST_BYTES), min(events, MAX_RECORDS))
+            and self._move_next(0.0)
+        ):
+            pass
         return True
 
-    def wake(self) -> None:
-        """Do nothing: only items of the queue end a wait, and one thread makes all requests."""
+    def _is_due(self, more_bytes_than: int, events: int) -> bool:
+        waiting = self.waiting()
+        return waiting.size_bytes > more_bytes_than or waiting.events >= events
 
-    def _next(self, max_bytes: int) -> QueuedEvent:
-        """Return the next Firehose record, whose first event fits; its events are still in line."""
-        most = self._aggregation.most_events if self._aggregation else 1
-        left = max_bytes = min(max_bytes, MAX_RECORD_BYTES)
-        parts = []
-        for event in islice(self._events, most):
-            left -= len(event)
-            if left < 0:
-                break
-            parts.append(event)
-        record = self._record(parts)
-        while len(record.data) > max_bytes and len(parts) > 1:  # what cannot be compressed grows
-            parts = parts[: len(parts) // 2]
-            record = self._record(parts)
-        return record
+    def _move_next(self, timeout_seconds: float) -> bool:
+        """Move the next item into the spool; return False where none comes in time.
 
-    def _record(self, parts: Sequence[bytes]) -> QueuedEvent:
-        data = b''.join(parts)
-        return QueuedEvent(self._aggregation.pack(data) if self._aggregation else data, tuple(parts))
+        May be done twice for an item, since an exception (Ctrl-C) may have ended it. Then the account shows whether the event is
+        in the spool.
+        """
+        again = self._got is not None
+        item = self._got = self._got or _Item(self._moved_events)
+        if item.content is _NOTHING:
+            try:
+                # Stored at once, since an exception between the two would lose the item.
+                item.content = self._queue.get(
+                    timeout_seconds > 0.0, min(timeout_seconds, threading.TIMEOUT_MAX)
+                )
+            except queue.Empty:
+                self._got = None
+                return False
+        is_end = self._is(item.content, self._end)
+        if is_end or self._is(item.content, self._flush):
+            self.ended |= is_end
+            self.flush()
+            if item not in self._marks:
+                self._marks.append(item)
+        else:
+            if not (again and self.spool.account().accepted > item.moved_before):
+                self._append(item.content)
+            self._moved_events = item.moved_before + 1
+        self._got = None
+        return True
+
+    def _append(self, item: object) -> None:
+        event, reason = self._prepare(item)
+        if event is None:
+            self.spool.reject(reason.value, 0)
+            self._call_task_done()
+            return
+        line = escape(event)
+        sequence = self.spool.appended
+        self.spool.append(line)
+        if len(line) > len(event) and self.spool.appended > sequence:
+            self._escaped.append((sequence, len(line) - len(event)))
+
+    def _call_task_done(self) -> None:
+        """Call `task_done` once for each event that was settled since the last time."""
+        account = self.spool.account()
+        while self._done_events < account.accepted - account.pending:
+            # Counted before the call. Where an exception comes between, `task_done` is not called for that event: called once too
+            # often it would raise a ValueError, and `join` would return early.
+            self._done_events += 1
+            self._queue.task_done()
 
     @staticmethod
     def _is(item: object, mark: object) -> bool:
         """Compare like with like: Python can be told (-bb) to raise when bytes are compared with text."""
         return type(item) is type(mark) and item == mark
 
-    def _has_enough(self) -> bool:
-        """Bound what is held here while nothing gets through; the rest stays in the user's queue."""
-        return len(self._events) >= MAX_RECORDS or self._size_bytes >= MAX_REQUEST_BYTES
 
-    def _accept(self, item: object) -> None:
-        self._ledger.accepted(1)
-        data, reason = self._prepare(item)
-        if data is None:
-            self._ledger.dropped(reason.value, 1, 0)
-            self._done(1)
-            return
-        self._events.append(data)
-        self._size_bytes += len(data)
+class QueueAccounts:
+    """The account of all events that came by plain queues, over all calls of `batch_sender`."""
 
-    def _done(self, items: int) -> None:
-        for _ in range(items):
-            self._queue.task_done()
+    def __init__(self) -> None:
+        self._lock = make_lock()
+        # The sum for the calls that have ended, and the spools of the others. One tuple, so that no reader counts one twice.
+        self._state: tuple[Account, tuple[Spool, ...]] = Account(0, 0, {}, {}, 0), ()
+
+    @locked
+    def add(self, spool: Spool) -> None:
+        """Include a spool from now on. Twice is as good as once."""
+        ended, spools = self._state
+        if spool not in spools:
+            self._state = ended, (*spools, spool)
+
+    def close(self, spool: Spool) -> None:
+        """Keep the figures of a spool in which everything is settled, and let go of it."""
+        self._close(spool, spool.account())
+
+    def total(self) -> Account:
+        """Return the account up to this moment.
+
+        Without the lock, because it takes the locks of spools. A thread that holds one of these may be interrupted by a signal
+        handler that comes here, and would wait for this lock, whose holder waits for that thread.
+        """
+        ended, spools = self._state
+        return _sum(ended, *(spool.account() for spool in spools))
+
+    @locked
+    def _close(self, spool: Spool, account: Account) -> None:
+        ended, spools = self._state
+        if spool in spools:
+            self._state = _sum(ended, account), tuple(other for other in spools if other is not spool)
+
+
+def _sum(*accounts: Account) -> Account:
+    dropped: Counter[str] = Counter()
+    dropped_bytes: Counter[str] = Counter()
+    for account in accounts:
+        dropped.update(account.dropped)
+        dropped_bytes.update(account.dropped_bytes)
+    return Account(
+        sum(account.accepted for account in accounts),
+        sum(account.delivered for account in accounts),
+        dropped,
+        dropped_bytes,
+        sum(account.pending for account in accounts),
+    )

@@ -1,10 +1,10 @@
-"""Requests: each is made in a thread that has nothing else to do, so that delivery never waits for the network.
+"""Makes requests in threads of their own, so that delivery never waits for the network.
 
-A request waits for its answer for 20 to 100 ms most of the time, and for as long as its time-outs allow where nobody answers. The
-delivery thread composes batches, hands them over, and settles the answers; those who make requests know of nothing but
-the batch. Threads are started when they are needed, and end when they have been idle for a while.
+A request waits 20 to 100 ms for its answer most of the time; where nobody answers, for as long as its time-outs allow. The
+delivery thread composes batches, hands them over, and settles the answers. A request thread knows nothing but the batch.
+Threads are started when they are needed, and end when they have been idle for a while.
 
-Where no thread can be had, or none is wanted, the caller makes the request itself.
+Where no thread can be started, or none is wanted, the caller makes the request itself.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from firefighter._delivery.batches import Batch
-from firefighter._delivery.origin import enter_in_list_of_threads, of_ours, requesting
+from firefighter._delivery.origin import as_request_of_ours, as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.transport import Transport
 from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread
@@ -37,8 +36,8 @@ class Requests:
     Args:
         transport: the way to Firehose.
         stream: the delivery stream's name.
-        most: how many may be under way at once.
-        answered: called after each, in the thread that has made it.
+        most: the most requests under way at once.
+        answered: called after each request, in the thread that has made it.
 
     Attributes:
         make_thread: makes the threads. None: the caller of `start` makes each request.
@@ -53,30 +52,30 @@ class Requests:
         self._answered = answered
         self.make_thread: MakeThread | None = None
         self._lock = make_lock()
-        self._waiting: deque[Batch[Any]] = deque()
+        self._waiting: deque[Batch] = deque()
         self._idle: deque[Wakeup] = deque()
-        # Of each thread, whether it has one of the places that the process has beyond a handler's first.
+        # For each thread, whether it is one of the few that a process has beyond the first of each handler.
         self._threads: dict[object, bool] = {}
-        self._dismissed = False
+        self._ending = False
 
     @property
     def threads(self) -> int:
-        """How many threads there are."""
+        """The number of threads."""
         return len(self._threads)
 
-    def start(self, batch: Batch[Any]) -> None:
-        """See to it that the batch's request is made, and that it gets an `answer`. May be called again for the same batch."""
+    def start(self, batch: Batch) -> None:
+        """Have the batch's request made, which stores its `answer` there. Calling it twice makes one request."""
         if self.make_thread is None:
             self._make(batch)
             return
         self._waiting.append(batch)
-        if not self._call_thread(self.make_thread):
+        if not self._provide_thread(self.make_thread):
             self._waiting.clear()
             self._make(batch)
 
-    def dismiss(self) -> None:
-        """Have idle threads end, and the others when they have done what they are at."""
-        self._dismissed = True
+    def end_idle_threads(self) -> None:
+        """End the idle threads now, and the others after their request."""
+        self._ending = True
         self._wake_all()
 
     @locked
@@ -84,19 +83,22 @@ class Requests:
         while self._idle:
             self._idle.popleft().set()
 
-    def make_here(self, batch: Batch[Any]) -> None:
-        """Make a batch's request in the calling thread, unless somebody else does."""
+    def make_here(self, batch: Batch) -> None:
+        """Make a batch's request in the calling thread, unless another thread does."""
         self._make(batch)
-        with suppress(ValueError):  # another has come to it, too
+        with suppress(ValueError):  # another thread came to it as well, and has removed it
             self._waiting.remove(batch)
 
-    def run_aside(self, function: Callable[[], None]) -> None:
-        """Run something that asks the network, where nobody waits for it; not at all where no thread can be had."""
+    def run_in_thread(self, function: Callable[[], None]) -> None:
+        """Run a function that asks the network in a thread of its own; not at all where none can be started.
+
+        Where the caller makes the requests, it runs in the calling thread.
+        """
         if self.make_thread is None:
             function()
             return
         with suppress(Exception):
-            self._start_thread(self.make_thread, of_ours(function), ())
+            self._start_thread(self.make_thread, as_thread_of_ours(function), ())
 
     def _start_thread(
         self, make_thread: MakeThread, target: Callable[..., None], arguments: tuple[object, ...]
@@ -106,44 +108,48 @@ class Requests:
         thread.name = f'firefighter-{self._stream}-request'
         thread.start()
 
-    def _call_thread(self, make_thread: MakeThread) -> bool:
-        """Have one more thread look for work, or leave it to those at work; return False when there is none at all."""
-        self._dismissed = False
+    def _provide_thread(self, make_thread: MakeThread) -> bool:
+        """See to it that a thread comes for what waits: wake an idle one, start one, or leave it to a busy one.
+
+        Returns:
+            False when there is no thread at all.
+        """
+        self._ending = False
         me = object()
-        if self._is_wanted(me):
+        if self._wake_or_count(me):
             try:
                 self._start_thread(make_thread, self._run, (me,))
-            except Exception:  # no thread to be had
+            except Exception:  # no thread can be started
                 self._leave(me)
         return bool(self._threads)
 
     @locked
-    def _is_wanted(self, thread: object) -> bool:
-        """Return whether a thread is to be started, which counts at once: not where an idle one could be called."""
+    def _wake_or_count(self, thread: object) -> bool:
+        """Wake an idle thread, or count one more; return whether one was counted and has to be started."""
         if self._idle:
             self._idle.popleft().set()
             return False
-        # The first is each handler's own. Beyond that a process has a few, however many handlers it has.
+        # Each handler may have one. Beyond these a process has a few, however many handlers it has.
         beyond = bool(self._threads)
         if len(self._threads) >= self._most or (beyond and not reserve_request_thread()):
             return False
         self._threads[thread] = beyond
         return True
 
-    @of_ours
+    @as_thread_of_ours
     def _run(self, me: object) -> None:
         left = False
         try:
-            while self._work() or not (left := self._leaves(me)):
+            while self._make_next() or not (left := self._wait_or_leave(me)):
                 pass
         finally:
             enter_in_list_of_threads()
             if not left:  # killed
                 self._leave(me)
-                self._give_back()
+                self._hand_over_again()
 
-    def _work(self) -> bool:
-        """Make a request, if one waits; return whether there was one."""
+    def _make_next(self) -> bool:
+        """Make the request of the first batch that waits; return whether there was one."""
         try:
             batch = self._waiting[0]
         except IndexError:
@@ -151,56 +157,56 @@ class Requests:
         self.make_here(batch)
         return True
 
-    @requesting
-    def _make(self, batch: Batch[Any]) -> None:
-        """Make a batch's request, unless somebody else does."""
+    @as_request_of_ours
+    def _make(self, batch: Batch) -> None:
+        """Make a batch's request, unless another thread came first."""
         me = object()
         answer: Answer | None = None
         try:
             batch.makers.append(me)
             if batch.makers[0] is me:
-                answer = self._transport.put(self._stream, [event.data for event in batch.events])
+                answer = self._transport.put(self._stream, [record.data for record in batch.records])
         finally:
             if batch.makers and batch.makers[0] is me:
-                # Of what an exception has ended (Ctrl-C, a thread that is killed) nobody knows whether it arrived.
+                # Where an exception has ended the request (Ctrl-C, a thread that is killed), it may have arrived or not.
                 batch.answer = answer or Answer.all_alike(
                     Outcome.RETRY,
-                    len(batch.events),
+                    len(batch.records),
                     'Interrupted',
                     'the request was interrupted',
                     uncertain=True,
                 )
                 self._answered()
 
-    def _give_back(self) -> None:
-        """Have what nobody has begun with handed over again."""
+    def _hand_over_again(self) -> None:
+        """Have delivery hand over again what waits: this thread was killed, and no other may be there."""
         for batch in tuple(self._waiting):
             batch.handed_over_at = None
         self._waiting.clear()
         self._answered()
 
-    def _leaves(self, me: object) -> bool:
-        """Wait for a call, not for ever; return whether this thread is to end: then it counts no more."""
+    def _wait_or_leave(self, me: object) -> bool:
+        """Wait for work for a while; return whether this thread has to end. Then it is not counted any more."""
         wakeup = Wakeup()
-        if self._lie_down(wakeup):
+        if self._become_idle(wakeup):
             wakeup.wait(IDLE_SECONDS)
-        return self._get_up(me, wakeup)
+        return self._end_idling(me, wakeup)
 
     @locked
-    def _lie_down(self, wakeup: Wakeup) -> bool:
-        """Be idle, unless there is something to do, or will never be again; return whether it is so."""
-        if self._dismissed or self._waiting:
+    def _become_idle(self, wakeup: Wakeup) -> bool:
+        """Count as idle, unless something waits or the threads are to end; return whether it counts as idle now."""
+        if self._ending or self._waiting:
             return False
         self._idle.append(wakeup)
         return True
 
     @locked
-    def _get_up(self, me: object, wakeup: Wakeup) -> bool:
-        """Be idle no more; leave, and return True, where nothing is to be done and nobody has called."""
+    def _end_idling(self, me: object, wakeup: Wakeup) -> bool:
+        """Count as busy again; or, where there is no work and nobody has called, leave and return True."""
         called = wakeup not in self._idle
         if not called:
             self._idle.remove(wakeup)
-        if self._waiting or (called and not self._dismissed):
+        if self._waiting or (called and not self._ending):
             return False
         self._leave(me)
         return True

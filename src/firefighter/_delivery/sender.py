@@ -1,11 +1,11 @@
 """The delivery loop: waits until a batch is due, has it sent, and settles what was answered.
 
-What Firehose did not accept goes first in the next request, together with what has queued meanwhile; so while one request
-is on its way, or waits for its retry, the next one grows (group commit). Only where a whole request's worth waits beside
-one that is under way, or somebody waits, another one starts at the same time.
+What Firehose did not accept goes first in the next request, together with what has queued meanwhile. So while one request
+is under way, or waits for its retry, the next one grows (group commit). A second request starts beside one that is under way
+only where a full one waits, or somebody has flushed.
 
-One thread at a time runs the loop, and it alone touches what was taken and is not settled. It makes no request itself where
-it can have a thread for that (`requests.py`). Each step may be done twice, so an exception may come at any moment.
+One thread at a time runs the loop, and it alone touches what was taken and is not settled. Requests are made in other threads
+where there can be any (`requests.py`). Each step may be done twice, so an exception may come at any moment.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ import sys
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import Generic
 
-from firefighter._delivery.batching import Rules, alarm_after, all_goes, seconds_until_due
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.dispatch import PATIENCE_SECONDS, Dispatch, Traffic
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.dispatch import THREAD_START_SECONDS, Dispatch, Traffic
+from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.due import Rules, alarm_thresholds, seconds_until_due, takes_everything
 from firefighter._delivery.limits import MAX_RECORDS
-from firefighter._delivery.origin import of_ours
+from firefighter._delivery.origin import as_thread_of_ours
 from firefighter._delivery.requests import Requests
-from firefighter._delivery.sources import Event, Source
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import Transport
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Broadcast, Wakeup
+from firefighter._spool.spool import Spooled
 
 __all__ = ['Sender', 'Traffic']
 
-# Where the loop itself fails (a bug, or no memory), it goes on after this pause.
+# After an error of the loop itself (a bug, or no memory). Then it goes on.
 _PAUSE_AFTER_BUG_SECONDS = 1.0
-# With this long until the next request is due there is time for a question; AWS answers one in some tenth of it.
-_LEISURE_SECONDS = 0.5
+# `once_idle` is called when nothing is due for so long. It asks AWS one question, which takes some tenth of it.
+_IDLE_SECONDS = 0.5
 
 
-class Sender(Generic[Event]):
+class Sender:
     """Delivers the events of one source to one stream.
 
     Args:
-        source: where events come from and are settled.
+        source: where events are taken and settled.
         transport: the way to Firehose.
         stream: the delivery stream's name.
-        rules: gives the rules that hold now; asked before each decision.
+        rules: returns the rules that hold now; called before each decision.
         traffic: where to count.
-        drops: what tells the user of dropped events.
-        dead_letters: where events go that Firehose will never take.
-        diagnostics: where to say what is wrong.
-        max_in_flight: how many requests may be under way at once.
-        at_leisure: called once, when something has been accepted and nothing is due.
-        idle_seconds: says how long the loop may wait at most.
-        clock: gives the time in seconds; must not jump.
-        jitter: gives a number in [0, 1).
+        drops: reports dropped events to the user.
+        dead_letters: keeps events that Firehose refuses as invalid.
+        diagnostics: writes errors to stderr.
+        max_in_flight: the most requests under way at once.
+        once_idle: called once, when something was accepted and nothing is due.
+        max_wait_seconds: returns how long the loop may wait at most.
+        clock: returns the time in seconds; must not jump.
+        jitter: returns a number in [0, 1).
 
     Attributes:
         progress: notified after each answer.
@@ -63,7 +63,7 @@ class Sender(Generic[Event]):
 
     def __init__(
         self,
-        source: Source[Event],
+        source: SpoolSource,
         transport: Transport,
         stream: str,
         *,
@@ -73,8 +73,8 @@ class Sender(Generic[Event]):
         dead_letters: DeadLetters,
         diagnostics: Diagnostics,
         max_in_flight: int = 1,
-        at_leisure: Callable[[], None] | None = None,
-        idle_seconds: Callable[[], float] = lambda: inf,
+        once_idle: Callable[[], None] | None = None,
+        max_wait_seconds: Callable[[], float] = lambda: inf,
         clock: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -86,8 +86,8 @@ class Sender(Generic[Event]):
         self._drops = drops
         self._dead_letters = dead_letters
         self._diagnostics = diagnostics
-        self._at_leisure = at_leisure
-        self._idle_seconds = idle_seconds
+        self._once_idle = once_idle
+        self._max_wait_seconds = max_wait_seconds
         self._any_accepted = False
         self._clock = clock
         self.progress = Broadcast()
@@ -106,57 +106,57 @@ class Sender(Generic[Event]):
 
     @property
     def oldest_seconds(self) -> float:
-        """How long, at most, the oldest event has been waiting that is not settled; 0.0 when there is none."""
+        """How long, at most, the oldest event that is not settled has been waiting; 0.0 when there is none."""
         return max(0.0, self._clock() - self._dispatch.oldest_at)
 
     @property
-    def on_way(self) -> list[Event]:
-        """What is in requests under way."""
-        return [event for batch in self._dispatch.batches.on_way for event in batch.events]
+    def in_flight(self) -> list[Spooled]:
+        """The records in requests under way."""
+        return [record for batch in self._dispatch.batches.in_flight for record in batch.records]
 
     @property
-    def rests(self) -> bool:
-        """Whether nothing is under way, and nothing can be sent just now: all is delivered, or a failure keeps it back."""
-        kept_back = not self._dispatch.batches.on_way and self._seconds_until_due() > 0.0
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight and nothing can be sent now: all is delivered, or a failure keeps the rest back."""
+        kept_back = not self._dispatch.batches.in_flight and self._seconds_until_due() > 0.0
         return kept_back and (self._dispatch.failing or self._source.settled)
 
     @property
     def overdue(self) -> bool:
         """Whether the oldest event has been waiting for `send_interval`, or a full request waits."""
-        self._dispatch.look()
-        return all_goes(
+        self._dispatch.note_whether_empty()
+        return takes_everything(
             self._dispatch.waiting(), self._rules(), now=self._clock(), marked=False
-        ) or self._dispatch.may_join(self._rules().full_bytes)
+        ) or self._dispatch.may_start_another(self._rules().full_bytes)
 
-    def forget(self, unwanted: Callable[[Event], bool]) -> None:
-        """Forget events that are not under way: somebody else will deliver them."""
-        self._dispatch.batches.forget(unwanted)
+    def release(self, is_released: Callable[[Spooled], bool]) -> None:
+        """Let go of adopted records that another process will deliver. What is in flight stays."""
+        self._dispatch.batches.release(is_released)
 
     def abandon(self) -> None:
-        """Send nothing any more, in a forked child: what was taken is the parent's, even where a hook has forked."""
+        """Forget what was taken, in a forked child: it is the parent's. That holds even where one of our hooks has forked."""
         self._dispatch.abandon()
 
-    def hurry(self, until: float) -> None:
-        """Make no long pauses after failures until then, by the clock: somebody waits for delivery."""
-        self._dispatch.hurry(until)
+    def limit_pauses_until(self, until: float) -> None:
+        """Pause for a second at most after failures, until then by the clock: somebody waits for delivery."""
+        self._dispatch.limit_pauses_until(until)
 
-    def tried(self, flushes: int) -> bool:
-        """Return whether a request was made and answered since the given flush, and no invalid record is looked for."""
-        return self._dispatch.flushes_tried >= flushes and not self._dispatch.batches.narrowing
+    def has_tried_since(self, flushes: int) -> bool:
+        """Return whether a request was answered since the given FLUSH, and no invalid record is being looked for."""
+        return self._dispatch.flushes_tried >= flushes and not self._dispatch.batches.bisecting
 
     def found_misconfigured(self, flushes: int) -> bool:
-        """Return whether a request since the given flush found that someone has to mend the configuration."""
+        """Return whether a request since the given FLUSH has found a misconfiguration, which somebody has to mend."""
         return self._dispatch.found_misconfigured(flushes)
 
     def run(self, ended: Callable[[], bool]) -> None:
-        """Deliver until `ended()`, which is asked before each step."""
+        """Deliver until `ended()`, which is called before each step."""
         while not ended():
             self.cycle()
 
-    def run_to_the_end(self, linger_seconds: float) -> None:
-        """Deliver until END has been queued and everything is settled, or given up so long after it.
+    def run_until_end(self, linger_seconds: float) -> None:
+        """Deliver until END was queued and everything is settled. So long after END, give the rest up.
 
-        With a misconfiguration one try is enough.
+        With a misconfiguration one try after END is enough.
         """
         ends_at = inf
         dispatch, source = self._dispatch, self._source
@@ -169,24 +169,24 @@ class Sender(Generic[Event]):
             if dispatch.batches.empty and source.settled:
                 source.tidy()
                 return True
-            tried = dispatch.flushes_served == source.flushes and not dispatch.batches.on_way
+            tried = dispatch.flushes_served == source.flushes and not dispatch.batches.in_flight
             return tried and (dispatch.found_misconfigured(source.flushes) or self._clock() >= ends_at)
 
-        idle_seconds = self._idle_seconds
-        self._idle_seconds = lambda: min(idle_seconds(), max(0.0, ends_at - self._clock()))
+        max_wait_seconds = self._max_wait_seconds
+        self._max_wait_seconds = lambda: min(max_wait_seconds(), max(0.0, ends_at - self._clock()))
         self.run(ended)
-        dispatch.batches.hand_back()
-        self.report(now_or_never=True)
+        dispatch.batches.give_up()
+        self.report(at_once=True)
 
-    def report(self, *, now_or_never: bool = False) -> None:
-        """Tell the user's hooks what was dropped since the last time, outside every lock."""
+    def report(self, *, at_once: bool = False) -> None:
+        """Report to the user's hooks what was dropped since the last time, outside every lock."""
         self._dead_letters.report()
-        self._drops.report(now_or_never=now_or_never)
+        self._drops.report(at_once=at_once)
 
-    @of_ours
+    @as_thread_of_ours
     @locked
     def cycle(self) -> None:
-        """Do what there is to do, or wait until there is something."""
+        """Do one step, or wait until there is something to do."""
         try:
             self._step()
         except Exception as error:  # the thread must not die: logging would be off for good
@@ -201,24 +201,22 @@ class Sender(Generic[Event]):
         self.report()
         settled = self._exchange()
         self._source.tidy()
-        dispatch.look()
+        dispatch.note_whether_empty()
         if settled:
-            return  # that may have been the last
+            return  # whoever runs the loop may have waited for just that
         seconds = self._seconds_until_due()
         blocked = False
         if seconds == 0.0:
-            if dispatch.compose(everything=self._all_goes()):
+            if dispatch.compose(everything=self._takes_everything()):
                 self._exchange()
                 return
-            seconds, blocked = (
-                inf,
-                True,
-            )  # nothing to send, or the window is full: whatever comes will wake us
-        if not self._use_leisure(seconds):
+            # There was nothing to take, or the window is full. A mark or an answer ends the wait.
+            seconds, blocked = inf, True
+        if not self._run_once_idle(seconds):
             self._wait(seconds, blocked=blocked)
 
     def _exchange(self) -> bool:
-        """Have requests started, and settle what is answered; return whether anything was."""
+        """Start requests, and settle the answered ones; return whether there were any."""
         self._dispatch.start_requests()
         settled = self._dispatch.settle()
         if settled:
@@ -226,14 +224,14 @@ class Sender(Generic[Event]):
             self.progress.notify()
         return settled
 
-    def _use_leisure(self, seconds: float) -> bool:
-        """Do what may be done once, when all goes well and nothing is due for so long; return whether it was done."""
-        do = self._at_leisure
-        at_leisure = self._any_accepted and seconds >= _LEISURE_SECONDS and self._dispatch.batches.empty
-        if do is None or not at_leisure:
+    def _run_once_idle(self, seconds: float) -> bool:
+        """Call `once_idle` if it is time for it; return whether it was called."""
+        do = self._once_idle
+        is_time = self._any_accepted and seconds >= _IDLE_SECONDS and self._dispatch.batches.empty
+        if do is None or not is_time:
             return False
-        self._at_leisure = None
-        self.requests.run_aside(do)
+        self._once_idle = None
+        self.requests.run_in_thread(do)
         return True
 
     def _seconds_until_due(self) -> float:
@@ -241,7 +239,9 @@ class Sender(Generic[Event]):
         if not dispatch.may_start:
             return inf  # until a request under way has its answer
         rules, allowed = self._rules(), dispatch.seconds_until_allowed()
-        if dispatch.batches.on_way and not (allowed == 0.0 and dispatch.may_join(rules.full_bytes)):
+        if dispatch.batches.in_flight and not (
+            allowed == 0.0 and dispatch.may_start_another(rules.full_bytes)
+        ):
             return inf
         due = 0.0
         if not dispatch.batches.has_returned:
@@ -254,27 +254,27 @@ class Sender(Generic[Event]):
             )
         return max(due, allowed)
 
-    def _all_goes(self) -> bool:
+    def _takes_everything(self) -> bool:
         waiting = self._dispatch.waiting()
-        return all_goes(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
+        return takes_everything(waiting, self._rules(), now=self._clock(), marked=self._source.marked)
 
     def _wait(self, seconds: float, *, blocked: bool) -> None:
-        """Wait so long, or until the source has what makes a batch due sooner."""
+        """Wait so long, or until a batch is due by what has come."""
         rules = self._rules()
         seconds, more_bytes_than, events = self._alarm(seconds, rules, blocked=blocked)
-        # Not for ever: an alarm that an exception in the appending thread swallowed costs one interval, no more.
+        # Never longer than an interval: an exception in the appending thread may have swallowed the alarm.
         seconds = min(
             seconds,
             max(rules.send_interval_seconds, 1.0),
             self._drops.seconds_until_report(),
-            self._idle_seconds(),
-            2 * PATIENCE_SECONDS if self._dispatch.any_unbegun else inf,
+            self._max_wait_seconds(),
+            2 * THREAD_START_SECONDS if self._dispatch.any_without_maker else inf,
         )
         if self._source.wait(seconds, more_bytes_than=more_bytes_than, events=events):
-            self._dispatch.woken()
+            self._dispatch.note_arrival()
 
     def _alarm(self, seconds: float, rules: Rules, *, blocked: bool) -> tuple[float, int, int]:
-        """Return how long to wait, and for what to come: more than so many bytes, or so many events."""
+        """Return how long to wait, and the bytes and events that end the wait before that: more than so many, or so many."""
         dispatch = self._dispatch
         never = seconds, sys.maxsize // 2, sys.maxsize // 2
         if blocked or not dispatch.may_start or dispatch.batches.has_returned:
@@ -282,10 +282,10 @@ class Sender(Generic[Event]):
         now, held_back = self._clock(), dispatch.seconds_until_allowed()
         if held_back > 0.0:
             return min(seconds, held_back), *never[1:]
-        if dispatch.batches.on_way:
+        if dispatch.batches.in_flight:
             return seconds, rules.full_bytes - 1, MAX_RECORDS
         waiting = dispatch.waiting()
         gap_left = dispatch.last_start + rules.min_gap_seconds - now
         if waiting.records and gap_left > 0.0:
             seconds = min(seconds, gap_left)
-        return (seconds, *alarm_after(waiting, rules, now=now, last_start=dispatch.last_start))
+        return (seconds, *alarm_thresholds(waiting, rules, now=now, last_start=dispatch.last_start))

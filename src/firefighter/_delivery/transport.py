@@ -1,4 +1,4 @@
-"""The seam to Firehose. This module alone calls boto3 and botocore; `outcomes` says what their answers and errors mean."""
+"""The seam to Firehose: this module alone calls boto3 and botocore. `outcomes.py` reads their answers and errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
-from firefighter._delivery.origin import requesting
+from firefighter._delivery.fast_json import use_fast_json
+from firefighter._delivery.origin import as_request_of_ours
 from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
-from firefighter._delivery.shortcut import shorten
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ['BotoTransport', 'ClientOptions', 'FirehoseClient', 'Transport', 'make_client']
 
 RENEWAL_SECONDS = 5.0
-"""Between two looks for new credentials: to find that there are none takes a second where AWS's machines have them."""
+"""Between two searches for new credentials. Finding none takes a second where they are looked for on AWS's machines."""
 
 
 class Transport(Protocol):
-    """Sends one request; never raises for anything that the other side, the network or the configuration does."""
+    """Sends one request. Never raises for an error of the service, the network or the configuration."""
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
-        """Send records, within the limits of one request, and return what became of each."""
+        """Send records, within the limits of one request, and return the outcome of each."""
 
 
 class FirehoseClient(Protocol):
@@ -47,10 +47,10 @@ class FirehoseClient(Protocol):
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """From what to make a client.
+    """The options that a client is made from.
 
     Attributes:
-        session: a session of the user's; without it a new one is made, from `profile_name` if that is given.
+        session: a session of the user's; None: a new one is made, from `profile_name` if that is given.
         profile_name: a profile of the AWS configuration files; its assumed role refreshes by itself.
         region_name: overrides the session's region.
         endpoint_url: overrides the service's address, as for the local endpoint.
@@ -74,13 +74,13 @@ class ClientOptions:
 
 
 _loaders: dict[str | None, object] = {}
-"""What reads the descriptions of AWS's services and remembers them, by the folder that botocore is told to look into first."""
+"""botocore's loaders, which keep the descriptions of AWS's services in memory; by the folder that they look into first."""
 
 
 def make_client(options: ClientOptions) -> FirehoseClient:
     """Make a Firehose client whose only retry layer is ours.
 
-    Sessions are not thread-safe: a session of the user's is to be used in the user's thread.
+    Sessions are not thread-safe: call this in the user's thread with a session of the user's.
 
     Raises:
         botocore.exceptions.BotoCoreError: there is no region, no such profile, ...
@@ -106,18 +106,18 @@ def make_client(options: ClientOptions) -> FirehoseClient:
     client: FirehoseClient = session.client(
         'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
     )
-    shorten(client)
+    use_fast_json(client)
     return client
 
 
 def _make_session(profile_name: str | None) -> boto3.session.Session:
-    """Make a session that shares what botocore has read of the service: 8 MiB for each client that reads it for itself."""
+    """Make a session that shares botocore's description of the service, which takes 8 MiB for each client otherwise."""
     import boto3.session  # noqa: PLC0415  # as above
     import botocore.session  # noqa: PLC0415
 
     core = botocore.session.Session()
     session = boto3.session.Session(botocore_session=core, profile_name=profile_name)
-    # Another profile may look for it elsewhere.
+    # Another profile may have another folder for it.
     place = core.get_config_variable('data_path')
     core.register_component('data_loader', _loaders.setdefault(place, core.get_component('data_loader')))
     return session
@@ -127,11 +127,11 @@ class BotoTransport:
     """Sends through a boto3 client, which is made at the first request.
 
     Args:
-        client: makes the client. It is called again as long as it fails.
+        client: makes the client. Called again at the next request where it fails.
         clock: gives the time in seconds; must not jump.
-        limit_timeouts: has clients from then on take at most so long for a request; returns whether that makes a
+        limit_timeouts: limits the time of a request for clients made from then on; returns whether that makes a
             difference.
-        owns_client: whether the client is not the user's.
+        owns_client: whether the client is ours, not the user's.
     """
 
     def __init__(
@@ -146,36 +146,36 @@ class BotoTransport:
         self._make_client = client
         self._limit_timeouts = limit_timeouts
         self._client: FirehoseClient | None = None
-        # Several requests may be the first; all but one wait for the client that it makes.
-        # Python's, which gevent and eventlet replace: making a client asks the network for credentials.
+        # Several requests may be the first: one makes the client, the others wait for it.
+        # Python's own lock, which gevent and eventlet replace, because making a client asks the network for credentials.
         self._lock = threading.RLock()
         self._clock = clock
         self._renewed_at = -inf
 
     def limit_timeouts(self, seconds: float) -> None:
-        """Have requests from now on take at most so long, about: an application's thread waits."""
+        """Limit requests from now on to about so many seconds, since a thread of the application waits."""
         if self._limit_timeouts(seconds):
             self.renew_client()
 
-    @requesting
+    @as_request_of_ours
     def close_connections(self) -> None:
-        """Let go of the connections that are kept for the next request, unless the client is the user's."""
+        """Close the connections that are kept for the next request, unless the client is the user's."""
         client: Any = self._client
         if not self._owns_client or client is None:
             return
-        with suppress(Exception):  # an older botocore, or another; a later request makes others
-            # Each by itself: `close` of the client leaves it to the collector, which warns of sockets that are open.
+        with suppress(Exception):  # another version of botocore may have no such attributes
+            # One by one, because the client's `close` leaves it to the collector, which warns of open sockets.
             pools = client._endpoint.http_session._manager.pools  # noqa: SLF001  # no public way
-            for key in pools.keys():  # noqa: SIM118  # no mapping
+            for key in pools.keys():  # noqa: SIM118  # not a mapping
                 pools[key].close()
-            pools.clear()  # a closed one makes no connection any more
+            pools.clear()  # a closed pool makes no connections any more; the next request makes another pool
 
     def renew_client(self) -> None:
-        """Make a client anew at the next request: with other timeouts, for example."""
+        """Have the next request make a new client, for example with other timeouts."""
         self._client = None
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
-        """Send records and return what became of each."""
+        """Send records and return the outcome of each."""
         client = self._client
         try:
             if client is None:
@@ -184,7 +184,7 @@ class BotoTransport:
                 DeliveryStreamName=stream, Records=[{'Data': record} for record in records]
             )
             return from_response(response, len(records))
-        except Exception as error:  # whatever botocore or a client of the user's does has an outcome
+        except Exception as error:  # of botocore, or of a client of the user's: each has an outcome
             answer = from_exception(error, len(records), connected=client is not None)
             if answer.cause in STALE_CREDENTIALS:
                 self._forget_credentials()
@@ -196,17 +196,17 @@ class BotoTransport:
             client = self._client = self._client or self._make_client()
         return client
 
-    @requesting
+    @as_request_of_ours
     def describe(self, stream: str) -> object:
-        """Return what the service says of a stream.
+        """Return the service's description of a stream.
 
-        Raises whatever the client raises; also where there is none yet, or one that cannot ask.
+        Raises whatever the client raises, also where there is no client yet or it cannot ask.
         """
         client: Any = self._client
         return client.describe_delivery_stream(DeliveryStreamName=stream)['DeliveryStreamDescription']
 
     def _forget_credentials(self) -> None:
-        """Have them read anew, now and then: a client keeps for ever those that it found, or that it found none."""
+        """Have the credentials read anew, at most once in so many seconds: a client never reads them again by itself."""
         now = self._clock()
         if now >= self._renewed_at + RENEWAL_SECONDS:
             self._renewed_at = now

@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.origin import enter_in_list_of_threads, of_ours
+from firefighter._delivery.origin import as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._process import exit_and_forks
@@ -100,7 +100,7 @@ class Deliverer:
         stream: str,
         life: Life,
         lock: _thread.RLock,
-        sender: Sender[Any],
+        sender: Sender,
         transport: HasClient,
         wake: Callable[[], None],
         diagnostics: Diagnostics,
@@ -226,7 +226,7 @@ class Deliverer:
 
     # Inside.
 
-    @of_ours
+    @as_thread_of_ours
     def _run(self) -> None:
         role = object()
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask

@@ -28,13 +28,13 @@ from functools import partial
 from math import inf
 from os import getpid
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.origin import on_thread_of_ours
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._handler.deliverer import Deliverer, HasClient
 from firefighter._process import exit_and_forks
 from firefighter._process.lock import locked, run_if_free
@@ -135,7 +135,7 @@ class Lifecycle:
         self,
         stream: str,
         source: SpoolSource,
-        sender: Sender[Any],
+        sender: Sender,
         place: Place,
         transport: Transport,
         deliver: Callable[[], None],
@@ -188,7 +188,7 @@ class Lifecycle:
         Args:
             deadline: when to give up, by the monotonic clock.
         """
-        self._sender.hurry(deadline)
+        self._sender.limit_pauses_until(deadline)
         no_wait = self._why_no_wait()
         if no_wait is NoWait.LOGGING_LOCK:
             self._request_later(flush=True)
@@ -212,7 +212,7 @@ class Lifecycle:
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and let go of everything; wait for that until the deadline."""
-        self._sender.hurry(deadline)
+        self._sender.limit_pauses_until(deadline)
         no_wait = self._why_no_wait()
         if no_wait is NoWait.LOGGING_LOCK:
             self._request_later(close=True)
@@ -289,7 +289,7 @@ class Lifecycle:
         flushes = self._source.flushes
         self._deliverer.start_or_wake()
         self._deliverer.deliver_or_wait(
-            lambda: self._spool.settled_through >= through or self._sender.tried(flushes), deadline
+            lambda: self._spool.settled_through >= through or self._sender.has_tried_since(flushes), deadline
         )
 
     def run(self) -> None:
@@ -298,12 +298,12 @@ class Lifecycle:
         try:
             self._sender.run(lambda: not self.is_of_this_process or self._ended())
         finally:
-            self._sender.requests.dismiss()
+            self._sender.requests.end_idle_threads()
 
     def _ended(self) -> bool:
         if self.state is not State.OPEN:
             # Call the hooks now, while what they log can still be sent.
-            self._sender.report(now_or_never=True)
+            self._sender.report(at_once=True)
         return self.close_if_done(stays=exit_and_forks.exiting())
 
     def abandon(self) -> None:
@@ -358,7 +358,7 @@ class Lifecycle:
         """Have the next event check whether somebody delivers."""
         self.open_mark[0] = 0
 
-    def idle_seconds(self) -> float:
+    def max_wait_seconds(self) -> float:
         """Return how long the thread that delivers may wait at most."""
         now = monotonic()
         wanted_seconds = self._keep_trying_until - now
@@ -483,7 +483,7 @@ class Lifecycle:
         if self.state is State.OPEN:
             leaves = (
                 not self._deliverer.threaded
-                and self._sender.rests
+                and self._sender.is_idle
                 and (self.done or now >= self._keep_trying_until)
             )
         else:
@@ -561,4 +561,4 @@ class Lifecycle:
     def _report(self) -> None:
         """Call the hooks for new drops, where there is no delivery thread that does."""
         if not self._deliverer.present:
-            self._sender.report(now_or_never=True)
+            self._sender.report(at_once=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.batching import Rules
-from firefighter._delivery.codecs import COMPRESSIONS, Codec, codec_of
-from firefighter._delivery.compression import aggregation_of
+from firefighter._delivery.codecs import COMPRESSIONS, Codec, compressor_of
+from firefighter._delivery.compression import make_aggregation
 from firefighter._delivery.dead_letters import DeadLetterHook
-from firefighter._delivery.drops import DropHook
+from firefighter._delivery.drop_reports import DropHook
+from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
     MAX_RECORDS,
@@ -162,7 +162,7 @@ class Options:
             if 'check' in option.metadata:
                 option.metadata['check'](option.name, getattr(self, option.name))
         if self.compression:
-            codec_of(self.compression)
+            compressor_of(self.compression)
         if not self.aggregates:
             _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
             _check_needs_aggregate('target_batch_bytes', given=self.target_batch_bytes != TARGET_BATCH_BYTES)
@@ -174,7 +174,7 @@ class Options:
 
     def make_aggregation(self) -> Aggregation | None:
         """Return what makes Firehose records of the events of one source; None: each is one."""
-        return aggregation_of(
+        return make_aggregation(
             aggregate=self.aggregate,
             max_events=self.max_aggregated_events,
             compression=self.compression,

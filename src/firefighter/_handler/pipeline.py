@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.plain_queue import QueuedEvent, QueueLedger, QueueSource
+from firefighter._delivery.plain_queue import QueueAccounts, QueueSource
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import Event, Source, SpoolSource
-from firefighter._delivery.suitability import Suitability
+from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.stream_check import StreamCheck
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.numbered import NumberedOversize
@@ -36,8 +36,8 @@ from firefighter._spool.spool import Spool
 from firefighter.stats import DropReason, Stats
 
 if TYPE_CHECKING:
-    from firefighter._delivery.batching import Rules
-    from firefighter._delivery.clients import ClientSource
+    from firefighter._delivery.clients import ClientFactory
+    from firefighter._delivery.due import Rules
 
 __all__ = ['Pipeline']
 
@@ -65,7 +65,7 @@ class Pipeline:
         self,
         stream: str,
         options: Options,
-        client: ClientSource,
+        client: ClientFactory,
         rules: Callable[[], Rules],
         deliver: Callable[[Pipeline], None],
         is_forgotten: Callable[[], bool],
@@ -88,9 +88,9 @@ class Pipeline:
         self.spool = self._make_spool(wakeup.set)
         self.append = self.spool.append
         self.tally = self.spool.tally
-        self.ledger = QueueLedger()
+        self._queue_accounts = QueueAccounts()
         # By the queue, which they hold, and the stream.
-        self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender[QueuedEvent]]] = {}
+        self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender]] = {}
         self._traffic = Traffic()
         self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
         self._drops = DropReports(options.on_drop, self._dropped, self._say_dropped)
@@ -105,8 +105,8 @@ class Pipeline:
             stream,
             rules,
             max_in_flight=options.max_in_flight,
-            at_leisure=self._make_suitability(),
-            idle_seconds=lambda: self.lifecycle.idle_seconds(),  # noqa: PLW0108  # made below
+            once_idle=self._make_stream_check(),
+            max_wait_seconds=lambda: self.lifecycle.max_wait_seconds(),  # noqa: PLW0108  # made below
         )
         self.lifecycle = Lifecycle(
             stream,
@@ -144,8 +144,10 @@ class Pipeline:
                 new = make_source()
                 pair = new, self._make_sender(new, stream, rules)
             source, sender = pair
+            self._queue_accounts.add(source.spool)
             source.ended = False
-            sender.run_to_the_end(self._options.shutdown_timeout_seconds)
+            sender.run_until_end(self._options.shutdown_timeout_seconds)
+            self._queue_accounts.close(source.spool)
         except BaseException:  # whatever it is, what was taken is not lost
             if pair is not None:
                 self._interrupted[key] = pair
@@ -155,14 +157,14 @@ class Pipeline:
 
     def _make_sender(
         self,
-        source: Source[Event],
+        source: SpoolSource,
         stream: str,
         rules: Callable[[], Rules],
         *,
         max_in_flight: int = 1,
-        at_leisure: Callable[[], None] | None = None,
-        idle_seconds: Callable[[], float] = lambda: inf,
-    ) -> Sender[Event]:
+        once_idle: Callable[[], None] | None = None,
+        max_wait_seconds: Callable[[], float] = lambda: inf,
+    ) -> Sender:
         """Return a sender that takes from this source, and counts and reports here."""
         return Sender(
             source,
@@ -174,8 +176,8 @@ class Pipeline:
             dead_letters=self._dead_letters,
             diagnostics=self._diagnostics,
             max_in_flight=max_in_flight,
-            at_leisure=at_leisure,
-            idle_seconds=idle_seconds,
+            once_idle=once_idle,
+            max_wait_seconds=max_wait_seconds,
         )
 
     def _report_end(self, all_delivered: bool) -> None:  # called by the lifecycle
@@ -207,11 +209,11 @@ class Pipeline:
             self._producer_id,
         )
 
-    def _make_suitability(self) -> Suitability | None:
+    def _make_stream_check(self) -> StreamCheck | None:
         options = self._options
         if not options.aggregates:
             return None  # one event in a record is safe anywhere
-        return Suitability(
+        return StreamCheck(
             lambda: self.transport.describe(self._stream),
             self._warn_of_the_stream,
             aggregate=options.aggregates,
@@ -222,7 +224,7 @@ class Pipeline:
     def _warn_of_the_stream(self, trouble: str) -> None:
         self._traffic.last_error = trouble
         self._diagnostics.say(
-            'suitability',
+            'stream check',
             f'stream {self._stream!r}: {trouble} (firefighter doctor {self._stream} says more)',
         )
 
@@ -272,7 +274,7 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """Return what has become of the events up to this moment."""
-        spooled, queued = self.spool.account(), self.ledger.account()
+        spooled, queued = self.spool.account(), self._queue_accounts.total()
         return Stats(
             accepted=spooled.accepted + queued.accepted,
             delivered=spooled.delivered + queued.delivered,

@@ -34,7 +34,7 @@ class SpoolPlace:
         adopts: returns whether events of dead processes are to be adopted now.
     """
 
-    sender: Sender[Spooled]
+    sender: Sender
     adopts: Callable[[], bool]
 
     def __init__(
@@ -121,14 +121,14 @@ class SpoolPlace:
         """Give back adopted events, but for those in requests under way; return whether none is left."""
         if self._disk is None:
             return True
-        in_flight = {segment for segment, _, _, _ in stretches(self.sender.on_way)}
+        in_flight = {segment for segment, _, _, _ in stretches(self.sender.in_flight)}
         origins = {segment.origin for segment in in_flight}
 
         def goes(event: Spooled) -> bool:
             segment, _, _, _ = stretches([event])[0]
             return self._spool.has_adopted_segment(segment) and segment.origin not in origins
 
-        self.sender.forget(goes)
+        self.sender.release(goes)
         return self._disk.release_adopted(self._spool, in_flight)
 
     def close(self) -> None:

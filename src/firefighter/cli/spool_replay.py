@@ -11,16 +11,16 @@ from time import monotonic
 from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.batching import Rules
-from firefighter._delivery.clients import ClientSource
+from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.codecs import COMPRESSIONS
-from firefighter._delivery.compression import aggregation_of
+from firefighter._delivery.compression import make_aggregation
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drops import DropReports
+from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.due import Rules
 from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.sources import SpoolSource
+from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.disk.adoption import Adoption
@@ -166,7 +166,7 @@ def _why_not_taken(producer: Producer) -> str:
 def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | None, str | None]:
     """Deliver what was logged for one destination; return what has delivered, and what went wrong."""
     spool_dir, destination = place
-    client = ClientSource(
+    client = ClientFactory(
         None,
         ClientOptions(
             profile_name=arguments.profile or destination.profile,
@@ -187,7 +187,7 @@ def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | N
 
 
 def _aggregation(arguments: argparse.Namespace) -> Aggregation | None:
-    return aggregation_of(
+    return make_aggregation(
         aggregate=arguments.aggregate,
         max_events=arguments.max_aggregated_events,
         compression=arguments.compression,

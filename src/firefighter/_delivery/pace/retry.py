@@ -1,4 +1,4 @@
-"""How long to wait after a failure, and which failures count."""
+"""Decides how long to wait after a failure, and which failures count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ['FAILURE', 'FREE_REFUSALS', 'HURRIED_SECONDS', 'MISCONFIGURATION', 'Backoff', 'Retries']
+__all__ = ['FAILURE', 'FREE_REFUSALS', 'LIMITED_PAUSE_SECONDS', 'MISCONFIGURATION', 'Backoff', 'Retries']
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Backoff:
 
         Args:
             failures: failures since the last request of which anything was accepted.
-            random: gives a number in [0, 1).
+            random: returns a number in [0, 1).
         """
         # 2.0 ** 1024 overflows; from 2 ** 30 on, every base is beyond every cap.
         doublings = min(failures - 1, 30)
@@ -47,19 +47,19 @@ FREE_REFUSALS = 20
 """Without a pause between them. Halving 500 records down to one invalid one takes 9 refusals, to two takes at most 18."""
 
 
-HURRIED_SECONDS = 1.0
+LIMITED_PAUSE_SECONDS = 1.0
 """Where somebody waits for delivery (flush, close, the end of the process) no pause is longer than this: in the ten
 seconds that a program gives to its end, a pause of thirty would be the last."""
 
 
 class Retries:
-    """When failures let the next request start. Knows no clock: each method is told the time.
+    """Decides when failures permit the next request. Knows no clock: each method is given the time.
 
     Requests that fail side by side are one failure: only one that was started after the last failure was noted makes the
     pause longer. While `failing`, one request at a time finds out whether the trouble has passed.
 
     Args:
-        jitter: gives a number in [0, 1).
+        jitter: returns a number in [0, 1).
 
     Attributes:
         allowed_at: when the next request may start.
@@ -73,22 +73,22 @@ class Retries:
         self.misconfigured = False
         self._jitter = jitter
         self._failures = 0
-        self._hurried_until = -inf
+        self._pauses_limited_until = -inf
         self._refusals = 0
         self._noted_at = -inf
 
-    def hurry(self, until: float) -> None:
-        """Take note that somebody waits until then."""
-        self._hurried_until = max(self._hurried_until, until)
+    def limit_pauses_until(self, until: float) -> None:
+        """Keep pauses to LIMITED_PAUSE_SECONDS until then: somebody waits."""
+        self._pauses_limited_until = max(self._pauses_limited_until, until)
 
     def seconds_left(self, now: float) -> float:
         """Return how long until the next request may start."""
-        if now < self._hurried_until and not self.misconfigured:
-            return max(0.0, min(self.allowed_at, self._noted_at + HURRIED_SECONDS) - now)
+        if now < self._pauses_limited_until and not self.misconfigured:
+            return max(0.0, min(self.allowed_at, self._noted_at + LIMITED_PAUSE_SECONDS) - now)
         return max(0.0, self.allowed_at - now)
 
     def note_success(self, *, started_at: float) -> None:
-        """Take note of a request of which everything was accepted, or all but what exceeds the stream's quota."""
+        """Note a request of which everything was accepted, or all but what exceeds the stream's quota."""
         self._refusals = 0
         if started_at >= self._noted_at:
             self.failing = self.misconfigured = False
@@ -96,7 +96,7 @@ class Retries:
             self.allowed_at = -inf
 
     def note_failure(self, now: float, *, started_at: float, progress: bool, misconfigured: bool) -> None:
-        """Take note of a request of which something was not accepted.
+        """Note a request of which something was not accepted.
 
         Args:
             now: the present time, in seconds of a clock that does not jump.
@@ -112,17 +112,17 @@ class Retries:
             backoff = MISCONFIGURATION if misconfigured else FAILURE
             self.allowed_at = now + backoff.seconds(self._failures, self._jitter)
 
-    def note_refusal(self, now: float, *, started_at: float, hopeless: bool) -> None:
-        """Take note of a request that was refused as invalid.
+    def note_refusal(self, now: float, *, started_at: float, refuses_all: bool) -> None:
+        """Note a request that was refused as invalid.
 
-        Its parts go at once, since the others wait for the culprit. But where one part after the other is refused, it is the
-        stream that takes nothing.
+        Its halves go at once, because all events wait until the invalid one is found. But where one after the other is refused, the
+        stream takes nothing, and that is a misconfiguration.
 
         Args:
             now: the present time.
             started_at: when the request was started.
-            hopeless: whether every part down to the single record has been refused.
+            refuses_all: whether everything was refused, down to single records.
         """
         self._refusals += 1
-        if hopeless or self._refusals > FREE_REFUSALS:
+        if refuses_all or self._refusals > FREE_REFUSALS:
             self.note_failure(now, started_at=started_at, progress=False, misconfigured=True)

@@ -1,7 +1,7 @@
-"""What the first throttling of a stream teaches: how fast was tried, and how much of that is refused for some seconds.
+"""Estimates a stream's quota after its first throttling: the rate that was tried, and the share of it that is accepted for some seconds.
 
-A lesson teaches nothing where the stream takes nothing, which is then down rather than busy; nor where the throttling
-passes before it ends. Then there was somebody else's burst, or a hiccup, and what was tried is no measure of a quota: a
+The estimate does not hold where the stream accepts nothing, because it is down rather than busy. Nor does it where the throttling
+passes before the end: that was somebody else's burst, or a hiccup, and the rate that was tried is not a measure of the quota, because a
 program that logs little has tried little.
 """
 
@@ -9,38 +9,38 @@ from __future__ import annotations
 
 from math import inf
 
-__all__ = ['LESSON_SECONDS', 'Amounts', 'Lesson', 'Tried', 'shares_told']
+__all__ = ['ESTIMATE_SECONDS', 'Amounts', 'QuotaEstimate', 'RecentRates', 'shares_of_limits']
 
 Amounts = tuple[float, float, float]
 """Records, bytes and requests."""
 
-LESSON_SECONDS = 4.0
-"""For how long, of what the limits allow, the first throttling is looked at."""
+ESTIMATE_SECONDS = 4.0
+"""How long an estimate takes, in seconds of what the limits allow."""
 
-_CALM_SECONDS = LESSON_SECONDS / 2
-"""Without a refusal in so much of it, up to its end, the throttling has passed."""
+_CALM_SECONDS = ESTIMATE_SECONDS / 2
+"""Where nothing is refused in so many seconds up to its end, the throttling has passed."""
 
 _WINDOW_SECONDS = 4.0
-"""Over how long, at most, it is known how fast requests were started."""
+"""The longest time over which the rate of starts is measured."""
 
 
-class Lesson:
-    """How much is refused of what is tried from now on, in seconds of it."""
+class QuotaEstimate:
+    """The share that is refused of what is tried from now on."""
 
     def __init__(self) -> None:
-        # What is answered before one more request is started was tried before.
+        # Answers before the next start belong to requests that were started before.
         self.begun = False
         self._seconds = 0.0
         self._refused = [0.0, 0.0, 0.0]
         self._calm_seconds = 0.0
 
     @property
-    def over(self) -> bool:
-        """Whether enough was heard."""
-        return self._seconds >= LESSON_SECONDS
+    def complete(self) -> bool:
+        """Whether there were answers for long enough."""
+        return self._seconds >= ESTIMATE_SECONDS
 
     @property
-    def teaches(self) -> bool:
+    def holds(self) -> bool:
         """Whether something was refused up to the end, and something accepted."""
         return 0.0 < self._refused[0] < self._seconds and self._calm_seconds < _CALM_SECONDS
 
@@ -48,12 +48,12 @@ class Lesson:
     def accepted_shares(self) -> list[float]:
         return [1.0 - refused / self._seconds for refused in self._refused]
 
-    def hear(self, seconds: float, refused: float) -> None:
-        """Hear an answer.
+    def add_answer(self, seconds: float, refused: float) -> None:
+        """Add an answer.
 
         Args:
             seconds: for how long its request used up the limits.
-            refused: how much of it was refused.
+            refused: the share of it that was refused.
         """
         if self.begun:
             if refused < 1.0 and self._refused[0] == self._seconds:  # it was down until now
@@ -62,19 +62,19 @@ class Lesson:
             self._calm_seconds = 0.0 if refused else self._calm_seconds + seconds
             self._refused = [
                 before + seconds * share
-                for before, share in zip(self._refused, shares_told(refused), strict=True)
+                for before, share in zip(self._refused, shares_of_limits(refused), strict=True)
             ]
 
 
-class Tried:
-    """What was started in the last two to four seconds; after a pause of two, what has been since."""
+class RecentRates:
+    """The rates at which requests were started in the last two to four seconds; after a pause of two, since that."""
 
     def __init__(self) -> None:
         self._since = self._newest = -inf
         self._sums: Amounts = (0.0, 0.0, 0.0)
 
     def add(self, now: float, records: int, size_bytes: int) -> None:
-        """Take note of a request that is started."""
+        """Note that a request is started."""
         if now - self._newest > _WINDOW_SECONDS / 2:
             self._since, self._sums = now, (0.0, 0.0, 0.0)
         left = 1.0
@@ -85,12 +85,12 @@ class Tried:
         self._newest = now
 
     def rates(self) -> Amounts:
-        """Return how much a second that is, at least for one: so many starts have one pause fewer between them."""
+        """Return the rates in a second, over at least one. Between so many starts there is one pause fewer, which is accounted for."""
         records, size_bytes, requests = self._sums
         seconds = max(1.0, (self._newest - self._since) * requests / max(1.0, requests - 1.0))
         return records / seconds, size_bytes / seconds, requests / seconds
 
 
-def shares_told(refused: float) -> Amounts:
-    """Return how much that tells of each limit: a quota of requests refuses them whole."""
+def shares_of_limits(refused: float) -> Amounts:
+    """Return the refused share for each limit. It counts for requests only where all is refused: a quota of requests refuses them whole."""
     return refused, refused, float(refused == 1.0)

@@ -1,7 +1,7 @@
-"""Whether the stream takes what the handler sends: asked at most once, at leisure, and told where it does not.
+"""Checks once whether the stream's destination takes what the handler sends, and reports where it does not.
 
-Firehose accepts any bytes. What aggregates, or compresses, for a destination that will not have it loses events in silence,
-behind an answer of 200. Without permission to ask, or an answer, nothing is said: delivery needs neither.
+Firehose accepts any bytes and answers 200. So a handler that aggregates or compresses for a destination that does not take
+that loses events without an error. Where there is no permission to ask, or no answer, nothing is reported: delivery needs neither.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from contextlib import suppress
 from firefighter._advice.problems import problems
 from firefighter._advice.stream import Kind, read
 
-__all__ = ['Suitability']
+__all__ = ['StreamCheck']
 
 
-class Suitability:
-    """Asks when it is called.
+class StreamCheck:
+    """Checks when it is called.
 
     Args:
         describe: makes a DescribeDeliveryStream request; may raise.
-        tell: called with what is wrong, in one line.
-        aggregate: as the handler's, said or implied.
+        report: called with the problems, in one line.
+        aggregate: as the handler's, given or implied.
         max_aggregated_events: as the handler's.
         compression: as the handler's.
     """
@@ -29,23 +29,22 @@ class Suitability:
     def __init__(
         self,
         describe: Callable[[], object],
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         *,
         aggregate: bool,
         max_aggregated_events: int | None,
         compression: str | None,
     ) -> None:
         self._describe = describe
-        self._tell = tell
+        self._report = report
         self._aggregate = aggregate
         self._max_aggregated_events = max_aggregated_events
         self._compression = compression
 
     def __call__(self) -> None:
-        """Ask, and tell. Never raises."""
-        with suppress(
-            Exception
-        ):  # no permission, throttled, a client of the user's that cannot ask, or says anything
+        """Ask for the stream's description and report problems. Never raises."""
+        # No permission, throttled, or a client of the user's that cannot ask or returns anything.
+        with suppress(Exception):
             description = self._describe()
             if isinstance(description, Mapping):
                 self._compare(description)
@@ -53,7 +52,7 @@ class Suitability:
     def _compare(self, description: Mapping[str, object]) -> None:
         stream = read(description)
         if stream.kind is Kind.UNKNOWN:
-            return  # where nothing is known nothing is known to be wrong
+            return
         found = problems(
             stream,
             aggregate=self._aggregate,
@@ -61,4 +60,4 @@ class Suitability:
             compression=self._compression,
         )
         if found:
-            self._tell('. '.join(problem.text for problem in found))
+            self._report('. '.join(problem.text for problem in found))

@@ -1,4 +1,4 @@
-"""Tells of dropped events, coalesced, and outside every lock: stderr, and the user's `on_drop`."""
+"""Reports dropped events to stderr and to the user's `on_drop`: coalesced, and outside every lock."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REPORT_INTERVAL_SECONDS = 1.0
 
 
 class DropReports:
-    """Compares the account's dropped events with those already told of.
+    """Compares the account's dropped events with those that were reported.
 
     Args:
         hook: called with (reason, events, bytes), if there is one.
-        dropped: gives the totals so far, events and bytes by reason.
-        say: called with (reason, all events dropped for it so far) where there are more of them.
-        clock: gives the time in seconds; must not jump.
+        dropped: returns the totals so far, events and bytes by reason.
+        say: called with (reason, all events dropped for it so far) where that number has grown.
+        clock: returns the time in seconds; must not jump.
     """
 
     def __init__(
@@ -38,25 +38,25 @@ class DropReports:
         self._dropped = dropped
         self._say = say
         self._clock = clock
-        self._told_events: dict[str, int] = {}
-        self._told_bytes: dict[str, int] = {}
+        self._reported_events: dict[str, int] = {}
+        self._reported_bytes: dict[str, int] = {}
         self._next_at = -inf
-        # Two threads that flush may report at once. The hook itself is called outside.
+        # Two threads that flush may report at once. The hook itself is called without the lock.
         self._lock = make_lock()
         self.errors = 0
 
     def seconds_until_report(self) -> float:
-        """Return how long the delivery thread may sleep: dropping an event does not wake it. inf without a hook."""
+        """Return how long the delivery thread may sleep, since a dropped event does not wake it; inf without a hook."""
         return inf if self._hook is None else REPORT_INTERVAL_SECONDS
 
-    def report(self, *, now_or_never: bool = False) -> None:
-        """Tell of what was dropped since the last report, at most once an interval for each reason.
+    def report(self, *, at_once: bool = False) -> None:
+        """Report what was dropped since the last report, at most once an interval.
 
         Args:
-            now_or_never: report without regard to the interval, as flush and close do.
+            at_once: report without regard to the interval, as for flush and close.
         """
-        for reason, events, size_bytes in self._news(now_or_never=now_or_never):
-            self._say(reason, self._told_events[reason])
+        for reason, events, size_bytes in self._unreported(at_once=at_once):
+            self._say(reason, self._reported_events[reason])
             if self._hook is None:
                 continue
             try:
@@ -66,23 +66,23 @@ class DropReports:
                 self.errors += 1
 
     @locked
-    def _news(self, *, now_or_never: bool) -> list[tuple[str, int, int]]:
+    def _unreported(self, *, at_once: bool) -> list[tuple[str, int, int]]:
         now = self._clock()
-        if now < self._next_at and not now_or_never:
+        if now < self._next_at and not at_once:
             return []
         events, size_bytes = self._dropped()
         news = [
             (
                 reason,
-                total - self._told_events.get(reason, 0),
-                size_bytes.get(reason, 0) - self._told_bytes.get(reason, 0),
+                total - self._reported_events.get(reason, 0),
+                size_bytes.get(reason, 0) - self._reported_bytes.get(reason, 0),
             )
             for reason, total in events.items()
-            if total != self._told_events.get(reason, 0)
+            if total != self._reported_events.get(reason, 0)
         ]
         if news:
-            self._told_events, self._told_bytes = dict(events), dict(size_bytes)
-        # Without a hook nobody waits for the first one: a look at the whole account with each step of delivery would be wasted.
+            self._reported_events, self._reported_bytes = dict(events), dict(size_bytes)
+        # Without a hook the first report can wait, too: reading the whole account at each step of delivery costs something.
         if news or self._hook is None:
             self._next_at = now + REPORT_INTERVAL_SECONDS
         return news

@@ -1,9 +1,12 @@
-"""Where the sender takes events from, and the handler's own spool as such a source; `plain_queue` is the other."""
+"""The spool as delivery sees it: what waits there, in which records it is taken, and the marks that were queued.
+
+`plain_queue.py` has the variant for a `queue.Queue` of the program's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
@@ -12,16 +15,16 @@ from firefighter._spool.events import Aggregate
 from firefighter._spool.lines import Lines, text_of
 from firefighter._spool.spool import Spool, Spooled
 
-__all__ = ['Queued', 'Source', 'SpoolSource']
+__all__ = ['Queued', 'SpoolSource']
 
 
 class Queued(NamedTuple):
-    """What can be taken.
+    """The amount that can be taken.
 
     Attributes:
-        events: how many.
+        events: how many events.
         records: how many Firehose records they need at least.
-        size_bytes: of these, as they will be sent.
+        size_bytes: the size of these records, as they will be sent.
     """
 
     events: int
@@ -29,86 +32,19 @@ class Queued(NamedTuple):
     size_bytes: int
 
 
-class HasData(Protocol):
-    """An event as the sender sees it."""
-
-    @property
-    def data(self) -> bytes:
-        """The bytes to send, its newline included."""
-
-    @property
-    def events(self) -> int:
-        """How many events these are; more than one in an aggregate."""
-
-
-Event = TypeVar('Event', bound=HasData)
-
-
-class Source(Protocol[Event]):
-    """A queue of events, and the control marks that have been put into it.
-
-    Attributes:
-        ended: whether END has been queued.
-        quiet: of what can be taken, events and bytes that make no batch due: what is logged on threads of ours.
-    """
-
-    ended: bool
-    quiet: tuple[int, int]
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing of its own is left to be delivered, beside what was taken."""
-
-    @property
-    def marked(self) -> bool:
-        """Whether something that was queued before a FLUSH or an END has not been taken yet."""
-
-    @property
-    def flushes(self) -> int:
-        """How many marks there have been: a new one asks for a try at once."""
-
-    def waiting(self) -> Queued:
-        """Return what can be taken."""
-
-    def take(self, max_records: int, max_bytes: int, into: list[Event], *, everything: bool = True) -> None:
-        """Put the oldest into a list, behind what is there, and keep them until they are acknowledged or dropped.
-
-        Unless it is to be everything, the end of them may wait for company.
-        """
-
-    def text_of(self, record: Event) -> bytes:
-        """Return the events of a record as they were logged."""
-
-    def split(self, record: Event) -> list[Event]:
-        """Return the two halves of an aggregate, or a single event alone."""
-
-    def acknowledge(self, events: list[Event]) -> None:
-        """Count as delivered; the list is empty afterwards."""
-
-    def drop(self, events: list[Event], reason: str) -> None:
-        """Count as dropped; the list is empty afterwards."""
-
-    def give_up(self, unsettled: list[Event]) -> None:
-        """Drop everything: END has come, and not all could be delivered."""
-
-    def tidy(self) -> None:
-        """Do what has to be done between two requests."""
-
-    def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
-        """Wait for that much to be there, a mark or a wake; return whether something has come before the time-out."""
-
-    def wake(self) -> None:
-        """End the present wait, or the next one."""
-
-
 class SpoolSource:
-    """The handler's own spool.
+    """A spool, and the marks that were queued.
 
     Args:
         spool: the spool.
-        wakeup: ends the wait of whoever delivers.
-        housekeeping: what else is to be done between two requests.
-        aggregation: how events become Firehose records; None: each is one.
+        wakeup: ends the wait of the delivering thread.
+        housekeeping: called between two requests.
+        aggregation: makes Firehose records of several events; None: each event is one.
+
+    Attributes:
+        flushes: how many FLUSHes and ENDs were queued: a new one asks for a try at once.
+        ended: whether END was queued.
+        quiet: events, and their bytes, among those that can be taken, that make no batch due: they were logged on threads of ours.
     """
 
     def __init__(
@@ -134,7 +70,7 @@ class SpoolSource:
         self.spool.append(line)
 
     def flush(self) -> int:
-        """Queue a FLUSH; return the sequence number behind the last event that it concerns."""
+        """Queue a FLUSH; return the sequence number after the last event before it."""
         self.spool.append_set_aside()
         self.spool.tell()
         through = self.spool.appended
@@ -149,9 +85,9 @@ class SpoolSource:
         self.flush()
 
     def mark_all(self) -> bool:
-        """Let nothing that has come by now wait for company, as nobody will flush it; return whether anything had come."""
+        """Have everything go at once that was queued by now, as a FLUSH would; return whether anything was queued since the last one."""
         self.spool.append_set_aside()
-        # There may not have been room for it until now.
+        # Until now there may have been no room for the markers of dropped events.
         self.spool.tell()
         before, self._flush_through = self._flush_through, self.spool.appended
         return self._flush_through > before
@@ -163,22 +99,31 @@ class SpoolSource:
 
     @property
     def marked(self) -> bool:
-        """Whether something that was queued before a mark has not been taken yet; what is adopted is late already."""
+        """Whether something that was queued before a mark has not been taken yet. What was adopted counts as well: it is late already."""
         return self.spool.taken_through < self._flush_through or self.spool.has_adopted_waiting
 
     def waiting(self) -> Queued:
-        """Return what is committed and not taken."""
+        """Return how much is committed and not taken."""
         events, size_bytes = self.spool.waiting()
         if self._aggregation:
             return Queued(events, self._aggregation.records_of(events), self.sent_bytes(size_bytes))
         return Queued(events, events, size_bytes)
 
     def sent_bytes(self, spooled_bytes: int) -> int:
-        """Return what so many bytes of the spool will be when they are sent."""
+        """Return how many bytes will be sent for so many bytes of the spool."""
         return self._aggregation.sent_bytes(spooled_bytes) if self._aggregation else spooled_bytes
 
     def take(self, max_records: int, max_bytes: int, into: list[Spooled], *, everything: bool = True) -> None:
-        """Take events, but never so far past the head that a crash could repeat more than the window."""
+        """Take the oldest events, as Firehose records.
+
+        Never further past the head than the window: after a crash everything from the head on may be sent again.
+
+        Args:
+            max_records: the most records.
+            max_bytes: the most bytes of data in them.
+            into: the list that they are added to. They stay in the spool until they are acknowledged or dropped.
+            everything: take all that wait; otherwise the newest may wait for more to fill their record.
+        """
         self.quiet = 0, 0
         room = MAX_WINDOW_BYTES - self.spool.window_bytes
         aggregation = self._aggregation
@@ -202,7 +147,7 @@ class SpoolSource:
         return text_of(record)
 
     def split(self, record: Spooled) -> list[Spooled]:
-        """Return the two halves of an aggregate, or a single event alone."""
+        """Return the two halves of an aggregate; a list of one for a single event."""
         return (
             [*self._aggregation.halves(record)]
             if self._aggregation and isinstance(record, Aggregate)
@@ -210,24 +155,30 @@ class SpoolSource:
         )
 
     def acknowledge(self, events: list[Spooled]) -> None:
-        """Let go of delivered events."""
+        """Count records as delivered; the list is empty afterwards."""
         self.spool.acknowledge(events)
 
     def drop(self, events: list[Spooled], reason: str) -> None:
-        """Let go of events that will not be delivered."""
+        """Count records as dropped; the list is empty afterwards."""
         self.spool.drop(events, reason)
 
     def give_up(self, unsettled: list[Spooled]) -> None:
-        """Keep everything: a handler that is used again goes on with it."""
+        """Do nothing: the events stay in the spool, where a handler that is used again finds them."""
 
     def tidy(self) -> None:
-        """Retire settled segments, keep a spare one ready, and see to the spool's place."""
+        """Retire settled segments, keep a spare one ready, and do the housekeeping."""
         self.spool.tidy()
         self.spool.tell()
         self._housekeeping()
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:
-        """Wait until the spool's alarm, or a mark."""
+        """Wait until enough events are there, a mark comes, or `wake` is called; return whether one of them came in time.
+
+        Args:
+            timeout_seconds: how long.
+            more_bytes_than: wait for more bytes than this, as they will be sent.
+            events: wait for so many events.
+        """
         quiet_events, quiet_bytes = self.quiet
         more_bytes_than += quiet_bytes
         events += quiet_events

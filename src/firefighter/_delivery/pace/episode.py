@@ -1,6 +1,7 @@
-"""When throttling is over, so that limits may grow quickly: when it has been calm for as long as it has lasted, and some seconds.
+"""Decides when an episode of throttling is over, so that limits may grow quickly.
 
-Nobody says so, and one producer cannot see it: a hundred that share a quota fairly are each refused something every ten
+That is when nothing was refused for as long as throttling has lasted, and some seconds more. Firehose does not report it, and one producer
+cannot see it: a hundred that share a quota fairly are each refused something every ten
 seconds or so, and now and then nothing for a minute. But what has lasted for ten seconds may well be over after ten calm ones, and
 what has lasted for an hour is not. So a short episode costs a short time, and a fleet at its quota is hardly disturbed.
 
@@ -15,9 +16,9 @@ from __future__ import annotations
 
 from math import sqrt
 
-from firefighter._delivery.lesson import Amounts
+from firefighter._delivery.pace.quota_estimate import Amounts
 
-__all__ = ['Calm']
+__all__ = ['ThrottlingEpisode']
 
 _LEAST_PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 4.0, 60.0
 """So long it has to be calm, beside as long as throttling has lasted; and so long in all, at most."""
@@ -32,8 +33,8 @@ _LEAST_TAKEN_BACK, _SECONDS_FOR_ONE_MORE = 2.0, 15.0
 """What a limit is divided by at most when it went too far: that, and one more for each of these that throttling had lasted."""
 
 
-class Calm:
-    """How long a stream has been throttled, how long it has been calm since, and what the limits were until then."""
+class ThrottlingEpisode:
+    """An episode of throttling: when it began, when something was refused last, and the limits before growth was quickened."""
 
     def __init__(self) -> None:
         self._throttled_since = self._refused_at = 0.0
@@ -41,12 +42,12 @@ class Calm:
         self._before: Amounts | None = None
 
     def begin(self, now: float) -> None:
-        """Take note of the first throttling."""
+        """Note the first throttling."""
         self._throttled_since = self._refused_at = now
         self._before = None
 
-    def end(self, now: float, limits: Amounts) -> Amounts:
-        """Take note of a refusal; return the limits without what quickened growth has added in vain."""
+    def note_refusal(self, now: float, limits: Amounts) -> Amounts:
+        """Note a refusal; return the limits without the part that quickened growth has added in vain."""
         before, self._before = self._before, None
         most = _LEAST_TAKEN_BACK + self._lasted_seconds / _SECONDS_FOR_ONE_MORE
         if now - self._refused_at > 2 * _MOST_PATIENCE_SECONDS:
@@ -60,8 +61,8 @@ class Calm:
         )
         return records, size_bytes, requests
 
-    def quickness(self, now: float, limits: Amounts) -> float:
-        """Return how many times as fast as usual limits may grow that are these now."""
+    def growth_factor(self, now: float, limits: Amounts) -> float:
+        """Return how many times faster than usual the limits, which are these now, may grow."""
         patience = min(_MOST_PATIENCE_SECONDS, _LEAST_PATIENCE_SECONDS + self._lasted_seconds)
         seconds = now - self._refused_at - patience
         if seconds <= 0.0:

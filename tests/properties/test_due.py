@@ -7,9 +7,9 @@ from math import inf
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from firefighter._delivery.batching import Rules, Waiting, alarm_after, seconds_until_due
+from firefighter._delivery.due import Rules, Waiting, alarm_thresholds, seconds_until_due
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
-from firefighter._delivery.retry import FAILURE, MISCONFIGURATION, Backoff
+from firefighter._delivery.pace.retry import FAILURE, MISCONFIGURATION, Backoff
 
 times = st.floats(0, 1e6)
 rules_strategy = st.builds(
@@ -71,7 +71,7 @@ def test_what_is_due_by_size_or_count_keeps_the_gap(waiting, rules, now, last_st
 def test_nothing_becomes_due_without_the_alarm(waiting, rules, now, last_start, more_events, more_bytes):
     """What the sender arms covers all that can make the batch due sooner, so that it may sleep."""
     more_bytes += more_events  # an event has a byte at least: its newline
-    more_bytes_than, events = alarm_after(waiting, rules, now=now, last_start=last_start)
+    more_bytes_than, events = alarm_thresholds(waiting, rules, now=now, last_start=last_start)
     later = Waiting(waiting.records + more_events, waiting.size_bytes + more_bytes, waiting.since)
     silent = later.size_bytes <= more_bytes_than and later.records < events
     if silent and waiting.records:
