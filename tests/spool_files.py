@@ -6,14 +6,14 @@ import errno
 import mmap
 import os
 
-from firefighter._spool.disk import header as headers
-from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk import segment_file as headers
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.header import Header
-from firefighter._spool.disk.peeking import is_held
-from firefighter._spool.disk.private import PrivateDirectory
-from firefighter._spool.disk.walking import open_named
+from firefighter._spool.disk.destination_folder import create
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.producer_directory import is_held
+from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.segment_file import Header
+from firefighter._spool.disk.untrusted_directory import open_named
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT
 
 SEGMENT_BYTES = 8192
@@ -44,7 +44,7 @@ class WrittenSegment:
             os.ftruncate(file.fileno(), SEGMENT_BYTES)
             self.mapping = mmap.mmap(file.fileno(), SEGMENT_BYTES)
         self.words = memoryview(self.mapping).cast('Q')
-        headers.write(self.words, header)
+        headers.write_header(self.words, header)
 
     def append(self, *lines):
         for text in lines:

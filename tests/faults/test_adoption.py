@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import adopt_dead, create
 
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
@@ -26,8 +25,8 @@ PREAMBLE = """
 import os, sys
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import create
+from firefighter._spool.disk.destination_folder import adopt_dead
 
 BAR = Destination('bar')
 spool_dir = Path(sys.argv[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import adopt_dead
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehose
 from spool_files import WrittenProducer, line

@@ -657,7 +657,7 @@ def test_a_place_that_is_out_of_reach_for_a_while_is_taken_by_nobody_else(run):
     """Something is mounted over it, and unmounted again: its events are pending here, and must not be sent twice."""
     run(
         """
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import adopt_dead
 spool_dir.mkdir()
 disk.open(spool)
 append(10)

@@ -17,12 +17,12 @@ PREAMBLE = """
 import os, stat, subprocess, sys
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.destination_folder import create
 from firefighter._spool.disk.filesystem import unmappable
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import adopt_dead
 from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.survey import used_bytes
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.directory_size import used_bytes
+from firefighter._spool.disk.errors import SpoolUnusable
 
 BAR = Destination('bar')
 place = Path(sys.argv[1])

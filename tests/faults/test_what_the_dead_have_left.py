@@ -14,9 +14,9 @@ from firefighter._process import exit_and_forks
 from firefighter._process.fork_gate import ForkGate
 from firefighter._spool.disk import adoption
 from firefighter._spool.disk.adoption import Adoption
+from firefighter._spool.disk.destination_folder import AT_ONCE
 from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.kept import quarantine_of
-from firefighter._spool.disk.orphans import AT_ONCE
+from firefighter._spool.disk.quarantine_and_dead_letters import quarantine_of
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 from spool_files import WrittenProducer, line

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.destination_folder import create
 from firefighter.local import LocalFirehose
 
 PROGRAM = """

@@ -23,10 +23,10 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from firefighter._spool.disk import directory, files
+from firefighter._spool.disk import destination_folder, file_store
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import HEADER_BYTES
-from firefighter._spool.disk.orphans import AT_ONCE
+from firefighter._spool.disk.destination_folder import AT_ONCE
+from firefighter._spool.disk.segment_file import HEADER_BYTES
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
@@ -43,7 +43,7 @@ ENOUGH_BYTES = 1 << 30
 SIZES = st.one_of(st.integers(10, 300), st.integers(3_000, 20_000))
 PAGE = 4096
 INSTRUCTIONS = st.integers(1, 400)
-SPOOL_CODE = str(Path(files.__file__).parent)
+SPOOL_CODE = str(Path(file_store.__file__).parent)
 
 
 @dataclass
@@ -167,8 +167,8 @@ class DiskMachine(RuleBasedStateMachine):
             token_bytes=lambda size: next(ids).to_bytes(size, 'big'),
             token_hex=lambda size: f'{next(ids):0{2 * size}x}',
         )
-        self.patches.setattr(directory, 'secrets', fixed)
-        self.patches.setattr(files, 'secrets', fixed)
+        self.patches.setattr(destination_folder, 'secrets', fixed)
+        self.patches.setattr(file_store, 'secrets', fixed)
         self.root = Path(tempfile.mkdtemp(prefix='firefighter-model-'))
         self.spool_dir = self.root / 'spool'
         self.overflow = overflow
@@ -388,11 +388,11 @@ class DiskMachine(RuleBasedStateMachine):
     @staticmethod
     def beginning(data):
         """Where the lines begin; a file with a broken header, and without one that is whole, is torn as a whole."""
-        from firefighter._spool.disk import header
+        from firefighter._spool.disk import segment_file
 
         try:
-            header.read(data)
-        except header.NotASegment:
+            segment_file.parse_header(data)
+        except segment_file.NotASegment:
             return 0
         return HEADER_BYTES
 

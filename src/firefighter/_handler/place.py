@@ -10,8 +10,8 @@ from time import monotonic
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
+from firefighter._spool.disk.errors import BackInFiles, SpoolUnusable
 from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.unusable import BackInFiles, SpoolUnusable
 from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool

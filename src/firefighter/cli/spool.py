@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.following import Follower
 from firefighter._spool.disk.inspection import Producer, find
+from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import irremovable, remove_dead
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary

@@ -24,13 +24,12 @@ from firefighter._delivery.sources import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.disk.adoption import Adoption
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.inspection import Producer, find
-from firefighter._spool.disk.kept import dead_letters_of, quarantine_of
-from firefighter._spool.disk.peeking import is_held
-from firefighter._spool.disk.private import our_uid
-from firefighter._spool.disk.producer import READER
+from firefighter._spool.disk.private_directory import our_uid
+from firefighter._spool.disk.producer_directory import READER, is_held
+from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
+from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.spool import Spool
 from firefighter._spool.stock import MIN_SPOOL_BYTES
 from firefighter.cli.progress import Progress, progress

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.producer import ProducerDirectory
+from firefighter._spool.disk.destination_folder import create
+from firefighter._spool.disk.producer_directory import ProducerDirectory
 
 if sys.platform == 'win32':
     collect_ignore = [

@@ -7,10 +7,9 @@ import os
 import pytest
 
 from firefighter._spool.disk import adoption
-from firefighter._spool.disk.bound import DirectoryBound
 from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.directory_size import Census, DirectoryBound, used_bytes
 from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.survey import Census, used_bytes
 from firefighter._spool.spool import Spool
 
 BAR = Destination('bar')

@@ -20,9 +20,9 @@ from firefighter._spool import copied as copied_module
 from firefighter._spool.copied import copied_words, trouble_with_copies
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import read, read_marks
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.segment_file import parse_header, read_progress
 from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.unusable import SpoolUnusable
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT
 from firefighter._spool.memory import private_memory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
@@ -81,7 +81,7 @@ def append(memory, words, *lines):
 
 def in_file(path):
     data = path.read_bytes()
-    events, tail, _ = read_marks(data)
+    events, tail, _ = read_progress(data)
     lines = data[HEADER_BYTES:tail].splitlines(keepends=True)
     assert len(lines) == events
     assert not any(data[tail:]), 'bytes behind the tail'
@@ -163,7 +163,7 @@ def test_where_the_file_cannot_be_written_memory_goes_on(segment):
     assert words.failed
     assert words[COMMITTED] >> 32 == len(LINES)
     assert memory[HEADER_BYTES:].rstrip(b'\0') == b''.join(LINES)
-    assert read_marks(path.read_bytes()).events == 3
+    assert read_progress(path.read_bytes()).events == 3
 
 
 def test_the_file_is_as_a_mapped_one(open_disk, spool_dir):
@@ -172,12 +172,12 @@ def test_the_file_is_as_a_mapped_one(open_disk, spool_dir):
     for text in LINES:
         spool.append(text)
     path = only_file(spool_dir)
-    header = read(path.read_bytes())
+    header = parse_header(path.read_bytes())
     assert (header.stream, header.first_sequence, header.size_bytes) == ('bar', 0, path.stat().st_size)
     assert in_file(path) == LINES
     events = spool.take(4, 10**9)
     spool.acknowledge(events)
-    assert read_marks(path.read_bytes()).head == HEADER_BYTES + len(b''.join(LINES[:4]))
+    assert read_progress(path.read_bytes()).head == HEADER_BYTES + len(b''.join(LINES[:4]))
     die(disk)
     heir, its_disk = open_disk()
     assert its_disk.tidy(heir, 0.0) is None

@@ -10,12 +10,12 @@ import pytest
 
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import read
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.private import PrivateDirectory, open_shared
-from firefighter._spool.disk.producer import take_both
+from firefighter._spool.disk.destination_folder import adopt_dead
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared
+from firefighter._spool.disk.producer_directory import take_both
+from firefighter._spool.disk.segment_file import parse_header
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
-from firefighter._spool.disk.unusable import SpoolUnusable
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 BAR = Destination('bar')
@@ -323,7 +323,7 @@ def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(m
     def note(fd):
         data = os.pread(fd, 1 << 20, 0)
         assert not spool.interrupted, 'the application waits for its lock'
-        synced.append((read(data), data[4096:].strip(b'\0')))
+        synced.append((parse_header(data), data[4096:].strip(b'\0')))
 
     monkeypatch.setattr(os, 'fsync', note)
     line = b'x' * 1023 + b'\n'
@@ -339,7 +339,7 @@ def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(m
         spool.append(line)
     assert len(synced) == 1
     named = max(disk.path.glob('*.spool'))
-    assert f'{read(named.read_bytes()).first_sequence:016x}' == named.stem
+    assert f'{parse_header(named.read_bytes()).first_sequence:016x}' == named.stem
     deliver(spool)
     disk.close(spool)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.disk.locks import take
-from firefighter._spool.disk.private import open_shared
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import open_shared
+from firefighter._spool.disk.producer_directory import take
 from spool_files import is_locked
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.destination_folder import adopt_dead
+from firefighter._spool.disk.private_directory import PrivateDirectory
 
 BAR = Destination('bar')
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.disk import directory as making
+from firefighter._spool.disk import destination_folder as making
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.private import PrivateDirectory
-from firefighter._spool.disk.producer import id_of
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.destination_folder import create
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.producer_directory import id_of
 from spool_files import is_locked
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.destination_folder import adopt_dead, create
+from firefighter._spool.disk.directory_size import used_bytes
+from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.survey import used_bytes
-from firefighter._spool.disk.unusable import SpoolUnusable
 
 BAR = Destination('bar')
 SOMEBODY = 12345

@@ -9,10 +9,10 @@ import pytest
 
 from firefighter._spool import spool as spool_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.destination_folder import adopt_dead
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.unusable import SpoolUnusable
 from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from firefighter._spool.disk.unusable import BoundReached, Remedy, SpoolUnusable, explained, remedy_for
+from firefighter._spool.disk.errors import BoundReached, Remedy, SpoolUnusable, explained, remedy_for
 
 NOT_NOW = [
     'EACCES',

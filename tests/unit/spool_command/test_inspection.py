@@ -11,9 +11,9 @@ import stat
 import pytest
 
 from firefighter._spool.disk import inspection
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.inspection import find
+from firefighter._spool.disk.recovery import boot_id
 from spool_files import deny, line
 
 OTHER_BOOT = bytes(range(1, 17))

@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from firefighter._spool.disk import removal
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import irremovable, remove_dead
 from spool_files import line
 

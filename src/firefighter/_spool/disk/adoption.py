@@ -10,6 +10,8 @@ comes last at the next one.
 
 from __future__ import annotations
 
+import mmap
+import os
 import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -17,24 +19,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from firefighter._process.descriptor import close
 from firefighter._process.exit_and_forks import not_forking
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.files import (
-    SEGMENT_SUFFIX,
-    TEMPORARY_PREFIX,
-    adopted_segment,
-    read_and_map,
+from firefighter._spool.disk.destination_folder import AT_ONCE, adopt_dead, regain
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
+from firefighter._spool.disk.filesystem import (
+    copied_words,
+    map_shared,
+    prepare_to_map,
+    store_may_fail,
     trouble_with_copies,
 )
-from firefighter._spool.disk.filesystem import store_may_fail
-from firefighter._spool.disk.header import NewerVersion
-from firefighter._spool.disk.mapping import prepare_to_map
-from firefighter._spool.disk.orphans import AT_ONCE, adopt_dead, regain
-from firefighter._spool.disk.producer import ProducerDirectory
-from firefighter._spool.disk.quarantine import Quarantine
-from firefighter._spool.disk.recovery import Recovery, recover
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.producer_directory import ProducerDirectory
+from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
+from firefighter._spool.disk.recovery import Recovery, boot_id, recover
+from firefighter._spool.disk.segment_file import NewerVersion, SegmentFile, read_segment
+from firefighter._spool.memory import private_memory
 from firefighter._spool.segment import Origin, Segment
 
 __all__ = ['Adoption']
@@ -294,3 +296,38 @@ def _resume(segment: Segment, recovery: Recovery) -> None:
     good = recovery.good
     holes = [(before.end, after.start) for before, after in pairwise(good)]
     segment.resume(good[0].start, good[-1].end, recovery.events, holes, exact=recovery.exact)
+
+
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
+    """Read a segment of a dead producer, and map it, to note in it what is settled.
+
+    Returns:
+        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
+
+    Raises:
+        SpoolUnusable: it is not a file of ours.
+        NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
+    """
+    descriptor = directory.open_file(name, os.O_RDWR)
+    try:
+        file = read_segment(descriptor)
+        return file, map_shared(descriptor, len(file.data)) if file.data else None
+    finally:
+        close(descriptor)
+
+
+def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:
+    """Return a dead producer's segment, given what `read_and_map` returns.
+
+    Args:
+        mapping: the file.
+        data: what was read of it; not empty.
+        origin: what the segment goes back to.
+        name: the file's name.
+        copies: whether it is kept in memory, since a look or a store into the mapping could fail.
+    """
+    if not copies:
+        return Segment(mapping, origin, name)
+    memory = private_memory(len(data))
+    memory[:] = data
+    return Segment(memory, origin, name, copied_words(memory, mapping))

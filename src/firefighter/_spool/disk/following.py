@@ -13,10 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from firefighter._spool.disk.header import NewerVersion, NotASegment, read, read_marks
 from firefighter._spool.disk.inspection import Producer, find, is_unnamed
-from firefighter._spool.disk.reading import MOST_BYTES
-from firefighter._spool.disk.walking import OpenDirectory
+from firefighter._spool.disk.segment_file import (
+    MOST_SEGMENT_BYTES,
+    NewerVersion,
+    NotASegment,
+    parse_header,
+    read_progress,
+)
+from firefighter._spool.disk.untrusted_directory import OpenDirectory
 from firefighter._spool.layout import HEADER_BYTES
 
 __all__ = ['Follower']
@@ -115,17 +120,17 @@ class _Reader:
         self._file = directory.open_file(name)
         try:
             page = self._page()
-            self._size_bytes = min(read(page).size_bytes, MOST_BYTES)
+            self._size_bytes = min(parse_header(page).size_bytes, MOST_SEGMENT_BYTES)
         except BaseException:
             self._file.close()
             raise
-        _, tail, head = read_marks(page)
+        _, tail, head = read_progress(page)
         self._position = head if HEADER_BYTES <= head <= tail else HEADER_BYTES
 
     def read(self) -> bytes:
         """Return what has been committed since the last time, once it can be read."""
         page = self._page()
-        tail = read_marks(page).tail if len(page) == HEADER_BYTES else 0
+        tail = read_progress(page).tail if len(page) == HEADER_BYTES else 0
         if not self._position < tail <= self._size_bytes:
             return b''
         data = self._read(self._position, tail - self._position)

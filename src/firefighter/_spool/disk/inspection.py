@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import DESTINATION
-from firefighter._spool.disk.header import Header, NewerVersion, NotASegment
-from firefighter._spool.disk.peeking import is_held, read_header
-from firefighter._spool.disk.producer import ABOUT, ALIVE, id_of
-from firefighter._spool.disk.quarantine import QUARANTINE
-from firefighter._spool.disk.reading import read_segment
+from firefighter._spool.disk.destination_folder import DESTINATION
+from firefighter._spool.disk.producer_directory import ABOUT, ALIVE, id_of, is_held
+from firefighter._spool.disk.quarantine_and_dead_letters import QUARANTINE
 from firefighter._spool.disk.recovery import Recovery, recover
-from firefighter._spool.disk.walking import Inode, OpenDirectory, open_named
+from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment, read_header, read_segment
+from firefighter._spool.disk.untrusted_directory import Inode, OpenDirectory, open_named
 
 __all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find', 'is_unnamed']
 

@@ -34,14 +34,17 @@ interpreter lock is never held for long.
 from __future__ import annotations
 
 import mmap
+import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-from firefighter._spool.disk.header import Header, read_marks
+from firefighter._spool.disk.segment_file import Header, read_progress
 from firefighter._spool.layout import HEADER_BYTES
 
-__all__ = ['Good', 'Recovery', 'Torn', 'recover']
+__all__ = ['Good', 'Recovery', 'Torn', 'boot_id', 'recover']
 
 _PIECE_BYTES = 64 * 1024
 _FIRST_PIECE_BYTES = 64
@@ -50,6 +53,8 @@ _ZEROS = bytes(_PIECE_BYTES)
 # A disk that forgets sectors of 512 bytes leaves at most 4,096 gaps in a segment of 4 MiB. More torn stretches than
 # this are nobody's accident: the rest is torn as one, so that a hostile file cannot fill the memory with a list.
 MOST_TORN = 65_536
+
+_BOOT_ID_FILE = Path('/proc/sys/kernel/random/boot_id')
 
 
 class Good(NamedTuple):
@@ -98,7 +103,7 @@ def recover(
         data: the file from its first byte, header page included. Read it (`os.pread`) rather than map it when it
             may not be in memory: a page fault waits for the disk with the interpreter lock held, and a broken disk
             answers it with SIGBUS.
-        header: what `firefighter._spool.disk.header.read` made of it. None, when it refused.
+        header: what `parse_header` made of it. None, when it refused.
         same_boot: whether the machine has not been booted since the segment was made; False when nobody knows.
         alive: whether its producer may be writing to it: what is beyond the tail is not looked at then.
     """
@@ -113,11 +118,24 @@ def recover(
     return Recovery(exact=True, good=good, torn=())
 
 
+def boot_id() -> bytes | None:
+    """Return 16 bytes that are another value after each boot, or None where that cannot be known.
+
+    With None nothing that a dead process left is trusted, so some of it may be delivered twice. The same in all
+    containers of a machine, since they share its kernel. It is read anew each time: call it once.
+    """
+    try:
+        return uuid.UUID(_boot_name().strip()).bytes
+    except Exception:
+        # No /proc in this container, no ctypes in this build, not a UUID: all the same, the boot is not known.
+        return None
+
+
 def _exact(data: bytes | mmap.mmap, header: Header, *, alive: bool) -> tuple[int, int] | None:
     """Return where what waits begins and ends, or None when something says that the words are not what they should be."""
     if len(data) != header.size_bytes:
         return None
-    _, tail, head = read_marks(data[:HEADER_BYTES])
+    _, tail, head = read_progress(data[:HEADER_BYTES])
     in_order = HEADER_BYTES <= head <= tail <= len(data)
     if not in_order or not _begins_line(data, head) or not _begins_line(data, tail):
         return None
@@ -195,3 +213,24 @@ def _find(data: bytes | mmap.mmap, what: bytes, start: int, end: int) -> int:
     """Return where the byte is in `[start, end)`, or `end`."""
     found = data.find(what, start, end)
     return end if found < 0 else found
+
+
+def _boot_name() -> str:
+    if sys.platform == 'linux':
+        return _BOOT_ID_FILE.read_text('ascii')
+    if sys.platform == 'darwin':
+        return _macos_boot_session()
+    raise OSError(f'{sys.platform} does not name its boots')
+
+
+def _macos_boot_session() -> str:
+    # Not the boot time, `kern.boottime`: that moves whenever the clock is set. No subprocess either: starting one
+    # from an application that has threads and signal handlers of its own is a risk for a log line.
+    import ctypes  # noqa: PLC0415 - macOS alone needs it, and some builds of Python lack it
+
+    library = ctypes.CDLL(None)
+    value = ctypes.create_string_buffer(64)
+    size = ctypes.c_size_t(len(value))
+    if library.sysctlbyname(b'kern.bootsessionuuid', value, ctypes.byref(size), None, 0):
+        raise OSError('this macOS has no kern.bootsessionuuid')
+    return value.value.decode('ascii')

@@ -13,14 +13,13 @@ import os
 import re
 import stat
 
-from firefighter._spool.disk.directory import DESTINATION
-from firefighter._spool.disk.header import NewerVersion, NotASegment
+from firefighter._spool.disk.destination_folder import DESTINATION
+from firefighter._spool.disk.errors import SpoolUnusable, explained
 from firefighter._spool.disk.inspection import Producer, is_unnamed
-from firefighter._spool.disk.peeking import read_header
-from firefighter._spool.disk.private import PrivateDirectory, our_uid
-from firefighter._spool.disk.producer import ABOUT, ALIVE, READER, take_both
-from firefighter._spool.disk.unusable import SpoolUnusable, explained
-from firefighter._spool.disk.walking import OpenDirectory, inode_of
+from firefighter._spool.disk.private_directory import PrivateDirectory, our_uid
+from firefighter._spool.disk.producer_directory import ABOUT, ALIVE, READER, take_both
+from firefighter._spool.disk.segment_file import NewerVersion, NotASegment, read_header
+from firefighter._spool.disk.untrusted_directory import OpenDirectory, inode_of
 
 __all__ = ['irremovable', 'remove_dead']
 

@@ -12,23 +12,14 @@ from pathlib import Path
 from firefighter._process.descriptor import close_troubles
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.adoption import Adoption
-from firefighter._spool.disk.bound import DirectoryBound
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.files import FileStore, trouble_with_copies
-from firefighter._spool.disk.filesystem import store_may_fail, unmappable
-from firefighter._spool.disk.header import has_room_for
-from firefighter._spool.disk.kept import dead_letters_of, quarantine_of
-from firefighter._spool.disk.mapping import prepare_to_map
-from firefighter._spool.disk.orphans import regain
-from firefighter._spool.disk.unusable import (
-    BackInFiles,
-    InMemory,
-    Remedy,
-    SpoolUnusable,
-    explained,
-    remedy_for,
-)
+from firefighter._spool.disk.destination_folder import create, regain
+from firefighter._spool.disk.directory_size import DirectoryBound
+from firefighter._spool.disk.errors import BackInFiles, InMemory, Remedy, SpoolUnusable, explained, remedy_for
+from firefighter._spool.disk.file_store import FileStore
+from firefighter._spool.disk.filesystem import prepare_to_map, store_may_fail, trouble_with_copies, unmappable
+from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
+from firefighter._spool.disk.segment_file import has_room_for
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
@@ -47,7 +38,7 @@ class Disk:
     """What a handler's spool has on disk, in one process.
 
     It is open from `open` to `close`: then the spool makes its segments in a directory of its own, or, for as long as that does
-    not go, in memory (`unusable.py` has the table). Open or not, `tidy` takes over what dead producers have left, and
+    not go, in memory (`errors.py` has the table). Open or not, `tidy` takes over what dead producers have left, and
     `release_adopted` gives it back. One thread at a time may do anything.
 
     Args:

@@ -9,7 +9,7 @@ written to, its header is written, the magic last, and it gets its name, `<first
 again: stale lines would be valid JSON.
 
 Where a file cannot be made for the disk's sake, the next segments are memory, until files are tried again: the table is in
-`unusable.py`.
+`errors.py`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,14 @@ import errno
 import mmap
 import os
 import secrets
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from firefighter._process.descriptor import Descriptor, close
-from firefighter._spool.disk.boot import boot_id
-from firefighter._spool.disk.bound import DirectoryBound
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import Header, write
-from firefighter._spool.disk.mapping import map_shared
-from firefighter._spool.disk.producer import ProducerDirectory
-from firefighter._spool.disk.reading import SegmentFile, read_segment
-from firefighter._spool.disk.unusable import (
+from firefighter._spool.disk.directory_size import DirectoryBound
+from firefighter._spool.disk.errors import (
     BoundReached,
     InMemory,
     Remedy,
@@ -40,21 +33,19 @@ from firefighter._spool.disk.unusable import (
     explained,
     remedy_for,
 )
+from firefighter._spool.disk.filesystem import allocate, copied_words, map_shared
+from firefighter._spool.disk.producer_directory import ProducerDirectory
+from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.segment_file import Header, write_header
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.memory import MemoryStore, fill_with_zeros, private_memory
-from firefighter._spool.segment import Origin, Segment
+from firefighter._spool.segment import Segment
 from firefighter._spool.stock import FIRST_SEGMENT_BYTES
-
-if TYPE_CHECKING:
-    from firefighter._spool.copied import CopiedWords
 
 __all__ = [
     'SEGMENT_SUFFIX',
     'TEMPORARY_PREFIX',
     'FileStore',
-    'adopted_segment',
-    'read_and_map',
-    'trouble_with_copies',
 ]
 
 SEGMENT_SUFFIX = '.spool'
@@ -148,7 +139,7 @@ class FileStore:
         else is. Only the number of the first event is not known yet; the file's name will have it.
         """
         if segment.name:
-            write(segment.words, self._header(segment, 0))
+            write_header(segment.words, self._header(segment, 0))
             if segment.copied is not None:
                 segment.copied.begin()
             with suppress(SpoolUnusable, OSError):  # without a header, too, what is whole will be found
@@ -170,7 +161,7 @@ class FileStore:
             self._memory.begin(segment, first_sequence)
             return
         segment.start_over(first_sequence)
-        write(segment.words, self._header(segment, first_sequence))
+        write_header(segment.words, self._header(segment, first_sequence))
         if segment.copied is not None:
             segment.copied.begin()
         try:
@@ -315,7 +306,7 @@ class FileStore:
         if not self._copies:
             return Segment(mapping, self, name)
         memory = private_memory(size_bytes)
-        return Segment(memory, self, name, _copied(memory, mapping))
+        return Segment(memory, self, name, copied_words(memory, mapping))
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
@@ -325,7 +316,7 @@ class FileStore:
             descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
                 with explained(self.directory.path):
-                    _allocate(descriptor, size_bytes)
+                    allocate(descriptor, size_bytes)
                     return map_shared(descriptor, size_bytes)
             finally:
                 close(descriptor)
@@ -344,69 +335,3 @@ def _touch(segment: Segment) -> None:
 
 def _name_of(first_sequence: int) -> str:
     return f'{first_sequence:016x}{SEGMENT_SUFFIX}'
-
-
-def trouble_with_copies() -> str | None:
-    """Return why events cannot be copied from memory into files here, None when they can.
-
-    What that needs is imported now, where forks can be held off.
-    """
-    try:
-        from firefighter._spool import copied  # noqa: PLC0415 - it needs ctypes, which some builds lack
-    except ImportError:
-        return 'this Python has no ctypes'
-    return copied.trouble_with_copies()
-
-
-def _copied(memory: mmap.mmap, mapping: mmap.mmap) -> CopiedWords:
-    from firefighter._spool.copied import copied_words  # noqa: PLC0415 - as above, and imported there already
-
-    return copied_words(memory, mapping)
-
-
-def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
-    """Read a segment of a dead producer, and map it, to note in it what is settled.
-
-    Returns:
-        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
-
-    Raises:
-        SpoolUnusable: it is not a file of ours.
-        NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
-    """
-    descriptor = directory.open_file(name, os.O_RDWR)
-    try:
-        file = read_segment(descriptor)
-        return file, map_shared(descriptor, len(file.data)) if file.data else None
-    finally:
-        close(descriptor)
-
-
-def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:
-    """Return a dead producer's segment, given what `read_and_map` returns.
-
-    Args:
-        mapping: the file.
-        data: what was read of it; not empty.
-        origin: what the segment goes back to.
-        name: the file's name.
-        copies: whether it is kept in memory, since a look or a store into the mapping could fail.
-    """
-    if not copies:
-        return Segment(mapping, origin, name)
-    memory = private_memory(len(data))
-    memory[:] = data
-    return Segment(memory, origin, name, _copied(memory, mapping))
-
-
-def _allocate(descriptor: int, size_bytes: int) -> None:
-    if hasattr(os, 'posix_fallocate'):
-        os.posix_fallocate(descriptor, 0, size_bytes)
-        return
-    if sys.platform == 'win32':
-        raise OSError('a spool on disk needs Linux or macOS')
-    # macOS has no such call: writing the zeros takes the room just as surely.
-    zeros = bytes(min(size_bytes, 1 << 20))
-    left = size_bytes
-    while left:
-        left -= os.write(descriptor, zeros[:left])

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from firefighter._process.descriptor import Descriptor, close
-from firefighter._spool.disk.unusable import SpoolUnusable, explained
+from firefighter._spool.disk.errors import SpoolUnusable, explained
 
 __all__ = ['PrivateDirectory', 'open_shared', 'our_uid']
 

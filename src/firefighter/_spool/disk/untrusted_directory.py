@@ -3,7 +3,7 @@
 The one directory that was named is opened by its path. From there each step is made by the descriptor of the directory before,
 and through no link: whoever may write there cannot lead us elsewhere, neither before a step nor between two. Only regular files
 are opened, none is waited for, and nothing is made or changed, whoever owns it. (What is ours alone, and is written to, is
-`firefighter._spool.disk.private`'s.)
+`firefighter._spool.disk.private_directory`'s.)
 """
 
 from __future__ import annotations

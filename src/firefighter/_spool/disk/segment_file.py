@@ -26,30 +26,40 @@ magic and refused as a whole.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from firefighter._spool.disk.untrusted_directory import OpenDirectory
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORDS, TAIL_MASK
 
 __all__ = [
+    'MOST_SEGMENT_BYTES',
     'VERSION',
     'Header',
-    'Marks',
     'NewerVersion',
     'NotASegment',
+    'Progress',
+    'SegmentFile',
     'has_room_for',
-    'read',
-    'read_marks',
-    'write',
+    'parse_header',
+    'read_header',
+    'read_progress',
+    'read_segment',
+    'write_header',
 ]
 
 MAGIC = 0x0A4C4F4F50534689
 VERSION = 1
 ID_BYTES = 16
+
+# Sixteen times what any version has written. A file is read into memory as a whole, sparse or not.
+MOST_SEGMENT_BYTES = 64 * 1024 * 1024
 
 _JSON_LENGTH = 24
 _CHECKSUM = 25
@@ -123,7 +133,7 @@ class Header:
         return _to_json(self.stream, self.destination)
 
 
-class Marks(NamedTuple):
+class Progress(NamedTuple):
     """The two words of a header that change, as they were when the page was read."""
 
     events: int
@@ -134,12 +144,23 @@ class Marks(NamedTuple):
     """The offset in the file before which every event is settled."""
 
 
+class SegmentFile(NamedTuple):
+    """What is in a segment's file."""
+
+    data: bytes
+    """All of it, header page included."""
+    header: Header | None
+    """Its header; None when that is damaged."""
+    refusal: str
+    """What is wrong with the header, in words; empty when nothing is."""
+
+
 def has_room_for(stream: str, destination: Mapping[str, str | None]) -> bool:
     """Return whether a header has room for the name of a stream and what tells it from others."""
     return len(_to_json(stream, destination)) <= _JSON_BYTES
 
 
-def write(words: memoryview, header: Header) -> None:
+def write_header(words: memoryview, header: Header) -> None:
     """Write the whole header page of an empty segment, the magic last.
 
     Args:
@@ -164,7 +185,7 @@ def write(words: memoryview, header: Header) -> None:
     words[0] = MAGIC
 
 
-def read(page: bytes) -> Header:
+def parse_header(page: bytes) -> Header:
     """Return the header that a file begins with.
 
     Args:
@@ -200,14 +221,52 @@ def read(page: bytes) -> Header:
         raise NotASegment(f'the header makes no sense: {error}') from error
 
 
-def read_marks(page: bytes) -> Marks:
+def read_progress(page: bytes) -> Progress:
     """Return what the two changing words say, right or wrong.
 
     Args:
         page: the first 4,096 bytes of the file, or more.
     """
     words = _words_of(page[:HEADER_BYTES])
-    return Marks(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
+    return Progress(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
+
+
+def read_segment(descriptor: int) -> SegmentFile:
+    """Read a segment's file.
+
+    Args:
+        descriptor: of a regular file that was opened to be read just now. It stays open.
+
+    Raises:
+        NewerVersion: a later firefighter has written it.
+        OSError: it cannot be read, or is larger than its header says, which no segment is. Nothing but the header is read
+            then.
+    """
+    with os.fdopen(descriptor, 'rb', closefd=False) as file:
+        page = file.read(HEADER_BYTES)
+        header, refusal = None, ''
+        try:
+            header = parse_header(page)
+        except NotASegment as error:
+            refusal = error.reason
+        size_bytes = os.fstat(descriptor).st_size
+        most_bytes = min(header.size_bytes, MOST_SEGMENT_BYTES) if header else MOST_SEGMENT_BYTES
+        if size_bytes > most_bytes:
+            raise OSError(
+                errno.EFBIG, f'{size_bytes:,} bytes are no segment: this one has at most {most_bytes:,}'
+            )
+        return SegmentFile(page + file.read(max(0, size_bytes - len(page))), header, refusal)
+
+
+def read_header(directory: OpenDirectory, name: str) -> Header:
+    """Read a segment's header alone.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+        NotASegment, NewerVersion: as `parse_header`.
+    """
+    with directory.open_file(name) as file:
+        return parse_header(file.read(HEADER_BYTES))
 
 
 def _to_json(stream: str, destination: Mapping[str, str | None]) -> bytes:
