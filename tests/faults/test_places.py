@@ -28,7 +28,7 @@ PREAMBLE = """
 import errno, gc, os, resource, shutil, subprocess, sys
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import Spool
 
 BAR = Destination('bar')
@@ -97,7 +97,7 @@ def is_ill_and_well_again_and_again(ill, well, reason):
     assert [str(path) for path in spool_dir.glob('*/*/*') if path.is_dir()] == []
 
 delivered = []
-spool, disk = Spool(MAX_BYTES, 'block', 20), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+spool, disk = Spool(MAX_BYTES, 'block', 20), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 """
 
 
@@ -286,7 +286,7 @@ assert spool.allocated_bytes < 1 << 20
 def test_the_bound_of_the_directory_is_no_illness(run):
     """There `overflow` decides, as ever: else there would be no bound."""
     run("""
-spool, disk = Spool(MAX_BYTES, 'drop_newest'), Disk(spool_dir, BAR, MAX_BYTES, 1 << 20)
+spool, disk = Spool(MAX_BYTES, 'drop_newest'), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 20)
 disk.open(spool)
 append(2000)
 tidy(look=True)
@@ -343,10 +343,10 @@ for _ in range(3):
             old.rename(disk.path.parent / old.name)
     shutil.rmtree(place / 'away')
 append(400)
-other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == 0, 'they are in the first one still'
-disk._store.directory.release()  # as a kill does
+disk.store.directory.release()  # as a kill does
 heir.look_at_once()
 heir.tidy(other, 0.0)
 spool = other
@@ -420,7 +420,7 @@ assert delivered == appended
 def test_what_nothing_on_a_disk_can_change_is_not_tried_at_each_look(run):
     """A destination that has no room in a header: once it is refused, nothing is looked at for it."""
     run("""
-disk = Disk(spool_dir, Destination('bar', endpoint_url='http://' + 'x' * 4000), MAX_BYTES, 1 << 30)
+disk = SpoolDirectory(spool_dir, Destination('bar', endpoint_url='http://' + 'x' * 4000), MAX_BYTES, 1 << 30)
 said.append(disk.try_to_open(spool))
 assert 'endpoint_url' in said[0]
 disk._make_store = None
@@ -467,8 +467,8 @@ modes = {{path.relative_to(place): oct(path.stat().st_mode & 0o777) for path in 
 for path in paths:
     assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), modes
 assert [path for path in paths if path.suffix == '.spool'], modes
-disk._store.directory.release()  # as a kill does
-other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+disk.store.directory.release()  # as a kill does
+other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == 600
 """,
@@ -498,7 +498,7 @@ for _ in range(10):
     deliver()
     spool.tidy()
 assert delivered == appended
-spool, disk = Spool(MAX_BYTES), Disk(Path('/spool'), BAR, MAX_BYTES, 1 << 30)
+spool, disk = Spool(MAX_BYTES), SpoolDirectory(Path('/spool'), BAR, MAX_BYTES, 1 << 30)
 disk.open(spool)
 while spool._stock._spare is None:
     append(10)
@@ -523,10 +523,10 @@ def close(fd):
     if '/firefighter/' in sys._getframe(1).f_code.co_filename:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-leaver, left = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+leaver, left = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 left.open(leaver)
 leaver.append(b'left\\n')
-left._store.directory.release()  # as a kill does
+left.store.directory.release()  # as a kill does
 os.close = close
 descriptors = os.listdir('/proc/self/fd')
 disk.open(spool)
@@ -577,8 +577,8 @@ assert [path.name for path in disk.path.glob('*.spool')] == ['0' * 16 + '.spool'
 assert disk.keeps(spool) and len(said) == 1, said
 append(600)
 assert len(list(disk.path.glob('*.spool'))) > 1
-disk._store.directory.release()  # as a kill does
-other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+disk.store.directory.release()  # as a kill does
+other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == len(appended)
 """)
@@ -613,7 +613,7 @@ really_unlink = os.unlink
 def refuse(name, **options):
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-disk = Disk(spool_dir, BAR, MAX_BYTES, 2 << 20)
+disk = SpoolDirectory(spool_dir, BAR, MAX_BYTES, 2 << 20)
 disk.open(spool)
 os.unlink = refuse
 for _ in range(20):

@@ -27,7 +27,7 @@ from firefighter._spool.disk import destination_folder, file_store
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import AT_ONCE
 from firefighter._spool.disk.segment_file import HEADER_BYTES
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
@@ -92,17 +92,17 @@ class Process:
 
     def __init__(self, spool_dir: Path, boot: bytes, overflow: str) -> None:
         self.spool = Spool(MAX_BYTES, overflow, block_timeout_seconds=0)
-        self.disk = Disk(spool_dir, BAR, MAX_BYTES, ENOUGH_BYTES)
+        self.disk = SpoolDirectory(spool_dir, BAR, MAX_BYTES, ENOUGH_BYTES)
         self.disk._adoption._boot_id = boot
         self.disk.open(self.spool)
-        self.disk._store._boot_id = boot
+        self.disk.store._boot_id = boot
         self.now = 0.0
         self.taken: list = []
         self.adopted = 0
 
     @property
     def producer(self) -> str:
-        return self.disk._store.directory.id.hex()
+        return self.disk.store.directory.id.hex()
 
     def look(self) -> None:
         self.now += LOOK_INTERVAL_SECONDS
@@ -110,7 +110,7 @@ class Process:
         assert trouble is None, trouble
 
     def die(self) -> None:
-        for held in (self.disk._store.directory, *self.disk._adoption.directories):
+        for held in (self.disk.store.directory, *self.disk._adoption.directories):
             held.release()
 
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from firefighter._audit.accounts import Accounts
 from firefighter._event.ids import PLACE
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 
@@ -137,7 +137,7 @@ class Process:
     def __init__(self, spool_dir, number, policy):
         self.id = bytes([number]) * 16
         self.spool = NumberedSpool(self.id, MIN_SPOOL_BYTES, policy, 0)
-        self.disk = Disk(spool_dir, BAR, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES, self.id)
+        self.disk = SpoolDirectory(spool_dir, BAR, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES, self.id)
         self.disk.open(self.spool)
         self.now = 0.0
 
@@ -146,7 +146,7 @@ class Process:
         assert self.disk.tidy(self.spool, self.now) is None
 
     def die(self):
-        self.disk._store.directory.release()
+        self.disk.store.directory.release()
         for directory in self.disk._adoption.directories:
             directory.release()
 

@@ -103,6 +103,7 @@ class AppendSide:
     ) -> None:
         self._store: Store = store or MemoryStore()
         self._stock = Stock(self._store, max_bytes)
+        self._first_store = self._store, max_bytes
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
         self._wake = wake

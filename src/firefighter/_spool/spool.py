@@ -188,17 +188,15 @@ class Spool(AppendSide):
         return self._store is store
 
     @locked
-    def use(self, store: Store, max_bytes: int) -> tuple[Store, int]:
-        """Have segments made by another store from now on; the spare one of the old is given up.
-
-        Returns:
-            The store and the bound of before.
-        """
-        before = self._store, self._stock.max_bytes
+    def use(self, store: Store, max_bytes: int) -> None:
+        """Have segments made by another store from now on; the spare one of the old is given up."""
         self._stock.discard_spare()
         self._store = store
         self._stock = Stock(store, max_bytes)
-        return before
+
+    def use_first_store(self) -> None:
+        """Have segments made by the store that the spool began with, within its bound."""
+        self.use(*self._first_store)
 
     @locked
     def seal_others(self, store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 from firefighter._spool.disk import adoption
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.directory_size import Census, DirectoryBound, used_bytes
-from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.spool import Spool
 
 BAR = Destination('bar')
@@ -24,7 +24,10 @@ def make(descriptors_as_they_were, spool_dir):
     made = []
 
     def make(max_directory_bytes=ENOUGH_BYTES, max_spool_bytes=1024 * KIB):
-        spool, disk = Spool(max_spool_bytes), Disk(spool_dir, BAR, max_spool_bytes, max_directory_bytes)
+        spool, disk = (
+            Spool(max_spool_bytes),
+            SpoolDirectory(spool_dir, BAR, max_spool_bytes, max_directory_bytes),
+        )
         made.append((spool, disk))
         return spool, disk
 
@@ -32,7 +35,7 @@ def make(descriptors_as_they_were, spool_dir):
     for spool, disk in made:
         disk.release_adopted(spool, ())
         if disk.is_open:
-            disk._store.directory.release()
+            disk.store.directory.release()
 
 
 @pytest.fixture
@@ -44,8 +47,8 @@ def leave_behind(make):
         disk.open(spool)
         for _ in range(lines):
             spool.append(LINE)
-        disk._store.directory.release()
-        disk._store = None
+        disk.store.directory.release()
+        disk.abandon()
 
     return leave
 

@@ -22,7 +22,7 @@ from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.segment_file import parse_header, read_progress
-from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT
 from firefighter._spool.memory import private_memory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
@@ -58,14 +58,14 @@ def open_disk(descriptors_as_they_were, spool_dir):
     made = []
 
     def open_(max_bytes=4 * MIN_SPOOL_BYTES):
-        spool, disk = Spool(max_bytes), Disk(spool_dir, BAR, max_bytes, ENOUGH_BYTES)
+        spool, disk = Spool(max_bytes), SpoolDirectory(spool_dir, BAR, max_bytes, ENOUGH_BYTES)
         made.append(disk)
         disk.open(spool)
         return spool, disk
 
     yield open_
     for disk in made:
-        for directory in [disk._store and disk._store.directory, *disk._adoption.directories]:
+        for directory in [disk.store and disk.store.directory, *disk._adoption.directories]:
             if directory:
                 directory.release()
 
@@ -102,8 +102,8 @@ def deliver(spool):
 
 def die(disk):
     """The system lets go of the locks."""
-    disk._store.directory.release()
-    disk._store = None
+    disk.store.directory.release()
+    disk.abandon()
 
 
 def test_a_commit_is_in_the_file_when_the_store_returns(segment):
@@ -213,7 +213,7 @@ def test_while_no_other_file_can_be_made_it_goes_on_in_the_memory_of_the_lost_on
     spool, disk = open_disk()
     spool.append(LINES[0])
     os.truncate(only_file(spool_dir), 0)
-    monkeypatch.setattr(disk._store._bound, 'grant', lambda size: False)
+    monkeypatch.setattr(disk.store._bound, 'grant', lambda size: False)
     for text in LINES[1:]:
         spool.append(text)
         spool.tidy()
@@ -316,8 +316,8 @@ def test_where_the_kernel_does_not_copy_the_directory_is_not_used_and_the_reason
     assert trouble_with_copies() is None
     monkeypatch.setattr(copied_module, '_copy', None)
     with pytest.raises(SpoolUnusable, match='process_vm_readv'):
-        Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
+        SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
     monkeypatch.setattr(disk_module, 'trouble_with_copies', lambda: 'this Python has no ctypes')
     with pytest.raises(SpoolUnusable, match=r'no ctypes.*choose'):
-        Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
+        SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
     assert list(Path(spool_dir).glob('*/*/*')) == []

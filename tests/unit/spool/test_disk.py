@@ -15,7 +15,7 @@ from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared
 from firefighter._spool.disk.producer_directory import take_both
 from firefighter._spool.disk.segment_file import parse_header
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 BAR = Destination('bar')
@@ -32,14 +32,14 @@ def make_disk(descriptors_as_they_were, spool_dir):
     made = []
 
     def make(destination=BAR, path=spool_dir):
-        disk = Disk(path, destination, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES)
+        disk = SpoolDirectory(path, destination, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES)
         made.append(disk)
         return disk
 
     yield make
     for disk in made:
-        if disk._store is not None:
-            disk._store.directory.release()
+        if disk.store is not None:
+            disk.store.directory.release()
         for directory in disk._adoption.directories:
             directory.release()
 
@@ -57,11 +57,11 @@ def deliver(spool):
 
 def leave_behind(spool_dir, *lines):
     """What a producer leaves that logs these and dies."""
-    spool, disk = Spool(MIN_SPOOL_BYTES), Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
+    spool, disk = Spool(MIN_SPOOL_BYTES), SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
     disk.open(spool)
     for line in lines:
         spool.append(line)
-    disk._store.directory.release()
+    disk.store.directory.release()
 
 
 def test_opening_again_what_is_open_changes_nothing(make_disk, spool, spool_dir):
@@ -101,7 +101,7 @@ def test_it_stays_open_as_long_as_an_event_in_it_is_not_settled(make_disk, spool
     spool.append(b'one\n')
     disk.close(spool)
     assert disk.is_open
-    assert disk._store.directory.held()
+    assert disk.store.directory.held()
     deliver(spool)
     disk.close(spool)
     assert not disk.is_open
@@ -258,7 +258,7 @@ def test_what_it_has_lost_to_another_process_is_not_adopted_back(make_disk, spoo
     disk.open(spool)
     spool.append(b'one\n')
     # The numbers are other files' from now on.
-    others = [os.open(os.devnull, os.O_RDONLY) for _ in close_descriptors(disk._store.directory)]
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in close_descriptors(disk.store.directory)]
     (other,) = adopt_dead(spool_dir, BAR)
     assert 'goes on in' in disk.tidy(spool, 0.0)
     assert disk.path != other.path
@@ -331,7 +331,7 @@ def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(m
         spool.append(line)
         spool.tidy()
     (header, rest), *others = synced
-    assert (header.destination['stream'], header.producer_id) == ('bar', disk._store.directory.id)
+    assert (header.destination['stream'], header.producer_id) == ('bar', disk.store.directory.id)
     assert rest == b''
     assert others == []
     (spare,) = disk.path.glob('.tmp-*')

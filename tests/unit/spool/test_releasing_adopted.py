@@ -12,7 +12,7 @@ from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import adopt_dead
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.private_directory import PrivateDirectory
-from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
@@ -25,7 +25,7 @@ class Handler:
 
     def __init__(self, spool_dir):
         self.spool = Spool(MIN_SPOOL_BYTES)
-        self.disk = Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
+        self.disk = SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
         self.delivered = []
 
     def look(self):
@@ -63,7 +63,7 @@ def make_handler(descriptors_as_they_were, spool_dir):
     for handler in made:
         handler.release()
         if handler.disk.is_open:
-            handler.disk._store.directory.release()
+            handler.disk.store.directory.release()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def leave_behind(spool_dir):
         handler.disk.open(handler.spool)
         for line in lines:
             handler.spool.append(line)
-        handler.disk._store.directory.release()
+        handler.disk.store.directory.release()
 
     return leave
 

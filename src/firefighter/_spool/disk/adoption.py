@@ -94,7 +94,7 @@ class Adoption:
 
     Attributes:
         newer: producers left alone, since a later version has written their segments.
-        trouble: what went wrong at the last look, in words.
+        trouble: what went wrong at the last look, in words; None where the look before that has met the same.
         expects_more: whether the last look has left some for the next one.
     """
 
@@ -120,6 +120,8 @@ class Adoption:
         self._unfinished: list[bytes] = []
         self._boot_id = boot_id()
         self.trouble: str | None = None
+        # What the last look has met, said or not.
+        self._met: str | None = None
         self.expects_more = False
 
     @property
@@ -161,6 +163,9 @@ class Adoption:
                 break  # from here on there are only those of which nothing could be taken before
         # There may be more than are taken at once.
         self.expects_more = full or taken >= AT_ONCE
+        met_before, self._met = self._met, self.trouble
+        if self._met == met_before:
+            self.trouble = None
 
     def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
         """Lock some of the dead producers; return their ids."""

@@ -33,7 +33,18 @@ import errno
 import os
 from enum import Enum, auto
 
-__all__ = ['BackInFiles', 'BoundReached', 'InMemory', 'Remedy', 'SpoolUnusable', 'explained', 'remedy_for']
+from firefighter._process.descriptor import close_troubles
+
+__all__ = [
+    'BackInFiles',
+    'BoundReached',
+    'FailedCloses',
+    'InMemory',
+    'Remedy',
+    'SpoolUnusable',
+    'explained',
+    'remedy_for',
+]
 
 _ELSEWHERE = 'or choose another spool_dir'
 
@@ -106,6 +117,23 @@ def remedy_for(error: BaseException) -> Remedy:
     if number is None or number == errno.ENAMETOOLONG:
         return Remedy.MEMORY_UNTIL_REOPENED
     return Remedy.MEMORY_FOR_NOW
+
+
+class FailedCloses:
+    """Says when closing a file has failed, once for each time that it is asked."""
+
+    def __init__(self) -> None:
+        self._count = close_troubles.count
+
+    def unsaid(self) -> str | None:
+        """Return what has failed since the last call, in words."""
+        before, self._count = self._count, close_troubles.count
+        if before == self._count:
+            return None
+        return (
+            f'closing a file failed: {close_troubles.last} ({close_troubles.count} so far in this process). '
+            'No event depends on it'
+        )
 
 
 class explained:  # noqa: N801  # read as what it does

@@ -62,7 +62,7 @@ class FileStore:
         copies: whether events are written to memory and copied into the file, since a store into a mapping could fail.
 
     Attributes:
-        suspended: why segments are made in memory, in words; None where they are files.
+        why_in_memory: why segments are made in memory, in words; None where they are files.
         trouble: what went wrong since it was last said, in words. Said by delivery: the appending thread, which finds out,
             does no output.
     """
@@ -76,7 +76,7 @@ class FileStore:
         copies: bool = False,
     ) -> None:
         self.directory = directory
-        self.suspended: str | None = None
+        self.why_in_memory: str | None = None
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
@@ -100,7 +100,7 @@ class FileStore:
         Raises:
             OSError: the bound of the directory leaves no room for it, or the machine is out of memory.
         """
-        if self.suspended is None:
+        if self.why_in_memory is None:
             self.trouble = None
             try:
                 return self._make_file(size_bytes)
@@ -130,7 +130,7 @@ class FileStore:
                 self.discard(probe)
         except BoundReached as error:
             raise SpoolUnusable(str(error), errno.EDQUOT) from error
-        self.suspended = None
+        self.why_in_memory = None
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread waits for no page fault and no disk later.
@@ -278,12 +278,12 @@ class FileStore:
         del self._files[before]
 
     def _suspend(self, error: OSError | SpoolUnusable) -> None:
-        self.suspended = str(error)
-        self.trouble = InMemory.because(self.suspended)
+        self.why_in_memory = str(error)
+        self.trouble = InMemory.because(self.why_in_memory)
 
     def _remove(self, name: str, size_bytes: int) -> None:
         refusal = self._unlink(name, size_bytes)
-        if refusal is not None and self.suspended is None:
+        if refusal is not None and self.why_in_memory is None:
             self._suspend(refusal)  # more files would only pile up
 
     def _unlink(self, name: str, size_bytes: int) -> SpoolUnusable | None:
