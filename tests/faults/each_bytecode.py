@@ -180,7 +180,7 @@ def no_event(world, operation):
 
 def telling(world):
     with_news(world)
-    return no_event(world, world.spool.tell)
+    return no_event(world, world.spool.append_marker)
 
 
 CASES = {
@@ -285,7 +285,7 @@ def check(world, elsewhere):
     delivered = []
     for _ in range(100):
         spool.tidy()
-        spool.tell()
+        spool.append_marker()
         events = spool.take(10_000, 1 << 30)
         if not events:
             break

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from firefighter._spool.disk import destination_folder, file_store
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import AT_ONCE
+from firefighter._spool.disk.destination_folder import MOST_AT_ONCE
 from firefighter._spool.disk.segment_file import HEADER_BYTES
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
@@ -342,8 +342,8 @@ class DiskMachine(RuleBasedStateMachine):
         # One look takes so many of the dead at most; the others wait for the next, as they are.
         left = {path.parent.name for path in self.dead_files()}
         taken = {path.parent.name for path in dead} - left
-        assert len(taken) == AT_ONCE or not left, 'left for later without need'
-        assert len(taken) <= AT_ONCE
+        assert len(taken) == MOST_AT_ONCE or not left, 'left for later without need'
+        assert len(taken) <= MOST_AT_ONCE
         expected_torn = 0
         found = {}
         for segment in process.spool._adopted:
@@ -559,7 +559,7 @@ class DiskMachine(RuleBasedStateMachine):
             self.bury(process)
         heir = self.start()
         self.processes.append(heir)
-        while self.look(heir) == AT_ONCE:
+        while self.look(heir) == MOST_AT_ONCE:
             pass
         left = [key for key, written in self.files.items() if written.must_be_there()]
         held = {key_of(heir, segment) for segment in heir.spool._adopted}

@@ -10,12 +10,14 @@ import sys
 
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._spool.events import Aggregate, merged
-from firefighter._spool.lines import Lines, lines_of
+from firefighter._spool.spooled_lines import SpooledLines, lines_of
 
 __all__ = ['Aggregation', 'cut']
 
 
-def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int, everything: bool) -> int:
+def cut(
+    lines: SpooledLines, start: int, stop: int, *, max_bytes: int, max_events: int, everything: bool
+) -> int:
     """Return where the next record ends.
 
     Where more follows, in these lines or in time, the next event would not fit in the units that are billed for it, or not
@@ -45,7 +47,7 @@ def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int,
             return start
         units = -(-first // BILLED_BYTES)
         end = lines.end_within(start, start + min(room, units * BILLED_BYTES))
-    most = lines.behind(start, end, max_events)
+    most = lines.end_of_lines(start, end, max_events)
     if most < end:
         return cut(lines, start, most, max_bytes=max_bytes, max_events=sys.maxsize, everything=False)
     return end
@@ -87,7 +89,7 @@ class Aggregation:
         return sent_bytes
 
     def records(
-        self, lines: Lines, *, max_records: int, max_bytes: int, everything: bool, first: bool
+        self, lines: SpooledLines, *, max_records: int, max_bytes: int, everything: bool, first: bool
     ) -> list[Aggregate]:
         """Return the next records, of the first of the lines.
 
@@ -137,7 +139,9 @@ class Aggregation:
         """Return the data of a record with these events, whose size is at most a record's."""
         return events
 
-    def _waits(self, lines: Lines, start: int, sent_bytes: int, room: int, *, everything: bool) -> bool:
+    def _waits(
+        self, lines: SpooledLines, start: int, sent_bytes: int, room: int, *, everything: bool
+    ) -> bool:
         """Return whether what is left is to wait, behind other records, for company or for more room in the next request.
 
         Args:
@@ -150,11 +154,12 @@ class Aggregation:
         unit = min(BILLED_BYTES, sent_bytes) if everything else BILLED_BYTES
         # It fills no unit. What is more than a record may have will not either, whatever comes.
         alone = (
-            sent_bytes < unit and lines.behind(start, lines.size_bytes, self.most_events) == lines.size_bytes
+            sent_bytes < unit
+            and lines.end_of_lines(start, lines.size_bytes, self.most_events) == lines.size_bytes
         )
         return room < unit or alone
 
-    def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
+    def _record(self, lines: SpooledLines, start: int, end: int) -> Aggregate:
         pieces = list(lines.read(start, end))
         # To join one piece alone copies nothing.
         return Aggregate(b''.join(data for data, _ in pieces), tuple(merged(where for _, where in pieces)))

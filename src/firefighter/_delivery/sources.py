@@ -9,8 +9,8 @@ from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Aggregate
-from firefighter._spool.lines import Lines, text_of
 from firefighter._spool.spool import Spool, Spooled
+from firefighter._spool.spooled_lines import SpooledLines, original_lines
 
 __all__ = ['Queued', 'Source', 'SpoolSource']
 
@@ -136,7 +136,7 @@ class SpoolSource:
     def flush(self) -> int:
         """Queue a FLUSH; return the sequence number behind the last event that it concerns."""
         self.spool.append_set_aside()
-        self.spool.tell()
+        self.spool.append_marker()
         through = self.spool.appended
         self._flush_through = through
         self.flushes += 1
@@ -152,7 +152,7 @@ class SpoolSource:
         """Let nothing that has come by now wait for company, as nobody will flush it; return whether anything had come."""
         self.spool.append_set_aside()
         # There may not have been room for it until now.
-        self.spool.tell()
+        self.spool.append_marker()
         before, self._flush_through = self._flush_through, self.spool.appended
         return self._flush_through > before
 
@@ -190,7 +190,7 @@ class SpoolSource:
             return
         first = not into
 
-        def records(lines: Lines) -> list[Aggregate]:
+        def records(lines: SpooledLines) -> list[Aggregate]:
             return aggregation.records(
                 lines, max_records=max_records, max_bytes=max_bytes, everything=everything, first=first
             )
@@ -199,7 +199,7 @@ class SpoolSource:
 
     def text_of(self, record: Spooled) -> bytes:
         """Return the events of a record as they were logged."""
-        return text_of(record)
+        return original_lines(record)
 
     def split(self, record: Spooled) -> list[Spooled]:
         """Return the two halves of an aggregate, or a single event alone."""
@@ -223,7 +223,7 @@ class SpoolSource:
     def tidy(self) -> None:
         """Retire settled segments, keep a spare one ready, and see to the spool's place."""
         self.spool.tidy()
-        self.spool.tell()
+        self.spool.append_marker()
         self._housekeeping()
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:

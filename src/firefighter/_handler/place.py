@@ -64,7 +64,7 @@ class SpoolPlace:
     @property
     def backing(self) -> str:
         """What the next event is kept in, or would be: "disk" or "memory"."""
-        return 'disk' if self._disk and self._disk.keeps(self._spool) else 'memory'
+        return 'disk' if self._disk and self._disk.next_event_in_file(self._spool) else 'memory'
 
     @property
     def quarantined_bytes(self) -> int:

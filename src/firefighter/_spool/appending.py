@@ -3,11 +3,11 @@
 **Append** is what the application's thread pays for. It takes one lock, an RLock, which is never held across a
 system call except to roll over. An event that cannot go straight in (there is no room, or others wait already) joins a
 queue, `_aside`; so does what a signal handler or a destructor logs that has interrupted this thread inside append. All are appended by the
-same few lines, and whatever has to be done first is found out by `_next_turn`.
+same few lines, and whatever has to be done first is found out by `_next_waiting`.
 
 **Accounts** are derived, not kept beside the events: what was appended is the last segment's first sequence number plus
 its count, both of which change with the one store that commits an event. What is rejected or dropped is stored under the lock
-by stores that are made all or not at all (`wholly`). So a snapshot under the lock adds up at any moment.
+by stores that are made all or not at all (`store_all`). So a snapshot under the lock adds up at any moment.
 
 **No generators and no nested functions** are made on the way of append, generator expressions among them: where there is no memory
 for one, CPython 3.12 and 3.13 crash.
@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Literal
 from firefighter._event.ids import PLACE, Dropped
 from firefighter._process.wakeup import Broadcast
 from firefighter._spool.account import Account, Tally
+from firefighter._spool.allocator import SegmentAllocator, SegmentStore
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
-from firefighter._spool.stock import Stock, Store
-from firefighter._spool.waiting import NOBODY, Waiting, locked, wholly
+from firefighter._spool.waiting import NO_EVENT, Waiting, locked, store_all
 
 if TYPE_CHECKING:
     from firefighter._spool.copied import CopiedWords
 
-__all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'full_segment', 'live_of']
+__all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'live_of', 'segment_without_room']
 
 OverflowPolicy = Literal['drop_oldest', 'drop_newest', 'block']
 
@@ -57,7 +57,7 @@ def live_of(segments: tuple[Segment, ...]) -> Live:
     return newest.mapping, words, newest.size_bytes, segments
 
 
-def full_segment(first_sequence: int) -> Segment:
+def segment_without_room(first_sequence: int) -> Segment:
     """Return a header without room behind it, so that the next append rolls over."""
     segment = MemoryStore().make(HEADER_BYTES)
     segment.start_over(first_sequence)
@@ -88,10 +88,10 @@ class AppendSide:
             itself.
     """
 
-    # What `NumberedSpool` has: how an id is put in, the next number, and what there is to tell before the next event.
+    # What `NumberedSpool` has: how an id is put in, the next number, and which drops a marker has to report before the next event.
     _numbering: bytes | None = None
     _next_number = 0
-    _news: tuple[Dropped, ...] = ()
+    _unreported_drops: tuple[Dropped, ...] = ()
 
     def __init__(
         self,
@@ -99,10 +99,10 @@ class AppendSide:
         overflow: OverflowPolicy = 'drop_oldest',
         block_timeout_seconds: float = 1.0,
         wake: Callable[[], None] = lambda: None,
-        store: Store | None = None,
+        store: SegmentStore | None = None,
     ) -> None:
-        self._store: Store = store or MemoryStore()
-        self._stock = Stock(self._store, max_bytes)
+        self._store: SegmentStore = store or MemoryStore()
+        self._allocator = SegmentAllocator(self._store, max_bytes)
         self._first_store = self._store, max_bytes
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
@@ -113,7 +113,7 @@ class AppendSide:
         # handler could interrupt that one half locked, and wait for it for ever. No greenlet is switched inside ours.
         self._lock = _thread.RLock()
         # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
-        self._live = live_of((full_segment(0),))
+        self._live = live_of((segment_without_room(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
         # Changed in place only, by whoever holds the lock; but anybody may add to its end.
@@ -147,13 +147,13 @@ class AppendSide:
         Args:
             line: the event; None: append only what waits.
         """
-        own = turn = None
+        own = waiting = None
         after = 0  # the word that the last commit stores; 0 while nothing of ours is at stake
         lock = self._lock
         aside = self._aside
         try:
             if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
-                own = self._waiting(line)
+                own = self._make_waiting(line)
                 aside.append(own)
                 return
             try:
@@ -162,28 +162,28 @@ class AppendSide:
                     if aside or line is None:
                         after = 0
                         if own is None:
-                            own = self._waiting(line)
+                            own = self._make_waiting(line)
                             aside.append(own)
-                        turn = self._next_turn()
-                        if turn is None:
+                        waiting = self._next_waiting()
+                        if waiting is None:
                             end = _BEHIND_ALL
                             break
-                        line = turn.line
+                        line = waiting.line
                     size = len(line)
                     mapping, words, limit, _ = self._live
                     committed = words[COMMITTED]
                     tail = committed & TAIL_MASK
                     end = tail + size
                     if end > limit:
-                        if turn is not None:
+                        if waiting is not None:
                             # A signal handler has forked, and this is the child: the room is the parent's, as the event.
                             break
-                        aside.append(NOBODY)  # only to have the line join the queue, above
+                        aside.append(NO_EVENT)  # only to have the line join the queue, above
                         continue
                     numbering = self._numbering
                     if numbering:
-                        if self._news and turn is None:
-                            aside.append(NOBODY)
+                        if self._unreported_drops and waiting is None:
+                            aside.append(NO_EVENT)
                             continue
                         following = self._next_number
                         if not line[-1]:
@@ -196,21 +196,21 @@ class AppendSide:
                     words[COMMITTED] = after
                     if numbering:
                         self._next_number = following  # type: ignore[possibly-undefined]  # set above
-                    if turn is None:
+                    if waiting is None:
                         break
-                    turn.settled = True
-                    self._note_appended(turn)
+                    waiting.settled = True
+                    self._note_appended(waiting)
                     line = None
                 lock.release()
             except BaseException as error:
                 try:
                     if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-                        # Asked here already, without a call: for `_mend` there may be no stack, as there was none for
+                        # Asked here already, without a call: for `_complete_commit` there may be no stack, as there was none for
                         # the store where that is a function (`CopiedWords`).
                         if after and words[COMMITTED] != after:  # type: ignore[possibly-undefined]  # as below
                             after = 0
                         if after:
-                            after = self._mend(after, following if numbering else None, turn)  # type: ignore[possibly-undefined]
+                            after = self._complete_commit(after, following if numbering else None, waiting)  # type: ignore[possibly-undefined]
                         if isinstance(error, Exception) and own in aside:
                             aside.remove(own)
                 finally:
@@ -221,7 +221,7 @@ class AppendSide:
                 raise
             if end > self._alarm_tail or after >= self._alarm_committed:
                 self._raise_alarm()
-            if aside and own is not NOBODY:
+            if aside and own is not NO_EVENT:
                 self.append_set_aside(may_wait=True)
         except Exception:  # an alarm that is lost costs an interval
             settled = bool(after) or line is None if own is None else own in aside or own.settled
@@ -230,7 +230,7 @@ class AppendSide:
 
     def set_aside(self, line: bytes) -> None:
         """Queue an event for the place that is there when it changes no more."""
-        self._aside.append(self._waiting(line))
+        self._aside.append(self._make_waiting(line))
         self.append_set_aside()
 
     def append_set_aside(self, *, may_wait: bool = False) -> None:
@@ -279,8 +279,8 @@ class AppendSide:
             if own is None or not (own in self._aside or own.settled):
                 self._tally.failed += 1
 
-    def tell(self) -> None:
-        """Append what there is to tell of events that were dropped: nothing, where events have no ids."""
+    def append_marker(self) -> None:
+        """Append a marker that reports the events that were dropped. Where events have no ids there is none."""
 
     @locked
     def account(self) -> Account:
@@ -296,7 +296,7 @@ class AppendSide:
     @property
     def allocated_bytes(self) -> int:
         """Bytes of all segments, the spare and one that is being made or cleaned included."""
-        return self._stock.allocated_bytes(self._segments)
+        return self._allocator.allocated_bytes(self._segments)
 
     def disarm(self) -> None:
         """Ask for no wake until the next `arm`."""
@@ -313,26 +313,26 @@ class AppendSide:
         """The segments that have room for events: a mere header, with which a spool begins, must not keep a real one out."""
         return tuple([segment for segment in self._segments if segment.size_bytes > HEADER_BYTES])
 
-    def _waiting(self, line: bytes | None) -> Waiting:
+    def _make_waiting(self, line: bytes | None) -> Waiting:
         """Return what is to join the queue."""
         if line is None:
-            return NOBODY
+            return NO_EVENT
         return Waiting(
             line, len(line), monotonic() + (self._block_timeout_seconds if self.may_wait() else 0.0)
         )
 
-    def _mend(self, after: int, following: int | None, turn: Waiting | None) -> int:
+    def _complete_commit(self, after: int, following: int | None, waiting: Waiting | None) -> int:
         """Complete a commit that an exception has interrupted; return the word it stored, 0 if it did not come to be."""
         if self._live[1][COMMITTED] != after:
             return 0
         if following is not None:
             self._next_number = following
-        if turn is not None:
-            turn.settled = True
-            self._note_appended(turn)
+        if waiting is not None:
+            waiting.settled = True
+            self._note_appended(waiting)
         return after
 
-    def _next_turn(self) -> Waiting | None:
+    def _next_waiting(self) -> Waiting | None:
         """Return the first of those that wait, for which there is room; None if there is none. Call with the lock held.
 
         Those that are to be dropped leave the queue here.
@@ -347,20 +347,20 @@ class AppendSide:
             if not reason:
                 if self._make_room(waiting.size_bytes):
                     return waiting
-                may_fit = self._overflow == 'block' and self._stock.could_ever_hold(waiting.size_bytes)
+                may_fit = self._overflow == 'block' and self._allocator.could_ever_hold(waiting.size_bytes)
                 if may_fit and monotonic() < waiting.deadline:
                     return None
                 reason = 'overflow'
-            wholly(self._rejection(waiting, reason))
+            store_all(self._prepare_rejection(waiting, reason))
         return None
 
-    def _note_appended(self, turn: Waiting) -> None:
+    def _note_appended(self, waiting: Waiting) -> None:
         """Let go of what waits no more; twice is as good as once. Call with the lock held."""
         aside = self._aside
-        if aside and aside[0] is turn:
+        if aside and aside[0] is waiting:
             del aside[0]
 
-    def _rejection(self, waiting: Waiting, reason: str) -> Callable[[], None]:
+    def _prepare_rejection(self, waiting: Waiting, reason: str) -> Callable[[], None]:
         """Return what counts an event as dropped that is not queued. Call with the lock held."""
         tally = self._tally
         size_bytes = tally.dropped_bytes[reason] + waiting.size_bytes
@@ -377,10 +377,10 @@ class AppendSide:
         _, words, limit, segments = self._live
         if (words[COMMITTED] & TAIL_MASK) + size <= limit:
             return True
-        stock = self._stock
+        allocator = self._allocator
         if sum([segment.head != segment.tail for segment in segments]) > 1:
-            stock.grow()  # a backlog, not just the end of a segment
-        segment = stock.draw(size, self._in_use)
+            allocator.use_larger_segments()  # a backlog, not just the end of a segment
+        segment = allocator.allocate(size, self._in_use)
         if (
             segment is None
             and may_drop
@@ -388,14 +388,14 @@ class AppendSide:
             and self._dropping_would_help(size)
         ):
             while segment is None and self._drop_oldest():
-                segment = stock.draw(size, self._in_use)
-        # In a child that a signal handler has forked meanwhile, the stock is another one, and the segment is the parent's.
-        if segment is None or self._stock is not stock:
+                segment = allocator.allocate(size, self._in_use)
+        # In a child that a signal handler has forked meanwhile, the allocator is another one, and the segment is the parent's.
+        if segment is None or self._allocator is not allocator:
             return False
         # An exception that comes here leaves a segment behind, which `tidy` finds.
         self._store.begin(segment, self.appended)
         live = live_of((*self._in_use, segment))
-        if self._stock is stock:
+        if self._allocator is allocator:
             self._live = live
         return True
 
@@ -403,18 +403,18 @@ class AppendSide:
         """Return whether a line would fit if all was dropped that can be: else nothing should be."""
         newest = self._segments[-1]
         kept = [segment for segment in self._in_use if segment is newest or not segment.droppable]
-        return self._stock.would_fit(size, kept)
+        return self._allocator.would_fit(size, kept)
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
         for segment in self._segments[:-1]:
             if segment.droppable:
-                wholly(self._dropping(segment))
+                store_all(self._prepare_drop(segment))
                 segment.origin.discard(segment)
                 return True
         return False
 
-    def _dropping(self, segment: Segment) -> Callable[[], None]:
+    def _prepare_drop(self, segment: Segment) -> Callable[[], None]:
         """Return what takes a segment out and counts its events as dropped. Call with the lock held."""
         live = self._live
         remaining = live_of(tuple([other for other in live[3] if other is not segment]))
@@ -430,7 +430,7 @@ class AppendSide:
             self._tally.dropped['overflow'] = events
             self._tally.dropped_bytes['overflow'] = size_bytes
 
-    def _note_dropping(self, segment: Segment) -> None:
+    def _note_adopted_drop(self, segment: Segment) -> None:
         """Take note that the events of a dead producer's segment are about to be dropped."""
 
     def _raise_alarm(self) -> None:

@@ -53,7 +53,7 @@ class Segment:
         hole_start: where torn bytes begin that are to be skipped, in a dead producer's segment; -1 without any.
         origin: the store that it came from, and that it goes back to.
         name: the name of its file; empty for memory.
-        told: what the markers in it tell of dropped events, as far as this process has appended them.
+        reported_drops: what the markers in it tell of dropped events, as far as this process has appended them.
 
     Nothing closes a segment: its memory goes back when the last thread that looks at it has let go of it.
     """
@@ -72,8 +72,8 @@ class Segment:
         'origin',
         'read_events',
         'read_offset',
+        'reported_drops',
         'size_bytes',
-        'told',
         'words',
     )
 
@@ -99,7 +99,7 @@ class Segment:
         self._holes: list[tuple[int, int]] = []
         self.hole_start = -1
         self._erases = False
-        self.told: tuple[Dropped, ...] = ()
+        self.reported_drops: tuple[Dropped, ...] = ()
 
     def start_over(self, first_sequence: int) -> None:
         """Make an empty segment of it. Everything behind the header must be zero."""

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from firefighter._spool.account import Account
-from firefighter._spool.appending import AppendSide, Live, OverflowPolicy, full_segment, live_of
+from firefighter._spool.allocator import MIN_SPOOL_BYTES, SegmentAllocator, SegmentStore
+from firefighter._spool.appending import AppendSide, Live, OverflowPolicy, live_of, segment_without_room
 from firefighter._spool.events import Aggregate, Read, Spooled, Stretch, read_on, stretches
-from firefighter._spool.lines import Lines, Piece, unsettled_lines
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Origin, Segment
-from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
+from firefighter._spool.spooled_lines import Piece, SpooledLines, unsettled_lines
 from firefighter._spool.waiting import locked
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'Spooled']
@@ -116,7 +116,7 @@ class Spool(AppendSide):
         return taken
 
     def take_aggregates(
-        self, max_bytes: int, into: list[Spooled], aggregate: Callable[[Lines], Sequence[Aggregate]]
+        self, max_bytes: int, into: list[Spooled], aggregate: Callable[[SpooledLines], Sequence[Aggregate]]
     ) -> None:
         """Take the oldest events not taken yet, several together.
 
@@ -172,7 +172,7 @@ class Spool(AppendSide):
         return self._count_pending()
 
     @locked
-    def _leave_to_others(self, released: Sequence[Segment]) -> None:
+    def _remove_released(self, released: Sequence[Segment]) -> None:
         remaining = tuple(segment for segment in self._adopted if segment not in released)
         unsettled = sum(segment.unsettled_events for segment in released)
         # No call between these, so that nothing can come between.
@@ -183,27 +183,27 @@ class Spool(AppendSide):
     def _count_pending(self) -> int:
         return self.account().pending - sum(segment.unsettled_events for segment in self._adopted)
 
-    def uses(self, store: Store) -> bool:
+    def uses_store(self, store: SegmentStore) -> bool:
         """Return whether segments are made by that store."""
         return self._store is store
 
     @locked
-    def use(self, store: Store, max_bytes: int) -> None:
+    def use_store(self, store: SegmentStore, max_bytes: int) -> None:
         """Have segments made by another store from now on; the spare one of the old is given up."""
-        self._stock.discard_spare()
+        self._allocator.discard_spare()
         self._store = store
-        self._stock = Stock(store, max_bytes)
+        self._allocator = SegmentAllocator(store, max_bytes)
 
     def use_first_store(self) -> None:
         """Have segments made by the store that the spool began with, within its bound."""
-        self.use(*self._first_store)
+        self.use_store(*self._first_store)
 
     @locked
-    def seal_others(self, store: Store) -> None:
+    def seal_segment_of_other_store(self, store: SegmentStore) -> None:
         """End the segment that is written to, where another store has made it."""
         newest = self._segments[-1]
         if newest.origin is not store and newest.size_bytes > HEADER_BYTES:
-            self._live = live_of((*self._segments, full_segment(self.appended)))
+            self._live = live_of((*self._segments, segment_without_room(self.appended)))
 
     @property
     def newest_origin(self) -> Origin | None:
@@ -217,7 +217,7 @@ class Spool(AppendSide):
         return sum(segment.unsettled_events for segment in self._segments if segment.origin is store)
 
     @locked
-    def move_segments(self, move: Callable[[Segment], None]) -> None:
+    def for_each_own_segment(self, move: Callable[[Segment], None]) -> None:
         """Call a function with each of our own segments. None is dropped meanwhile."""
         for segment in self._segments:
             move(segment)
@@ -227,7 +227,7 @@ class Spool(AppendSide):
         """The segments of this process, settled ones among them; what is adopted is not."""
         return self._segments
 
-    def has_segments_of(self, store: Store) -> bool:
+    def has_segments_of(self, store: SegmentStore) -> bool:
         """Return whether events are, or come to be, in segments that a store has made."""
         return any(segment.origin is store for segment in self._segments)
 
@@ -240,19 +240,19 @@ class Spool(AppendSide):
         if not self.interrupted:
             self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as logging does with its own
         self._store = MemoryStore()
-        self._stock = Stock(self._store, MIN_SPOOL_BYTES)
+        self._allocator = SegmentAllocator(self._store, MIN_SPOOL_BYTES)
         self._aside.clear()
         self._adopted = ()
         self._to_note = ()
         self._to_settle = ()
-        self._live = live_of((full_segment(0),))
+        self._live = live_of((segment_without_room(0),))
         self.disarm()
 
     @locked
     def seal(self) -> None:
         """End the segment that is written to: the next append rolls over to a new one."""
-        self._stock.discard_spare()
-        self._live = live_of((*self._segments, full_segment(self.appended)))
+        self._allocator.discard_spare()
+        self._live = live_of((*self._segments, segment_without_room(self.appended)))
 
     @locked
     def adopt(self, segment: Segment) -> None:
@@ -274,7 +274,7 @@ class Spool(AppendSide):
         released = [segment for segment in self._adopted if segment.origin is origin]
         for segment in released:
             segment.erase_settled()
-        self._leave_to_others(released)
+        self._remove_released(released)
 
     def drop_oldest_adopted(self) -> int:
         """Drop the oldest adopted segment that delivery has not begun with; return its bytes, 0 when there is none."""
@@ -283,7 +283,7 @@ class Spool(AppendSide):
                 continue
             remaining = tuple(other for other in self._adopted if other is not segment)
             dropped, size_bytes = segment.events - segment.head_events, segment.tail - segment.head
-            self._note_dropping(segment)
+            self._note_adopted_drop(segment)
             self._drop_adopted(remaining, dropped, size_bytes)
             segment.origin.discard(segment)
             return segment.size_bytes
@@ -295,13 +295,13 @@ class Spool(AppendSide):
             self.append_set_aside()
         self._note_read()
         self._move_heads()
-        self._unblock()
+        self._seal_settled_newest()
         segments = self._segments
         settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
         if settled:
             self._retire(settled)
         self._discard_settled_adopted()
-        self._leave_failed(segments[-1])
+        self._replace_failed(segments[-1])
         self._sweep()
         newest = segments[-1]
         # A header without room is no segment in use: the handler has just begun, or is closed.
@@ -367,45 +367,45 @@ class Spool(AppendSide):
 
     @locked
     def _sweep(self) -> None:
-        self._store.sweep(self._stock.with_spare(self._segments))
+        self._store.sweep(self._allocator.with_spare(self._segments))
 
     @locked
     def _try_to_claim(self, segment: Segment) -> None:
         segment.claimed = segment in self._segments
 
     @locked
-    def _unblock(self) -> None:
+    def _seal_settled_newest(self) -> None:
         """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
         newest = self._segments[-1]
         used_up = HEADER_BYTES < newest.tail == newest.head
-        if used_up and not self._stock.has_room(self._segments):
-            self._live = live_of((*self._segments, full_segment(self.appended)))
+        if used_up and not self._allocator.has_room(self._segments):
+            self._live = live_of((*self._segments, segment_without_room(self.appended)))
 
     @locked
     def _seal_failed(self, newest: Segment) -> None:
-        if self._stock.has_spare and self._segments[-1] is newest:
-            self._live = live_of((*self._segments, full_segment(self.appended)))
+        if self._allocator.has_spare and self._segments[-1] is newest:
+            self._live = live_of((*self._segments, segment_without_room(self.appended)))
 
     @locked
-    def _take_out(self, settled: Sequence[Segment], spare: Segment) -> bool:
+    def _remove_settled(self, settled: Sequence[Segment], spare: Segment) -> bool:
         """Take segments out; return whether that one is useful as the spare, and its bytes are set aside."""
         remaining = tuple(segment for segment in self._segments if segment not in settled)
         # Where drop_oldest has taken it out meanwhile, its bytes are given away.
         useful = (
             spare in self._segments
-            and spare.origin is self._store  # not one from before `use`
-            and self._stock.reserve_used(spare, remaining)
+            and spare.origin is self._store  # not one from before `use_store`
+            and self._allocator.reserve_for_reuse(spare, remaining)
         )
         self._live = live_of(remaining)
         return useful
 
     @locked
     def _reserve_spare(self) -> int:
-        return self._stock.reserve_spare(self._segments)
+        return self._allocator.reserve_spare(self._segments)
 
     @locked
-    def _keep(self, spare: Segment | None) -> None:
-        self._stock.keep_reserved(spare)
+    def _end_reservation(self, spare: Segment | None) -> None:
+        self._allocator.end_reservation(spare)
 
     # Inside.
 
@@ -414,7 +414,7 @@ class Spool(AppendSide):
             self._try_to_claim(segment)
         return segment.claimed
 
-    def _unread(self, max_bytes: int) -> Lines:
+    def _unread(self, max_bytes: int) -> SpooledLines:
         """Claim what is not read yet, the oldest so many bytes of it, and return its whole lines.
 
         All of one producer: what dead ones have left is released by the directory, and that must not take half of an
@@ -434,7 +434,7 @@ class Spool(AppendSide):
                     segment.skip_hole()
                 pieces += ((segment, start, stop) for start, stop in segment.unread())
                 size_bytes = sum(stop - start for _, start, stop in pieces)
-        return Lines(pieces, max_bytes)
+        return SpooledLines(pieces, max_bytes)
 
     def _note_read(self) -> None:
         while self._to_note:
@@ -457,7 +457,7 @@ class Spool(AppendSide):
     def _retire(self, settled: Sequence[Segment]) -> None:
         """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""
         spare = max(settled, key=lambda segment: segment.size_bytes)
-        useful = self._take_out(settled, spare)
+        useful = self._remove_settled(settled, spare)
         for segment in settled:
             if segment is not spare or not useful:
                 segment.origin.discard(segment)
@@ -466,10 +466,10 @@ class Spool(AppendSide):
             try:
                 kept = spare if self._store.recycle(spare) else None
             finally:
-                self._keep(kept)
+                self._end_reservation(kept)
         self._room.notify()
 
-    def _leave_failed(self, newest: Segment) -> None:
+    def _replace_failed(self, newest: Segment) -> None:
         """Go on in another segment, if one can be made, where the file of the newest one cannot be written any more.
 
         Until then that one is as good as memory.
@@ -484,6 +484,6 @@ class Spool(AppendSide):
             return
         made = None
         try:
-            made = self._stock.make_reserved(size_bytes)
+            made = self._allocator.make_reserved(size_bytes)
         finally:
-            self._keep(made)
+            self._end_reservation(made)

@@ -1,4 +1,4 @@
-"""What waits for its turn at the spool's lock, since it could not be appended at once."""
+"""Events that wait at the spool's lock, because they could not be appended at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from firefighter._process.lock import HasLock
 from firefighter._process.lock import locked as with_lock_held
 
-__all__ = ['NOBODY', 'Waiting', 'locked', 'wholly']
+__all__ = ['NO_EVENT', 'Waiting', 'locked', 'store_all']
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -66,19 +66,19 @@ class Waiting:
         self.settled = False
 
 
-NOBODY = Waiting(b'', 0, -inf)
+NO_EVENT = Waiting(b'', 0, -inf)
 """Stands for the event of a caller that has none."""
-NOBODY.settled = True
+NO_EVENT.settled = True
 
 
-def wholly(store: Callable[[], None]) -> None:
+def store_all(stores: Callable[[], None]) -> None:
     """Make several stores of which no exception, whenever it comes, may leave only some.
 
     Args:
-        store: makes them. It computes nothing and takes nothing from what it changes, so that doing it again is doing it once.
+        stores: makes them. It computes nothing and takes nothing from what it changes, so that doing it again is doing it once.
     """
     try:
-        store()
+        stores()
     except BaseException:
-        store()
+        stores()
         raise

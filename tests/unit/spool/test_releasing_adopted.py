@@ -9,7 +9,7 @@ import pytest
 
 from firefighter._spool import spool as spool_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import adopt_dead
+from firefighter._spool.disk.destination_folder import lock_dead_producers
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.spool_directory import SpoolDirectory
@@ -239,8 +239,8 @@ def test_a_directory_whose_last_segment_cannot_be_removed_is_let_go_of(
     monkeypatch.setattr(PrivateDirectory, 'unlink', refuse)
     one.deliver(one.take())
     monkeypatch.undo()
-    (orphan,) = adopt_dead(spool_dir, BAR)
+    (orphan,) = lock_dead_producers(spool_dir, BAR)
     orphan.release()
     one.look()
     assert one.take() == []
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from firefighter._process.descriptor import close
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import AT_ONCE, adopt_dead, regain
+from firefighter._spool.disk.destination_folder import MOST_AT_ONCE, lock_again, lock_dead_producers
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
 from firefighter._spool.disk.filesystem import (
@@ -60,25 +60,25 @@ class _Adopted:
 
     def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
         self.directory = directory
-        self._gone = gone
-        self.left: set[str] = set()
+        self._file_removed = gone
+        self.unsettled: set[str] = set()
         self.copied_bytes = 0
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment, and with the last one the directory."""
-        if segment.name not in self.left:
+        if segment.name not in self.unsettled:
             return
-        self.left.discard(segment.name)
+        self.unsettled.discard(segment.name)
         with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
             self.directory.unlink(segment.name)
-            self._gone(segment.size_bytes)
+            self._file_removed(segment.size_bytes)
         self.copied_bytes -= segment.size_bytes if segment.copied is not None else 0
-        if not self.left:
+        if not self.unsettled:
             self.directory.remove_or_release()
 
     def release(self) -> None:
         """Let go of the directory: what is left in it is the next adopter's."""
-        self.left.clear()
+        self.unsettled.clear()
         self.copied_bytes = 0
         self.directory.release()
 
@@ -108,9 +108,9 @@ class Adoption:
         self._spool_dir = spool_dir
         self._destination = destination
         self._quarantine = quarantine
-        self._gone = gone
-        self._newer: set[bytes] = set()
-        self._left_alone: set[bytes] = set()
+        self._file_removed = gone
+        self._newer_producers: set[bytes] = set()
+        self._never_adopted: set[bytes] = set()
         self._adopted: list[_Adopted] = []
         # Locked, and not looked into yet.
         self._locked: list[ProducerDirectory] = []
@@ -125,26 +125,26 @@ class Adoption:
         self.expects_more = False
 
     @property
-    def newer(self) -> int:
+    def newer_producers(self) -> int:
         """Producers left alone, since a later version has written their segments."""
-        return len(self._newer)
+        return len(self._newer_producers)
 
     @property
     def directories(self) -> list[ProducerDirectory]:
         """The dead producers' directories that are held."""
-        return [adopted.directory for adopted in self._adopted if adopted.left]
+        return [adopted.directory for adopted in self._adopted if adopted.unsettled]
 
-    def leave(self, producer_id: bytes) -> None:
+    def never_adopt(self, producer_id: bytes) -> None:
         """Never take over a producer of this process, whose locks were lost: its events are in the spool already."""
-        self._left_alone.add(producer_id)
+        self._never_adopted.add(producer_id)
 
-    def look(self, adopt: Callable[[Segment], None]) -> None:
+    def adopt_dead_producers(self, adopt: Callable[[Segment], None]) -> None:
         """Take over the dead producers that are there, and give each of their segments to `adopt`."""
         self.trouble = None
         tried: set[bytes] = set()
         taken, full = 0, False
-        while taken < AT_ONCE:
-            found = self._lock_dead(AT_ONCE - taken, tried)
+        while taken < MOST_AT_ONCE:
+            found = self._lock_dead(MOST_AT_ONCE - taken, tried)
             tried |= found
             before = set(self._unfinished)
             try:
@@ -162,19 +162,19 @@ class Adoption:
             if full or before.issuperset(found):
                 break  # from here on there are only those of which nothing could be taken before
         # There may be more than are taken at once.
-        self.expects_more = full or taken >= AT_ONCE
+        self.expects_more = full or taken >= MOST_AT_ONCE
         met_before, self._met = self._met, self.trouble
         if self._met == met_before:
             self.trouble = None
 
     def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
         """Lock some of the dead producers; return their ids."""
-        leave = self._newer | self._left_alone | tried
+        excluded = self._newer_producers | self._never_adopted | tried
         with not_forking():
             prepare_to_map()
             try:
-                self._locked = adopt_dead(
-                    self._spool_dir, self._destination, limit=limit, leave=leave, last=self._unfinished
+                self._locked = lock_dead_producers(
+                    self._spool_dir, self._destination, limit=limit, excluded=excluded, last=self._unfinished
                 )
             except SpoolUnusable as error:
                 self.trouble = error.reason
@@ -183,13 +183,13 @@ class Adoption:
             self._copies = may_fail and trouble_with_copies() is None
         return {directory.id for directory in self._locked}
 
-    def regain(self) -> None:
+    def lock_again(self) -> None:
         """Take the locks again whose descriptors something has closed."""
         for adopted in self._adopted:
-            if adopted.left and not adopted.directory.held():
+            if adopted.unsettled and not adopted.directory.is_held():
                 # Where another process has them now, it delivers the same events: nothing can be done about that.
                 adopted.directory = (
-                    regain(self._spool_dir, self._destination, adopted.directory.id) or adopted.directory
+                    lock_again(self._spool_dir, self._destination, adopted.directory.id) or adopted.directory
                 )
 
     def release(self, release: Callable[[Origin], None], in_flight: Collection[Segment]) -> bool:
@@ -207,7 +207,7 @@ class Adoption:
             if adopted not in busy:
                 release(adopted)
                 adopted.release()
-        self._adopted = [adopted for adopted in self._adopted if adopted.left]
+        self._adopted = [adopted for adopted in self._adopted if adopted.unsettled]
         return not self._adopted
 
     def abandon(self) -> None:
@@ -219,17 +219,17 @@ class Adoption:
 
     def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> bool:
         """Hand over what a producer has left, or let go of it; return whether there was anything."""
-        adopted = _Adopted(directory, self._gone)
+        adopted = _Adopted(directory, self._file_removed)
         try:
             found = [
                 segment
-                for name in sorted(directory.listing())
+                for name in sorted(directory.names())
                 if name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
                 for segment in self._segments(adopted, name)
             ]
         except NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
-            self._newer.add(directory.id)
+            self._newer_producers.add(directory.id)
             self.trouble = (
                 f'{directory.path} was written by a newer firefighter; it is left for one to deliver'
             )
@@ -245,9 +245,9 @@ class Adoption:
                 self._unfinished.append(directory.id)
                 self.trouble = self.trouble or f'{directory.path} is left: what is in it is no segment'
             return False
-        adopted.left = {segment.name for _, segment in found}
+        adopted.unsettled = {segment.name for _, segment in found}
         adopted.copied_bytes = sum(segment.size_bytes for _, segment in found if segment.copied is not None)
-        self._adopted = [other for other in self._adopted if other.left] + [adopted]
+        self._adopted = [other for other in self._adopted if other.unsettled] + [adopted]
         for _, segment in sorted(found, key=lambda each: each.name):
             adopt(segment)
         return True

@@ -24,18 +24,26 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.errors import SpoolUnusable, explained
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
 from firefighter._spool.disk.producer_directory import (
     ABOUT,
     ID_BYTES,
     ProducerDirectory,
-    discard,
-    id_of,
-    take_both,
+    producer_id_of,
+    remove_directory,
+    take_locks,
 )
 
-__all__ = ['AT_ONCE', 'DESTINATION', 'NEW', 'adopt_dead', 'create', 'destination_folder', 'regain']
+__all__ = [
+    'DESTINATION',
+    'MOST_AT_ONCE',
+    'NEW',
+    'create_producer',
+    'destination_folder',
+    'lock_again',
+    'lock_dead_producers',
+]
 
 DESTINATION = 'destination.json'
 NEW = '.new-'
@@ -45,10 +53,12 @@ NEW = '.new-'
 _ATTEMPTS = 16
 
 # Each takes three descriptors, of which a process often has 1,024. The next call brings the next ones.
-AT_ONCE = 16
+MOST_AT_ONCE = 16
 
 
-def create(spool_dir: Path, destination: Destination, producer_id: bytes | None = None) -> ProducerDirectory:
+def create_producer(
+    spool_dir: Path, destination: Destination, producer_id: bytes | None = None
+) -> ProducerDirectory:
     """Make the directory of a new producer, and what is missing above it, `spool_dir` included.
 
     Args:
@@ -84,12 +94,12 @@ def destination_folder(
         yield folder
 
 
-def adopt_dead(
+def lock_dead_producers(
     spool_dir: Path,
     destination: Destination,
     *,
-    limit: int = AT_ONCE,
-    leave: Collection[bytes] = (),
+    limit: int = MOST_AT_ONCE,
+    excluded: Collection[bytes] = (),
     last: Sequence[bytes] = (),
 ) -> list[ProducerDirectory]:
     """Take over dead producers of a destination, with both locks; and remove what dead makers have not finished.
@@ -100,7 +110,7 @@ def adopt_dead(
         spool_dir: absolute, without links.
         destination: exactly where the events must have been going.
         limit: how many at most.
-        leave: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
+        excluded: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
             newer version.
         last: ids of producers that come behind all others, in this order. The others come by their age.
 
@@ -110,12 +120,12 @@ def adopt_dead(
     adopted: list[ProducerDirectory] = []
     try:
         with destination_folder(spool_dir, destination) as folder:
-            for name in _in_turn(folder, last):
-                producer_id = id_of(name)
+            for name in _in_order(folder, last):
+                producer_id = producer_id_of(name)
                 with suppress(SpoolUnusable):
                     if name.startswith(NEW):
-                        _clean_up(folder, name)
-                    elif producer_id and producer_id not in leave and len(adopted) < limit:
+                        _remove_unfinished(folder, name)
+                    elif producer_id and producer_id not in excluded and len(adopted) < limit:
                         adopted += _adopt(folder, name, producer_id)
     except SpoolUnusable as error:
         if error.errno != errno.ENOENT:
@@ -123,7 +133,7 @@ def adopt_dead(
     return adopted
 
 
-def regain(spool_dir: Path, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
+def lock_again(spool_dir: Path, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
     """Take both locks again of a producer that this process has held, after its descriptors were closed.
 
     Returns:
@@ -133,7 +143,7 @@ def regain(spool_dir: Path, destination: Destination, producer_id: bytes) -> Pro
         directory = folder.directory(producer_id.hex())
         locks = None
         try:
-            locks = take_both(directory)
+            locks = take_locks(directory)
         finally:
             if locks is None:
                 directory.descriptor.close()
@@ -149,7 +159,7 @@ def _make(folder: PrivateDirectory, destination: Destination, producer_id: bytes
             return _fill(folder, directory, producer_id, destination)
         except BaseException:
             with suppress(SpoolUnusable):
-                discard(directory)
+                remove_directory(directory)
             directory.descriptor.close()
             raise
     except SpoolUnusable as error:
@@ -164,13 +174,13 @@ def _make(folder: PrivateDirectory, destination: Destination, producer_id: bytes
 def _fill(
     folder: PrivateDirectory, directory: PrivateDirectory, producer_id: bytes, destination: Destination
 ) -> ProducerDirectory | None:
-    locks = take_both(directory)
+    locks = take_locks(directory)
     if locks is None:
         directory.descriptor.close()
         return None
     try:
-        directory.write(ABOUT, _about())
-        _say(folder, directory, destination.to_json() + b'\n')
+        directory.write(ABOUT, _description())
+        _write_destination(folder, directory, destination.to_json() + b'\n')
         folder.rename(directory.path.name, producer_id.hex())
     except BaseException:
         for lock in locks:
@@ -181,17 +191,17 @@ def _fill(
     )
 
 
-def _say(folder: PrivateDirectory, directory: PrivateDirectory, destination: bytes) -> None:
+def _write_destination(folder: PrivateDirectory, directory: PrivateDirectory, destination: bytes) -> None:
     """Say in the folder of a destination which one it is, unless it is said already."""
     with suppress(SpoolUnusable):
         if folder.read(DESTINATION, len(destination) + 1) == destination:
             return
     directory.write(DESTINATION, destination, synced=True)
-    with explained(folder.path / DESTINATION):
+    with translate_errors(folder.path / DESTINATION):
         os.rename(DESTINATION, DESTINATION, src_dir_fd=directory.fd, dst_dir_fd=folder.fd)
 
 
-def _about() -> bytes:
+def _description() -> bytes:
     """Say who the producer is, to people: nothing relies on it."""
     about = {
         'pid': os.getpid(),
@@ -203,7 +213,7 @@ def _about() -> bytes:
     return json.dumps(about).encode() + b'\n'
 
 
-def _in_turn(folder: PrivateDirectory, last: Sequence[bytes]) -> list[str]:
+def _in_order(folder: PrivateDirectory, last: Sequence[bytes]) -> list[str]:
     turns = {producer_id.hex(): turn for turn, producer_id in enumerate(last)}
 
     def turn(name: str) -> tuple[int, float]:
@@ -220,7 +230,7 @@ def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[Prod
     directory = folder.directory(name)
     locks = None
     try:
-        locks = take_both(directory)
+        locks = take_locks(directory)
     finally:
         if locks is None:
             directory.descriptor.close()
@@ -235,16 +245,16 @@ def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[Prod
         raise
 
 
-def _clean_up(folder: PrivateDirectory, name: str) -> None:
+def _remove_unfinished(folder: PrivateDirectory, name: str) -> None:
     """Remove what a maker has left that died before it had given the directory its name."""
     with folder.directory(name) as directory:
-        locks = take_both(directory)
+        locks = take_locks(directory)
         if locks is None:
             return
         try:
             # It may have got its name, and events, between being opened and being locked.
             if directory.in_place():
-                discard(directory)
+                remove_directory(directory)
         finally:
             for lock in locks:
                 lock.release()

@@ -26,14 +26,14 @@ from pathlib import Path
 from time import monotonic, time_ns
 
 from firefighter._process.exit_and_forks import not_forking
+from firefighter._spool.allocator import LARGEST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import destination_folder
-from firefighter._spool.disk.errors import SpoolUnusable, explained
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
 from firefighter._spool.disk.producer_directory import lock_directory
-from firefighter._spool.stock import LARGEST_SEGMENT_BYTES
 
-__all__ = ['Census', 'DirectoryBound', 'used_bytes']
+__all__ = ['DirectoryBound', 'UsedBytesCounter', 'used_bytes']
 
 # So long nothing is counted again for a file that there was no room for: every event asks for one then.
 _REFUSAL_SECONDS = 0.1
@@ -58,7 +58,7 @@ class DirectoryBound:
         self._destination = destination
         self._max_bytes = max_bytes
         self._reserved_bytes = reserved_bytes
-        self._census = Census(spool_dir, destination)
+        self._counter = UsedBytesCounter(spool_dir, destination)
         self._count_all_at = -inf
         # What was refused last, and until when it stays so.
         self._refused_bytes: float = inf
@@ -76,7 +76,7 @@ class DirectoryBound:
         if now < self._refused_until and size_bytes >= self._refused_bytes:
             return False
         try:
-            granted = self._census.count() + size_bytes <= self._max_bytes
+            granted = self._counter.count() + size_bytes <= self._max_bytes
         except SpoolUnusable:
             return True  # what cannot be counted is not what hinders us
         if not granted:
@@ -100,7 +100,7 @@ class DirectoryBound:
         now = monotonic()
         if now >= self._count_all_at:
             self._count_all_at = now + _COUNT_ALL_SECONDS
-            self._census.forget()
+            self._counter.forget_counts()
         with suppress(SpoolUnusable):
             return self._excess_bytes() <= 0 or self._drop(drop_oldest)
         return True
@@ -121,7 +121,7 @@ class DirectoryBound:
         return True
 
     def _excess_bytes(self) -> int:
-        return self._census.count() + self._reserved_bytes - self._max_bytes
+        return self._counter.count() + self._reserved_bytes - self._max_bytes
 
 
 # What `st_blocks` counts in, whatever the file system's own blocks are.
@@ -139,10 +139,10 @@ def used_bytes(spool_dir: Path, destination: Destination) -> int:
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one it is 0.)
     """
-    return Census(spool_dir, destination).count()
+    return UsedBytesCounter(spool_dir, destination).count()
 
 
-class Census:
+class UsedBytesCounter:
     """Counts `used_bytes` again and again, looking only into directories that have changed.
 
     Without generators, a context manager's among them: the appending thread counts too, and where there is no memory for one,
@@ -155,7 +155,7 @@ class Census:
         # Of each producer's directory, by its name: when it was changed last, and the bytes in it. Never changed, but replaced.
         self._known: dict[str, tuple[int, int]] = {}
 
-    def forget(self) -> None:
+    def forget_counts(self) -> None:
         """Look into every directory the next time."""
         self._known = {}
 
@@ -200,7 +200,7 @@ def _size(folder: PrivateDirectory, name: str) -> int:
     total = 0
     with suppress(SpoolUnusable), folder.directory(name) as directory:
         for file in directory.names():
-            with suppress(FileNotFoundError), explained(directory.path):
+            with suppress(FileNotFoundError), translate_errors(directory.path):
                 status = os.stat(file, dir_fd=directory.fd, follow_symlinks=False)
                 total += min(status.st_size, _taken_bytes(status))
     return total

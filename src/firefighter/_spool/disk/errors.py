@@ -42,8 +42,8 @@ __all__ = [
     'InMemory',
     'Remedy',
     'SpoolUnusable',
-    'explained',
     'remedy_for',
+    'translate_errors',
 ]
 
 _ELSEWHERE = 'or choose another spool_dir'
@@ -136,7 +136,7 @@ class FailedCloses:
         )
 
 
-class explained:  # noqa: N801  # read as what it does
+class translate_errors:  # noqa: N801  # read as what it does
     """Turn an error of the file system into SpoolUnusable, in a `with` block.
 
     No generator: append comes here, and where there is no memory for one, CPython 3.12 and 3.13 crash.

@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from firefighter._process.descriptor import Descriptor, close
+from firefighter._spool.allocator import FIRST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.directory_size import DirectoryBound
 from firefighter._spool.disk.errors import (
@@ -30,8 +31,8 @@ from firefighter._spool.disk.errors import (
     InMemory,
     Remedy,
     SpoolUnusable,
-    explained,
     remedy_for,
+    translate_errors,
 )
 from firefighter._spool.disk.filesystem import allocate, copied_words, map_shared
 from firefighter._spool.disk.producer_directory import ProducerDirectory
@@ -40,7 +41,6 @@ from firefighter._spool.disk.segment_file import Header, write_header
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.memory import MemoryStore, fill_with_zeros, private_memory
 from firefighter._spool.segment import Segment
-from firefighter._spool.stock import FIRST_SEGMENT_BYTES
 
 __all__ = [
     'SEGMENT_SUFFIX',
@@ -87,7 +87,7 @@ class FileStore:
         self._memory = MemoryStore()
         self._probe_bytes = FIRST_SEGMENT_BYTES
         # What the directory has refused, and has still to be done. Both are changed in place only: any thread adds to them.
-        self._to_name: list[Segment] = []
+        self._to_rename: list[Segment] = []
         self._to_unlink: dict[str, int] = {}
         # Segments whose file somebody has removed, as far as that was told.
         self._removed: set[str] = set()
@@ -112,19 +112,19 @@ class FileStore:
                 self._suspend(error)
         return self._memory.make(size_bytes)
 
-    def try_again(self) -> None:
+    def try_files_again(self) -> None:
         """Make segments in files again, if that can be done now: an empty one is made and removed.
 
         Raises:
             SpoolUnusable: it cannot, with the reason.
         """
-        refusal = self.remove_left()
+        refusal = self.retry_removals()
         if refusal is not None:
             raise refusal
         try:
             probe = self._make_file(self._probe_bytes)
             try:
-                with explained(self.directory.path):
+                with translate_errors(self.directory.path):
                     _touch(probe)
             finally:
                 self.discard(probe)
@@ -165,11 +165,11 @@ class FileStore:
         if segment.copied is not None:
             segment.copied.begin()
         try:
-            self._name(segment)
+            self._give_name(segment)
         except SpoolUnusable as error:
             reason = error.reason.replace(f'{os.sep}{segment.name}', '')  # another one each time
             self.trouble = f'{reason}. The segment is used all the same, and gets its name later'
-            self._to_name.append(segment)
+            self._to_rename.append(segment)
 
     def recycle(self, segment: Segment) -> bool:
         """Remove a settled segment: a file is never used again."""
@@ -184,14 +184,14 @@ class FileStore:
         # Struck out last: what an exception interrupts before that, `sweep` does again.
         self._files.pop(segment.name, None)
 
-    def go_on_in(self, directory: ProducerDirectory) -> None:
+    def use_directory(self, directory: ProducerDirectory) -> None:
         """Use the same directory by new descriptors, and catch up with what could not be done without."""
         self.directory.release()
         self.directory = directory
-        self._give_names()
-        self.remove_left()
+        self._retry_renames()
+        self.retry_removals()
 
-    def remove_left(self) -> SpoolUnusable | None:
+    def retry_removals(self) -> SpoolUnusable | None:
         """Remove the files whose directory has refused that; return why it still does, None where nothing is left."""
         error = None
         for name, size_bytes in self._to_unlink.copy().items():
@@ -201,14 +201,14 @@ class FileStore:
 
     def has_file_of(self, segment: Segment) -> bool:
         """Return whether the file of a segment is still in our directory, under its name."""
-        return segment.origin is self and self.directory.has(segment.name)
+        return segment.origin is self and self.directory.has_file(segment.name)
 
-    def misses(self, segment: Segment) -> bool:
+    def is_newly_missing(self, segment: Segment) -> bool:
         """Return whether somebody has removed the file of a segment, if that is news. Call with the spool's lock held."""
         name = segment.name
         if segment.origin is not self or name not in self._files or name in self._removed:
             return False
-        if self.directory.has(name):
+        if self.directory.has_file(name):
             return False
         self._removed.add(name)
         self.trouble = (
@@ -247,7 +247,7 @@ class FileStore:
                 'it is kept in memory until another file can be made'
             )
         self._failed = failed
-        self._give_names()
+        self._retry_renames()
         if not self._files:
             return
         names = {segment.name for segment in kept if segment.origin is self}
@@ -265,14 +265,14 @@ class FileStore:
             boot_id=self._boot_id,
         )
 
-    def _give_names(self) -> None:
-        for segment in self._to_name.copy():
+    def _retry_renames(self) -> None:
+        for segment in self._to_rename.copy():
             with suppress(SpoolUnusable):
                 if segment.name in self._files:  # not discarded meanwhile, nor taken over
-                    self._name(segment)
-                self._to_name.remove(segment)
+                    self._give_name(segment)
+                self._to_rename.remove(segment)
 
-    def _name(self, segment: Segment) -> None:
+    def _give_name(self, segment: Segment) -> None:
         before = segment.name
         self.take_over(segment, self.directory)
         del self._files[before]
@@ -315,7 +315,7 @@ class FileStore:
         try:
             descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
-                with explained(self.directory.path):
+                with translate_errors(self.directory.path):
                     allocate(descriptor, size_bytes)
                     return map_shared(descriptor, size_bytes)
             finally:

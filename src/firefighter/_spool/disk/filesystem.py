@@ -53,7 +53,7 @@ __all__ = [
     'prepare_to_map',
     'store_may_fail',
     'trouble_with_copies',
-    'unmappable',
+    'why_unmappable',
 ]
 
 _STORED_INTO = {'tmpfs', 'ext4', 'apfs', 'hfs'}
@@ -96,7 +96,7 @@ class _Mount(NamedTuple):
     options: list[str]
 
 
-def unmappable(path: str | os.PathLike[str]) -> str | None:
+def why_unmappable(path: str | os.PathLike[str]) -> str | None:
     """Return why a spool may not be mapped at a path, or None when it may.
 
     Args:
@@ -125,7 +125,7 @@ def store_may_fail(path: str | os.PathLike[str]) -> bool:
     """Return whether a store into a file that is mapped there may fail, and kill the program, though its room is allocated.
 
     Args:
-        path: a directory for which `unmappable` has no reason.
+        path: a directory for which `why_unmappable` has no reason.
     """
     return _file_system_at(path) not in _STORED_INTO
 

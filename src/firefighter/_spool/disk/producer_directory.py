@@ -23,9 +23,9 @@ import os
 import sys
 
 from firefighter._process.descriptor import Descriptor
-from firefighter._spool.disk.errors import SpoolUnusable, explained
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory
-from firefighter._spool.disk.untrusted_directory import OpenDirectory
+from firefighter._spool.disk.untrusted_directory import UntrustedDirectory
 
 __all__ = [
     'ABOUT',
@@ -34,12 +34,12 @@ __all__ = [
     'READER',
     'Lock',
     'ProducerDirectory',
-    'discard',
-    'id_of',
-    'is_held',
+    'is_lock_held',
     'lock_directory',
-    'take',
-    'take_both',
+    'producer_id_of',
+    'remove_directory',
+    'take_lock',
+    'take_locks',
 ]
 
 ALIVE = 'alive'
@@ -112,12 +112,12 @@ class ProducerDirectory:
         """The directory's descriptor."""
         return self._directory.fd
 
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Return whether it is still ours: locks, descriptors, and the path leads to it."""
         # Each is asked, whatever the others say: that forgets the numbers that were closed under us.
         return all([self._directory.in_place(), self._alive.still_ours(), self._reader.still_ours()])
 
-    def has(self, name: str) -> bool:
+    def has_file(self, name: str) -> bool:
         """Return whether there is a file of that name in it, or cannot be told."""
         try:
             os.stat(name, dir_fd=self._directory.fd, follow_symlinks=False)
@@ -139,7 +139,7 @@ class ProducerDirectory:
         """
         return self._ours().file(name, flags)
 
-    def listing(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of what is in it, in no order."""
         return self._ours().names()
 
@@ -153,9 +153,9 @@ class ProducerDirectory:
             raise SpoolUnusable(f'{self.path}: something has closed its locks', errno.EBADF)
         self._ours().move(name, into._ours(), new_name)  # one of us
 
-    def close_to_others(self) -> None:
+    def restore_mode(self) -> None:
         """Give the directory its mode 0700 back."""
-        self._ours().take_possession()
+        self._ours().make_private()
 
     def unlink(self, name: str) -> None:
         """Remove a file."""
@@ -178,9 +178,9 @@ class ProducerDirectory:
             Whether it is gone. If not, it stays as it was, and held.
         """
         # Nor with a segment that is being made: where it could not get its name, there are events in it.
-        if set(self.listing()) - {ALIVE, READER, ABOUT}:
+        if set(self.names()) - {ALIVE, READER, ABOUT}:
             return False
-        discard(self._directory)
+        remove_directory(self._directory)
         self.release()
         return True
 
@@ -207,7 +207,7 @@ class ProducerDirectory:
         self._directory.descriptor.close()
 
 
-def id_of(name: str) -> bytes | None:
+def producer_id_of(name: str) -> bytes | None:
     """Return the producer's id that a directory is named for; None when it is another name."""
     try:
         producer_id = bytes.fromhex(name)
@@ -216,21 +216,21 @@ def id_of(name: str) -> bytes | None:
     return producer_id if producer_id.hex() == name and len(producer_id) == ID_BYTES else None
 
 
-def take_both(directory: PrivateDirectory) -> tuple[Lock, Lock] | None:
+def take_locks(directory: PrivateDirectory) -> tuple[Lock, Lock] | None:
     """Take both locks of a producer, without waiting; return them, or None when somebody else has one."""
-    alive = take(directory, ALIVE)
+    alive = take_lock(directory, ALIVE)
     if alive is None:
         return None
     reader = None
     try:
-        reader = take(directory, READER)
+        reader = take_lock(directory, READER)
     finally:
         if reader is None:
             alive.release()
     return (alive, reader) if reader else None
 
 
-def discard(directory: PrivateDirectory) -> None:
+def remove_directory(directory: PrivateDirectory) -> None:
     """Remove a directory whose locks are held and that has no events, locks last.
 
     Raises:
@@ -245,11 +245,11 @@ def discard(directory: PrivateDirectory) -> None:
         # Since the last file has gone, another process may have looked for an orphan here, and made a lock. It finds no
         # events, and does the rest, or has done it.
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
-            with explained(directory.path):
+            with translate_errors(directory.path):
                 raise
 
 
-def take(directory: PrivateDirectory, name: str) -> Lock | None:
+def take_lock(directory: PrivateDirectory, name: str) -> Lock | None:
     """Take a lock, without waiting for it.
 
     Args:
@@ -278,7 +278,7 @@ def lock_directory(directory: PrivateDirectory) -> bool:
     return _lock(directory.fd, directory, '.')
 
 
-def is_held(directory: OpenDirectory, name: str) -> bool:
+def is_lock_held(directory: UntrustedDirectory, name: str) -> bool:
     """Return whether somebody has the lock; it is taken for an instant, shared, to find out.
 
     Raises:
@@ -319,6 +319,6 @@ def _lock(fd: int, directory: PrivateDirectory, name: str) -> bool:
                 f'{path}: the file system there has no locks ({error.strerror}); choose a spool_dir on another',
                 error.errno,
             ) from error
-        with explained(path):
+        with translate_errors(path):
             raise
     return True

@@ -35,7 +35,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from firefighter._spool.disk.untrusted_directory import OpenDirectory
+from firefighter._spool.disk.untrusted_directory import UntrustedDirectory
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORDS, TAIL_MASK
 
 __all__ = [
@@ -258,7 +258,7 @@ def read_segment(descriptor: int) -> SegmentFile:
         return SegmentFile(page + file.read(max(0, size_bytes - len(page))), header, refusal)
 
 
-def read_header(directory: OpenDirectory, name: str) -> Header:
+def read_header(directory: UntrustedDirectory, name: str) -> Header:
     """Read a segment's header alone.
 
     Raises:

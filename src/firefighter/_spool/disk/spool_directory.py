@@ -37,7 +37,7 @@ from typing import NamedTuple
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.adoption import Adoption
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import create, regain
+from firefighter._spool.disk.destination_folder import create_producer, lock_again
 from firefighter._spool.disk.directory_size import DirectoryBound
 from firefighter._spool.disk.errors import (
     BackInFiles,
@@ -45,15 +45,15 @@ from firefighter._spool.disk.errors import (
     InMemory,
     Remedy,
     SpoolUnusable,
-    explained,
     remedy_for,
+    translate_errors,
 )
 from firefighter._spool.disk.file_store import FileStore
 from firefighter._spool.disk.filesystem import (
     prepare_to_map,
     store_may_fail,
     trouble_with_copies,
-    unmappable,
+    why_unmappable,
 )
 from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
 from firefighter._spool.disk.segment_file import has_room_for
@@ -146,7 +146,7 @@ class SpoolDirectory:
         """Whether files keep the events, or would, as far as is known."""
         return self.why_in_memory is None
 
-    def keeps(self, spool: Spool) -> bool:
+    def next_event_in_file(self, spool: Spool) -> bool:
         """Return whether the next event is kept in a file, or would be."""
         store, newest = self._place.store, spool.newest_origin
         return self.usable if store is None or newest is None else newest is store
@@ -165,7 +165,7 @@ class SpoolDirectory:
     @property
     def newer_producers(self) -> int:
         """Dead producers left alone, since a later version has written their segments."""
-        return self._adoption.newer
+        return self._adoption.newer_producers
 
     @property
     def expects_more(self) -> bool:
@@ -193,21 +193,23 @@ class SpoolDirectory:
                 store = self._make_store()
                 was_in_memory = not self.usable
                 self._place = _Place(State.OPEN, store)
-                spool.use(store, self._max_spool_bytes)
+                spool.use_store(store, self._max_spool_bytes)
                 if was_in_memory:
-                    store.try_again()  # a directory can be made where a segment cannot
-            elif not store.directory.held():
+                    store.try_files_again()  # a directory can be made where a segment cannot
+            elif not store.directory.is_held():
                 store, said = self._find_again(spool, store)
             elif store.why_in_memory is not None:
-                store.try_again()
-            elif self.is_open and spool.uses(store):
+                store.try_files_again()
+            elif self.is_open and spool.uses_store(store):
                 return None
         except SpoolUnusable as error:
             self._note_refusal(spool, error)
             raise
         self._place = _Place(State.OPEN, store)
-        spool.use(store, self._max_spool_bytes)  # from small segments on, and without a spare one in memory
-        spool.seal_others(store)  # what came meanwhile is in memory; nothing else is to be
+        spool.use_store(
+            store, self._max_spool_bytes
+        )  # from small segments on, and without a spare one in memory
+        spool.seal_segment_of_other_store(store)  # what came meanwhile is in memory; nothing else is to be
         return said
 
     def try_to_open(self, spool: Spool) -> str | None:
@@ -243,15 +245,15 @@ class SpoolDirectory:
             adopts: whether to look for dead producers, where it is time for it.
         """
         state, store, _, retried = self._place
-        is_lost = store is not None and not store.directory.held()
+        is_lost = store is not None and not store.directory.is_held()
         # Before looking for the dead: without the locks we look like one of them.
         if is_lost or (store is None and self._adoption.directories):
             with not_forking():  # a lock that a child inherits, see `_make_store`
-                self._adoption.regain()
+                self._adoption.lock_again()
         looks = adopts and now >= self.next_look_at
         is_newly_lost = is_lost and state is State.OPEN
         is_to_be_retried = looks and state is not State.CLOSED and not self.usable and retried
-        is_half_open = store is not None and not spool.uses(
+        is_half_open = store is not None and not spool.uses_store(
             store
         )  # an exception has interrupted `open` or `close`
         said = None
@@ -260,11 +262,11 @@ class SpoolDirectory:
         self._release_settled(spool)
         store = self._place.store
         if looks and store is not None:
-            store.remove_left()
+            store.retry_removals()
             self._look_for_files(spool, store)
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
-            self._look_for_the_dead(spool, now)
+            self._adopt_dead_producers(spool, now)
         return said or self._trouble()
 
     def look_at_once(self) -> None:
@@ -296,13 +298,13 @@ class SpoolDirectory:
             return
         if spool.settled_through < spool.appended:
             return
-        held = store.directory.held() or self._regain(store)
+        held = store.directory.is_held() or self._lock_again(store)
         # What a thread that is late appends from here on goes into the segment that is sealed next, or to memory.
         spool.use_first_store()
         spool.seal()
         spool.tidy()
         if spool.has_segments_of(store):
-            spool.use(store, self._max_spool_bytes)
+            spool.use_store(store, self._max_spool_bytes)
             return
         store.sweep(())
         self._place = _Place(State.CLOSED, reason=store.why_in_memory)
@@ -327,8 +329,8 @@ class SpoolDirectory:
 
     def _make_store(self) -> FileStore:
         # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
-        with explained(self._spool_dir), not_forking():
-            reason = unmappable(self._spool_dir)
+        with translate_errors(self._spool_dir), not_forking():
+            reason = why_unmappable(self._spool_dir)
             if reason is not None:
                 raise SpoolUnusable(reason, errno.EOPNOTSUPP)
             if not has_room_for(self._destination.stream, asdict(self._destination)):
@@ -343,7 +345,7 @@ class SpoolDirectory:
                     f'{self._spool_dir}: on its file system a store into a mapped file may kill the program, and '
                     f'copying into it does not go here ({trouble}); choose a spool_dir on tmpfs or ext4'
                 )
-            directory = create(self._spool_dir, self._destination, self._producer_id)
+            directory = create_producer(self._spool_dir, self._destination, self._producer_id)
             self._producer_id = None  # a later one is another directory
             prepare_to_map()
             return FileStore(directory, self._destination, self._bound, copies=copies)
@@ -356,18 +358,20 @@ class SpoolDirectory:
         """
         # Without the right to look into it, it cannot be told from one that is gone.
         with suppress(SpoolUnusable):
-            lost.directory.close_to_others()
+            lost.directory.restore_mode()
         said = None
-        if lost.directory.held() or (said := self._regain(lost)) is not None:
+        if lost.directory.is_held() or (said := self._lock_again(lost)) is not None:
             if lost.why_in_memory is not None:
-                lost.try_again()
+                lost.try_files_again()
             return lost, said
         path = lost.directory.path
         heir = self._make_store()
         self._place = _Place(State.OPEN, heir)
-        self._adoption.leave(lost.directory.id)
-        spool.use(heir, self._max_spool_bytes)
-        spool.move_segments(lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None)
+        self._adoption.never_adopt(lost.directory.id)
+        spool.use_store(heir, self._max_spool_bytes)
+        spool.for_each_own_segment(
+            lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None
+        )
         # What could not be moved is gone, and `open` ends the segment in use then. Or it is out of reach (something is mounted over
         # it), and may come back: nobody else is to take it for a dead producer's.
         self._out_of_reach.append(lost)
@@ -377,13 +381,13 @@ class SpoolDirectory:
             f'the spool goes on in {heir.directory.path}'
         )
 
-    def _regain(self, store: FileStore) -> str | None:
+    def _lock_again(self, store: FileStore) -> str | None:
         """Take our own locks again; return what to say of that, None where others have them or the directory is gone."""
         with not_forking():
-            regained = regain(self._spool_dir, self._destination, store.directory.id)
+            regained = lock_again(self._spool_dir, self._destination, store.directory.id)
             if regained is None:
                 return None
-            store.go_on_in(regained)
+            store.use_directory(regained)
         return f'the locks of {regained.path} were lost (something closed all descriptors), and taken again'
 
     def _note_refusal(self, spool: Spool, error: SpoolUnusable) -> None:
@@ -394,7 +398,7 @@ class SpoolDirectory:
             self._place = _Place(State.REFUSED, reason=error.reason, retried=retried)
             return
         store.why_in_memory = error.reason
-        is_newly_lost = state is State.OPEN and not store.directory.held()
+        is_newly_lost = state is State.OPEN and not store.directory.is_held()
         self._place = _Place(State.LOST if is_newly_lost else state, store, retried=retried)
         if is_newly_lost:
             spool.seal()  # a file that is gone keeps nothing
@@ -409,15 +413,17 @@ class SpoolDirectory:
     def _look_for_files(self, spool: Spool, store: FileStore) -> None:
         """End the segment in use where somebody has removed the file of any: such a file keeps nothing."""
         missed: list[Segment] = []
-        spool.move_segments(lambda segment: missed.append(segment) if store.misses(segment) else None)
+        spool.for_each_own_segment(
+            lambda segment: missed.append(segment) if store.is_newly_missing(segment) else None
+        )
         if missed:
             spool.seal()
 
     # What the dead have left, and what went wrong.
 
-    def _look_for_the_dead(self, spool: Spool, now: float) -> None:
+    def _adopt_dead_producers(self, spool: Spool, now: float) -> None:
         self._looked_at = now
-        self._adoption.look(spool.adopt)
+        self._adoption.adopt_dead_producers(spool.adopt)
         if self._adoption.trouble == self.why_in_memory:
             self._adoption.trouble = None  # said already, of our own directory
         if not self._bound.enforce(spool.drop_oldest_adopted):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
-__all__ = ['MIN_SPOOL_BYTES', 'Stock', 'Store']
+__all__ = ['MIN_SPOOL_BYTES', 'SegmentAllocator', 'SegmentStore']
 
 PAGE_BYTES = 4096
 # The smallest bound that leaves room for four segments of four pages each.
@@ -16,7 +16,7 @@ FIRST_SEGMENT_BYTES = 256 * 1024
 LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
 
 
-class Store(Protocol):
+class SegmentStore(Protocol):
     """What segments are made of."""
 
     def make(self, size_bytes: int) -> Segment:
@@ -38,7 +38,7 @@ class Store(Protocol):
         """Let go of everything but these: what an exception thrown into the appending thread has left behind."""
 
 
-class Stock:
+class SegmentAllocator:
     """Hands out empty segments, so that all of them together stay within a bound.
 
     Sizes start at 256 KiB and double, while there is a backlog, up to 4 MiB; a small bound makes them smaller. All
@@ -53,7 +53,7 @@ class Stock:
         max_bytes: the bound, in bytes; at least MIN_SPOOL_BYTES.
     """
 
-    def __init__(self, store: Store, max_bytes: int) -> None:
+    def __init__(self, store: SegmentStore, max_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
         # At most a quarter of the bound, so that drop_oldest has something to choose from.
@@ -96,11 +96,11 @@ class Stock:
         """Return whether there could be one more segment beside these, or is."""
         return self._spare is not None or self._reserved_bytes > 0 or self.would_fit(1, live)
 
-    def grow(self) -> None:
+    def use_larger_segments(self) -> None:
         """Take note of a backlog: larger segments from now on."""
         self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
 
-    def draw(self, size: int, live: Iterable[Segment]) -> Segment | None:
+    def allocate(self, size: int, live: Iterable[Segment]) -> Segment | None:
         """Return an empty segment for a line of so many bytes: the spare, or a new one as large as the bound permits."""
         spare = self._spare
         if spare is not None:
@@ -151,7 +151,7 @@ class Stock:
             return None  # append will find out, and let the overflow policy speak
         return spare
 
-    def reserve_used(self, segment: Segment, live: Iterable[Segment]) -> bool:
+    def reserve_for_reuse(self, segment: Segment, live: Iterable[Segment]) -> bool:
         """Set a settled segment's bytes aside while it is emptied; return whether it is of use as the spare.
 
         Not where it does not fit beside the live ones: the header that has taken its place needs a page of its own.
@@ -165,7 +165,7 @@ class Stock:
         self._reserved_bytes = segment.size_bytes
         return True
 
-    def keep_reserved(self, spare: Segment | None) -> None:
+    def end_reservation(self, spare: Segment | None) -> None:
         """End a reservation with the segment that came of it, if any."""
         if self._reserved_bytes:
             self._reserved_bytes = 0
