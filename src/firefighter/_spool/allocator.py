@@ -1,4 +1,4 @@
-"""Where the spool's segments come from: within the bound, ready before they are needed, and used again."""
+"""Allocate the spool's segments: within the bound, ready before they are needed, and used again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
 
 
 class SegmentStore(Protocol):
-    """What segments are made of."""
+    """Makes segments, of memory or of files."""
 
     def make(self, size_bytes: int) -> Segment:
-        """Return an empty segment; raises OSError when there may be none of that size."""
+        """Return an empty segment; raise OSError when there may be none of that size."""
 
     def prepare(self, segment: Segment) -> None:
-        """Do now, outside the application's threads, what would make the first writes to it slow."""
+        """Touch its pages now, outside the application's threads, because the first writes would be slow."""
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
         """Make an empty segment the one that is written to."""
@@ -35,7 +35,7 @@ class SegmentStore(Protocol):
         """Let go of a segment and what is in it."""
 
     def sweep(self, kept: Sequence[Segment]) -> None:
-        """Let go of everything but these: what an exception thrown into the appending thread has left behind."""
+        """Discard all segments but these: those that an exception in the appending thread has left."""
 
 
 class SegmentAllocator:
@@ -44,9 +44,9 @@ class SegmentAllocator:
     Sizes start at 256 KiB and double, while there is a backlog, up to 4 MiB; a small bound makes them smaller. All
     methods but `make_reserved` are called with the spool's lock held.
 
-    No event gives way for the sake of a spare segment: when append needs the room of one that is just being made or
-    emptied, that one is given up. Its memory goes back as soon as the thread that is at it has noticed; only for that
-    moment may there be more than the bound, by one segment.
+    No event is dropped for the sake of a spare segment: when append needs the room of one that is just being made or
+    emptied, that one is given up. Its memory goes back as soon as the thread that makes it has noticed. Only for that moment may the
+    bound be exceeded, by one segment.
 
     Args:
         store: makes the segments.
@@ -61,7 +61,7 @@ class SegmentAllocator:
         self._smallest_bytes = min(FIRST_SEGMENT_BYTES, self._largest_bytes)
         self._next_bytes = self._smallest_bytes
         self._spare: Segment | None = None
-        # What is being made or cleaned, outside the lock.
+        # The bytes of the segment that is being made or emptied, outside the lock.
         self._reserved_bytes = 0
 
     @property

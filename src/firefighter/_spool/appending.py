@@ -1,16 +1,16 @@
-"""The spool's near side: how an event of the application's gets in, and what gives way when there is no room.
+"""The spool's near side: how the application appends an event, and which event is dropped when there is no room.
 
 **Append** is what the application's thread pays for. It takes one lock, an RLock, which is never held across a
-system call except to roll over. An event that cannot go straight in (there is no room, or others wait already) joins a
-queue, `_aside`; so does what a signal handler or a destructor logs that has interrupted this thread inside append. All are appended by the
-same few lines, and whatever has to be done first is found out by `_next_waiting`.
+system call except to roll over. An event joins a queue, `_aside`, when it cannot go straight in, because there is no room or others wait
+already. So does an event that is logged by a signal handler or a destructor which has interrupted this thread inside append. All are
+appended by the same few lines. `_next_waiting` does what has to be done before, and returns the event whose turn it is.
 
 **Accounts** are derived, not kept beside the events: what was appended is the last segment's first sequence number plus
-its count, both of which change with the one store that commits an event. What is rejected or dropped is stored under the lock
-by stores that are made all or not at all (`store_all`). So a snapshot under the lock adds up at any moment.
+its count. Both change with the one store that commits an event. Rejections and drops are counted under the lock, by stores of
+which an exception cannot leave only some (`store_all`). So a snapshot under the lock adds up at any moment.
 
-**No generators and no nested functions** are made on the way of append, generator expressions among them: where there is no memory
-for one, CPython 3.12 and 3.13 crash.
+**No generators and no nested functions** are made in append, nor generator expressions: CPython 3.12 and 3.13 crash where there is no
+memory for one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OverflowPolicy = Literal['drop_oldest', 'drop_newest', 'block']
 
 # An alarm that no commit reaches: the largest value of a header's word.
 _NEVER = (1 << 64) - 1
-# An end that lies behind every alarm.
+# An end that is beyond every alarm.
 _BEHIND_ALL = _NEVER + 1
 
 _PLACE_BYTES = len(PLACE)
@@ -58,7 +58,7 @@ def live_of(segments: tuple[Segment, ...]) -> Live:
 
 
 def segment_without_room(first_sequence: int) -> Segment:
-    """Return a header without room behind it, so that the next append rolls over."""
+    """Return a segment of a header alone, so that the next append rolls over."""
     segment = MemoryStore().make(HEADER_BYTES)
     segment.start_over(first_sequence)
     return segment
@@ -83,9 +83,8 @@ class AppendSide:
 
     Attributes:
         tally: what the segments themselves do not hold.
-        changes_place: while the store is being opened or closed, what waits goes on waiting: for the place that is there then.
-        may_wait: says whether "block" waits. Where the appending thread is the one that makes room, it would wait for
-            itself.
+        changes_place: whether the directory is being opened or closed. Meanwhile events wait, and go to the place that is there after that.
+        may_wait: returns whether "block" waits. The thread that makes room must not: it would wait for itself.
     """
 
     # What `NumberedSpool` has: how an id is put in, the next number, and which drops a marker has to report before the next event.
@@ -109,10 +108,10 @@ class AppendSide:
         self._wake = wake
         self.changes_place = False
         self.may_wait: Callable[[], bool] = _always
-        # What `threading.RLock` is, unless gevent or eventlet have put one in its place that is written in Python: a signal
-        # handler could interrupt that one half locked, and wait for it for ever. No greenlet is switched inside ours.
+        # This is `threading.RLock`, unless gevent or eventlet have replaced that with one written in Python. A signal handler could
+        # interrupt such a lock while it is half taken, and wait for it for ever. No greenlet is switched inside ours.
         self._lock = _thread.RLock()
-        # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
+        # A header alone: the first append rolls over. A handler that never logs holds one page.
         self._live = live_of((segment_without_room(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
@@ -136,7 +135,7 @@ class AppendSide:
           a later one. Whatever comes then, it is in the queue or settled.
         - A call of the same thread from within finds the lock its own. It only adds to the queue, and the frame below
           empties that. So as long as a frame holds the lock, nobody else changes anything.
-        - Behind that question, this is the outermost frame of its thread. Whatever is raised, the lock is given back if
+        - After that question, this is the outermost frame of its thread. Whatever is raised, the lock is given back if
           it is this thread's; to find out, giving it back is tried. It is taken inside the `try` that gives it back, not
           by `with`: CPython 3.14 looks for signals between a `with` and its block.
 
@@ -148,7 +147,7 @@ class AppendSide:
             line: the event; None: append only what waits.
         """
         own = waiting = None
-        after = 0  # the word that the last commit stores; 0 while nothing of ours is at stake
+        after = 0  # the word that the last commit stores; 0 while no commit of ours is under way
         lock = self._lock
         aside = self._aside
         try:
@@ -205,7 +204,7 @@ class AppendSide:
             except BaseException as error:
                 try:
                     if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-                        # Asked here already, without a call: for `_complete_commit` there may be no stack, as there was none for
+                        # This is asked here, without a call, because there may be no stack for `_complete_commit`: there was none for
                         # the store where that is a function (`CopiedWords`).
                         if after and words[COMMITTED] != after:  # type: ignore[possibly-undefined]  # as below
                             after = 0
@@ -229,7 +228,7 @@ class AppendSide:
                 self._tally.failed += 1
 
     def set_aside(self, line: bytes) -> None:
-        """Queue an event for the place that is there when it changes no more."""
+        """Queue an event that is appended when the place changes no more."""
         self._aside.append(self._make_waiting(line))
         self.append_set_aside()
 
@@ -333,9 +332,9 @@ class AppendSide:
         return after
 
     def _next_waiting(self) -> Waiting | None:
-        """Return the first of those that wait, for which there is room; None if there is none. Call with the lock held.
+        """Return the first event that waits, if there is room for it; None if not, or if none waits. Call with the lock held.
 
-        Those that are to be dropped leave the queue here.
+        Events that are to be dropped leave the queue here.
         """
         aside = self._aside
         while aside:
@@ -392,7 +391,7 @@ class AppendSide:
         # In a child that a signal handler has forked meanwhile, the allocator is another one, and the segment is the parent's.
         if segment is None or self._allocator is not allocator:
             return False
-        # An exception that comes here leaves a segment behind, which `tidy` finds.
+        # A segment that an exception leaves here is found by `tidy`.
         self._store.begin(segment, self.appended)
         live = live_of((*self._in_use, segment))
         if self._allocator is allocator:

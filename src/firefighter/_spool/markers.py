@@ -1,4 +1,4 @@
-"""What a spool that numbers its events has to tell of those it has dropped, and the markers that tell it."""
+"""Ranges of dropped events, and the markers that report them, in a spool that numbers its events."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Ranges = tuple[Dropped, ...]
 
 
 def encode_marker(dropped: Iterable[Dropped], reporter: str, now_unix_seconds: float) -> bytes:
-    """Return the event that tells of dropped ones, with a place for its own id."""
+    """Return the event that reports dropped ones, with a place for its own id."""
     # Not by `json.dumps`, which makes functions where there may be no memory for them (see `appending`).
     ranges = ','.join(
         [
@@ -56,7 +56,7 @@ def encode_marker(dropped: Iterable[Dropped], reporter: str, now_unix_seconds: f
 
 
 def most_marker_bytes(dropped: Ranges) -> int:
-    """Return what a marker takes at most; nothing when there is nothing to tell."""
+    """Return the most bytes that a marker takes; 0 when there is nothing to report."""
     return _BODY_BYTES + _RANGE_BYTES * len(dropped) if dropped else 0
 
 
@@ -65,7 +65,7 @@ def _order(dropped: Dropped) -> tuple[str, int, int]:
 
 
 def merge_ranges(dropped: Iterable[Dropped]) -> Ranges:
-    """Return the same in order and with as few ranges as can be: what lies within another goes without saying."""
+    """Return the same events in order, in as few ranges as possible: a range within another is left out."""
     ranges: list[Dropped] = []
     for dropped_ in sorted(dropped, key=_order):
         before = ranges[-1] if ranges else None
@@ -110,7 +110,7 @@ def extend_over_reported(unreported: Ranges, reported: Iterable[Dropped]) -> Ran
 
 
 def drops_of_event(line: bytes, reason: str) -> Ranges:
-    """Return what has to be reported when an event is dropped: its own number, and what it has reported itself."""
+    """Return the drops to report when an event is dropped: its own number, and those that it reports if it is a marker."""
     found = _ID.search(line, max(0, line.rfind(_ID_BEGINS)))
     if found is None or found.end() != len(line):
         return ()
@@ -132,7 +132,7 @@ def drops_of_segment(segment: Segment, reason: str) -> Ranges:
 
 
 def drops_reported_in(segment: Segment) -> Ranges:
-    """Return what the markers in a segment tell, where only their bytes are known: of another producer."""
+    """Return the drops that the markers in another producer's segment report, of which only the bytes are known."""
     mapping, head, tail = segment.mapping, segment.head, segment.tail
     ranges: list[Dropped] = []
     place = mapping.find(_REPORT_BEGINS, head, tail)
@@ -144,7 +144,7 @@ def drops_reported_in(segment: Segment) -> Ranges:
 
 
 def _drops_reported_by(line: bytes) -> list[Dropped]:
-    """Return what a marker tells; nothing of any other line."""
+    """Return the drops that a marker reports; none for any other line."""
     if _REPORT_BEGINS not in line:
         return []
     try:

@@ -1,14 +1,14 @@
-"""The spool that gives each event an id, and tells of those that were dropped.
+"""The spool that gives each event an id, and reports those that were dropped.
 
 **Numbers.** An event's number is put in while the lock is held, before the copy: so the order of the numbers is that of the
-lines. The line comes with a place at its end, which gives way to the id. A number is used up by the store behind the one that
-commits. All that is in `append`; here is what a number and a drop have to do with each other.
+lines. The line comes with a place at its end, which gives way to the id. A number is used up by the store after the one that
+commits. All of that is in `append`. Here are the numbers of dropped events.
 
-**What is dropped** has used up its number, too. It is `_unreported_drops` until a marker tells of it, which is appended before the next
-event: into the new segment when room was made by dropping the oldest; with the first room when there was none; by
-delivery when no event comes. A marker that is dropped itself is unreported again, with all that it has told.
+**A dropped event** has used up its number, too. It is in `_unreported_drops` until a marker reports it. The marker is appended before
+the next event: into the new segment when room was made by dropping the oldest; with the first room when there was none; by delivery
+when no event comes. When a marker itself is dropped, all that it has reported is unreported again.
 
-What append itself fails at is only counted: it uses up no number, and no marker tells of it.
+An event that append failed at is only counted: it uses up no number, and no marker reports it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class NumberedSpool(Spool):
             self.append(None)
 
     def drop(self, events: list[Spooled], reason: str) -> None:
-        """Count events that were taken as dropped, and let go of them."""
+        """Count events that were taken as dropped, and release them."""
         self._add_unreported(
             [drop for event in events for drop in drops_of_event(original_lines(event), reason)]
         )
@@ -123,7 +123,7 @@ class NumberedSpool(Spool):
             self._unreported_drops, [dropped for segment in segments for dropped in segment.reported_drops]
         )
         waiting = Marker(encode_marker(unreported, self._producer, time()), self._tally.markers + 1)
-        # Before it is so: where it does not come to be, the same is told twice.
+        # Noted before it is appended: if an exception prevents that, the same is reported twice, and never not at all.
         newest.reported_drops = merge_ranges((*newest.reported_drops, *unreported))
         return waiting
 

@@ -52,9 +52,9 @@ class Spool(TakeSide):
         self._tally.adopted += segment.events
 
     def release_adopted(self, origin: Origin) -> None:
-        """Take the segments of a dead producer out again: what is not settled of them is the next adopter's.
+        """Take the segments of a dead producer out again. The next adopter delivers what is not settled, from the heads on.
 
-        None of their events may be on its way. The heads stay where they are; that one reads from there.
+        None of their events may be on its way.
 
         Args:
             origin: what these segments have in common.
@@ -112,7 +112,7 @@ class Spool(TakeSide):
 
     @property
     def newest_origin(self) -> Origin | None:
-        """What the segment that is written to came from; None where the next event begins a new one."""
+        """The store of the segment that is written to; None where the next event begins a new one."""
         newest = self._segments[-1]
         return newest.origin if newest.size_bytes > HEADER_BYTES else None
 
@@ -133,7 +133,7 @@ class Spool(TakeSide):
 
     @locked
     def for_each_own_segment(self, move: Callable[[Segment], None]) -> None:
-        """Call a function with each of our own segments. None is dropped meanwhile."""
+        """Call a function with each of our own segments. No segment is dropped meanwhile."""
         for segment in self._segments:
             move(segment)
 
@@ -142,7 +142,7 @@ class Spool(TakeSide):
         return any(segment.origin is store for segment in self._segments)
 
     def abandon(self) -> None:
-        """Let go of everything in a forked child: it stays the parent's.
+        """Forget everything in a forked child: it stays the parent's.
 
         An append that was interrupted by the fork (in a signal handler, or a `__str__`) goes on in the child too, into
         nothing: the parent's memory, where it is a file, is the child's as well, and the parent appends that event.

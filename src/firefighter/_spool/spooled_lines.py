@@ -18,13 +18,13 @@ Piece = tuple[Segment, int, int]
 
 
 class SpooledLines:
-    """Pieces of segments, one behind the other. Every offset is one in the whole text, as it lies in the spool.
+    """Pieces of segments, one after the other. Every offset is one in the whole text, as it is in the spool.
 
     Nothing is copied before it is read.
 
     Args:
         pieces: whole lines each, in their order; none is empty.
-        most_bytes: of them; what lies behind the last whole line within that is left out.
+        most_bytes: of them; what comes after the last whole line within that is left out.
 
     Attributes:
         size_bytes: of all of it.
@@ -92,7 +92,7 @@ class SpooledLines:
         return bisect_right(self._begins, offset) - 1
 
     def _from(self, offset: int) -> Piece:
-        """Return what is left, behind an offset, of the piece that it lies in."""
+        """Return the rest of a piece, from an offset on."""
         index = self._index(offset)
         segment, start, stop = self._pieces[index]
         return segment, start + offset - self._begins[index], stop

@@ -22,9 +22,9 @@ class TakeSide(AppendSide):
 
     # Segments of dead producers, with events that were pending in them.
     _adopted: tuple[Segment, ...] = ()
-    # Stretches that somebody has already, and that have still to be noted as read.
+    # Stretches that the caller has already, and that have still to be noted as read.
     _to_note: tuple[Stretch, ...] = ()
-    # Stretches whose events are counted already, and that the heads have still to move over.
+    # Stretches whose events are counted as settled already. The heads have still to move over them.
     _to_settle: tuple[Stretch, ...] = ()
 
     def waiting(self) -> tuple[int, int]:
@@ -83,8 +83,8 @@ class TakeSide(AppendSide):
         Args:
             max_events: how many.
             max_bytes: of their lines.
-            into: where to put them, behind what is there: an event is there as soon as it counts as taken, so that an
-                exception thrown into this thread on the way loses none.
+            into: the list that they are added to. An event is in it as soon as it counts as taken, so that an exception in
+                this thread loses none.
             read: what reads them.
 
         Returns:
@@ -123,7 +123,7 @@ class TakeSide(AppendSide):
         self._note_read()
 
     def acknowledge(self, events: list[Spooled]) -> None:
-        """Count events as delivered, and let go of them.
+        """Count events as delivered, and release them.
 
         The list is empty afterwards. An exception thrown into this thread on the way (KeyboardInterrupt) leaves it either
         full, and nothing done, or empty, and the rest is done by the next call or `tidy`.
@@ -134,7 +134,7 @@ class TakeSide(AppendSide):
         self.tidy()
 
     def drop(self, events: list[Spooled], reason: str) -> None:
-        """Count events that were taken as dropped, and let go of them; the list is as for `acknowledge`."""
+        """Count events that were taken as dropped, and release them; the list is as for `acknowledge`."""
         where = tuple(stretches(events))
         dropped = sum(count for _, _, _, count in where)
         size_bytes = sum(end - start for _, start, end, _ in where)
@@ -142,7 +142,7 @@ class TakeSide(AppendSide):
         self.tidy()
 
     def tidy(self) -> None:
-        """Let go of what is settled, and have the next segment ready when the one in use is half full."""
+        """Discard the segments that are settled, and make the next one when the one in use is half full."""
         if self._aside:
             self.append_set_aside()
         self._note_read()
@@ -156,7 +156,7 @@ class TakeSide(AppendSide):
         self._replace_failed(segments[-1])
         self._sweep()
         newest = segments[-1]
-        # A header without room is no segment in use: the handler has just begun, or is closed.
+        # A header alone is not a segment in use: the handler has just begun, or is closed.
         if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
             self._make_spare()
 
@@ -220,7 +220,7 @@ class TakeSide(AppendSide):
 
     @locked
     def _seal_settled_newest(self) -> None:
-        """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
+        """Seal the newest segment where it is settled and leaves no room for another one: nothing else would ever end it."""
         newest = self._segments[-1]
         used_up = HEADER_BYTES < newest.tail == newest.head
         if used_up and not self._allocator.has_room(self._segments):
@@ -235,7 +235,7 @@ class TakeSide(AppendSide):
     def _remove_settled(self, settled: Sequence[Segment], spare: Segment) -> bool:
         """Take segments out; return whether that one is useful as the spare, and its bytes are set aside."""
         remaining = tuple(segment for segment in self._segments if segment not in settled)
-        # Where drop_oldest has taken it out meanwhile, its bytes are given away.
+        # If drop_oldest has taken it out meanwhile, its bytes are used already.
         useful = (
             spare in self._segments
             and spare.origin is self._store  # not one from before `use_store`
@@ -267,8 +267,8 @@ class TakeSide(AppendSide):
     def _unread(self, max_bytes: int) -> SpooledLines:
         """Claim what is not read yet, the oldest so many bytes of it, and return its whole lines.
 
-        All of one producer: what dead ones have left is released by the directory, and that must not take half of an
-        aggregate with it.
+        They are all of one producer: the segments of a dead producer are released together, and an aggregate must not be
+        released in part.
         """
         pieces: list[Piece] = []
         size_bytes = 0

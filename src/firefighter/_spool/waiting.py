@@ -17,7 +17,7 @@ R = TypeVar('R')
 
 
 class HasQueue(HasLock, Protocol):
-    """What has a lock, and events that wait for it."""
+    """An object with a lock, and events that wait for it."""
 
     _aside: list[Waiting]
 
@@ -29,7 +29,7 @@ Owner = TypeVar('Owner', bound=HasQueue)
 
 
 def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[Owner, P], R]:
-    """Have a method run with the spool's lock held; what a destructor or a signal handler has logged in it is appended then."""
+    """Run a method with the spool's lock held; append after it what a destructor or a signal handler has logged meanwhile."""
     held = with_lock_held(method)
 
     @wraps(method)
@@ -38,7 +38,7 @@ def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[O
         try:
             return held(self, *args, **kwargs)
         finally:
-            # Not what waits for room: each look at that wakes who makes it.
+            # Not events that wait for room: each attempt to append one wakes the thread that makes room.
             if self._aside[-1:] != newest:
                 self.append_set_aside()
 

@@ -1,10 +1,10 @@
-"""Taking over what dead producers have left, by a process that delivers to the same destination.
+"""Adopt the segments of dead producers, to deliver them.
 
 A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it
 would keep what is left from everybody else after our death. Reading what they have left takes longer, and holds off nothing.
 
-**One bad file costs itself.** What cannot be read, or is no segment, stays for people and for a later look, and is said. The
-rest of its producer's is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
+**A bad file hinders no other.** A file that cannot be read, or is not a segment, stays for people and for a later look, and is
+reported. The rest of its producer's files is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
 comes last at the next one.
 """
 
@@ -44,7 +44,7 @@ __all__ = ['Adoption']
 # Of dead producers whose segments are kept in memory, since their files may fail: with so much of them nothing more is taken.
 _MOST_COPIED_BYTES = 64 * 1024 * 1024
 
-# The names that segments have: with another one, and without a header, it is no file of ours.
+# The names of segments. A file with another name and without a header is not ours.
 _NAMES = re.compile(r'[0-9a-f]{16}\.spool|\.tmp-[0-9a-f]{16}')
 
 
@@ -77,7 +77,7 @@ class _Adopted:
             self.directory.remove_or_release()
 
     def release(self) -> None:
-        """Let go of the directory: what is left in it is the next adopter's."""
+        """Release the directory: the next adopter delivers what is left in it."""
         self.unsettled.clear()
         self.copied_bytes = 0
         self.directory.release()
@@ -94,7 +94,7 @@ class Adoption:
 
     Attributes:
         newer: producers left alone, since a later version has written their segments.
-        trouble: what went wrong at the last look, in words; None where the look before that has met the same.
+        trouble: what went wrong at the last look, in words; None where that is the same as at the look before.
         expects_more: whether the last look has left some for the next one.
     """
 
@@ -120,7 +120,7 @@ class Adoption:
         self._unfinished: list[bytes] = []
         self._boot_id = boot_id()
         self.trouble: str | None = None
-        # What the last look has met, said or not.
+        # What went wrong at the last look, reported or not.
         self._met: str | None = None
         self.expects_more = False
 
@@ -135,7 +135,7 @@ class Adoption:
         return [adopted.directory for adopted in self._adopted if adopted.unsettled]
 
     def never_adopt(self, producer_id: bytes) -> None:
-        """Never take over a producer of this process, whose locks were lost: its events are in the spool already."""
+        """Never adopt this producer: it is of this process, has lost its locks, and its events are in the spool already."""
         self._never_adopted.add(producer_id)
 
     def adopt_dead_producers(self, adopt: Callable[[Segment], None]) -> None:
@@ -193,7 +193,7 @@ class Adoption:
                 )
 
     def release(self, release: Callable[[Origin], None], in_flight: Collection[Segment]) -> bool:
-        """Let go of the dead producers again, but for those whose events are on their way.
+        """Release the dead producers again, but for those whose events are on their way.
 
         Args:
             release: takes what came from there out of the spool.
@@ -211,14 +211,14 @@ class Adoption:
         return not self._adopted
 
     def abandon(self) -> None:
-        """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
+        """Close everything in a forked child, without unlocking: what the parent has adopted stays the parent's."""
         for directory in [*self._locked, *(adopted.directory for adopted in self._adopted)]:
             directory.abandon()
         self._locked = []
         self._adopted = []
 
     def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> bool:
-        """Hand over what a producer has left, or let go of it; return whether there was anything."""
+        """Hand over the segments of a producer, or release it; return whether there were any."""
         adopted = _Adopted(directory, self._file_removed)
         try:
             found = [

@@ -112,7 +112,7 @@ def lock_dead_producers(
         limit: how many at most.
         excluded: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
             newer version.
-        last: ids of producers that come behind all others, in this order. The others come by their age.
+        last: ids of producers that come after all others, in this order. The others come by their age.
 
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
@@ -192,7 +192,7 @@ def _fill(
 
 
 def _write_destination(folder: PrivateDirectory, directory: PrivateDirectory, destination: bytes) -> None:
-    """Say in the folder of a destination which one it is, unless it is said already."""
+    """Write which destination it is into its folder, unless that is there already."""
     with suppress(SpoolUnusable):
         if folder.read(DESTINATION, len(destination) + 1) == destination:
             return
@@ -202,7 +202,7 @@ def _write_destination(folder: PrivateDirectory, directory: PrivateDirectory, de
 
 
 def _description() -> bytes:
-    """Say who the producer is, to people: nothing relies on it."""
+    """Describe the producer, for people: nothing relies on it."""
     about = {
         'pid': os.getpid(),
         'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
@@ -238,7 +238,7 @@ def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[Prod
         return []
     producer = ProducerDirectory(producer_id, directory, *locks)
     try:
-        # Without events it is no orphan: its producer never logged, or somebody died while removing it.
+        # Without events there is nothing to adopt: its producer never logged, or somebody died while removing it.
         return [] if producer.remove() else [producer]
     except BaseException:
         producer.release()

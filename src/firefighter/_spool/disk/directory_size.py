@@ -35,14 +35,14 @@ from firefighter._spool.disk.producer_directory import lock_directory
 
 __all__ = ['DirectoryBound', 'UsedBytesCounter', 'used_bytes']
 
-# So long nothing is counted again for a file that there was no room for: every event asks for one then.
+# For so long nothing is counted again after a file was refused, because then every event asks for one.
 _REFUSAL_SECONDS = 0.1
 
 _COUNT_ALL_SECONDS = 30.0
 
 
 class DirectoryBound:
-    """Says whether there is room for another segment.
+    """Decides whether there is room for another segment.
 
     Args:
         spool_dir: below which all producers are.
@@ -60,11 +60,11 @@ class DirectoryBound:
         self._reserved_bytes = reserved_bytes
         self._counter = UsedBytesCounter(spool_dir, destination)
         self._count_all_at = -inf
-        # What was refused last, and until when it stays so.
+        # The size that was refused last, and until when it stays refused.
         self._refused_bytes: float = inf
         self._refused_until = -inf
         self._uncounted_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 16)
-        # The first one in any case: what others have left must not silence us.
+        # The first file is always granted: what others have left must not keep us from logging.
         self._own_bytes = max_bytes
 
     def grant(self, size_bytes: int) -> bool:
@@ -84,18 +84,18 @@ class DirectoryBound:
         return granted
 
     def give_back(self, size_bytes: int) -> None:
-        """Take note that a file of so many bytes is gone."""
+        """Note that a file of so many bytes is removed."""
         self._own_bytes = max(size_bytes, min(self._own_bytes + size_bytes, self._uncounted_bytes))
         self._refused_until = -inf
 
     def enforce(self, drop_oldest: Callable[[], int]) -> bool:
-        """Have dropped what is too much, if what is reserved is to be free.
+        """Drop adopted segments until the reserved bytes are free.
 
         Args:
             drop_oldest: removes the oldest file that can be spared; returns its bytes, 0 when there is none.
 
         Returns:
-            False: another process is just doing it. What is too much then is not known.
+            False where another process is just doing it: how much is left to drop is not known then.
         """
         now = monotonic()
         if now >= self._count_all_at:
@@ -145,8 +145,8 @@ def used_bytes(spool_dir: Path, destination: Destination) -> int:
 class UsedBytesCounter:
     """Counts `used_bytes` again and again, looking only into directories that have changed.
 
-    Without generators, a context manager's among them: the appending thread counts too, and where there is no memory for one,
-    CPython 3.12 and 3.13 crash.
+    Without generators, also as context managers: the appending thread counts too, and CPython 3.12 and 3.13 crash where there is
+    no memory for one.
     """
 
     def __init__(self, spool_dir: Path, destination: Destination) -> None:
@@ -196,7 +196,7 @@ def _bytes_in(folder: PrivateDirectory, name: str, status: os.stat_result) -> tu
 
 
 def _size(folder: PrivateDirectory, name: str) -> int:
-    """Return the bytes of the files in a directory; 0 when it is none, or has gone meanwhile."""
+    """Return the bytes of the files in a directory; 0 when it is not a directory, or has gone meanwhile."""
     total = 0
     with suppress(SpoolUnusable), folder.directory(name) as directory:
         for file in directory.names():

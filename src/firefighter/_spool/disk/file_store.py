@@ -1,4 +1,4 @@
-"""Segments that are files: mapped, so that what is in them outlives the process.
+"""Make segments that are mapped files, so that events outlive the process.
 
 The kernel owns the pages of a mapped file. An event is safe from any end of the process as soon as it is copied, without a
 system call; and the reader of a dead producer finds the words of its header as they were last stored.
@@ -8,8 +8,7 @@ and never a SIGBUS later; of a spare one the header is synced, and its pages are
 written to, its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
 again: stale lines would be valid JSON.
 
-Where a file cannot be made for the disk's sake, the next segments are memory, until files are tried again: the table is in
-`errors.py`.
+Where the disk makes no file, the next segments are memory, until files are tried again: the table is in `errors.py`.
 """
 
 from __future__ import annotations
@@ -63,8 +62,8 @@ class FileStore:
 
     Attributes:
         why_in_memory: why segments are made in memory, in words; None where they are files.
-        trouble: what went wrong since it was last said, in words. Said by delivery: the appending thread, which finds out,
-            does no output.
+        trouble: what went wrong and is not reported yet, in words. Delivery reports it: the appending thread, which finds it
+            out, does no output.
     """
 
     def __init__(
@@ -86,12 +85,12 @@ class FileStore:
         self._boot_id = boot_id()
         self._memory = MemoryStore()
         self._probe_bytes = FIRST_SEGMENT_BYTES
-        # What the directory has refused, and has still to be done. Both are changed in place only: any thread adds to them.
+        # Renames and removals that have failed, and are tried again. Both are changed in place only: any thread adds to them.
         self._to_rename: list[Segment] = []
         self._to_unlink: dict[str, int] = {}
-        # Segments whose file somebody has removed, as far as that was told.
+        # Segments whose file somebody has removed, as far as that was reported.
         self._removed: set[str] = set()
-        # The segments whose file could not be written, as far as that was told.
+        # The segments whose file could not be written, as far as that was reported.
         self._failed: set[str] = set()
 
     def make(self, size_bytes: int) -> Segment:
@@ -177,7 +176,7 @@ class FileStore:
         return False
 
     def discard(self, segment: Segment) -> None:
-        """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
+        """Remove a segment and what is in it; its pages go back when no thread refers to them any more."""
         if segment.name not in self._files:
             return
         self._remove(segment.name, segment.size_bytes)
@@ -204,7 +203,7 @@ class FileStore:
         return segment.origin is self and self.directory.has_file(segment.name)
 
     def is_newly_missing(self, segment: Segment) -> bool:
-        """Return whether somebody has removed the file of a segment, if that is news. Call with the spool's lock held."""
+        """Return whether somebody has removed the file of a segment, and that is not reported yet. Call with the spool's lock held."""
         name = segment.name
         if segment.origin is not self or name not in self._files or name in self._removed:
             return False
@@ -216,12 +215,12 @@ class FileStore:
         )
         return True
 
-    def hand_over(self, segment: Segment, heir: FileStore) -> None:
+    def hand_over(self, segment: Segment, successor: FileStore) -> None:
         """Have another store go on with a segment, and its file: our directory is lost, but may still be reached."""
         # One without events has the name that the next one gets.
         if segment.name in self._files and segment.events:
             with suppress(SpoolUnusable):
-                heir.take_over(segment, self.directory)
+                successor.take_over(segment, self.directory)
                 del self._files[segment.name]
 
     def take_over(self, segment: Segment, directory: ProducerDirectory) -> None:
@@ -236,7 +235,7 @@ class FileStore:
         segment.name, segment.origin = name, self
 
     def sweep(self, kept: Sequence[Segment]) -> None:
-        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more.
+        """Remove files that an exception in the appending thread has left: made or dropped, and not in use.
 
         And give their names to those whose rename has failed: here nobody drops one meanwhile.
         """

@@ -64,8 +64,8 @@ _TELLING_OPTIONS = ('nodelalloc', 'data=journal')
 
 _COPY_ON_WRITE = {'btrfs', 'zfs', 'bcachefs'}
 
-# What `statfs` of Linux says (linux/magic.h; zfs and bcachefs have theirs in their own sources), in the name that the list
-# of mounts has for it. Of ext2, ext3 and ext4 it says the same.
+# The types that `statfs` of Linux returns (linux/magic.h; zfs and bcachefs have theirs in their own sources), in the name that the list
+# of mounts has for it. They are the same for ext2, ext3 and ext4.
 _MAGIC = {
     0x01021994: 'tmpfs',
     0xEF53: 'ext4',
@@ -246,9 +246,9 @@ def _macos_file_system(path: Path) -> str | None:
 
 
 def _statfs(path: Path) -> bytes | None:
-    """Return what the system says of a path's file system, as its structure; None where it says nothing."""
+    """Return the structure that `statfs` fills in for a path; None where there is no such call, or it fails."""
     try:
-        import ctypes  # noqa: PLC0415 - rarely needed: no module of Python's tells the type, and some builds lack this one
+        import ctypes  # noqa: PLC0415 - rarely needed: no module of Python's knows the type, and some builds lack this one
     except ImportError:
         return None
     libc = ctypes.CDLL(None)
@@ -328,7 +328,7 @@ def allocate(descriptor: int, size_bytes: int) -> None:
 def trouble_with_copies() -> str | None:
     """Return why events cannot be copied from memory into files here, None when they can.
 
-    What that needs is imported now, where forks can be held off.
+    The module that this needs is imported now, where forks can be held off.
     """
     try:
         from firefighter._spool import copied  # noqa: PLC0415 - it needs ctypes, which some builds lack

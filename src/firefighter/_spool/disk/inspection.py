@@ -1,4 +1,4 @@
-"""What is in a spool directory, for people.
+"""Read what is in a spool directory, to show it to people.
 
 Of any user, as far as it may be read; nothing is made or changed, no link is followed, and a lock is tried, not
 kept. A producer that is alive goes on meanwhile: a file may vanish between two steps, which is no trouble. What is there may
@@ -31,7 +31,7 @@ _UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
 # `<spool_dir>/<uid>/<stream>-<hash>/<producer id>`
 _LEVELS = 3
 
-# What a live producer has just committed may not have reached this core yet: it has at the next look.
+# A line that a live producer has just committed may not have reached this core yet. Then it is read again.
 _MOST_READS = 3
 
 # `producer.json` and `destination.json` have some hundred bytes.
@@ -129,7 +129,7 @@ class Producer:
         return directory
 
     def about(self) -> dict[str, str | int]:
-        """Return what it has said of itself, as far as that is text or a whole number; empty when that cannot be read."""
+        """Return what its `producer.json` has, as far as that is text or a whole number; empty when that cannot be read."""
         try:
             with self.open() as directory:
                 about = json.loads(directory.read(ABOUT, _MOST_JSON_BYTES))
@@ -139,10 +139,10 @@ class Producer:
         return {key: value for key, value in known if type(value) in {str, int}}
 
     def destination(self) -> Destination | None:
-        """Return where its events go; None when nobody here can tell, as when a newer version has written it.
+        """Return where its events go; None when that is not known, as when a newer version has written it.
 
-        The file beside it says so, or else its segments (a power loss may leave that file empty); and the name of the folder has
-        the hash of what is true.
+        `destination.json` has it, or else the headers of its segments, because a power loss may leave that file empty. It is checked
+        against the hash in the name of the folder.
         """
         for said in self._destinations():
             # Nothing else is taken for it: by its name the folder is found.
@@ -216,7 +216,7 @@ class Producer:
         return InspectedSegment(name, data, header, found, refusal=refusal or None)
 
     def _destinations(self) -> Iterator[bytes]:
-        """Yield what the file beside it and its segments say of where its events go, as JSON."""
+        """Yield what `destination.json` and its segments have as the destination, as JSON."""
         with suppress(OSError), self.folder() as folder:
             yield folder.read(DESTINATION, _MOST_JSON_BYTES)
         for name in self.segment_names(lambda _trouble: None):
@@ -246,10 +246,10 @@ def find_producers(
             somebody else's.
 
     Raises:
-        OSError: `directory` itself is none, or cannot be read.
+        OSError: `directory` itself is not a directory, or cannot be read.
     """
     root = open_untrusted(directory)
-    # A `spool_dir` may be named like a producer: what is in it tells.
+    # A `spool_dir` may be named like a producer: look into it.
     ways = iter([()]) if producer_id_of(root.path.name) and _is_marked(root) else _below(root, (), trouble)
     found = []
     for steps in ways:

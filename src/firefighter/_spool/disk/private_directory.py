@@ -166,7 +166,7 @@ def open_shared(path: Path, *, make: bool) -> PrivateDirectory:
 
 
 def _make(name: str | Path, parent: int | None) -> None:
-    with suppress(FileExistsError):  # what it is, opening it will tell
+    with suppress(FileExistsError):  # opening it finds out what it is
         os.mkdir(name, DIRECTORY_MODE, dir_fd=parent)
         # A umask may have taken even our own right to open it. Where links can only be followed, it stays as it was made.
         with suppress(OSError, NotImplementedError, ValueError):

@@ -48,7 +48,7 @@ ABOUT = 'producer.json'
 
 ID_BYTES = 16
 
-# What a file system that has no locks says.
+# The errors of a file system without locks.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -114,11 +114,11 @@ class ProducerDirectory:
 
     def is_held(self) -> bool:
         """Return whether it is still ours: locks, descriptors, and the path leads to it."""
-        # Each is asked, whatever the others say: that forgets the numbers that were closed under us.
+        # All three are asked, also when one is lost: asking forgets descriptors that somebody else has closed.
         return all([self._directory.in_place(), self._alive.still_ours(), self._reader.still_ours()])
 
     def has_file(self, name: str) -> bool:
-        """Return whether there is a file of that name in it, or cannot be told."""
+        """Return whether there is a file of that name in it, or that cannot be found out."""
         try:
             os.stat(name, dir_fd=self._directory.fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -185,7 +185,7 @@ class ProducerDirectory:
         return True
 
     def remove_or_release(self) -> bool:
-        """Remove it as above; where that does not go, let go of it as it is. Return whether it is gone."""
+        """Remove it as `remove` does, or else release it as it is; return whether it is gone."""
         try:
             gone = self.remove()
         except SpoolUnusable:
@@ -195,7 +195,7 @@ class ProducerDirectory:
         return gone
 
     def release(self) -> None:
-        """Let go of it: from now on another process can adopt what is in it."""
+        """Unlock and close it: from now on another process can adopt what is in it."""
         self._reader.release()
         self._alive.release()
         self._directory.descriptor.close()

@@ -3,7 +3,7 @@ r"""Files that are kept for people: the quarantine of torn bytes, and the dead l
 Both lie in the destination's folder, since the directories of dead producers are removed. Nothing reads them but people, and
 nothing in them is an event. Each grows up to a bound; an entry is appended whole or not at all.
 
-`quarantine` has one entry behind the other, each of a line of JSON, `kept` raw bytes, and a newline:
+`quarantine` has one entry after the other, each of a line of JSON, `kept` raw bytes, and a newline:
 
     {"segment": "...", "offset": 8192, "length": 120, "kept": 120, "reason": "..."}\n<raw bytes>\n
 
@@ -63,7 +63,7 @@ class BoundedFile:
 
     Args:
         open_file: returns a descriptor that appends to the file (O_WRONLY, O_APPEND, O_CREAT, mode 0600). Called for each
-            entry and not before the first, so that there is no file where there is nothing to say; the descriptor is
+            entry and not before the first, so that there is no file without an entry; the descriptor is
             closed.
         most_bytes: the bound of the file, in bytes.
     """

@@ -24,11 +24,11 @@ from firefighter._spool.disk.untrusted_directory import UntrustedDirectory, inod
 __all__ = ['remove_dead', 'why_irremovable']
 
 _SEGMENT = re.compile(r'[0-9a-f]{16}\.spool')
-# What has no events in it. The locks go last: until then nobody adopts what is half gone.
+# Files without events. The locks are removed last: until then nobody adopts what is half removed.
 _AROUND = (DESTINATION, ABOUT, READER, ALIVE)
 
 
-# What says that a step does not lead to the directory any more: also when a link or a file has its place.
+# Errors of a step that does not lead to the directory any more, also because a link or a file has its place.
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 

@@ -94,7 +94,7 @@ class NewerVersion(Exception):  # noqa: N818 - as above
 
 @dataclass(frozen=True)
 class Header:
-    """What a segment's header says for the whole life of the file.
+    """The part of a segment's header that stays the same for the whole life of the file.
 
     Raises:
         ValueError: an id is not 16 bytes long, a number does not fit into its word, or stream and destination take more
@@ -104,7 +104,7 @@ class Header:
     stream: str
     """The delivery stream's name."""
     destination: Mapping[str, str | None]
-    """What tells this stream from another of the same name: region, endpoint URL, profile, account and such."""
+    """The difference between this stream and another of the same name: region, endpoint URL, profile, account and such."""
     producer_id: bytes
     """16 bytes: which process and handler wrote it."""
     first_sequence: int
@@ -139,7 +139,7 @@ class Progress(NamedTuple):
     events: int
     """Events committed."""
     tail: int
-    """The offset in the file behind the last event committed."""
+    """The offset in the file after the last event committed."""
     head: int
     """The offset in the file before which every event is settled."""
 
@@ -156,7 +156,7 @@ class SegmentFile(NamedTuple):
 
 
 def has_room_for(stream: str, destination: Mapping[str, str | None]) -> bool:
-    """Return whether a header has room for the name of a stream and what tells it from others."""
+    """Return whether a header has room for the name of a stream and its destination."""
     return len(_to_json(stream, destination)) <= _JSON_BYTES
 
 
@@ -165,7 +165,7 @@ def write_header(words: memoryview, header: Header) -> None:
 
     Args:
         words: the segment's memory, or at least its first page, cast to 'Q'.
-        header: what to write. Its tail and head become 4,096: behind the header.
+        header: what to write. Its tail and head become 4,096: the end of the header.
     """
     text = header.to_json()
     page = [0] * HEADER_WORDS
@@ -192,7 +192,7 @@ def parse_header(page: bytes) -> Header:
         page: the first 4,096 bytes of the file, or more. Any bytes whatsoever.
 
     Raises:
-        NotASegment: it is none, it is damaged, or it was never finished. The file is quarantined as a whole.
+        NotASegment: it is not a header, it is damaged, or it was never finished. The file is quarantined as a whole.
         NewerVersion: it is of a later version. The file is left as it is.
     """
     page = bytes(page[:HEADER_BYTES])
@@ -222,7 +222,7 @@ def parse_header(page: bytes) -> Header:
 
 
 def read_progress(page: bytes) -> Progress:
-    """Return what the two changing words say, right or wrong.
+    """Return the two words that change, right or wrong.
 
     Args:
         page: the first 4,096 bytes of the file, or more.
@@ -262,7 +262,7 @@ def read_header(directory: UntrustedDirectory, name: str) -> Header:
     """Read a segment's header alone.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, or is not a regular file.
         NotASegment, NewerVersion: as `parse_header`.
     """
     with directory.open_file(name) as file:

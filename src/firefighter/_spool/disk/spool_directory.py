@@ -118,7 +118,7 @@ class SpoolDirectory:
         self._destination = destination
         self._max_spool_bytes = max_spool_bytes
         self._producer_id = producer_id
-        # Orphans must not silence the living.
+        # What dead producers have left must not keep live ones from logging.
         reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
         self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes, reserved_bytes)
         self._place = _Place(State.CLOSED)
@@ -187,7 +187,7 @@ class SpoolDirectory:
             SpoolUnusable: a spool cannot be kept there; with the reason, and what to do. Its segments are in memory until the next
                 `open`, or look, that succeeds.
         """
-        store, said = self._place.store, None
+        store, report = self._place.store, None
         try:
             if store is None:
                 store = self._make_store()
@@ -197,7 +197,7 @@ class SpoolDirectory:
                 if was_in_memory:
                     store.try_files_again()  # a directory can be made where a segment cannot
             elif not store.directory.is_held():
-                store, said = self._find_again(spool, store)
+                store, report = self._find_again(spool, store)
             elif store.why_in_memory is not None:
                 store.try_files_again()
             elif self.is_open and spool.uses_store(store):
@@ -210,16 +210,16 @@ class SpoolDirectory:
             store, self._max_spool_bytes
         )  # from small segments on, and without a spare one in memory
         spool.seal_segment_of_other_store(store)  # what came meanwhile is in memory; nothing else is to be
-        return said
+        return report
 
     def try_to_open(self, spool: Spool) -> str | None:
-        """Do the same; return what there is to say, None where it was said before."""
+        """Open it as `open` does; return what has to be reported, None where that was reported before."""
         before = self.why_in_memory
         try:
-            said = self.open(spool)
+            report = self.open(spool)
         except SpoolUnusable as error:
             return InMemory.because(error.reason) if error.reason != before else None
-        return said or (
+        return report or (
             BackInFiles(f'new events are kept in {self.path} again, after: {before}') if before else None
         )
 
@@ -256,9 +256,9 @@ class SpoolDirectory:
         is_half_open = store is not None and not spool.uses_store(
             store
         )  # an exception has interrupted `open` or `close`
-        said = None
+        report = None
         if is_newly_lost or is_to_be_retried or is_half_open:
-            said = self.try_to_open(spool)
+            report = self.try_to_open(spool)
         self._release_settled(spool)
         store = self._place.store
         if looks and store is not None:
@@ -267,19 +267,19 @@ class SpoolDirectory:
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
             self._adopt_dead_producers(spool, now)
-        return said or self._trouble()
+        return report or self._trouble()
 
     def look_at_once(self) -> None:
         """Have the next `tidy` look for dead producers, however long ago the last look was."""
         self._looked_at = -inf
 
     def look_soon(self, now: float) -> None:
-        """The same, unless the last look was a moment ago."""
+        """Have the next `tidy` look for dead producers, unless the last look was a moment ago."""
         if now - self._looked_at > _MOMENT_SECONDS:
             self.look_at_once()
 
     def release_adopted(self, spool: Spool, in_flight: Collection[Segment]) -> bool:
-        """Let others have what dead producers have left, but for the producers whose events are on their way.
+        """Give back what dead producers have left, but for the producers whose events are on their way.
 
         Args:
             spool: the spool that has adopted it. What it has given to delivery of the others is not to be settled any more.
@@ -299,7 +299,7 @@ class SpoolDirectory:
         if spool.settled_through < spool.appended:
             return
         held = store.directory.is_held() or self._lock_again(store)
-        # What a thread that is late appends from here on goes into the segment that is sealed next, or to memory.
+        # An event that another thread appends from here on goes into the segment that is sealed next, or to memory.
         spool.use_first_store()
         spool.seal()
         spool.tidy()
@@ -314,7 +314,7 @@ class SpoolDirectory:
             store.directory.release()
 
     def abandon(self) -> None:
-        """Let go of everything in a forked child, without unlocking: it stays the parent's."""
+        """Close everything in a forked child, without unlocking: it stays the parent's."""
         for lost in self._out_of_reach:
             lost.directory.abandon()
         self._out_of_reach = []
@@ -351,38 +351,38 @@ class SpoolDirectory:
             return FileStore(directory, self._destination, self._bound, copies=copies)
 
     def _find_again(self, spool: Spool, lost: FileStore) -> tuple[FileStore, str | None]:
-        """Lock a lost directory again, or make another one in its place; return its store, and what to say of that.
+        """Lock a lost directory again, or make another one in its place; return its store, and what to report.
 
         Raises:
             SpoolUnusable: there can be none now.
         """
-        # Without the right to look into it, it cannot be told from one that is gone.
+        # A directory that may not be looked into seems to be gone.
         with suppress(SpoolUnusable):
             lost.directory.restore_mode()
-        said = None
-        if lost.directory.is_held() or (said := self._lock_again(lost)) is not None:
+        report = None
+        if lost.directory.is_held() or (report := self._lock_again(lost)) is not None:
             if lost.why_in_memory is not None:
                 lost.try_files_again()
-            return lost, said
+            return lost, report
         path = lost.directory.path
-        heir = self._make_store()
-        self._place = _Place(State.OPEN, heir)
+        successor = self._make_store()
+        self._place = _Place(State.OPEN, successor)
         self._adoption.never_adopt(lost.directory.id)
-        spool.use_store(heir, self._max_spool_bytes)
+        spool.use_store(successor, self._max_spool_bytes)
         spool.for_each_own_segment(
-            lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None
+            lambda segment: lost.hand_over(segment, successor) if segment.origin is lost else None
         )
-        # What could not be moved is gone, and `open` ends the segment in use then. Or it is out of reach (something is mounted over
-        # it), and may come back: nobody else is to take it for a dead producer's.
+        # A file that could not be moved is gone, and `open` ends the segment in use then. Or it is out of reach, because something is
+        # mounted over it, and may come back. Until then it stays locked: nobody else is to take it for a dead producer's.
         self._out_of_reach.append(lost)
         self._release_settled(spool)
-        return heir, (
+        return successor, (
             f'the locks of {path} are lost (something closed its descriptors, or removed it); '
-            f'the spool goes on in {heir.directory.path}'
+            f'the spool goes on in {successor.directory.path}'
         )
 
     def _lock_again(self, store: FileStore) -> str | None:
-        """Take our own locks again; return what to say of that, None where others have them or the directory is gone."""
+        """Take our own locks again; return what to report, None where others have them or the directory is gone."""
         with not_forking():
             regained = lock_again(self._spool_dir, self._destination, store.directory.id)
             if regained is None:
@@ -404,7 +404,7 @@ class SpoolDirectory:
             spool.seal()  # a file that is gone keeps nothing
 
     def _release_settled(self, spool: Spool) -> None:
-        """Let go of directories that were lost, once nothing is left in them that is ours to deliver."""
+        """Release directories that were lost, once no event in them is ours to deliver."""
         for lost in self._out_of_reach.copy():
             if not any(lost.has_file_of(segment) for segment in spool.own_segments):
                 lost.directory.release()
@@ -419,13 +419,13 @@ class SpoolDirectory:
         if missed:
             spool.seal()
 
-    # What the dead have left, and what went wrong.
+    # Dead producers, and what went wrong.
 
     def _adopt_dead_producers(self, spool: Spool, now: float) -> None:
         self._looked_at = now
         self._adoption.adopt_dead_producers(spool.adopt)
         if self._adoption.trouble == self.why_in_memory:
-            self._adoption.trouble = None  # said already, of our own directory
+            self._adoption.trouble = None  # reported already, of our own directory
         if not self._bound.enforce(spool.drop_oldest_adopted):
             self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
         if self.expects_more and not spool.has_adopted:
@@ -435,7 +435,7 @@ class SpoolDirectory:
         """Return what went wrong since the last time, in words."""
         store, adoption = self._place.store, self._adoption
         trouble = adoption.trouble or (store.trouble if store else None) or self._failed_closes.unsaid()
-        # Each is said once.
+        # Each is reported once.
         adoption.trouble = None
         if store is not None:
             store.trouble = None

@@ -25,7 +25,7 @@ __all__ = ['Inode', 'UntrustedDirectory', 'inode_of', 'open_untrusted']
 # Windows has none of these; nothing is walked there.
 _NO_LINK: int = getattr(os, 'O_NOFOLLOW', 0)
 _DIRECTORY: int = getattr(os, 'O_DIRECTORY', 0)
-# What lies in the way may be a pipe or a terminal: it is neither waited for nor taken for ours.
+# A pipe may be in the way, or a terminal: it is not waited for, and does not become our controlling terminal.
 _NO_WAIT: int = getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_NOCTTY', 0)
 
 
@@ -82,12 +82,12 @@ class UntrustedDirectory:
             return sorted(os.listdir(self.fd))  # noqa: PTH208 - pathlib knows no descriptors
 
     def directory_names(self) -> list[str]:
-        """Return the names of the directories in it, in order; links are none."""
+        """Return the names of the directories in it, in order; links are left out."""
         with _name_in_errors(self.path), os.scandir(self.fd) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def status(self, name: str) -> os.stat_result:
-        """Return what the system says of what is called so in it; of a link itself."""
+        """Return the status of the file of that name; of a link itself."""
         with _name_in_errors(self.path / name):
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
 
@@ -136,7 +136,7 @@ class UntrustedDirectory:
 
 
 def inode_of(status: os.stat_result) -> Inode:
-    """Return which file it is that the system has said this of."""
+    """Return which file a status is of."""
     return Inode(status.st_dev, status.st_ino)
 
 
@@ -144,7 +144,7 @@ def open_untrusted(path: Path) -> UntrustedDirectory:
     """Open the directory that somebody has named; links on the way to it are theirs.
 
     Raises:
-        OSError: there is none, or it may not be read.
+        OSError: there is no such directory, or it may not be read.
     """
     if sys.platform == 'win32':
         raise OSError(errno.ENOTSUP, 'a spool on disk needs Linux or macOS', str(path))
