@@ -6,14 +6,14 @@ import errno
 import mmap
 import os
 
-from firefighter._spool.disk import header as headers
-from firefighter._spool.disk.boot import boot_id
+from firefighter._spool.disk import segment_file as headers
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.header import Header
-from firefighter._spool.disk.peeking import is_held
-from firefighter._spool.disk.private import PrivateDirectory
-from firefighter._spool.disk.walking import open_named
+from firefighter._spool.disk.destination_folder import create_producer
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.producer_directory import is_lock_held
+from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.segment_file import Header
+from firefighter._spool.disk.untrusted_directory import open_untrusted
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT
 
 SEGMENT_BYTES = 8192
@@ -44,7 +44,7 @@ class WrittenSegment:
             os.ftruncate(file.fileno(), SEGMENT_BYTES)
             self.mapping = mmap.mmap(file.fileno(), SEGMENT_BYTES)
         self.words = memoryview(self.mapping).cast('Q')
-        headers.write(self.words, header)
+        headers.write_header(self.words, header)
 
     def append(self, *lines):
         for text in lines:
@@ -69,7 +69,7 @@ class WrittenProducer:
 
     def __init__(self, spool_dir, stream='bar'):
         self.stream = stream
-        self.directory = create(spool_dir, Destination(stream, region='eu-west-1'))
+        self.directory = create_producer(spool_dir, Destination(stream, region='eu-west-1'))
         self.path = self.directory.path
         self.id = self.path.name
         self._alive = True
@@ -88,8 +88,8 @@ class WrittenProducer:
 
 def is_locked(directory: PrivateDirectory, name: str) -> bool:
     """Return whether somebody has a lock, as whoever only looks asks."""
-    with open_named(directory.path) as opened:
-        return is_held(opened, name)
+    with open_untrusted(directory.path) as opened:
+        return is_lock_held(opened, name)
 
 
 def deny(monkeypatch, name):

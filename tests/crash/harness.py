@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from firefighter._audit.accounts import Accounts
-from firefighter._spool.disk.header import HEADER_BYTES, read_marks
+from firefighter._spool.disk.segment_file import HEADER_BYTES, read_progress
 from firefighter.local import LocalFirehoseProcess
 
 if TYPE_CHECKING:
@@ -381,5 +381,5 @@ def lines_pending(spool_dir: Path) -> Iterable[bytes]:
     """Return the lines that dead producers have not got rid of, as their files say."""
     for path in sorted(spool_dir.rglob('*.spool')):
         data = path.read_bytes()
-        _, tail, head = read_marks(data[:HEADER_BYTES])
+        _, tail, head = read_progress(data[:HEADER_BYTES])
         yield from data[head:tail].splitlines()

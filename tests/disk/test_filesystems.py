@@ -12,7 +12,7 @@ import pytest
 
 from disk.cuts import EXT4, XFS
 from disk.filesystems import FLUSH_EVERYTHING, FLUSH_NOTHING, Kind, another_boot, missing, with_failing_calls
-from firefighter._spool.disk.filesystem import store_may_fail, unmappable
+from firefighter._spool.disk.filesystem import store_may_fail, why_unmappable
 
 TMPFS = Kind('tmpfs')
 ALL = [EXT4, XFS, TMPFS]
@@ -127,6 +127,6 @@ def test_the_machine_can_seem_to_have_been_booted_since(make_file_system):
 def test_what_the_kernel_says_of_a_file_system_is_understood(kind, may_fail, make_file_system):
     """The table of the library, by the mounts of the machine."""
     disk = make_file_system(kind)
-    assert unmappable(disk.path) is None
+    assert why_unmappable(disk.path) is None
     assert store_may_fail(disk.path) is may_fail
     assert os.path.ismount(disk.path)

@@ -31,7 +31,7 @@ from bytecodes import AtBytecode
 from firefighter._event.ids import PLACE
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
@@ -78,9 +78,9 @@ class World:
         self.logged = self.begun = 0
         if where:
             disk_module.store_may_fail = lambda path: where == ', copied'
-            opened = Disk(Path(folder), Destination('bar'), MIN_SPOOL_BYTES, 1 << 30)
+            opened = SpoolDirectory(Path(folder), Destination('bar'), MIN_SPOOL_BYTES, 1 << 30)
             opened.open(self.spool)
-            stack.callback(opened._store.directory.release)
+            stack.callback(opened.store.directory.release)
 
     def line(self, name, size=0):
         text = b'%s%s' % (name.encode(), b'x' * size)
@@ -180,7 +180,7 @@ def no_event(world, operation):
 
 def telling(world):
     with_news(world)
-    return no_event(world, world.spool.tell)
+    return no_event(world, world.spool.append_marker)
 
 
 CASES = {
@@ -285,7 +285,7 @@ def check(world, elsewhere):
     delivered = []
     for _ in range(100):
         spool.tidy()
-        spool.tell()
+        spool.append_marker()
         events = spool.take(10_000, 1 << 30)
         if not events:
             break

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 TIMER_SECONDS = 1 / 20_000
@@ -245,7 +245,7 @@ def main():
         folder = disk = None
         if arguments.on == 'disk':
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir='/dev/shm')))
-            disk = Disk(folder, Destination('bar'), MIN_SPOOL_BYTES, 1 << 30)
+            disk = SpoolDirectory(folder, Destination('bar'), MIN_SPOOL_BYTES, 1 << 30)
             disk.open(spool)
         application = Application(spool, arguments.n, frame)
         delivered: list[bytes] = []

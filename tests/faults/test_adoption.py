@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import create_producer, lock_dead_producers
 
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
@@ -26,8 +25,8 @@ PREAMBLE = """
 import os, sys
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import create_producer
+from firefighter._spool.disk.destination_folder import lock_dead_producers
 
 BAR = Destination('bar')
 spool_dir = Path(sys.argv[1])
@@ -44,9 +43,9 @@ def put_event(producer):
 ADOPTER = """
 begin()
 kept = []
-while adopted := adopt_dead(spool_dir, BAR, limit=1):
+while adopted := lock_dead_producers(spool_dir, BAR, limit=1):
     kept += adopted
-assert all(producer.held() for producer in kept)
+assert all(producer.is_held() for producer in kept)
 print(*[producer.id.hex() for producer in kept], flush=True)
 sys.stdin.readline()
 """
@@ -56,10 +55,10 @@ MAKER = """
 begin()
 made = []
 for number in range(60):
-    producer = create(spool_dir, BAR)
-    assert producer.held()
+    producer = create_producer(spool_dir, BAR)
+    assert producer.is_held()
     put_event(producer)
-    assert producer.held()
+    assert producer.is_held()
     made.append(producer.id.hex())
     producer.release()
 print(*made, flush=True)
@@ -70,7 +69,7 @@ CLEANER = """
 begin()
 found = []
 while not Path(f'{spool_dir}-all-made').exists():
-    for producer in adopt_dead(spool_dir, BAR):
+    for producer in lock_dead_producers(spool_dir, BAR):
         producer.unlink('0.spool')
         assert producer.remove()
         found.append(producer.id.hex())
@@ -80,12 +79,12 @@ sys.stdin.readline()
 
 # A producer that forks; then both wait to be killed.
 FORKING = r"""
-producer = create(spool_dir, BAR)
+producer = create_producer(spool_dir, BAR)
 put_event(producer)
 child = os.fork()
 if child == 0 and sys.argv[2] == 'abandon':
     producer.abandon()
-    assert not producer.held()
+    assert not producer.is_held()
 os.write(1, b'child\n' if child == 0 else b'parent\n')  # at once: both write to the same pipe
 sys.stdin.read()
 """
@@ -130,7 +129,7 @@ def go(processes: list[Process]) -> None:
 def leave_orphans(spool_dir: Path, count: int) -> list[str]:
     left = []
     for _ in range(count):
-        producer = create(spool_dir, BAR)
+        producer = create_producer(spool_dir, BAR)
         os.close(producer.open_file('0.spool', os.O_WRONLY | os.O_CREAT))
         producer.release()
         left.append(producer.id.hex())
@@ -145,7 +144,7 @@ def test_of_processes_that_race_for_orphans_each_orphan_goes_to_exactly_one(spoo
     go(adopters)
     adopted = [producer for adopter in adopters for producer in adopter.stdout.readline().split()]
     # One that finds none ends: a lock that another one has just tried and lost may have hidden the last.
-    while remaining := adopt_dead(spool_dir, BAR):
+    while remaining := lock_dead_producers(spool_dir, BAR):
         adopted += [producer.id.hex() for producer in remaining]
         for producer in remaining:
             producer.unlink('0.spool')
@@ -161,7 +160,7 @@ def test_makers_and_those_who_clean_up_after_the_dead_do_not_get_into_each_other
     made = [producer for maker in makers for producer in maker.stdout.readline().split()]
     spool_dir.with_name('spool-all-made').touch()
     found = [producer for cleaner in cleaners for producer in cleaner.stdout.readline().split()]
-    while remaining := adopt_dead(spool_dir, BAR):
+    while remaining := lock_dead_producers(spool_dir, BAR):
         for producer in remaining:
             found.append(producer.id.hex())
             producer.unlink('0.spool')
@@ -174,13 +173,13 @@ def test_makers_and_those_who_clean_up_after_the_dead_do_not_get_into_each_other
 
 def test_what_a_killed_process_has_left_is_adopted(spool_dir, start):
     """SIGKILL runs nothing of ours; the system frees the locks."""
-    process = start('producer = create(spool_dir, BAR)\nput_event(producer)\nbegin()')
+    process = start('producer = create_producer(spool_dir, BAR)\nput_event(producer)\nbegin()')
     assert process.stdout.readline() == 'ready\n'
-    assert adopt_dead(spool_dir, BAR) == [], 'it lives'
+    assert lock_dead_producers(spool_dir, BAR) == [], 'it lives'
     process.kill()
     process.wait(DEADLINE_SECONDS)
-    (adopted,) = adopt_dead(spool_dir, BAR)
-    assert adopted.held()
+    (adopted,) = lock_dead_producers(spool_dir, BAR)
+    assert adopted.is_held()
     adopted.release()
 
 
@@ -191,10 +190,10 @@ def test_a_dead_parents_orphan_is_adoptable_beside_its_living_child_only_if_that
     """A child shares the parent's open files, and with them its locks, until it closes them."""
     parent = start(FORKING, child)
     assert {parent.stdout.readline(), parent.stdout.readline()} == {'child\n', 'parent\n'}
-    assert adopt_dead(spool_dir, BAR) == [], 'what the child does leaves the parent its locks'
+    assert lock_dead_producers(spool_dir, BAR) == [], 'what the child does leaves the parent its locks'
     parent.send_signal(signal.SIGKILL)
     parent.wait(DEADLINE_SECONDS)
-    adopted = adopt_dead(spool_dir, BAR)
+    adopted = lock_dead_producers(spool_dir, BAR)
     assert len(adopted) == adoptable
     for producer in adopted:
         producer.release()

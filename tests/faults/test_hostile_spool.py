@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import lock_dead_producers
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehose
 from spool_files import WrittenProducer, line
@@ -223,7 +223,7 @@ def test_one_that_is_taken_over_while_the_question_is_read_is_left(spool_dir, ma
     """Its events are being delivered."""
     dead = make_dead()
     process = asked(spool_dir)
-    (adopted,) = adopt_dead(spool_dir, Destination('bar', region='eu-west-1'))
+    (adopted,) = lock_dead_producers(spool_dir, Destination('bar', region='eu-west-1'))
     done = answered(process)
     assert done.returncode == 1
     assert b'in use' in done.stderr

@@ -28,7 +28,7 @@ PREAMBLE = """
 import errno, gc, os, resource, shutil, subprocess, sys
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import Spool
 
 BAR = Destination('bar')
@@ -65,11 +65,11 @@ def is_ill_and_well_again_and_again(ill, well, reason):
     for round in range(3):
         append(300)
         tidy()
-        assert disk.keeps(spool)
+        assert disk.next_event_in_file(spool)
         ill()
         append(700)  # beyond what the segment in use has room for
         tidy()
-        assert not disk.keeps(spool), round
+        assert not disk.next_event_in_file(spool), round
         assert reason in said[0] and 'kept in memory' in said[0], said
         append(20)
         tidy(look=True)
@@ -78,10 +78,10 @@ def is_ill_and_well_again_and_again(ill, well, reason):
         well()
         tidy()
         append(10)
-        assert not disk.keeps(spool)  # files are tried again when it is time to look, not with each event
+        assert not disk.next_event_in_file(spool)  # files are tried again when it is time to look, not with each event
         tidy(look=True)
         assert 'again, after' in said[-1], said
-        assert disk.keeps(spool)
+        assert disk.next_event_in_file(spool)
         append(10)
         tidy()
         assert 'again, after' in said[-1], said
@@ -97,7 +97,7 @@ def is_ill_and_well_again_and_again(ill, well, reason):
     assert [str(path) for path in spool_dir.glob('*/*/*') if path.is_dir()] == []
 
 delivered = []
-spool, disk = Spool(MAX_BYTES, 'block', 20), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+spool, disk = Spool(MAX_BYTES, 'block', 20), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 """
 
 
@@ -266,14 +266,14 @@ def refuse(path, flags, *arguments, **options):
 
 for _ in range(30):
     os.open = refuse
-    while disk.keeps(spool):
+    while disk.next_event_in_file(spool):
         append(20)
         spool.tidy()
         tidy()
     append(20)
     os.open = really_open
     tidy(look=True)
-    assert disk.keeps(spool)
+    assert disk.next_event_in_file(spool)
     said.clear()
 assert spool.account().dropped == {}
 for _ in range(20):
@@ -286,11 +286,11 @@ assert spool.allocated_bytes < 1 << 20
 def test_the_bound_of_the_directory_is_no_illness(run):
     """There `overflow` decides, as ever: else there would be no bound."""
     run("""
-spool, disk = Spool(MAX_BYTES, 'drop_newest'), Disk(spool_dir, BAR, MAX_BYTES, 1 << 20)
+spool, disk = Spool(MAX_BYTES, 'drop_newest'), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 20)
 disk.open(spool)
 append(2000)
 tidy(look=True)
-assert disk.keeps(spool)
+assert disk.next_event_in_file(spool)
 assert spool.account().dropped['overflow'] > 0
 assert len(said) == 1 and 'max_directory_bytes is reached' in said[0], said
 """)
@@ -315,7 +315,7 @@ for number in range(60):
     {LOSSES[loss]}
     append(20)
     tidy(look=True)
-    assert disk.is_open and disk.keeps(spool), said
+    assert disk.is_open and disk.next_event_in_file(spool), said
     append(20)
 assert len(os.listdir('/proc/self/fd')) == len(before), os.listdir('/proc/self/fd')
 assert len(said) == 60, said
@@ -343,10 +343,10 @@ for _ in range(3):
             old.rename(disk.path.parent / old.name)
     shutil.rmtree(place / 'away')
 append(400)
-other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == 0, 'they are in the first one still'
-disk._store.directory.release()  # as a kill does
+disk.store.directory.release()  # as a kill does
 heir.look_at_once()
 heir.tidy(other, 0.0)
 spool = other
@@ -364,16 +364,16 @@ for _ in range(3):
     append(300)
     place.rename(place.with_name('away'))
     tidy()
-    assert not disk.keeps(spool) and not disk.is_open
+    assert not disk.next_event_in_file(spool) and not disk.is_open
     append(300)
     tidy(look=True)
     tidy(look=True)
     assert len(said) == 1 and 'kept in memory' in said[0], said
     place.with_name('away').rename(place)
     tidy()
-    assert not disk.keeps(spool)
+    assert not disk.next_event_in_file(spool)
     tidy(look=True)
-    assert disk.keeps(spool) and disk.is_open
+    assert disk.next_event_in_file(spool) and disk.is_open
     assert len(said) == 2 and 'again, after' in said[1], said
     said.clear()
     append(300)
@@ -396,7 +396,7 @@ append(50)
 tidy(look=True)
 tidy(look=True)
 assert len(said) == 1 and 'No such file' in said[0] and 'kept in memory' in said[0], said
-assert not disk.keeps(spool)
+assert not disk.next_event_in_file(spool)
 place.with_name('away').rename(place)
 if {reopened}:
     deliver()
@@ -408,7 +408,7 @@ else:
     tidy()
     assert not disk.is_open
     tidy(look=True)
-assert disk.is_open and disk.keeps(spool)
+assert disk.is_open and disk.next_event_in_file(spool)
 assert len(said) == 2 and 'again, after' in said[1], said
 append(50)
 assert list(spool_dir.glob('*/*/*/*.spool'))
@@ -420,13 +420,13 @@ assert delivered == appended
 def test_what_nothing_on_a_disk_can_change_is_not_tried_at_each_look(run):
     """A destination that has no room in a header: once it is refused, nothing is looked at for it."""
     run("""
-disk = Disk(spool_dir, Destination('bar', endpoint_url='http://' + 'x' * 4000), MAX_BYTES, 1 << 30)
+disk = SpoolDirectory(spool_dir, Destination('bar', endpoint_url='http://' + 'x' * 4000), MAX_BYTES, 1 << 30)
 said.append(disk.try_to_open(spool))
 assert 'endpoint_url' in said[0]
 disk._make_store = None
 tidy(look=True)
 append(10)
-assert len(said) == 1 and not disk.keeps(spool)
+assert len(said) == 1 and not disk.next_event_in_file(spool)
 """)
 
 
@@ -441,7 +441,7 @@ for _ in range(3):
     here.chmod(0)
     append(700)
     tidy()
-    assert disk.path == here and disk.keeps(spool)
+    assert disk.path == here and disk.next_event_in_file(spool)
     append(10)
     assert here.stat().st_mode & 0o777 == 0o700
     assert all('again, after' in news for news in said), said
@@ -461,14 +461,14 @@ os.umask({umask})
 disk.open(spool)
 append(600)
 tidy(look=True)
-assert disk.keeps(spool)
+assert disk.next_event_in_file(spool)
 paths = [spool_dir, *spool_dir.rglob('*')]
 modes = {{path.relative_to(place): oct(path.stat().st_mode & 0o777) for path in paths}}
 for path in paths:
     assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), modes
 assert [path for path in paths if path.suffix == '.spool'], modes
-disk._store.directory.release()  # as a kill does
-other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+disk.store.directory.release()  # as a kill does
+other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == 600
 """,
@@ -498,14 +498,14 @@ for _ in range(10):
     deliver()
     spool.tidy()
 assert delivered == appended
-spool, disk = Spool(MAX_BYTES), Disk(Path('/spool'), BAR, MAX_BYTES, 1 << 30)
+spool, disk = Spool(MAX_BYTES), SpoolDirectory(Path('/spool'), BAR, MAX_BYTES, 1 << 30)
 disk.open(spool)
-while spool._stock._spare is None:
+while spool._allocator._spare is None:
     append(10)
     spool.tidy()
     assert spool.account().accepted < 2000
 tidy(look=True)
-assert disk.keeps(spool) and not said, said
+assert disk.next_event_in_file(spool) and not said, said
 deliver()
 assert delivered == appended
 """,
@@ -523,21 +523,21 @@ def close(fd):
     if '/firefighter/' in sys._getframe(1).f_code.co_filename:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-leaver, left = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+leaver, left = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 left.open(leaver)
 leaver.append(b'left\\n')
-left._store.directory.release()  # as a kill does
+left.store.directory.release()  # as a kill does
 os.close = close
 descriptors = os.listdir('/proc/self/fd')
 disk.open(spool)
 append(600)
 tidy(look=True)
-assert disk.keeps(spool)
+assert disk.next_event_in_file(spool)
 disk.dead_letters.put(b'refused\\n', 'refused')
 disk.quarantine.put('segment', [(0, b'torn')], 'torn')
 append(600)
 tidy()
-assert disk.keeps(spool)
+assert disk.next_event_in_file(spool)
 deliver()
 assert delivered == [*appended[:1200], b'left\\n']
 disk.close(spool)
@@ -574,11 +574,11 @@ assert len(said) == 1 and 'No space left' in said[0] and 'gets its name later' i
 tidy()
 spool.tidy()
 assert [path.name for path in disk.path.glob('*.spool')] == ['0' * 16 + '.spool']
-assert disk.keeps(spool) and len(said) == 1, said
+assert disk.next_event_in_file(spool) and len(said) == 1, said
 append(600)
 assert len(list(disk.path.glob('*.spool'))) > 1
-disk._store.directory.release()  # as a kill does
-other, heir = Spool(MAX_BYTES), Disk(spool_dir, BAR, MAX_BYTES, 1 << 30)
+disk.store.directory.release()  # as a kill does
+other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == len(appended)
 """)
@@ -613,7 +613,7 @@ really_unlink = os.unlink
 def refuse(name, **options):
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-disk = Disk(spool_dir, BAR, MAX_BYTES, 2 << 20)
+disk = SpoolDirectory(spool_dir, BAR, MAX_BYTES, 2 << 20)
 disk.open(spool)
 os.unlink = refuse
 for _ in range(20):
@@ -622,14 +622,14 @@ for _ in range(20):
     tidy()
 assert delivered == appended
 assert spool.account().dropped == {}, spool.account()
-assert not disk.keeps(spool)
+assert not disk.next_event_in_file(spool)
 assert sum(path.stat().st_size for path in disk.path.iterdir()) <= (2 << 20) + (4 << 20)
 tidy(look=True)
-assert not disk.keeps(spool)
+assert not disk.next_event_in_file(spool)
 os.unlink = really_unlink
 tidy(look=True)
 append(1)
-assert disk.keeps(spool)
+assert disk.next_event_in_file(spool)
 assert len([*disk.path.glob('*.spool')]) == 1
 """)
 
@@ -657,7 +657,7 @@ def test_a_place_that_is_out_of_reach_for_a_while_is_taken_by_nobody_else(run):
     """Something is mounted over it, and unmounted again: its events are pending here, and must not be sent twice."""
     run(
         """
-from firefighter._spool.disk.orphans import adopt_dead
+from firefighter._spool.disk.destination_folder import lock_dead_producers
 spool_dir.mkdir()
 disk.open(spool)
 append(10)
@@ -667,11 +667,11 @@ tidy()
 append(10)
 subprocess.run(['umount', '-l', spool_dir], check=True)
 (before,) = [path.parent for path in spool_dir.glob('*/*/*/*.spool')]
-assert [directory.path for directory in adopt_dead(spool_dir, BAR)] == []
+assert [directory.path for directory in lock_dead_producers(spool_dir, BAR)] == []
 deliver()
 tidy()
 assert delivered == appended
-assert [directory.path for directory in adopt_dead(spool_dir, BAR)] == []
+assert [directory.path for directory in lock_dead_producers(spool_dir, BAR)] == []
 """,
         mounts=True,
     )

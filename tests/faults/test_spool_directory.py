@@ -17,12 +17,12 @@ PREAMBLE = """
 import os, stat, subprocess, sys
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.filesystem import unmappable
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.survey import used_bytes
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.destination_folder import create_producer
+from firefighter._spool.disk.filesystem import why_unmappable
+from firefighter._spool.disk.destination_folder import lock_dead_producers
+from firefighter._spool.disk.inspection import find_producers
+from firefighter._spool.disk.directory_size import used_bytes
+from firefighter._spool.disk.errors import SpoolUnusable
 
 BAR = Destination('bar')
 place = Path(sys.argv[1])
@@ -30,7 +30,7 @@ place = Path(sys.argv[1])
 def mount(*arguments):
     subprocess.run(['mount', *map(str, arguments)], check=True)
 
-def refusal(attempt=lambda: create(place, BAR)):
+def refusal(attempt=lambda: create_producer(place, BAR)):
     descriptors = os.listdir('/dev/fd')
     try:
         attempt()
@@ -77,16 +77,16 @@ def test_a_read_only_root_is_refused_and_a_tmpfs_on_it_is_used(as_root_of_a_name
     as_root_of_a_namespace("""
 mount('-t', 'tmpfs', 'tmpfs', place)
 mount('-o', 'remount,bind,ro', '/')
-reason = refusal(lambda: create(place.with_name('spool'), BAR))
+reason = refusal(lambda: create_producer(place.with_name('spool'), BAR))
 assert 'Read-only file system; choose a spool_dir that can be written to' in reason, reason
-assert unmappable(place) is None
-producer = create(place, BAR)
-assert producer.held()
+assert why_unmappable(place) is None
+producer = create_producer(place, BAR)
+assert producer.is_held()
 producer.release()
 mount('-o', 'remount,bind,ro', place)
 assert 'Read-only' in refusal(), 'what is there already changes nothing'
-assert [producer.alive for producer in find(place, None, print)] == [False], 'looking is always possible'
-assert adopt_dead(place, BAR) == []
+assert [producer.alive for producer in find_producers(place, None, print)] == [False], 'looking is always possible'
+assert lock_dead_producers(place, BAR) == []
 """)
 
 
@@ -101,8 +101,8 @@ assert 'No space left on device; make room there' in reason, reason
 assert 'producer.json' in reason, reason
 assert used_bytes(place, BAR) == 0
 ballast.unlink()
-producer = create(place, BAR)
-assert producer.held()
+producer = create_producer(place, BAR)
+assert producer.is_held()
 """)
 
 
@@ -115,7 +115,7 @@ for inodes in range(1, 8):
     assert 'No space left on device' in reason, reason
     assert list(place.glob('*/*/*')) == [], inodes
 mount('-t', 'tmpfs', '-o', 'nr_inodes=9', 'tmpfs', place)
-create(place, BAR).release()
+create_producer(place, BAR).release()
 """)
 
 
@@ -124,7 +124,7 @@ def test_a_directory_that_anybody_may_write_to_is_used(as_root_of_a_namespace):
     as_root_of_a_namespace("""
 for mode in ('0777', '2777', '1777'):
     mount('-t', 'tmpfs', '-o', f'mode={mode}', 'tmpfs', place)
-    producer = create(place, BAR)
+    producer = create_producer(place, BAR)
     assert stat.S_IMODE(place.stat().st_mode) == int(mode, 8)
     modes = [stat.S_IMODE(path.stat().st_mode) & 0o777 for path in (producer.path, *producer.path.parents[:2])]
     assert modes == [0o700] * 3, modes
@@ -152,9 +152,9 @@ def test_mounts_are_recognised(as_root_of_a_namespace):
 blank = place / 'with blank'
 blank.mkdir()
 mount('-t', 'tmpfs', 'tmpfs', blank)
-assert unmappable(blank / 'spool') is None
+assert why_unmappable(blank / 'spool') is None
 mount('-t', 'proc', 'proc', blank) if os.getpid() == 1 else mount('--rbind', '/proc', blank)
-assert 'it is on proc' in unmappable(blank / 'self'), unmappable(blank / 'self')
+assert 'it is on proc' in why_unmappable(blank / 'self'), why_unmappable(blank / 'self')
 mount('-t', 'tmpfs', 'tmpfs', place)
 for name in ('lower', 'upper', 'work', 'merged'):
     (place / name).mkdir()
@@ -163,8 +163,8 @@ try:
           place / 'merged')
 except subprocess.CalledProcessError:
     sys.exit()  # kernels before 5.11 let only the real root do that
-assert unmappable(place / 'merged') is None
-create(place / 'merged', BAR).release()
+assert why_unmappable(place / 'merged') is None
+create_producer(place / 'merged', BAR).release()
 """)
 
 
@@ -180,7 +180,7 @@ os.chroot(root)
 os.chdir('/')
 mounts = [line.split()[4] for line in Path('/proc/self/mountinfo').read_text().splitlines()]
 assert '/proc' in mounts and '/' not in mounts, mounts
-assert unmappable('/spool') is None, unmappable('/spool')
-assert 'it is on proc' in unmappable('/proc/self')
-create(Path('/spool'), BAR).release()
+assert why_unmappable('/spool') is None, why_unmappable('/spool')
+assert 'it is on proc' in why_unmappable('/proc/self')
+create_producer(Path('/spool'), BAR).release()
 """)

@@ -14,9 +14,9 @@ from firefighter._process import exit_and_forks
 from firefighter._process.fork_gate import ForkGate
 from firefighter._spool.disk import adoption
 from firefighter._spool.disk.adoption import Adoption
-from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.kept import quarantine_of
-from firefighter._spool.disk.orphans import AT_ONCE
+from firefighter._spool.disk.destination_folder import MOST_AT_ONCE
+from firefighter._spool.disk.inspection import find_producers
+from firefighter._spool.disk.quarantine_and_dead_letters import quarantine_of
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 from spool_files import WrittenProducer, line
@@ -47,7 +47,7 @@ def heir(spool_dir):
 
         def look(self):
             """Return the events that were found."""
-            self.adoption.look(self.spool.adopt)
+            self.adoption.adopt_dead_producers(self.spool.adopt)
             found = []
             while events := self.spool.take(500, 10**9):
                 found += [event.data for event in events]
@@ -55,7 +55,7 @@ def heir(spool_dir):
             return found
 
     def make():
-        return Heir(find(spool_dir, None, pytest.fail)[0].destination())
+        return Heir(find_producers(spool_dir, None, pytest.fail)[0].destination())
 
     yield make
     for each in made:
@@ -116,7 +116,7 @@ def test_whole_lines_behind_an_older_tail_are_delivered(leave, heir, behind):
 
 def test_directories_that_cannot_be_finished_keep_no_other_from_delivery(leave, heir, spool_dir):
     """More of them than are taken at once, and all of them older."""
-    strays = [leave() for _ in range(AT_ONCE)]
+    strays = [leave() for _ in range(MOST_AT_ONCE)]
     for stray in strays:
         (stray.parent / 'notes').write_text('mine')
     leave(*LINES)
@@ -124,11 +124,11 @@ def test_directories_that_cannot_be_finished_keep_no_other_from_delivery(leave, 
     assert one.look() == LINES
     assert 'is left' in one.adoption.trouble
     assert not one.adoption.expects_more
-    assert [(stray.parent / 'notes').read_text() for stray in strays] == ['mine'] * AT_ONCE
-    for number in range(AT_ONCE):
+    assert [(stray.parent / 'notes').read_text() for stray in strays] == ['mine'] * MOST_AT_ONCE
+    for number in range(MOST_AT_ONCE):
         leave(LINES[number])
-    assert sorted(one.look()) == LINES[:AT_ONCE], 'they come last from now on'
-    assert not [producer for producer in find(spool_dir, None, pytest.fail) if producer.alive], (
+    assert sorted(one.look()) == LINES[:MOST_AT_ONCE], 'they come last from now on'
+    assert not [producer for producer in find_producers(spool_dir, None, pytest.fail) if producer.alive], (
         'they are held by nobody'
     )
 
@@ -184,7 +184,7 @@ def test_a_producer_that_says_gigabytes_of_itself_is_found(leave, spool_dir, hei
     """Nobody relies on what it says."""
     path = leave(*LINES)
     os.truncate(path.with_name('producer.json'), 5 * GIB)
-    assert [producer.about() for producer in find(spool_dir, None, pytest.fail)] == [{}]
+    assert [producer.about() for producer in find_producers(spool_dir, None, pytest.fail)] == [{}]
     assert heir().look() == LINES
 
 
@@ -195,7 +195,7 @@ def test_where_destination_json_is_empty_the_segments_say_it(leave, spool_dir, h
     (path.parents[1] / 'destination.json').write_bytes(content)
     (path.parents[1] / ('0' * 32)).mkdir()
     (path.with_name('0000000000000abc.spool')).write_bytes(b'no segment')
-    found = {producer.destination() for producer in find(spool_dir, None, pytest.fail)}
+    found = {producer.destination() for producer in find_producers(spool_dir, None, pytest.fail)}
     assert len(found) == 1
     assert found.pop().region == 'eu-west-1'
     assert heir().look() == LINES
@@ -207,7 +207,7 @@ def test_a_header_of_another_destination_says_nothing_of_the_folder(leave, spool
     folder = path.parents[1]
     (folder / 'destination.json').write_bytes(b'')
     folder.rename(folder.with_name('bar-0123456789abcdef0123'))
-    assert [producer.destination() for producer in find(spool_dir, None, pytest.fail)] == [None]
+    assert [producer.destination() for producer in find_producers(spool_dir, None, pytest.fail)] == [None]
 
 
 def test_torn_bytes_are_put_aside_in_one_go_with_forks_free_to_come(leave, heir, monkeypatch):
@@ -289,7 +289,7 @@ def test_a_fork_while_the_dead_are_looked_into_leaves_the_child_no_lock(leave, h
         child = os.fork()
         if child == 0:
             one.adoption.abandon()
-            os._exit(int(any(each.held() for each in [directory, *one.adoption.directories])))
+            os._exit(int(any(each.is_held() for each in [directory, *one.adoption.directories])))
         held.append(os.waitpid(child, 0)[1])
         return read(directory, name)
 
@@ -316,9 +316,9 @@ def test_an_exception_while_the_dead_are_looked_into_leaves_nothing_held(leave, 
 
 def test_a_running_handler_takes_all_of_many_dead_one_after_the_other(leave, spool_dir, make_handler):
     """More than are taken at once; not the rest of them half a minute later each."""
-    for number in range(3 * AT_ONCE):
+    for number in range(3 * MOST_AT_ONCE):
         leave(line(str(number)))
     client = AcceptingClient()
     handler = make_handler('bar', boto3_client=client, region_name=None, spool_dir=spool_dir)
     assert handler.flush()
-    assert len({json.loads(event)['message'] for event in client.events}) == 3 * AT_ONCE
+    assert len({json.loads(event)['message'] for event in client.events}) == 3 * MOST_AT_ONCE

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from firefighter._spool.disk.header import HEADER_BYTES, read_marks
+from firefighter._spool.disk.segment_file import HEADER_BYTES, read_progress
 from firefighter.local import LocalFirehose
 from programs import PATIENT, without_waiting
 
@@ -49,7 +49,7 @@ def place(request, tmp_path):
         return
     yield {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
     for path in (tmp_path / 'spool').glob('*/*/*/*.spool'):
-        _, tail, head = read_marks(path.read_bytes()[:HEADER_BYTES])
+        _, tail, head = read_progress(path.read_bytes()[:HEADER_BYTES])
         assert head == tail, path
 
 

@@ -129,7 +129,7 @@ def test_cat_changes_nothing(spool_dir, alive, dead, capfdbinary):
     before = {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()}
     main(['spool', 'cat', str(spool_dir)])
     assert {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()} == before
-    assert alive.directory.held()
+    assert alive.directory.is_held()
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_purge_refuses_what_is_alive_or_unknown_though_it_is_named(capsys, spool
     """It touches nothing else, and does the rest of what it was told."""
     assert main(['spool', 'purge', '--yes', str(spool_dir), alive.id]) == 1
     assert main(['spool', 'purge', '--yes', str(spool_dir), 'f' * 32]) == 1
-    assert alive.directory.held()
+    assert alive.directory.is_held()
     assert dead.path.exists()
     assert main(['spool', 'purge', '--yes', str(spool_dir), 'f' * 32, dead.id]) == 1
     assert not dead.path.exists()

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
+from firefighter._spool.disk.destination_folder import create_producer
 from firefighter.local import LocalFirehose
 
 PROGRAM = """
@@ -137,7 +137,7 @@ def test_neither_strays_nor_an_emptied_file_keep_events_from_delivery(tmp_path, 
     die(tmp_path / 'spool', 'http://127.0.0.1:9')
     (said,) = (tmp_path / 'spool').glob('*/*/destination.json')
     for _ in range(16):
-        stray = create(tmp_path / 'spool', Destination.from_json(said.read_bytes()))
+        stray = create_producer(tmp_path / 'spool', Destination.from_json(said.read_bytes()))
         (stray.path / 'note').touch()
         os.utime(stray.path / 'producer.json', (0, 0))
         stray.release()

@@ -18,8 +18,8 @@ from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES, MAX_REQ
 from firefighter._delivery.source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.lines import Lines
 from firefighter._spool.spool import Spool
+from firefighter._spool.spooled_lines import SpooledLines
 
 pytestmark = pytest.mark.once
 
@@ -36,11 +36,11 @@ class Memory(NamedTuple):
     mapping: bytes
 
 
-def pieces(events: list[bytes], cuts: Sequence[float] = ()) -> Lines:
+def pieces(events: list[bytes], cuts: Sequence[float] = ()) -> SpooledLines:
     """Return events as lines that lie in several segments, parted at such shares of their number."""
     ends = sorted({0, len(events), *(int(cut * len(events)) for cut in cuts)})
     stored = [b'?\n' + b''.join(events[begin:end]) + b'?' for begin, end in pairwise(ends)]
-    return Lines([(Memory(text), 2, len(text) - 1) for text in stored])  # type: ignore[misc]
+    return SpooledLines([(Memory(text), 2, len(text) - 1) for text in stored])  # type: ignore[misc]
 
 
 def billed(size_bytes: int) -> int:
@@ -154,7 +154,7 @@ def test_lines_are_found_the_same_wherever_segments_part_them(events, cuts, data
     assert parted.end_within(start, stop) == max(ends_within, default=start)
     assert parted.end_of_line(start, stop) == min(ends_within, default=start)
     last = max(ends_within, default=start)
-    assert parted.behind(start, last, count) == ([start, *ends_within, *[last] * count])[count]
+    assert parted.end_of_lines(start, last, count) == ([start, *ends_within, *[last] * count])[count]
     read = list(parted.read(start, last, data.draw(st.sampled_from([100, 6_000, 2**20]))))
     assert b''.join(lines for lines, _ in read) == text[start:last]
     assert sum(where[3] for _, where in read) == len(ends_within)

@@ -23,11 +23,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from firefighter._spool.disk import directory, files
+from firefighter._spool.disk import destination_folder, file_store
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import HEADER_BYTES
-from firefighter._spool.disk.orphans import AT_ONCE
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.destination_folder import MOST_AT_ONCE
+from firefighter._spool.disk.segment_file import HEADER_BYTES
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
@@ -43,7 +43,7 @@ ENOUGH_BYTES = 1 << 30
 SIZES = st.one_of(st.integers(10, 300), st.integers(3_000, 20_000))
 PAGE = 4096
 INSTRUCTIONS = st.integers(1, 400)
-SPOOL_CODE = str(Path(files.__file__).parent)
+SPOOL_CODE = str(Path(file_store.__file__).parent)
 
 
 @dataclass
@@ -92,17 +92,17 @@ class Process:
 
     def __init__(self, spool_dir: Path, boot: bytes, overflow: str) -> None:
         self.spool = Spool(MAX_BYTES, overflow, block_timeout_seconds=0)
-        self.disk = Disk(spool_dir, BAR, MAX_BYTES, ENOUGH_BYTES)
+        self.disk = SpoolDirectory(spool_dir, BAR, MAX_BYTES, ENOUGH_BYTES)
         self.disk._adoption._boot_id = boot
         self.disk.open(self.spool)
-        self.disk._store._boot_id = boot
+        self.disk.store._boot_id = boot
         self.now = 0.0
         self.taken: list = []
         self.adopted = 0
 
     @property
     def producer(self) -> str:
-        return self.disk._store.directory.id.hex()
+        return self.disk.store.directory.id.hex()
 
     def look(self) -> None:
         self.now += LOOK_INTERVAL_SECONDS
@@ -110,7 +110,7 @@ class Process:
         assert trouble is None, trouble
 
     def die(self) -> None:
-        for held in (self.disk._store.directory, *self.disk._adoption.directories):
+        for held in (self.disk.store.directory, *self.disk._adoption.directories):
             held.release()
 
 
@@ -167,8 +167,8 @@ class DiskMachine(RuleBasedStateMachine):
             token_bytes=lambda size: next(ids).to_bytes(size, 'big'),
             token_hex=lambda size: f'{next(ids):0{2 * size}x}',
         )
-        self.patches.setattr(directory, 'secrets', fixed)
-        self.patches.setattr(files, 'secrets', fixed)
+        self.patches.setattr(destination_folder, 'secrets', fixed)
+        self.patches.setattr(file_store, 'secrets', fixed)
         self.root = Path(tempfile.mkdtemp(prefix='firefighter-model-'))
         self.spool_dir = self.root / 'spool'
         self.overflow = overflow
@@ -342,8 +342,8 @@ class DiskMachine(RuleBasedStateMachine):
         # One look takes so many of the dead at most; the others wait for the next, as they are.
         left = {path.parent.name for path in self.dead_files()}
         taken = {path.parent.name for path in dead} - left
-        assert len(taken) == AT_ONCE or not left, 'left for later without need'
-        assert len(taken) <= AT_ONCE
+        assert len(taken) == MOST_AT_ONCE or not left, 'left for later without need'
+        assert len(taken) <= MOST_AT_ONCE
         expected_torn = 0
         found = {}
         for segment in process.spool._adopted:
@@ -388,11 +388,11 @@ class DiskMachine(RuleBasedStateMachine):
     @staticmethod
     def beginning(data):
         """Where the lines begin; a file with a broken header, and without one that is whole, is torn as a whole."""
-        from firefighter._spool.disk import header
+        from firefighter._spool.disk import segment_file
 
         try:
-            header.read(data)
-        except header.NotASegment:
+            segment_file.parse_header(data)
+        except segment_file.NotASegment:
             return 0
         return HEADER_BYTES
 
@@ -559,7 +559,7 @@ class DiskMachine(RuleBasedStateMachine):
             self.bury(process)
         heir = self.start()
         self.processes.append(heir)
-        while self.look(heir) == AT_ONCE:
+        while self.look(heir) == MOST_AT_ONCE:
             pass
         left = [key for key, written in self.files.items() if written.must_be_there()]
         held = {key_of(heir, segment) for segment in heir.spool._adopted}

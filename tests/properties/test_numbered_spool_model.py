@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from firefighter._audit.accounts import Accounts
 from firefighter._event.ids import PLACE
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 
@@ -94,7 +94,7 @@ class NumberedSpoolMachine(RuleBasedStateMachine):
     @rule()
     def tidy(self):
         self.spool.tidy()
-        self.spool.tell()
+        self.spool.append_marker()
 
     @invariant()
     def the_account_adds_up(self):
@@ -107,11 +107,11 @@ class NumberedSpoolMachine(RuleBasedStateMachine):
         if not hasattr(self, 'spool'):
             return
         self.deliver(self.taken)
-        self.spool.tell()
+        self.spool.append_marker()
         while rest := self.spool.take(10**9, 10**9):
             self.deliver(rest)
-            self.spool.tell()
-        assert not self.spool._news, 'not told, with all the room there is'
+            self.spool.append_marker()
+        assert not self.spool._unreported_drops, 'not told, with all the room there is'
         accounts = Accounts()
         for line in self.delivered:
             accounts.take(line)
@@ -137,7 +137,7 @@ class Process:
     def __init__(self, spool_dir, number, policy):
         self.id = bytes([number]) * 16
         self.spool = NumberedSpool(self.id, MIN_SPOOL_BYTES, policy, 0)
-        self.disk = Disk(spool_dir, BAR, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES, self.id)
+        self.disk = SpoolDirectory(spool_dir, BAR, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES, self.id)
         self.disk.open(self.spool)
         self.now = 0.0
 
@@ -146,7 +146,7 @@ class Process:
         assert self.disk.tidy(self.spool, self.now) is None
 
     def die(self):
-        self.disk._store.directory.release()
+        self.disk.store.directory.release()
         for directory in self.disk._adoption.directories:
             directory.release()
 
@@ -195,7 +195,7 @@ class NumberedDiskMachine(RuleBasedStateMachine):
             taken = taken[1:]
         self.delivered += [event.data for event in taken]
         process.spool.acknowledge(taken[:])
-        process.spool.tell()
+        process.spool.append_marker()
 
     @rule(data=st.data())
     def look_for_orphans(self, data):
@@ -217,8 +217,8 @@ class NumberedDiskMachine(RuleBasedStateMachine):
             self.processes.append(self.start())
 
     def bury(self, process):
-        process.spool.tell()
-        self.untold += process.spool._news
+        process.spool.append_marker()
+        self.untold += process.spool._unreported_drops
         process.die()
         self.processes.remove(process)
 
@@ -235,7 +235,7 @@ class NumberedDiskMachine(RuleBasedStateMachine):
             while events := heir.spool.take(10**9, 10**9):
                 self.delivered += [event.data for event in events]
                 heir.spool.acknowledge(events[:])
-                heir.spool.tell()
+                heir.spool.append_marker()
                 heir.look()
             accounts = Accounts()
             for line in self.delivered:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firefighter._spool.disk import header as format_v1
-from firefighter._spool.disk.header import Header, NewerVersion, NotASegment
+from firefighter._spool.disk import segment_file as format_v1
 from firefighter._spool.disk.recovery import recover
+from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
 
 pytestmark = pytest.mark.once
@@ -53,7 +53,7 @@ class Written:
     def set_marks(self, settled, committed):
         words = memoryview(self.data)[:HEADER_BYTES].cast('Q')
         if not words[0]:
-            format_v1.write(words, self.header)
+            format_v1.write_header(words, self.header)
         starts = self.starts()
         words[HEAD] = starts[settled]
         words[COMMITTED] = committed << 32 | starts[committed]
@@ -196,7 +196,7 @@ def test_whatever_the_bytes_are_they_are_divided_and_nothing_is_raised(written, 
     del written.data[size:]
     check_any(bytes(written.data), written.header, same_boot)
     try:
-        header = format_v1.read(bytes(written.data))
+        header = format_v1.parse_header(bytes(written.data))
     except (NotASegment, NewerVersion):
         header = None
     check_any(bytes(written.data), header, same_boot)
@@ -218,7 +218,7 @@ def check_any(data, header, same_boot):
     if header is None and not found.good:
         check_division(data, found, 0, len(data))
     elif found.exact:
-        _, tail, head = format_v1.read_marks(data)
+        _, tail, head = format_v1.read_progress(data)
         assert not found.torn
         assert [good.start for good in found.good] == [head] * len(found.good)
         assert all(good.end >= tail for good in found.good)

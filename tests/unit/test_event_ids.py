@@ -281,10 +281,10 @@ def test_an_oversize_event_that_is_dropped_is_told_of_before_the_next(start) -> 
     """Consecutive ones in one marker."""
     handler, logger, client = start(BlockingClient(), oversize='drop')
     # Delivery, which its first event wakes, might tell of the one before the other is dropped.
-    handler._pipeline.spool.tell = lambda: None
+    handler._pipeline.spool.append_marker = lambda: None
     for size in (1, 5_000, 5_000, 1, 5_000, 1):
         logger.info('x' * size)
-    del handler._pipeline.spool.tell
+    del handler._pipeline.spool.append_marker
     account, stats = finish(handler, client)
     assert (account.explained, stats.markers) == ({'oversize': 3}, 2)
     assert [number for _, number in ids_of(client.events)] == [0, 3, 4, 6, 7]

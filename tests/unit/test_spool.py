@@ -374,11 +374,11 @@ def test_an_error_while_append_rolls_over_drops_the_event_as_failed():
         def make(self, size_bytes):
             raise RecursionError
 
-    spool.use(Failing(), MIN_SPOOL_BYTES)
+    spool.use_store(Failing(), MIN_SPOOL_BYTES)
     spool.append(LINE)
     assert spool.account().dropped == {'failed': 1}
     assert (spool.account().accepted, spool.account().pending) == (1, 0)
-    spool.use(MemoryStore(), MIN_SPOOL_BYTES)
+    spool.use_store(MemoryStore(), MIN_SPOOL_BYTES)
     spool.append(b'next\n')
     assert [event.data for event in spool.take(10, 1000)] == [b'next\n']
 
@@ -404,13 +404,13 @@ def test_an_interruption_while_append_rolls_over_leaves_the_event_to_the_next_ca
         def make(self, size_bytes):
             raise KeyboardInterrupt
 
-    spool.use(Interrupted(), MIN_SPOOL_BYTES)
+    spool.use_store(Interrupted(), MIN_SPOOL_BYTES)
     with pytest.raises(KeyboardInterrupt):
         spool.append(LINE)
     assert not spool.interrupted
     with spool._lock:  # or what asks would try again
         assert spool.account().pending == 1
-    spool.use(MemoryStore(), MIN_SPOOL_BYTES)
+    spool.use_store(MemoryStore(), MIN_SPOOL_BYTES)
     spool.append(b'next\n')
     assert [event.data for event in spool.take(10, 1000)] == [LINE, b'next\n']
 

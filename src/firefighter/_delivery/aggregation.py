@@ -10,12 +10,14 @@ import sys
 
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._spool.events import Aggregate, merged
-from firefighter._spool.lines import Lines, lines_of
+from firefighter._spool.spooled_lines import SpooledLines, lines_of
 
 __all__ = ['Aggregation', 'cut']
 
 
-def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int, everything: bool) -> int:
+def cut(
+    lines: SpooledLines, start: int, stop: int, *, max_bytes: int, max_events: int, everything: bool
+) -> int:
     """Return where the next record ends.
 
     Where everything is to go and fits, that is `stop`. Otherwise it is the end of the last event that fits in whole billed units and in
@@ -45,7 +47,7 @@ def cut(lines: Lines, start: int, stop: int, *, max_bytes: int, max_events: int,
             return start
         units = -(-first // BILLED_BYTES)
         end = lines.end_within(start, start + min(room, units * BILLED_BYTES))
-    most = lines.behind(start, end, max_events)
+    most = lines.end_of_lines(start, end, max_events)
     if most < end:
         return cut(lines, start, most, max_bytes=max_bytes, max_events=sys.maxsize, everything=False)
     return end
@@ -87,7 +89,7 @@ class Aggregation:
         return sent_bytes
 
     def records(
-        self, lines: Lines, *, max_records: int, max_bytes: int, everything: bool, first: bool
+        self, lines: SpooledLines, *, max_records: int, max_bytes: int, everything: bool, first: bool
     ) -> list[Aggregate]:
         """Return records of the first of the lines.
 
@@ -133,7 +135,9 @@ class Aggregation:
             return [record]
         return [self._record(lines, 0, parting), self._record(lines, parting, stop)]
 
-    def _waits(self, lines: Lines, start: int, sent_bytes: int, room: int, *, everything: bool) -> bool:
+    def _waits(
+        self, lines: SpooledLines, start: int, sent_bytes: int, room: int, *, everything: bool
+    ) -> bool:
         """Return whether the rest waits for the next request, to fill a unit or to have more room there.
 
         Args:
@@ -146,11 +150,12 @@ class Aggregation:
         unit = min(BILLED_BYTES, sent_bytes) if everything else BILLED_BYTES
         # It fills no unit, and may with more events. Where it has more events than a record may have, it never will.
         alone = (
-            sent_bytes < unit and lines.behind(start, lines.size_bytes, self.most_events) == lines.size_bytes
+            sent_bytes < unit
+            and lines.end_of_lines(start, lines.size_bytes, self.most_events) == lines.size_bytes
         )
         return room < unit or alone
 
-    def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
+    def _record(self, lines: SpooledLines, start: int, end: int) -> Aggregate:
         pieces = list(lines.read(start, end))
         # Joining a single piece copies nothing.
         return Aggregate(b''.join(data for data, _ in pieces), tuple(merged(where for _, where in pieces)))

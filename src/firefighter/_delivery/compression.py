@@ -17,7 +17,7 @@ from firefighter._delivery.codecs import Codec, Compressor, compressor_of
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._event.truncation import truncate
 from firefighter._spool.events import Aggregate, Stretch, merged
-from firefighter._spool.lines import Lines, text_of
+from firefighter._spool.spooled_lines import SpooledLines, original_lines
 
 __all__ = ['Compression', 'make_aggregation']
 
@@ -92,7 +92,7 @@ class Compression(Aggregation):
         return self.spooled_bytes(round(sent_bytes * _VIEWED))
 
     def records(
-        self, lines: Lines, *, max_records: int, max_bytes: int, everything: bool, first: bool
+        self, lines: SpooledLines, *, max_records: int, max_bytes: int, everything: bool, first: bool
     ) -> list[Aggregate]:
         """Return the next records, as `Aggregation.records` does."""
         records: list[Aggregate] = []
@@ -111,9 +111,9 @@ class Compression(Aggregation):
             max_bytes -= found.size_bytes
         return records
 
-    def _next(self, lines: Lines, start: int, limit: int, *, everything: bool) -> _Try | None:
+    def _next(self, lines: SpooledLines, start: int, limit: int, *, everything: bool) -> _Try | None:
         """Return the best record that begins there; None where not even one event fits."""
-        stop = lines.behind(start, lines.size_bytes, self.most_events)
+        stop = lines.end_of_lines(start, lines.size_bytes, self.most_events)
         everything = everything or stop < lines.size_bytes
         whole = self.sent_bytes(stop - start)
         if whole <= limit and (everything or whole <= BILLED_BYTES):
@@ -141,7 +141,7 @@ class Compression(Aggregation):
                 break
         return best or self._smaller(lines, start, end, limit)
 
-    def _smaller(self, lines: Lines, start: int, end: int, limit: int) -> _Try | None:
+    def _smaller(self, lines: SpooledLines, start: int, end: int, limit: int) -> _Try | None:
         """Return a record that fits, by halving its input; None where not even one event fits."""
         while True:
             tried = self._try(lines, start, end)
@@ -151,7 +151,7 @@ class Compression(Aggregation):
             if one == end:
                 if limit < MAX_RECORD_BYTES:
                     return None
-                return _Try(tried.record._replace(data=self._pack_cut(text_of(tried.record))), one)
+                return _Try(tried.record._replace(data=self._pack_cut(original_lines(tried.record))), one)
             end = max(one, lines.end_within(start, start + (end - start) // 2))
 
     def _pack_cut(self, event: bytes) -> bytes:
@@ -163,7 +163,7 @@ class Compression(Aggregation):
             data = self._compress([truncate(event, room)])
         return data
 
-    def _end(self, lines: Lines, start: int, stop: int, target: int, ratio: float) -> int:
+    def _end(self, lines: SpooledLines, start: int, stop: int, target: int, ratio: float) -> int:
         """Return where a record has to end to become so many bytes."""
         wanted = target / ratio
         if wanted >= stop - start:
@@ -171,13 +171,13 @@ class Compression(Aggregation):
         end = lines.end_within(start, start + int(wanted * (1.0 - _MARGIN)))
         return end if end > start else lines.end_of_line(start, stop)
 
-    def _try(self, lines: Lines, start: int, end: int) -> _Try:
+    def _try(self, lines: SpooledLines, start: int, end: int) -> _Try:
         tried = _Try(self._record(lines, start, end), end)
         share = min(1.0, (end - start) / _TRUSTED_BYTES)
         self._ratio += share * (tried.size_bytes / (end - start) - self._ratio)
         return tried
 
-    def _record(self, lines: Lines, start: int, end: int) -> Aggregate:
+    def _record(self, lines: SpooledLines, start: int, end: int) -> Aggregate:
         where: list[Stretch] = []
         pieces = _noting(lines.read(start, end, _PIECE_BYTES), where)
         return Aggregate(self._compress(pieces), tuple(merged(where)))

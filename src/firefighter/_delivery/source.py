@@ -12,8 +12,8 @@ from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.events import Aggregate
-from firefighter._spool.lines import Lines, text_of
 from firefighter._spool.spool import Spool, Spooled
+from firefighter._spool.spooled_lines import SpooledLines, original_lines
 
 __all__ = ['Queued', 'SpoolSource']
 
@@ -72,7 +72,7 @@ class SpoolSource:
     def flush(self) -> int:
         """Queue a FLUSH; return the sequence number after the last event before it."""
         self.spool.append_set_aside()
-        self.spool.tell()
+        self.spool.append_marker()
         through = self.spool.appended
         self._flush_through = through
         self.flushes += 1
@@ -88,7 +88,7 @@ class SpoolSource:
         """Have everything go at once that was queued by now, as a FLUSH would; return whether anything was queued since the last one."""
         self.spool.append_set_aside()
         # Until now there may have been no room for the markers of dropped events.
-        self.spool.tell()
+        self.spool.append_marker()
         before, self._flush_through = self._flush_through, self.spool.appended
         return self._flush_through > before
 
@@ -135,7 +135,7 @@ class SpoolSource:
             return
         first = not into
 
-        def records(lines: Lines) -> list[Aggregate]:
+        def records(lines: SpooledLines) -> list[Aggregate]:
             return aggregation.records(
                 lines, max_records=max_records, max_bytes=max_bytes, everything=everything, first=first
             )
@@ -144,7 +144,7 @@ class SpoolSource:
 
     def text_of(self, record: Spooled) -> bytes:
         """Return the events of a record as they were logged."""
-        return text_of(record)
+        return original_lines(record)
 
     def split(self, record: Spooled) -> list[Spooled]:
         """Return the two halves of an aggregate; a list of one for a single event."""
@@ -168,7 +168,7 @@ class SpoolSource:
     def tidy(self) -> None:
         """Retire settled segments, keep a spare one ready, and do the housekeeping."""
         self.spool.tidy()
-        self.spool.tell()
+        self.spool.append_marker()
         self._housekeeping()
 
     def wait(self, timeout_seconds: float, *, more_bytes_than: int, events: int) -> bool:

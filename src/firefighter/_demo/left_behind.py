@@ -6,9 +6,9 @@ import json
 import pathlib
 
 from firefighter._demo.delivered import identity
-from firefighter._spool.disk.files import SEGMENT_SUFFIX
-from firefighter._spool.disk.header import read_marks
-from firefighter._spool.disk.producer import ABOUT
+from firefighter._spool.disk.file_store import SEGMENT_SUFFIX
+from firefighter._spool.disk.producer_directory import ABOUT
+from firefighter._spool.disk.segment_file import read_progress
 
 
 def left_behind(spool_dir: pathlib.Path, pid: int) -> tuple[int, ...]:
@@ -38,6 +38,6 @@ def _numbers(segment: pathlib.Path) -> list[int]:
         data = segment.read_bytes()
     except FileNotFoundError:  # everything in it has been delivered meanwhile
         return []
-    marks = read_marks(data)
-    lines = data[marks.head : marks.tail].splitlines()
+    progress = read_progress(data)
+    lines = data[progress.head : progress.tail].splitlines()
     return [found[1] for line in lines if (found := identity(line)) is not None]

@@ -30,7 +30,7 @@ from firefighter._handler.place import SpoolPlace
 from firefighter._handler.undelivered import Undelivered
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.disk.spool_directory import Disk
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import Spool
 from firefighter.stats import DropReason, Stats
@@ -197,11 +197,11 @@ class Pipeline:
         unheard = (DropReason.NO_STREAM.value, DropReason.DISABLED.value)
         return NumberedSpool(self._producer_id, *bounds, uncounted=unheard)
 
-    def _make_disk(self) -> Disk | None:
+    def _make_disk(self) -> SpoolDirectory | None:
         options = self._options
         if options.spool_dir is None:
             return None
-        return Disk(
+        return SpoolDirectory(
             options.spool_dir,
             self._client.destination(self._stream),
             options.disk_bytes,

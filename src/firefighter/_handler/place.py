@@ -10,8 +10,8 @@ from time import monotonic
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
-from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.unusable import BackInFiles, SpoolUnusable
+from firefighter._spool.disk.errors import BackInFiles, SpoolUnusable
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
@@ -38,7 +38,12 @@ class SpoolPlace:
     adopts: Callable[[], bool]
 
     def __init__(
-        self, stream: str, spool: Spool, disk: Disk | None, traffic: Traffic, diagnostics: Diagnostics
+        self,
+        stream: str,
+        spool: Spool,
+        disk: SpoolDirectory | None,
+        traffic: Traffic,
+        diagnostics: Diagnostics,
     ) -> None:
         self._stream = stream
         self._spool = spool
@@ -59,7 +64,7 @@ class SpoolPlace:
     @property
     def backing(self) -> str:
         """Where the next event will be kept: "disk" or "memory"."""
-        return 'disk' if self._disk and self._disk.keeps(self._spool) else 'memory'
+        return 'disk' if self._disk and self._disk.next_event_in_file(self._spool) else 'memory'
 
     @property
     def quarantined_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""What became of the events: the figures that are kept, and the account that is derived from them."""
+"""Counts of what became of the events, and the account that is derived from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Tally:
     Attributes:
         delivered: events acknowledged.
         adopted: events that were pending in segments of dead producers when these were taken over.
-        markers: events that the spool has made itself, to tell of those it has dropped.
+        markers: events that the spool has made itself, to report those it has dropped.
         failed: events that append could not queue since something raised. Counted by `+=` without a call in it, so that
             neither another thread nor a signal handler comes between reading and storing.
         rejected: for each reason, other events that never came into a segment.

@@ -1,16 +1,16 @@
-"""The spool's near side: how an event of the application's gets in, and what gives way when there is no room.
+"""The spool's near side: how the application appends an event, and which event is dropped when there is no room.
 
 **Append** is what the application's thread pays for. It takes one lock, an RLock, which is never held across a
-system call except to roll over. An event that cannot go straight in (there is no room, or others wait already) joins a
-queue, `_aside`; so does what a signal handler or a destructor logs that has interrupted this thread inside append. All are appended by the
-same few lines, and whatever has to be done first is found out by `_next_turn`.
+system call except to roll over. An event joins a queue, `_aside`, when it cannot go straight in, because there is no room or others wait
+already. So does an event that is logged by a signal handler or a destructor which has interrupted this thread inside append. All are
+appended by the same few lines. `_next_waiting` does what has to be done before, and returns the event whose turn it is.
 
 **Accounts** are derived, not kept beside the events: what was appended is the last segment's first sequence number plus
-its count, both of which change with the one store that commits an event. What is rejected or dropped is stored under the lock
-by stores that are made all or not at all (`wholly`). So a snapshot under the lock adds up at any moment.
+its count. Both change with the one store that commits an event. Rejections and drops are counted under the lock, by stores of
+which an exception cannot leave only some (`store_all`). So a snapshot under the lock adds up at any moment.
 
-**No generators and no nested functions** are made on the way of append, generator expressions among them: where there is no memory
-for one, CPython 3.12 and 3.13 crash.
+**No generators and no nested functions** are made in append, nor generator expressions: CPython 3.12 and 3.13 crash where there is no
+memory for one.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from typing import TYPE_CHECKING, Literal
 from firefighter._event.ids import PLACE, Dropped
 from firefighter._process.wakeup import Broadcast
 from firefighter._spool.account import Account, Tally
+from firefighter._spool.allocator import SegmentAllocator, SegmentStore
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
-from firefighter._spool.stock import Stock, Store
-from firefighter._spool.waiting import NOBODY, Waiting, locked, wholly
+from firefighter._spool.waiting import NO_EVENT, Waiting, locked, store_all
 
 if TYPE_CHECKING:
     from firefighter._spool.copied import CopiedWords
 
-__all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'full_segment', 'live_of']
+__all__ = ['AppendSide', 'Live', 'OverflowPolicy', 'live_of', 'segment_without_room']
 
 OverflowPolicy = Literal['drop_oldest', 'drop_newest', 'block']
 
 # An alarm that no commit reaches: the largest value of a header's word.
 _NEVER = (1 << 64) - 1
-# An end that lies behind every alarm.
+# An end that is beyond every alarm.
 _BEHIND_ALL = _NEVER + 1
 
 _PLACE_BYTES = len(PLACE)
@@ -57,8 +57,8 @@ def live_of(segments: tuple[Segment, ...]) -> Live:
     return newest.mapping, words, newest.size_bytes, segments
 
 
-def full_segment(first_sequence: int) -> Segment:
-    """Return a header without room behind it, so that the next append rolls over."""
+def segment_without_room(first_sequence: int) -> Segment:
+    """Return a segment of a header alone, so that the next append rolls over."""
     segment = MemoryStore().make(HEADER_BYTES)
     segment.start_over(first_sequence)
     return segment
@@ -83,15 +83,14 @@ class AppendSide:
 
     Attributes:
         tally: what the segments themselves do not hold.
-        changes_place: while the store is being opened or closed, what waits goes on waiting: for the place that is there then.
-        may_wait: says whether "block" waits. Where the appending thread is the one that makes room, it would wait for
-            itself.
+        changes_place: whether the directory is being opened or closed. Meanwhile events wait, and go to the place that is there after that.
+        may_wait: returns whether "block" waits. The thread that makes room must not: it would wait for itself.
     """
 
-    # What `NumberedSpool` has: how an id is put in, the next number, and what there is to tell before the next event.
+    # What `NumberedSpool` has: how an id is put in, the next number, and which drops a marker has to report before the next event.
     _numbering: bytes | None = None
     _next_number = 0
-    _news: tuple[Dropped, ...] = ()
+    _unreported_drops: tuple[Dropped, ...] = ()
 
     def __init__(
         self,
@@ -99,20 +98,21 @@ class AppendSide:
         overflow: OverflowPolicy = 'drop_oldest',
         block_timeout_seconds: float = 1.0,
         wake: Callable[[], None] = lambda: None,
-        store: Store | None = None,
+        store: SegmentStore | None = None,
     ) -> None:
-        self._store: Store = store or MemoryStore()
-        self._stock = Stock(self._store, max_bytes)
+        self._store: SegmentStore = store or MemoryStore()
+        self._allocator = SegmentAllocator(self._store, max_bytes)
+        self._first_store = self._store, max_bytes
         self._overflow = overflow
         self._block_timeout_seconds = block_timeout_seconds
         self._wake = wake
         self.changes_place = False
         self.may_wait: Callable[[], bool] = _always
-        # What `threading.RLock` is, unless gevent or eventlet have put one in its place that is written in Python: a signal
-        # handler could interrupt that one half locked, and wait for it for ever. No greenlet is switched inside ours.
+        # This is `threading.RLock`, unless gevent or eventlet have replaced that with one written in Python. A signal handler could
+        # interrupt such a lock while it is half taken, and wait for it for ever. No greenlet is switched inside ours.
         self._lock = _thread.RLock()
-        # A header without room behind it: the first append rolls over. A handler that never logs holds one page.
-        self._live = live_of((full_segment(0),))
+        # A header alone: the first append rolls over. A handler that never logs holds one page.
+        self._live = live_of((segment_without_room(0),))
         self._alarm_tail = _NEVER
         self._alarm_committed = _NEVER
         # Changed in place only, by whoever holds the lock; but anybody may add to its end.
@@ -135,7 +135,7 @@ class AppendSide:
           a later one. Whatever comes then, it is in the queue or settled.
         - A call of the same thread from within finds the lock its own. It only adds to the queue, and the frame below
           empties that. So as long as a frame holds the lock, nobody else changes anything.
-        - Behind that question, this is the outermost frame of its thread. Whatever is raised, the lock is given back if
+        - After that question, this is the outermost frame of its thread. Whatever is raised, the lock is given back if
           it is this thread's; to find out, giving it back is tried. It is taken inside the `try` that gives it back, not
           by `with`: CPython 3.14 looks for signals between a `with` and its block.
 
@@ -146,13 +146,13 @@ class AppendSide:
         Args:
             line: the event; None: append only what waits.
         """
-        own = turn = None
-        after = 0  # the word that the last commit stores; 0 while nothing of ours is at stake
+        own = waiting = None
+        after = 0  # the word that the last commit stores; 0 while no commit of ours is under way
         lock = self._lock
         aside = self._aside
         try:
             if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
-                own = self._waiting(line)
+                own = self._make_waiting(line)
                 aside.append(own)
                 return
             try:
@@ -161,28 +161,28 @@ class AppendSide:
                     if aside or line is None:
                         after = 0
                         if own is None:
-                            own = self._waiting(line)
+                            own = self._make_waiting(line)
                             aside.append(own)
-                        turn = self._next_turn()
-                        if turn is None:
+                        waiting = self._next_waiting()
+                        if waiting is None:
                             end = _BEHIND_ALL
                             break
-                        line = turn.line
+                        line = waiting.line
                     size = len(line)
                     mapping, words, limit, _ = self._live
                     committed = words[COMMITTED]
                     tail = committed & TAIL_MASK
                     end = tail + size
                     if end > limit:
-                        if turn is not None:
+                        if waiting is not None:
                             # A signal handler has forked, and this is the child: the room is the parent's, as the event.
                             break
-                        aside.append(NOBODY)  # only to have the line join the queue, above
+                        aside.append(NO_EVENT)  # only to have the line join the queue, above
                         continue
                     numbering = self._numbering
                     if numbering:
-                        if self._news and turn is None:
-                            aside.append(NOBODY)
+                        if self._unreported_drops and waiting is None:
+                            aside.append(NO_EVENT)
                             continue
                         following = self._next_number
                         if not line[-1]:
@@ -195,21 +195,21 @@ class AppendSide:
                     words[COMMITTED] = after
                     if numbering:
                         self._next_number = following  # type: ignore[possibly-undefined]  # set above
-                    if turn is None:
+                    if waiting is None:
                         break
-                    turn.settled = True
-                    self._note_appended(turn)
+                    waiting.settled = True
+                    self._note_appended(waiting)
                     line = None
                 lock.release()
             except BaseException as error:
                 try:
                     if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-                        # Asked here already, without a call: for `_mend` there may be no stack, as there was none for
+                        # This is asked here, without a call, because there may be no stack for `_complete_commit`: there was none for
                         # the store where that is a function (`CopiedWords`).
                         if after and words[COMMITTED] != after:  # type: ignore[possibly-undefined]  # as below
                             after = 0
                         if after:
-                            after = self._mend(after, following if numbering else None, turn)  # type: ignore[possibly-undefined]
+                            after = self._complete_commit(after, following if numbering else None, waiting)  # type: ignore[possibly-undefined]
                         if isinstance(error, Exception) and own in aside:
                             aside.remove(own)
                 finally:
@@ -220,7 +220,7 @@ class AppendSide:
                 raise
             if end > self._alarm_tail or after >= self._alarm_committed:
                 self._raise_alarm()
-            if aside and own is not NOBODY:
+            if aside and own is not NO_EVENT:
                 self.append_set_aside(may_wait=True)
         except Exception:  # an alarm that is lost costs an interval
             settled = bool(after) or line is None if own is None else own in aside or own.settled
@@ -228,8 +228,8 @@ class AppendSide:
                 self._tally.failed += 1
 
     def set_aside(self, line: bytes) -> None:
-        """Queue an event for the place that is there when it changes no more."""
-        self._aside.append(self._waiting(line))
+        """Queue an event that is appended when the place changes no more."""
+        self._aside.append(self._make_waiting(line))
         self.append_set_aside()
 
     def append_set_aside(self, *, may_wait: bool = False) -> None:
@@ -278,8 +278,8 @@ class AppendSide:
             if own is None or not (own in self._aside or own.settled):
                 self._tally.failed += 1
 
-    def tell(self) -> None:
-        """Append what there is to tell of events that were dropped: nothing, where events have no ids."""
+    def append_marker(self) -> None:
+        """Append a marker that reports the events that were dropped. Where events have no ids there is none."""
 
     @locked
     def account(self) -> Account:
@@ -295,7 +295,7 @@ class AppendSide:
     @property
     def allocated_bytes(self) -> int:
         """Bytes of all segments, the spare and one that is being made or cleaned included."""
-        return self._stock.allocated_bytes(self._segments)
+        return self._allocator.allocated_bytes(self._segments)
 
     def disarm(self) -> None:
         """Ask for no wake until the next `arm`."""
@@ -312,29 +312,29 @@ class AppendSide:
         """The segments that have room for events: a mere header, with which a spool begins, must not keep a real one out."""
         return tuple([segment for segment in self._segments if segment.size_bytes > HEADER_BYTES])
 
-    def _waiting(self, line: bytes | None) -> Waiting:
+    def _make_waiting(self, line: bytes | None) -> Waiting:
         """Return what is to join the queue."""
         if line is None:
-            return NOBODY
+            return NO_EVENT
         return Waiting(
             line, len(line), monotonic() + (self._block_timeout_seconds if self.may_wait() else 0.0)
         )
 
-    def _mend(self, after: int, following: int | None, turn: Waiting | None) -> int:
+    def _complete_commit(self, after: int, following: int | None, waiting: Waiting | None) -> int:
         """Complete a commit that an exception has interrupted; return the word it stored, 0 if it did not come to be."""
         if self._live[1][COMMITTED] != after:
             return 0
         if following is not None:
             self._next_number = following
-        if turn is not None:
-            turn.settled = True
-            self._note_appended(turn)
+        if waiting is not None:
+            waiting.settled = True
+            self._note_appended(waiting)
         return after
 
-    def _next_turn(self) -> Waiting | None:
-        """Return the first of those that wait, for which there is room; None if there is none. Call with the lock held.
+    def _next_waiting(self) -> Waiting | None:
+        """Return the first event that waits, if there is room for it; None if not, or if none waits. Call with the lock held.
 
-        Those that are to be dropped leave the queue here.
+        Events that are to be dropped leave the queue here.
         """
         aside = self._aside
         while aside:
@@ -346,20 +346,20 @@ class AppendSide:
             if not reason:
                 if self._make_room(waiting.size_bytes):
                     return waiting
-                may_fit = self._overflow == 'block' and self._stock.could_ever_hold(waiting.size_bytes)
+                may_fit = self._overflow == 'block' and self._allocator.could_ever_hold(waiting.size_bytes)
                 if may_fit and monotonic() < waiting.deadline:
                     return None
                 reason = 'overflow'
-            wholly(self._rejection(waiting, reason))
+            store_all(self._prepare_rejection(waiting, reason))
         return None
 
-    def _note_appended(self, turn: Waiting) -> None:
+    def _note_appended(self, waiting: Waiting) -> None:
         """Let go of what waits no more; twice is as good as once. Call with the lock held."""
         aside = self._aside
-        if aside and aside[0] is turn:
+        if aside and aside[0] is waiting:
             del aside[0]
 
-    def _rejection(self, waiting: Waiting, reason: str) -> Callable[[], None]:
+    def _prepare_rejection(self, waiting: Waiting, reason: str) -> Callable[[], None]:
         """Return what counts an event as dropped that is not queued. Call with the lock held."""
         tally = self._tally
         size_bytes = tally.dropped_bytes[reason] + waiting.size_bytes
@@ -376,10 +376,10 @@ class AppendSide:
         _, words, limit, segments = self._live
         if (words[COMMITTED] & TAIL_MASK) + size <= limit:
             return True
-        stock = self._stock
+        allocator = self._allocator
         if sum([segment.head != segment.tail for segment in segments]) > 1:
-            stock.grow()  # a backlog, not just the end of a segment
-        segment = stock.draw(size, self._in_use)
+            allocator.use_larger_segments()  # a backlog, not just the end of a segment
+        segment = allocator.allocate(size, self._in_use)
         if (
             segment is None
             and may_drop
@@ -387,14 +387,14 @@ class AppendSide:
             and self._dropping_would_help(size)
         ):
             while segment is None and self._drop_oldest():
-                segment = stock.draw(size, self._in_use)
-        # In a child that a signal handler has forked meanwhile, the stock is another one, and the segment is the parent's.
-        if segment is None or self._stock is not stock:
+                segment = allocator.allocate(size, self._in_use)
+        # In a child that a signal handler has forked meanwhile, the allocator is another one, and the segment is the parent's.
+        if segment is None or self._allocator is not allocator:
             return False
-        # An exception that comes here leaves a segment behind, which `tidy` finds.
+        # A segment that an exception leaves here is found by `tidy`.
         self._store.begin(segment, self.appended)
         live = live_of((*self._in_use, segment))
-        if self._stock is stock:
+        if self._allocator is allocator:
             self._live = live
         return True
 
@@ -402,18 +402,18 @@ class AppendSide:
         """Return whether a line would fit if all was dropped that can be: else nothing should be."""
         newest = self._segments[-1]
         kept = [segment for segment in self._in_use if segment is newest or not segment.droppable]
-        return self._stock.would_fit(size, kept)
+        return self._allocator.would_fit(size, kept)
 
     def _drop_oldest(self) -> bool:
         """Drop the oldest segment that nothing hinders to drop; return whether there was one."""
         for segment in self._segments[:-1]:
             if segment.droppable:
-                wholly(self._dropping(segment))
+                store_all(self._prepare_drop(segment))
                 segment.origin.discard(segment)
                 return True
         return False
 
-    def _dropping(self, segment: Segment) -> Callable[[], None]:
+    def _prepare_drop(self, segment: Segment) -> Callable[[], None]:
         """Return what takes a segment out and counts its events as dropped. Call with the lock held."""
         live = self._live
         remaining = live_of(tuple([other for other in live[3] if other is not segment]))
@@ -429,7 +429,7 @@ class AppendSide:
             self._tally.dropped['overflow'] = events
             self._tally.dropped_bytes['overflow'] = size_bytes
 
-    def _note_dropping(self, segment: Segment) -> None:
+    def _note_adopted_drop(self, segment: Segment) -> None:
         """Take note that the events of a dead producer's segment are about to be dropped."""
 
     def _raise_alarm(self) -> None:

@@ -2,7 +2,7 @@
 
 Such a store raises SIGBUS where the file system cannot take the page any more (`filesystem.py` says which do that). There,
 events are written to private memory, from which they are delivered, and from there the kernel copies them into the mapped
-file: `process_vm_readv` of this very process. What would be SIGBUS for a store is an error of the call, and the event is
+file: `process_vm_readv` of this very process. Where a store would raise SIGBUS, the call returns an error, and the event is
 still in memory.
 
 Why not `os.pwrite`: it needs a descriptor, which a program that closes all of them would lose, or have reused for a file of
@@ -78,7 +78,7 @@ class CopiedWords(ctypes.c_uint64 * HEADER_WORDS):  # type: ignore[misc]  # its 
     def __setitem__(self, index: int, value: int) -> None:
         """Store a word; with the one that commits, copy into the file what it commits, and the word.
 
-        In memory first: what an exception interrupts behind that is copied with the next commit.
+        In memory first: a copy that an exception interrupts is made with the next commit.
         """
         super().__setitem__(index, value)
         if index != COMMITTED or self.failed:

@@ -1,4 +1,4 @@
-"""What delivery holds: events, and aggregates of them, read from segments, and where they lie."""
+"""Events, and aggregates of them, that delivery has read from segments, with their places there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Stretch = tuple[Segment, int, int, int]
 
 
 class SpooledEvent(NamedTuple):
-    """An event that is a Firehose record by itself. Behind its data, it is the stretch in which it lies."""
+    """An event that is a Firehose record by itself. After its data, it is the stretch of its bytes."""
 
     data: bytes
     segment: Segment
@@ -37,14 +37,14 @@ class Aggregate(NamedTuple):
 
 
 Spooled = SpooledEvent | Aggregate
-"""What is on its way to Firehose as one record."""
+"""One record on its way to Firehose."""
 
 Read = Callable[[Segment, int, int, list[Spooled]], tuple[int, int]]
-"""What reads on in a segment, as `read_on` does."""
+"""A function that reads on in a segment, as `read_on` does."""
 
 
 def read_on(segment: Segment, max_events: int, max_bytes: int, into: list[Spooled]) -> tuple[int, int]:
-    """Read on in a segment, up to its next hole; return how many events, and bytes, were put behind those in the list."""
+    """Read on in a segment, up to its next hole; return how many events, and bytes, were added to the list."""
     events: list[SpooledEvent] = []
     begin = start = segment.read_offset
     stop = segment.hole_start if segment.hole_start > begin else segment.tail

@@ -1,8 +1,8 @@
-"""Where things lie in the header page of a segment, for all who read or write it.
+"""Offsets in the header page of a segment.
 
 The page has 4,096 bytes, seen as 512 aligned words of 8 bytes in the machine's order. The two words that change are
 on cache lines of their own (64 bytes), since one belongs to the application's threads and the other to delivery.
-What else the page holds in a file is in `firefighter._spool.disk.header`.
+The rest of the page, in a file, is in `firefighter._spool.disk.segment_file`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a spool that numbers its events has to tell of those it has dropped, and the markers that tell it."""
+"""Ranges of dropped events, and the markers that report them, in a spool that numbers its events."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from firefighter._spool.segment import Segment
 
 __all__ = [
     'Ranges',
-    'added',
-    'dropped_event',
-    'dropped_range',
-    'joined',
-    'marker',
-    'most_bytes',
-    'told_in',
-    'with_neighbours',
+    'add_drop',
+    'drops_of_event',
+    'drops_of_segment',
+    'drops_reported_in',
+    'encode_marker',
+    'extend_over_reported',
+    'merge_ranges',
+    'most_marker_bytes',
 ]
 
 # A spool that is full for hours, and whose events give way for several reasons in turn, remembers no more than this.
@@ -28,7 +28,7 @@ _MOST_RANGES = 64
 
 _ID = re.compile(rb',"producer":"([0-9a-f]{32})","sequence":([0-9]{1,16})\}\n')
 _ID_BEGINS = b',"producer":"'
-_TOLD_BEGINS = b',"%s":[' % DROPPED.encode()
+_REPORT_BEGINS = b',"%s":[' % DROPPED.encode()
 # Bounds for what a marker takes: all but the ranges, its place included, and a range, with a reason of 32 bytes.
 _BODY_BYTES = 256
 _RANGE_BYTES = 192
@@ -38,13 +38,13 @@ _PRODUCER_IS = f',"{PRODUCER}":'
 Ranges = tuple[Dropped, ...]
 
 
-def marker(dropped: Iterable[Dropped], teller: str, now_unix_seconds: float) -> bytes:
-    """Return the event that tells of dropped ones, with a place for its own id."""
+def encode_marker(dropped: Iterable[Dropped], reporter: str, now_unix_seconds: float) -> bytes:
+    """Return the event that reports dropped ones, with a place for its own id."""
     # Not by `json.dumps`, which makes functions where there may be no memory for them (see `appending`).
     ranges = ','.join(
         [
             f'{{"first":{first},"last":{last},"reason":{_text(reason)}'
-            f'{"" if whose == teller else _PRODUCER_IS + _text(whose)}}}'
+            f'{"" if whose == reporter else _PRODUCER_IS + _text(whose)}}}'
             for whose, first, last, reason in dropped
         ]
     )
@@ -55,8 +55,8 @@ def marker(dropped: Iterable[Dropped], teller: str, now_unix_seconds: float) -> 
     return with_place(event.encode())
 
 
-def most_bytes(dropped: Ranges) -> int:
-    """Return what a marker takes at most; nothing when there is nothing to tell."""
+def most_marker_bytes(dropped: Ranges) -> int:
+    """Return the most bytes that a marker takes; 0 when there is nothing to report."""
     return _BODY_BYTES + _RANGE_BYTES * len(dropped) if dropped else 0
 
 
@@ -64,8 +64,8 @@ def _order(dropped: Dropped) -> tuple[str, int, int]:
     return dropped.producer, dropped.first, -dropped.last
 
 
-def joined(dropped: Iterable[Dropped]) -> Ranges:
-    """Return the same in order and with as few ranges as can be: what lies within another goes without saying."""
+def merge_ranges(dropped: Iterable[Dropped]) -> Ranges:
+    """Return the same events in order, in as few ranges as possible: a range within another is left out."""
     ranges: list[Dropped] = []
     for dropped_ in sorted(dropped, key=_order):
         before = ranges[-1] if ranges else None
@@ -80,7 +80,7 @@ def joined(dropped: Iterable[Dropped]) -> Ranges:
     return tuple(ranges)
 
 
-def added(dropped: Ranges, producer: str, number: int, reason: str) -> Ranges:
+def add_drop(dropped: Ranges, producer: str, number: int, reason: str) -> Ranges:
     """Add the newest number of a producer. Too many ranges become fewer at the price of a wrong reason."""
     newest = dropped[-1] if dropped else None
     if (
@@ -92,33 +92,33 @@ def added(dropped: Ranges, producer: str, number: int, reason: str) -> Ranges:
     return (*dropped, Dropped(producer, number, number, reason))
 
 
-def with_neighbours(news: Ranges, told: Iterable[Dropped]) -> Ranges:
-    """Return the news, each range grown over those beside it that were told already.
+def extend_over_reported(unreported: Ranges, reported: Iterable[Dropped]) -> Ranges:
+    """Return the unreported ranges, each extended over those beside it that were reported already.
 
-    During an outage each segment that is dropped brings a range of its own, and what its markers have told must be told
+    During an outage each segment that is dropped brings a range of its own, and what its markers have reported must be reported
     again. So these are one range, and not one more for each. There are never more ranges than before.
     """
-    wholes = joined((*news, *told))
+    wholes = merge_ranges((*unreported, *reported))
     grown: list[Dropped] = []
-    for part in news:
+    for part in unreported:
         grown += [
             whole
             for whole in wholes
             if whole.producer == part.producer and whole.first <= part.first and part.last <= whole.last
         ][:1]
-    return joined(grown)
+    return merge_ranges(grown)
 
 
-def dropped_event(line: bytes, reason: str) -> Ranges:
-    """Return what has to be told when an event is dropped: its own number, and what it has told itself."""
+def drops_of_event(line: bytes, reason: str) -> Ranges:
+    """Return the drops to report when an event is dropped: its own number, and those that it reports if it is a marker."""
     found = _ID.search(line, max(0, line.rfind(_ID_BEGINS)))
     if found is None or found.end() != len(line):
         return ()
     number = int(found[2])
-    return (Dropped(found[1].decode(), number, number, reason), *_told(line))
+    return (Dropped(found[1].decode(), number, number, reason), *_drops_reported_by(line))
 
 
-def dropped_range(segment: Segment, reason: str) -> Ranges:
+def drops_of_segment(segment: Segment, reason: str) -> Ranges:
     """Return which events are dropped with a segment, of whatever producer; nothing when none has an id."""
     mapping, head, tail = segment.mapping, segment.head, segment.tail
     first = _ID.search(mapping, head, tail)
@@ -131,21 +131,21 @@ def dropped_range(segment: Segment, reason: str) -> Ranges:
     return (Dropped(first[1].decode(), int(first[2]), int(last[2]), reason),)
 
 
-def told_in(segment: Segment) -> Ranges:
-    """Return what the markers in a segment tell, where only their bytes are known: of another producer."""
+def drops_reported_in(segment: Segment) -> Ranges:
+    """Return the drops that the markers in another producer's segment report, of which only the bytes are known."""
     mapping, head, tail = segment.mapping, segment.head, segment.tail
     ranges: list[Dropped] = []
-    place = mapping.find(_TOLD_BEGINS, head, tail)
+    place = mapping.find(_REPORT_BEGINS, head, tail)
     while place >= 0:
         end = mapping.find(b'\n', place, tail) + 1
-        ranges += _told(mapping[max(head, mapping.rfind(b'\n', head, place) + 1) : end])
-        place = mapping.find(_TOLD_BEGINS, end, tail)
+        ranges += _drops_reported_by(mapping[max(head, mapping.rfind(b'\n', head, place) + 1) : end])
+        place = mapping.find(_REPORT_BEGINS, end, tail)
     return tuple(ranges)
 
 
-def _told(line: bytes) -> list[Dropped]:
-    """Return what a marker tells; nothing of any other line."""
-    if _TOLD_BEGINS not in line:
+def _drops_reported_by(line: bytes) -> list[Dropped]:
+    """Return the drops that a marker reports; none for any other line."""
+    if _REPORT_BEGINS not in line:
         return []
     try:
         event = json.loads(line)

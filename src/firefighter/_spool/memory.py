@@ -43,7 +43,7 @@ class MemoryStore:
         return True
 
     def discard(self, segment: Segment) -> None:
-        """Let go of a segment: its memory goes back when the last thread that looks at it has let go of it too."""
+        """Do nothing: the memory goes back when nobody refers to the segment any more."""
 
     def sweep(self, kept: Sequence[Segment]) -> None:
         """Do nothing: memory that nobody refers to is gone by itself."""

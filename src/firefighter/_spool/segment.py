@@ -1,12 +1,12 @@
-"""A segment: one fixed-size mapping with a header page and, behind it, events as plain lines.
+"""A segment: one mapping of a fixed size, with a header page and then events as plain lines.
 
 Format. The header page has 4,096 bytes, seen as 512 aligned words of 8 bytes in the machine's order:
 
-    word 8    committed: `events << 32 | tail`. The tail is the offset behind the last whole event.
+    word 8    committed: `events << 32 | tail`. The tail is the offset after the last whole event.
     word 16   head: the offset up to which all events are settled (delivered or dropped).
 
 The two are on cache lines of their own (64 bytes), since one belongs to the application's threads and the other to
-delivery. Behind the header, `[4096, tail)` holds whole lines, each ended by a newline; beyond the tail all is zero.
+delivery. After the header, `[4096, tail)` holds whole lines, each ended by a newline; beyond the tail all is zero.
 
 Committing is one aligned 8-byte store. Tail and count share that store, so that no interruption between two stores
 (a kill, a signal handler that raises) can leave them at odds: the account of the spool is derived from this word.
@@ -31,17 +31,17 @@ __all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Origin', 'Seg
 
 
 class Origin(Protocol):
-    """What a segment came from."""
+    """The store or the dead producer that a segment came from."""
 
     def discard(self, segment: Segment) -> None:
-        """Let go of it and what is in it; a second time does nothing."""
+        """Remove the segment and what is in it; a second time does nothing."""
 
 
 class Segment:
     """A mapping, the words of its header, and the reader's marks.
 
     Attributes:
-        mapping: the memory, header page included, all zero behind it.
+        mapping: the memory, header page included; all zero after the tail.
         words: the header page as 8-byte words.
         copied: the same words, where what is committed through them is copied into a file; None where there is no such file.
         size_bytes: the size of the mapping.
@@ -53,7 +53,7 @@ class Segment:
         hole_start: where torn bytes begin that are to be skipped, in a dead producer's segment; -1 without any.
         origin: the store that it came from, and that it goes back to.
         name: the name of its file; empty for memory.
-        told: what the markers in it tell of dropped events, as far as this process has appended them.
+        reported_drops: the dropped events that the markers in it report, as far as this process has appended them.
 
     Nothing closes a segment: its memory goes back when the last thread that looks at it has let go of it.
     """
@@ -72,8 +72,8 @@ class Segment:
         'origin',
         'read_events',
         'read_offset',
+        'reported_drops',
         'size_bytes',
-        'told',
         'words',
     )
 
@@ -99,10 +99,10 @@ class Segment:
         self._holes: list[tuple[int, int]] = []
         self.hole_start = -1
         self._erases = False
-        self.told: tuple[Dropped, ...] = ()
+        self.reported_drops: tuple[Dropped, ...] = ()
 
     def start_over(self, first_sequence: int) -> None:
-        """Make an empty segment of it. Everything behind the header must be zero."""
+        """Make an empty segment of it. Everything after the header must be zero."""
         self._reset(first_sequence, HEADER_BYTES)
         self.words[HEAD] = HEADER_BYTES
         self.words[COMMITTED] = HEADER_BYTES
@@ -114,7 +114,7 @@ class Segment:
 
     @property
     def tail(self) -> int:
-        """The offset behind the last committed event."""
+        """The offset after the last committed event."""
         return self.words[COMMITTED] & TAIL_MASK
 
     @property
@@ -162,7 +162,7 @@ class Segment:
         self._settled = [(start, end, 0) for start, end in holes]
 
     def unread(self) -> list[tuple[int, int]]:
-        """Return where lines lie that delivery has not read: what is between the torn bytes."""
+        """Return the ranges of lines that delivery has not read: those between the torn bytes."""
         found, start = [], self.read_offset
         for hole_start, hole_end in self._holes:
             found.append((start, hole_start))
@@ -172,12 +172,12 @@ class Segment:
 
     @property
     def settled(self) -> list[tuple[int, int]]:
-        """Where events lie that need no more work."""
+        """The ranges of events that are settled."""
         beyond = self._settled.copy()  # before the head, which delivery may move over them meanwhile
         return [(HEADER_BYTES, self.head), *((start, end) for start, end, _ in beyond)]
 
     def erase_settled(self) -> None:
-        """Overwrite what is settled with zeros where the head cannot tell it: behind events that are not.
+        """Overwrite settled events with zeros where the head does not show them as settled: after events that are not.
 
         The next one to take the segment over finds zeros in it, trusts the head no more, and searches for lines.
         """
@@ -197,7 +197,7 @@ class Segment:
         self.read_events += events
 
     def skip_hole(self) -> None:
-        """Go on reading behind the torn bytes at `hole_start`."""
+        """Go on reading after the torn bytes at `hole_start`."""
         self.read_offset = self._holes.pop(0)[1]
         self.hole_start = self._holes[0][0] if self._holes else -1
 
@@ -221,7 +221,7 @@ class Segment:
             self.copied.copy(HEAD * 8, HEAD * 8 + 8)
 
     def _erase(self, start: int, end: int) -> None:
-        # But for the newline: behind zeros alone, recovery could not tell that a line begins here.
+        # But for the newline: after zeros alone, recovery could not know that a line begins here.
         if start < end:
             self.mapping[start : end - 1] = bytes(end - 1 - start)
             if self.copied is not None:

@@ -3,10 +3,8 @@
     append (any thread)  ->  [ settled | read, on its way | committed ]  ->  take, acknowledge, drop (one thread)
                                     head          read_offset       tail
 
-Here is delivery's side of it; the application's is in `appending.py`.
-
-**Claims.** Delivery claims a segment by beginning to read it. `drop_oldest` takes the oldest segment that is not claimed.
-So no event is both dropped and sent.
+The application's side is in `appending.py`, delivery's in `taking.py`. Here is what a directory on disk changes: by which store
+segments are made, and which segments are adopted from dead producers.
 """
 
 from __future__ import annotations
@@ -14,143 +12,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from firefighter._spool.account import Account
-from firefighter._spool.appending import AppendSide, Live, OverflowPolicy, full_segment, live_of
-from firefighter._spool.events import Aggregate, Read, Spooled, Stretch, read_on, stretches
-from firefighter._spool.lines import Lines, Piece, unsettled_lines
+from firefighter._spool.allocator import MIN_SPOOL_BYTES, SegmentAllocator, SegmentStore
+from firefighter._spool.appending import OverflowPolicy, live_of, segment_without_room
+from firefighter._spool.events import Spooled
 from firefighter._spool.memory import MemoryStore
-from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Origin, Segment
-from firefighter._spool.stock import MIN_SPOOL_BYTES, Stock, Store
+from firefighter._spool.segment import HEADER_BYTES, Origin, Segment
+from firefighter._spool.taking import TakeSide
 from firefighter._spool.waiting import locked
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'Spooled']
 
 
-class Spool(AppendSide):
+class Spool(TakeSide):
     """A bounded queue of events in segments: what is appended, and what is adopted from dead producers.
 
-    Of what follows, one thread at a time may do anything.
+    One thread at a time may adopt, release and change the store.
     """
 
-    # Segments of dead producers, with events that were pending in them.
-    _adopted: tuple[Segment, ...] = ()
-    # Stretches that somebody has already, and that have still to be noted as read.
-    _to_note: tuple[Stretch, ...] = ()
-    # Stretches whose events are counted already, and that the heads have still to move over.
-    _to_settle: tuple[Stretch, ...] = ()
-
-    def waiting(self) -> tuple[int, int]:
-        """Return how many events, and how many bytes, are committed and not taken yet."""
-        segments = (*self._segments, *self._adopted)
-        events = sum(segment.events - segment.read_events for segment in segments)
-        return events, sum(segment.unread_bytes for segment in segments)
-
-    @property
-    def window_bytes(self) -> int:
-        """Bytes between the head and the end of what was taken."""
-        return sum(segment.read_offset - segment.head for segment in (*self._segments, *self._adopted))
-
-    @property
-    def taken_through(self) -> int:
-        """The sequence number before which every event has been taken or dropped."""
-        for segment in self._segments:
-            if segment.unread_bytes:
-                return segment.first_sequence + segment.read_events
-        return self.appended
-
-    @property
-    def settled_through(self) -> int:
-        """The sequence number before which every event is delivered or dropped."""
-        for segment in self._segments:
-            if segment.head != segment.tail:
-                return segment.first_sequence + segment.head_events
-        return self.appended
-
-    def arm(self, *, more_bytes_than: int, events: int) -> bool:
-        """Ask for `wake` as soon as more bytes than that, or so many events, wait to be taken.
-
-        Returns:
-            False, and no alarm is set, when that is so already.
-        """
-        live = self._live
-        newest = live[3][-1]
-        waiting_events, waiting_bytes = self.waiting()
-        sealed_events = waiting_events - (newest.events - newest.read_events)
-        sealed_bytes = waiting_bytes - newest.unread_bytes
-        alarm_tail = max(0, newest.read_offset + more_bytes_than - sealed_bytes)
-        alarm_committed = max(0, newest.read_events + events - sealed_events) * ONE_EVENT
-        return self._arm(live, alarm_tail, alarm_committed)
-
-    def take(
-        self,
-        max_events: int,
-        max_bytes: int,
-        into: list[Spooled] | None = None,
-        read: Read = read_on,
-    ) -> list[Spooled]:
-        """Take the oldest events not taken yet, at most so many, of at most so many bytes together.
-
-        They stay in the spool until they are acknowledged or dropped.
-
-        Args:
-            max_events: how many.
-            max_bytes: of their lines.
-            into: where to put them, behind what is there: an event is there as soon as it counts as taken, so that an
-                exception thrown into this thread on the way loses none.
-            read: what reads them.
-
-        Returns:
-            That list, or a new one.
-        """
-        self._note_read()
-        taken = [] if into is None else into
-        for segment in (*self._segments, *self._adopted):
-            while segment.unread_bytes and self._claim(segment):
-                if segment.read_offset == segment.hole_start:
-                    segment.skip_hole()
-                    continue
-                events, size_bytes = read(segment, max_events, max_bytes, taken)
-                if not events:
-                    return taken
-                max_events -= events
-                max_bytes -= size_bytes
-        return taken
-
-    def take_aggregates(
-        self, max_bytes: int, into: list[Spooled], aggregate: Callable[[Lines], Sequence[Aggregate]]
-    ) -> None:
-        """Take the oldest events not taken yet, several together.
-
-        Args:
-            max_bytes: of their lines, at most.
-            into: where to put them, as for `take`.
-            aggregate: makes aggregates of as many of the lines, from the first on, as it wants.
-        """
-        self._note_read()
-        records = aggregate(self._unread(max_bytes))
-        where = tuple(stretches(records))
-        # No call between these two, so that nothing can come between.
-        self._to_note += where
-        into += records
-        self._note_read()
-
-    def acknowledge(self, events: list[Spooled]) -> None:
-        """Count events as delivered, and let go of them.
-
-        The list is empty afterwards. An exception thrown into this thread on the way (KeyboardInterrupt) leaves it either
-        full, and nothing done, or empty, and the rest is done by the next call or `tidy`.
-        """
-        where = tuple(stretches(events))
-        delivered = sum(count for _, _, _, count in where)
-        self._count_delivered(events, where, delivered)
-        self.tidy()
-
-    def drop(self, events: list[Spooled], reason: str) -> None:
-        """Count events that were taken as dropped, and let go of them; the list is as for `acknowledge`."""
-        where = tuple(stretches(events))
-        dropped = sum(count for _, _, _, count in where)
-        size_bytes = sum(end - start for _, start, end, _ in where)
-        self._count_dropped(events, where, reason, dropped, size_bytes)
-        self.tidy()
+    # Adopted segments.
 
     @property
     def has_adopted_waiting(self) -> bool:
@@ -166,96 +45,6 @@ class Spool(AppendSide):
         """Return whether a segment is a dead producer's, and not settled."""
         return segment in self._adopted
 
-    @property
-    def pending(self) -> int:
-        """The events of this process that are neither delivered nor dropped; what is adopted is not among them."""
-        return self._count_pending()
-
-    @locked
-    def _leave_to_others(self, released: Sequence[Segment]) -> None:
-        remaining = tuple(segment for segment in self._adopted if segment not in released)
-        unsettled = sum(segment.unsettled_events for segment in released)
-        # No call between these, so that nothing can come between.
-        self._tally.adopted -= unsettled
-        self._adopted = remaining
-
-    @locked
-    def _count_pending(self) -> int:
-        return self.account().pending - sum(segment.unsettled_events for segment in self._adopted)
-
-    def uses(self, store: Store) -> bool:
-        """Return whether segments are made by that store."""
-        return self._store is store
-
-    @locked
-    def use(self, store: Store, max_bytes: int) -> tuple[Store, int]:
-        """Have segments made by another store from now on; the spare one of the old is given up.
-
-        Returns:
-            The store and the bound of before.
-        """
-        before = self._store, self._stock.max_bytes
-        self._stock.discard_spare()
-        self._store = store
-        self._stock = Stock(store, max_bytes)
-        return before
-
-    @locked
-    def seal_others(self, store: Store) -> None:
-        """End the segment that is written to, where another store has made it."""
-        newest = self._segments[-1]
-        if newest.origin is not store and newest.size_bytes > HEADER_BYTES:
-            self._live = live_of((*self._segments, full_segment(self.appended)))
-
-    @property
-    def newest_origin(self) -> Origin | None:
-        """What the segment that is written to came from; None where the next event begins a new one."""
-        newest = self._segments[-1]
-        return newest.origin if newest.size_bytes > HEADER_BYTES else None
-
-    @locked
-    def pending_in(self, store: Origin) -> int:
-        """Return how many of our own events lie in segments of a store, neither delivered nor dropped."""
-        return sum(segment.unsettled_events for segment in self._segments if segment.origin is store)
-
-    @locked
-    def move_segments(self, move: Callable[[Segment], None]) -> None:
-        """Call a function with each of our own segments. None is dropped meanwhile."""
-        for segment in self._segments:
-            move(segment)
-
-    @property
-    def own_segments(self) -> Sequence[Segment]:
-        """The segments of this process, settled ones among them; what is adopted is not."""
-        return self._segments
-
-    def has_segments_of(self, store: Store) -> bool:
-        """Return whether events are, or come to be, in segments that a store has made."""
-        return any(segment.origin is store for segment in self._segments)
-
-    def abandon(self) -> None:
-        """Let go of everything in a forked child: it stays the parent's.
-
-        An append that was interrupted by the fork (in a signal handler, or a `__str__`) goes on in the child too, into
-        nothing: the parent's memory, where it is a file, is the child's as well, and the parent appends that event.
-        """
-        if not self.interrupted:
-            self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as logging does with its own
-        self._store = MemoryStore()
-        self._stock = Stock(self._store, MIN_SPOOL_BYTES)
-        self._aside.clear()
-        self._adopted = ()
-        self._to_note = ()
-        self._to_settle = ()
-        self._live = live_of((full_segment(0),))
-        self.disarm()
-
-    @locked
-    def seal(self) -> None:
-        """End the segment that is written to: the next append rolls over to a new one."""
-        self._stock.discard_spare()
-        self._live = live_of((*self._segments, full_segment(self.appended)))
-
     @locked
     def adopt(self, segment: Segment) -> None:
         """Take over the events of a dead producer's segment: delivered after our own, beyond the bound."""
@@ -263,9 +52,9 @@ class Spool(AppendSide):
         self._tally.adopted += segment.events
 
     def release_adopted(self, origin: Origin) -> None:
-        """Take the segments of a dead producer out again: what is not settled of them is the next adopter's.
+        """Take the segments of a dead producer out again. The next adopter delivers what is not settled, from the heads on.
 
-        None of their events may be on its way. The heads stay where they are; that one reads from there.
+        None of their events may be on its way.
 
         Args:
             origin: what these segments have in common.
@@ -276,7 +65,7 @@ class Spool(AppendSide):
         released = [segment for segment in self._adopted if segment.origin is origin]
         for segment in released:
             segment.erase_settled()
-        self._leave_to_others(released)
+        self._remove_released(released)
 
     def drop_oldest_adopted(self) -> int:
         """Drop the oldest adopted segment that delivery has not begun with; return its bytes, 0 when there is none."""
@@ -285,80 +74,99 @@ class Spool(AppendSide):
                 continue
             remaining = tuple(other for other in self._adopted if other is not segment)
             dropped, size_bytes = segment.events - segment.head_events, segment.tail - segment.head
-            self._note_dropping(segment)
+            self._note_adopted_drop(segment)
             self._drop_adopted(remaining, dropped, size_bytes)
             segment.origin.discard(segment)
             return segment.size_bytes
         return 0
 
-    def tidy(self) -> None:
-        """Let go of what is settled, and have the next segment ready when the one in use is half full."""
-        if self._aside:
-            self.append_set_aside()
-        self._note_read()
-        self._move_heads()
-        self._unblock()
-        segments = self._segments
-        settled = [segment for segment in segments[:-1] if segment.head == segment.tail]
-        if settled:
-            self._retire(settled)
-        self._discard_settled_adopted()
-        self._leave_failed(segments[-1])
-        self._sweep()
-        newest = segments[-1]
-        # A header without room is no segment in use: the handler has just begun, or is closed.
-        if newest.size_bytes > HEADER_BYTES and newest.tail * 2 > newest.size_bytes:
-            self._make_spare()
+    # Its own segments, and their store.
+
+    def uses_store(self, store: SegmentStore) -> bool:
+        """Return whether segments are made by that store."""
+        return self._store is store
 
     @locked
-    def unsettled(self, since: int, kept_by: Origin | None = None) -> tuple[list[bytes], int]:
-        """Return copies of the events that are neither delivered nor dropped; also beside the thread that delivers.
+    def use_store(self, store: SegmentStore, max_bytes: int) -> None:
+        """Have segments made by another store from now on; the spare one of the old is given up."""
+        self._allocator.discard_spare()
+        self._store = store
+        self._allocator = SegmentAllocator(store, max_bytes)
 
-        Events that are being counted as delivered meanwhile may be among them. Appending waits for the copy.
+    def use_first_store(self) -> None:
+        """Have segments made by the store that the spool began with, within its bound."""
+        self.use_store(*self._first_store)
 
-        Args:
-            since: a sequence number; only of the events from there on.
-            kept_by: a store; not of the events in its segments.
+    @locked
+    def seal(self) -> None:
+        """End the segment that is written to: the next append rolls over to a new one."""
+        self._allocator.discard_spare()
+        self._live = live_of((*self._segments, segment_without_room(self.appended)))
 
-        Returns:
-            The events, as they would be sent, and the sequence number of the next one that is appended.
+    @locked
+    def seal_segment_of_other_store(self, store: SegmentStore) -> None:
+        """End the segment that is written to, where another store has made it."""
+        newest = self._segments[-1]
+        if newest.origin is not store and newest.size_bytes > HEADER_BYTES:
+            self._live = live_of((*self._segments, segment_without_room(self.appended)))
+
+    @property
+    def newest_origin(self) -> Origin | None:
+        """The store of the segment that is written to; None where the next event begins a new one."""
+        newest = self._segments[-1]
+        return newest.origin if newest.size_bytes > HEADER_BYTES else None
+
+    @property
+    def pending(self) -> int:
+        """The events of this process that are neither delivered nor dropped; what is adopted is not among them."""
+        return self._count_pending()
+
+    @locked
+    def pending_in(self, store: Origin) -> int:
+        """Return how many of our own events lie in segments of a store, neither delivered nor dropped."""
+        return sum(segment.unsettled_events for segment in self._segments if segment.origin is store)
+
+    @property
+    def own_segments(self) -> Sequence[Segment]:
+        """The segments of this process, settled ones among them; what is adopted is not."""
+        return self._segments
+
+    @locked
+    def for_each_own_segment(self, move: Callable[[Segment], None]) -> None:
+        """Call a function with each of our own segments. No segment is dropped meanwhile."""
+        for segment in self._segments:
+            move(segment)
+
+    def has_segments_of(self, store: SegmentStore) -> bool:
+        """Return whether events are, or come to be, in segments that a store has made."""
+        return any(segment.origin is store for segment in self._segments)
+
+    def abandon(self) -> None:
+        """Forget everything in a forked child: it stays the parent's.
+
+        An append that was interrupted by the fork (in a signal handler, or a `__str__`) goes on in the child too, into
+        nothing: the parent's memory, where it is a file, is the child's as well, and the parent appends that event.
         """
-        # Under the lock no segment is given away, and used for other events.
-        lines = [
-            line
-            for segment in self._segments
-            if since < segment.first_sequence + segment.events and segment.origin is not kept_by
-            for line in unsettled_lines(segment, self._to_settle, since)
-        ]
-        return lines, self.appended
+        if not self.interrupted:
+            self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as logging does with its own
+        self._store = MemoryStore()
+        self._allocator = SegmentAllocator(self._store, MIN_SPOOL_BYTES)
+        self._aside.clear()
+        self._adopted = ()
+        self._to_note = ()
+        self._to_settle = ()
+        self._live = live_of((segment_without_room(0),))
+        self.disarm()
 
     # Under the lock.
 
     @locked
-    def _arm(self, live: Live, alarm_tail: int, alarm_committed: int) -> bool:
-        committed = live[1][COMMITTED]
-        if self._live is not live or committed & TAIL_MASK > alarm_tail or committed >= alarm_committed:
-            return False
-        self._alarm_tail = alarm_tail
-        self._alarm_committed = alarm_committed
-        return True
-
-    @locked
-    def _count_delivered(self, events: list[Spooled], where: tuple[Stretch, ...], delivered: int) -> None:
-        # No call among these, so that nothing can come between.
-        self._tally.delivered += delivered
-        self._to_settle += where
-        del events[:]
-
-    @locked
-    def _count_dropped(
-        self, events: list[Spooled], where: tuple[Stretch, ...], reason: str, dropped: int, size_bytes: int
-    ) -> None:
-        # As above.
-        self._tally.dropped[reason] += dropped
-        self._tally.dropped_bytes[reason] += size_bytes
-        self._to_settle += where
-        del events[:]
+    def _remove_released(self, released: Sequence[Segment]) -> None:
+        remaining = tuple(segment for segment in self._adopted if segment not in released)
+        unsettled = sum(segment.unsettled_events for segment in released)
+        # No call between these, so that nothing can come between.
+        self._tally.adopted -= unsettled
+        self._adopted = remaining
 
     @locked
     def _drop_adopted(self, remaining: tuple[Segment, ...], dropped: int, size_bytes: int) -> None:
@@ -368,124 +176,5 @@ class Spool(AppendSide):
         self._adopted = remaining
 
     @locked
-    def _sweep(self) -> None:
-        self._store.sweep(self._stock.with_spare(self._segments))
-
-    @locked
-    def _try_to_claim(self, segment: Segment) -> None:
-        segment.claimed = segment in self._segments
-
-    @locked
-    def _unblock(self) -> None:
-        """Seal the newest segment where it is settled and takes the room of any other: nothing else would ever end it."""
-        newest = self._segments[-1]
-        used_up = HEADER_BYTES < newest.tail == newest.head
-        if used_up and not self._stock.has_room(self._segments):
-            self._live = live_of((*self._segments, full_segment(self.appended)))
-
-    @locked
-    def _seal_failed(self, newest: Segment) -> None:
-        if self._stock.has_spare and self._segments[-1] is newest:
-            self._live = live_of((*self._segments, full_segment(self.appended)))
-
-    @locked
-    def _take_out(self, settled: Sequence[Segment], spare: Segment) -> bool:
-        """Take segments out; return whether that one is useful as the spare, and its bytes are set aside."""
-        remaining = tuple(segment for segment in self._segments if segment not in settled)
-        # Where drop_oldest has taken it out meanwhile, its bytes are given away.
-        useful = (
-            spare in self._segments
-            and spare.origin is self._store  # not one from before `use`
-            and self._stock.reserve_used(spare, remaining)
-        )
-        self._live = live_of(remaining)
-        return useful
-
-    @locked
-    def _reserve_spare(self) -> int:
-        return self._stock.reserve_spare(self._segments)
-
-    @locked
-    def _keep(self, spare: Segment | None) -> None:
-        self._stock.keep_reserved(spare)
-
-    # Inside.
-
-    def _claim(self, segment: Segment) -> bool:
-        if not segment.claimed:
-            self._try_to_claim(segment)
-        return segment.claimed
-
-    def _unread(self, max_bytes: int) -> Lines:
-        """Claim what is not read yet, the oldest so many bytes of it, and return its whole lines.
-
-        All of one producer: what dead ones have left is released by the directory, and that must not take half of an
-        aggregate with it.
-        """
-        pieces: list[Piece] = []
-        size_bytes = 0
-        producer: object = None
-        own = len(self._segments)
-        for index, segment in enumerate((*self._segments, *self._adopted)):
-            its_producer = self if index < own else segment.origin
-            if size_bytes >= max_bytes or (pieces and its_producer is not producer):
-                break
-            producer = its_producer
-            if segment.unread_bytes and self._claim(segment):
-                if segment.read_offset == segment.hole_start:
-                    segment.skip_hole()
-                pieces += ((segment, start, stop) for start, stop in segment.unread())
-                size_bytes = sum(stop - start for _, start, stop in pieces)
-        return Lines(pieces, max_bytes)
-
-    def _note_read(self) -> None:
-        while self._to_note:
-            segment, start, end, events = self._to_note[0]
-            segment.note_read(start, end, events)
-            self._to_note = self._to_note[1:]
-
-    def _move_heads(self) -> None:
-        while self._to_settle:
-            segment, start, end, events = self._to_settle[0]
-            segment.settle(start, end, events)
-            self._to_settle = self._to_settle[1:]
-
-    def _discard_settled_adopted(self) -> None:
-        for segment in self._adopted:
-            if segment.head == segment.tail:
-                self._adopted = tuple(other for other in self._adopted if other is not segment)
-                segment.origin.discard(segment)
-
-    def _retire(self, settled: Sequence[Segment]) -> None:
-        """Take sealed segments without unsettled events out; the largest that is useful becomes the spare."""
-        spare = max(settled, key=lambda segment: segment.size_bytes)
-        useful = self._take_out(settled, spare)
-        for segment in settled:
-            if segment is not spare or not useful:
-                segment.origin.discard(segment)
-        if useful:
-            kept = None
-            try:
-                kept = spare if self._store.recycle(spare) else None
-            finally:
-                self._keep(kept)
-        self._room.notify()
-
-    def _leave_failed(self, newest: Segment) -> None:
-        """Go on in another segment, if one can be made, where the file of the newest one cannot be written any more.
-
-        Until then that one is as good as memory.
-        """
-        if newest.copied is not None and newest.copied.failed:
-            self._make_spare()
-            self._seal_failed(newest)
-
-    def _make_spare(self) -> None:
-        size_bytes = self._reserve_spare()
-        if not size_bytes:
-            return
-        made = None
-        try:
-            made = self._stock.make_reserved(size_bytes)
-        finally:
-            self._keep(made)
+    def _count_pending(self) -> int:
+        return self.account().pending - sum(segment.unsettled_events for segment in self._adopted)

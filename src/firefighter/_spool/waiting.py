@@ -1,4 +1,4 @@
-"""What waits for its turn at the spool's lock, since it could not be appended at once."""
+"""Events that wait at the spool's lock, because they could not be appended at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from firefighter._process.lock import HasLock
 from firefighter._process.lock import locked as with_lock_held
 
-__all__ = ['NOBODY', 'Waiting', 'locked', 'wholly']
+__all__ = ['NO_EVENT', 'Waiting', 'locked', 'store_all']
 
 P = ParamSpec('P')
 R = TypeVar('R')
 
 
 class HasQueue(HasLock, Protocol):
-    """What has a lock, and events that wait for it."""
+    """An object with a lock, and events that wait for it."""
 
     _aside: list[Waiting]
 
@@ -29,7 +29,7 @@ Owner = TypeVar('Owner', bound=HasQueue)
 
 
 def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[Owner, P], R]:
-    """Have a method run with the spool's lock held; what a destructor or a signal handler has logged in it is appended then."""
+    """Run a method with the spool's lock held; append after it what a destructor or a signal handler has logged meanwhile."""
     held = with_lock_held(method)
 
     @wraps(method)
@@ -38,7 +38,7 @@ def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[O
         try:
             return held(self, *args, **kwargs)
         finally:
-            # Not what waits for room: each look at that wakes who makes it.
+            # Not events that wait for room: each attempt to append one wakes the thread that makes room.
             if self._aside[-1:] != newest:
                 self.append_set_aside()
 
@@ -66,19 +66,19 @@ class Waiting:
         self.settled = False
 
 
-NOBODY = Waiting(b'', 0, -inf)
+NO_EVENT = Waiting(b'', 0, -inf)
 """Stands for the event of a caller that has none."""
-NOBODY.settled = True
+NO_EVENT.settled = True
 
 
-def wholly(store: Callable[[], None]) -> None:
+def store_all(stores: Callable[[], None]) -> None:
     """Make several stores of which no exception, whenever it comes, may leave only some.
 
     Args:
-        store: makes them. It computes nothing and takes nothing from what it changes, so that doing it again is doing it once.
+        stores: makes them. It computes nothing and takes nothing from what it changes, so that doing it again is doing it once.
     """
     try:
-        store()
+        stores()
     except BaseException:
-        store()
+        stores()
         raise

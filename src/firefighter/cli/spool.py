@@ -13,10 +13,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.following import Follower
-from firefighter._spool.disk.inspection import Producer, find
-from firefighter._spool.disk.removal import irremovable, remove_dead
+from firefighter._spool.disk.inspection import Producer, find_producers
+from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.removal import remove_dead, why_irremovable
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
 from firefighter.cli.spool_talk import Complaints, complain, escape_what_cannot_be_encoded, typed_yes
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 def list_producers(arguments: argparse.Namespace) -> int:
     """Print a row for each producer; return 1 when something could not be read."""
     say = Complaints()
-    rows = [summary(producer, say) for producer in find(arguments.directory, boot_id(), say)]
+    rows = [summary(producer, say) for producer in find_producers(arguments.directory, boot_id(), say)]
     if arguments.json:
         _print_json(rows)
         return int(say.any)
@@ -137,7 +137,7 @@ def verify(arguments: argparse.Namespace) -> int:
     troubles: list[str] = []
     rows = [
         state_of(producer, segment)
-        for producer in find(arguments.directory, boot_id(), troubles.append)
+        for producer in find_producers(arguments.directory, boot_id(), troubles.append)
         for segment in producer.segments(troubles.append)
     ]
     if arguments.json:
@@ -157,7 +157,7 @@ def purge(arguments: argparse.Namespace) -> int:
     """Delete dead producers' directories after asking; return 1 when one that was asked for is still there, or may be."""
     strangers: list[Path] = []
     unread = Complaints()
-    found = find(arguments.directory, boot_id(), unread, strangers.append)
+    found = find_producers(arguments.directory, boot_id(), unread, strangers.append)
     named = set(arguments.producers)
     unknown = named - {producer.id for producer in found}
     for name in sorted(unknown - {path.name for path in strangers}):
@@ -165,7 +165,9 @@ def purge(arguments: argparse.Namespace) -> int:
     for path in strangers:
         complain(f'{path}: no producer of ours: it has neither a lock file nor a segment; left as it is')
     asked_for = [producer for producer in found if (producer.id in named if named else not producer.alive)]
-    refusals = [(producer, irremovable(producer, newer_too=producer.id in named)) for producer in asked_for]
+    refusals = [
+        (producer, why_irremovable(producer, newer_too=producer.id in named)) for producer in asked_for
+    ]
     for _, refusal in refusals:
         if refusal:
             complain(refusal)

@@ -23,16 +23,15 @@ from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
 from firefighter._process.wakeup import Wakeup
+from firefighter._spool.allocator import MIN_SPOOL_BYTES
 from firefighter._spool.disk.adoption import Adoption
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.inspection import Producer, find
-from firefighter._spool.disk.kept import dead_letters_of, quarantine_of
-from firefighter._spool.disk.peeking import is_held
-from firefighter._spool.disk.private import our_uid
-from firefighter._spool.disk.producer import READER
+from firefighter._spool.disk.inspection import Producer, find_producers
+from firefighter._spool.disk.private_directory import our_uid
+from firefighter._spool.disk.producer_directory import READER, is_lock_held
+from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
+from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.spool import Spool
-from firefighter._spool.stock import MIN_SPOOL_BYTES
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.spool_rows import summary
 from firefighter.cli.spool_talk import Complaints, complain, typed_yes
@@ -123,7 +122,7 @@ class _Place(NamedTuple):
 
 
 def _dead(directory: Path, trouble: Callable[[str], None]) -> list[Producer]:
-    return [producer for producer in find(directory, boot_id(), trouble) if not producer.alive]
+    return [producer for producer in find_producers(directory, boot_id(), trouble) if not producer.alive]
 
 
 def _place_of(producer: Producer) -> _Place | str:
@@ -156,7 +155,7 @@ def _why_not_taken(producer: Producer) -> str:
     """Return why nobody could take over a dead producer just now, in words."""
     try:
         with producer.open() as directory:
-            if is_held(directory, READER):
+            if is_lock_held(directory, READER):
                 return 'somebody else is about to deliver them'
     except OSError as error:
         return f'{error.filename}: {error.strerror}'
@@ -277,7 +276,7 @@ class _Delivery:
     def _more(self) -> bool:
         """Return whether there is something to deliver, adopting the next dead producers when there is not."""
         if not self._spool.has_adopted:
-            self._adoption.look(self._spool.adopt)
+            self._adoption.adopt_dead_producers(self._spool.adopt)
         return self._spool.has_adopted
 
     def _show(self, bar: Progress) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.producer import ProducerDirectory
+from firefighter._spool.disk.destination_folder import create_producer
+from firefighter._spool.disk.producer_directory import ProducerDirectory
 
 if sys.platform == 'win32':
     collect_ignore = [
@@ -49,7 +49,7 @@ def make_producer(
     made: list[ProducerDirectory] = []
 
     def make(stream: str = 'bar', segments: int = 0) -> ProducerDirectory:
-        producer = create(spool_dir, Destination(stream))
+        producer = create_producer(spool_dir, Destination(stream))
         made.append(producer)
         for number in range(segments):
             fd = producer.open_file(f'{number:016x}.spool', os.O_WRONLY | os.O_CREAT)

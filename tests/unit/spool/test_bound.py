@@ -7,10 +7,9 @@ import os
 import pytest
 
 from firefighter._spool.disk import adoption
-from firefighter._spool.disk.bound import DirectoryBound
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.survey import Census, used_bytes
+from firefighter._spool.disk.directory_size import DirectoryBound, UsedBytesCounter, used_bytes
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.spool import Spool
 
 BAR = Destination('bar')
@@ -25,7 +24,10 @@ def make(descriptors_as_they_were, spool_dir):
     made = []
 
     def make(max_directory_bytes=ENOUGH_BYTES, max_spool_bytes=1024 * KIB):
-        spool, disk = Spool(max_spool_bytes), Disk(spool_dir, BAR, max_spool_bytes, max_directory_bytes)
+        spool, disk = (
+            Spool(max_spool_bytes),
+            SpoolDirectory(spool_dir, BAR, max_spool_bytes, max_directory_bytes),
+        )
         made.append((spool, disk))
         return spool, disk
 
@@ -33,7 +35,7 @@ def make(descriptors_as_they_were, spool_dir):
     for spool, disk in made:
         disk.release_adopted(spool, ())
         if disk.is_open:
-            disk._store.directory.release()
+            disk.store.directory.release()
 
 
 @pytest.fixture
@@ -45,8 +47,8 @@ def leave_behind(make):
         disk.open(spool)
         for _ in range(lines):
             spool.append(LINE)
-        disk._store.directory.release()
-        disk._store = None
+        disk.store.directory.release()
+        disk.abandon()
 
     return leave
 
@@ -93,13 +95,13 @@ def test_what_there_was_no_room_for_is_not_counted_again_for_each_event(spool_di
     disk.open(spool)
     spool.append(LINE)
     counted = []
-    genuine = Census.count
+    genuine = UsedBytesCounter.count
 
     def count(census):
         counted.append(census)
         return genuine(census)
 
-    monkeypatch.setattr(Census, 'count', count)
+    monkeypatch.setattr(UsedBytesCounter, 'count', count)
     bound = DirectoryBound(spool_dir, BAR, 300 * KIB)
     assert bound.grant(100 * KIB), 'the first one is always free'
     assert counted == []
@@ -114,7 +116,7 @@ def test_only_what_has_changed_is_looked_into_again(spool_dir, make_producer, mo
     old, changing = make_producer(segments=1), make_producer(segments=1)
     for producer in (old, changing):
         os.utime(producer.path, (1_000_000_000, 1_000_000_000))
-    census = Census(spool_dir, BAR)
+    census = UsedBytesCounter(spool_dir, BAR)
     before = census.count()
     assert before == used_bytes(spool_dir, BAR)
     looked_into = []
@@ -134,14 +136,14 @@ def test_only_what_has_changed_is_looked_into_again(spool_dir, make_producer, mo
         before += 1000
         assert census.count() == before
     del looked_into[:]
-    census.forget()
+    census.forget_counts()
     census.count()
     assert len(looked_into) == 3
 
 
 def test_what_is_too_much_is_given_up_once(make, leave_behind, spool_dir, monkeypatch):
     """Four processes look at the same moment, each of which has taken over what would do."""
-    monkeypatch.setattr(adoption, 'AT_ONCE', 1)
+    monkeypatch.setattr(adoption, 'MOST_AT_ONCE', 1)
     for _ in range(4):
         leave_behind(900)
     used = used_bytes(spool_dir, BAR)
@@ -193,7 +195,7 @@ def test_where_all_that_was_taken_over_is_given_up_the_next_ones_are_taken_over_
     make, leave_behind, monkeypatch
 ):
     """Nothing is left that delivery would wake up for."""
-    monkeypatch.setattr(adoption, 'AT_ONCE', 1)
+    monkeypatch.setattr(adoption, 'MOST_AT_ONCE', 1)
     for _ in range(3):
         leave_behind(10)
     spool, disk = make(KIB)

@@ -20,9 +20,9 @@ from firefighter._spool import copied as copied_module
 from firefighter._spool.copied import copied_words, trouble_with_copies
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import read, read_marks
-from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.segment_file import parse_header, read_progress
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT
 from firefighter._spool.memory import private_memory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
@@ -58,14 +58,14 @@ def open_disk(descriptors_as_they_were, spool_dir):
     made = []
 
     def open_(max_bytes=4 * MIN_SPOOL_BYTES):
-        spool, disk = Spool(max_bytes), Disk(spool_dir, BAR, max_bytes, ENOUGH_BYTES)
+        spool, disk = Spool(max_bytes), SpoolDirectory(spool_dir, BAR, max_bytes, ENOUGH_BYTES)
         made.append(disk)
         disk.open(spool)
         return spool, disk
 
     yield open_
     for disk in made:
-        for directory in [disk._store and disk._store.directory, *disk._adoption.directories]:
+        for directory in [disk.store and disk.store.directory, *disk._adoption.directories]:
             if directory:
                 directory.release()
 
@@ -81,7 +81,7 @@ def append(memory, words, *lines):
 
 def in_file(path):
     data = path.read_bytes()
-    events, tail, _ = read_marks(data)
+    events, tail, _ = read_progress(data)
     lines = data[HEADER_BYTES:tail].splitlines(keepends=True)
     assert len(lines) == events
     assert not any(data[tail:]), 'bytes behind the tail'
@@ -102,8 +102,8 @@ def deliver(spool):
 
 def die(disk):
     """The system lets go of the locks."""
-    disk._store.directory.release()
-    disk._store = None
+    disk.store.directory.release()
+    disk.abandon()
 
 
 def test_a_commit_is_in_the_file_when_the_store_returns(segment):
@@ -163,7 +163,7 @@ def test_where_the_file_cannot_be_written_memory_goes_on(segment):
     assert words.failed
     assert words[COMMITTED] >> 32 == len(LINES)
     assert memory[HEADER_BYTES:].rstrip(b'\0') == b''.join(LINES)
-    assert read_marks(path.read_bytes()).events == 3
+    assert read_progress(path.read_bytes()).events == 3
 
 
 def test_the_file_is_as_a_mapped_one(open_disk, spool_dir):
@@ -172,12 +172,12 @@ def test_the_file_is_as_a_mapped_one(open_disk, spool_dir):
     for text in LINES:
         spool.append(text)
     path = only_file(spool_dir)
-    header = read(path.read_bytes())
+    header = parse_header(path.read_bytes())
     assert (header.stream, header.first_sequence, header.size_bytes) == ('bar', 0, path.stat().st_size)
     assert in_file(path) == LINES
     events = spool.take(4, 10**9)
     spool.acknowledge(events)
-    assert read_marks(path.read_bytes()).head == HEADER_BYTES + len(b''.join(LINES[:4]))
+    assert read_progress(path.read_bytes()).head == HEADER_BYTES + len(b''.join(LINES[:4]))
     die(disk)
     heir, its_disk = open_disk()
     assert its_disk.tidy(heir, 0.0) is None
@@ -213,7 +213,7 @@ def test_while_no_other_file_can_be_made_it_goes_on_in_the_memory_of_the_lost_on
     spool, disk = open_disk()
     spool.append(LINES[0])
     os.truncate(only_file(spool_dir), 0)
-    monkeypatch.setattr(disk._store._bound, 'grant', lambda size: False)
+    monkeypatch.setattr(disk.store._bound, 'grant', lambda size: False)
     for text in LINES[1:]:
         spool.append(text)
         spool.tidy()
@@ -316,8 +316,8 @@ def test_where_the_kernel_does_not_copy_the_directory_is_not_used_and_the_reason
     assert trouble_with_copies() is None
     monkeypatch.setattr(copied_module, '_copy', None)
     with pytest.raises(SpoolUnusable, match='process_vm_readv'):
-        Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
+        SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
     monkeypatch.setattr(disk_module, 'trouble_with_copies', lambda: 'this Python has no ctypes')
     with pytest.raises(SpoolUnusable, match=r'no ctypes.*choose'):
-        Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
+        SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES).open(Spool(MIN_SPOOL_BYTES))
     assert list(Path(spool_dir).glob('*/*/*')) == []

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from firefighter._spool.disk.dead_letters import DeadLetterFile
+from firefighter._spool.disk.quarantine_and_dead_letters import DeadLetterFile
 
 
 @pytest.fixture

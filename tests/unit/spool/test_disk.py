@@ -10,12 +10,12 @@ import pytest
 
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import read
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.private import PrivateDirectory, open_shared
-from firefighter._spool.disk.producer import take_both
-from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, Disk
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.destination_folder import lock_dead_producers
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared
+from firefighter._spool.disk.producer_directory import take_locks
+from firefighter._spool.disk.segment_file import parse_header
+from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 BAR = Destination('bar')
@@ -32,14 +32,14 @@ def make_disk(descriptors_as_they_were, spool_dir):
     made = []
 
     def make(destination=BAR, path=spool_dir):
-        disk = Disk(path, destination, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES)
+        disk = SpoolDirectory(path, destination, 2 * MIN_SPOOL_BYTES, ENOUGH_BYTES)
         made.append(disk)
         return disk
 
     yield make
     for disk in made:
-        if disk._store is not None:
-            disk._store.directory.release()
+        if disk.store is not None:
+            disk.store.directory.release()
         for directory in disk._adoption.directories:
             directory.release()
 
@@ -57,11 +57,11 @@ def deliver(spool):
 
 def leave_behind(spool_dir, *lines):
     """What a producer leaves that logs these and dies."""
-    spool, disk = Spool(MIN_SPOOL_BYTES), Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
+    spool, disk = Spool(MIN_SPOOL_BYTES), SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
     disk.open(spool)
     for line in lines:
         spool.append(line)
-    disk._store.directory.release()
+    disk.store.directory.release()
 
 
 def test_opening_again_what_is_open_changes_nothing(make_disk, spool, spool_dir):
@@ -78,17 +78,17 @@ def test_opening_again_what_is_open_changes_nothing(make_disk, spool, spool_dir)
 def test_after_a_close_all_is_as_it_was_before_and_it_can_be_opened_again(make_disk, spool, spool_dir):
     """No directory, no descriptor, and the spool in memory, with its bound for that."""
     disk = make_disk()
-    bound = spool._stock.max_bytes
+    bound = spool._allocator.max_bytes
     for line in (b'one\n', b'two\n'):
         disk.open(spool)
-        assert spool._stock.max_bytes == 2 * MIN_SPOOL_BYTES
+        assert spool._allocator.max_bytes == 2 * MIN_SPOOL_BYTES
         spool.append(line)
         assert deliver(spool) == [line]
         disk.close(spool)
         disk.close(spool)
         assert not disk.is_open
         assert producers(spool_dir) == []
-        assert spool._stock.max_bytes == bound
+        assert spool._allocator.max_bytes == bound
     spool.append(b'in memory\n')
     assert producers(spool_dir) == []
     assert deliver(spool) == [b'in memory\n']
@@ -101,7 +101,7 @@ def test_it_stays_open_as_long_as_an_event_in_it_is_not_settled(make_disk, spool
     spool.append(b'one\n')
     disk.close(spool)
     assert disk.is_open
-    assert disk._store.directory.held()
+    assert disk.store.directory.is_held()
     deliver(spool)
     disk.close(spool)
     assert not disk.is_open
@@ -164,7 +164,7 @@ def test_a_directory_that_cannot_be_removed_is_let_go_of_all_the_same(
     assert not disk.is_open
     monkeypatch.undo()
     with open_shared(path, make=False) as directory:
-        locks = take_both(directory)
+        locks = take_locks(directory)
         assert locks is not None
         for lock in locks:
             lock.release()
@@ -182,7 +182,7 @@ def test_an_interruption_while_it_is_opened_leaves_nothing_held(make_disk, spool
         disk.open(spool)
     gc.collect()
     assert not disk.is_open
-    assert adopt_dead(spool_dir, BAR) == [], 'without events it is removed by whoever finds it'
+    assert lock_dead_producers(spool_dir, BAR) == [], 'without events it is removed by whoever finds it'
     assert producers(spool_dir) == []
     monkeypatch.undo()
     disk.open(spool)
@@ -258,8 +258,8 @@ def test_what_it_has_lost_to_another_process_is_not_adopted_back(make_disk, spoo
     disk.open(spool)
     spool.append(b'one\n')
     # The numbers are other files' from now on.
-    others = [os.open(os.devnull, os.O_RDONLY) for _ in close_descriptors(disk._store.directory)]
-    (other,) = adopt_dead(spool_dir, BAR)
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in close_descriptors(disk.store.directory)]
+    (other,) = lock_dead_producers(spool_dir, BAR)
     assert 'goes on in' in disk.tidy(spool, 0.0)
     assert disk.path != other.path
     other.release()
@@ -293,9 +293,9 @@ def test_locks_of_what_was_adopted_are_taken_again_without_a_directory_of_its_ow
     close_descriptors(adopted)
     assert disk.tidy(spool, 0.0) is None
     (adopted,) = disk._adoption.directories
-    assert adopted.held()
+    assert adopted.is_held()
     gc.collect()
-    assert adopted.held(), 'what was lost has closed nothing of what was taken again'
+    assert adopted.is_held(), 'what was lost has closed nothing of what was taken again'
     assert deliver(spool) == [b'one\n']
 
 
@@ -323,7 +323,7 @@ def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(m
     def note(fd):
         data = os.pread(fd, 1 << 20, 0)
         assert not spool.interrupted, 'the application waits for its lock'
-        synced.append((read(data), data[4096:].strip(b'\0')))
+        synced.append((parse_header(data), data[4096:].strip(b'\0')))
 
     monkeypatch.setattr(os, 'fsync', note)
     line = b'x' * 1023 + b'\n'
@@ -331,7 +331,7 @@ def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(m
         spool.append(line)
         spool.tidy()
     (header, rest), *others = synced
-    assert (header.destination['stream'], header.producer_id) == ('bar', disk._store.directory.id)
+    assert (header.destination['stream'], header.producer_id) == ('bar', disk.store.directory.id)
     assert rest == b''
     assert others == []
     (spare,) = disk.path.glob('.tmp-*')
@@ -339,7 +339,7 @@ def test_the_header_of_a_spare_segment_is_on_the_disk_before_an_event_is_in_it(m
         spool.append(line)
     assert len(synced) == 1
     named = max(disk.path.glob('*.spool'))
-    assert f'{read(named.read_bytes()).first_sequence:016x}' == named.stem
+    assert f'{parse_header(named.read_bytes()).first_sequence:016x}' == named.stem
     deliver(spool)
     disk.close(spool)
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from firefighter._spool.disk.filesystem import device_of, file_system, store_may_fail, unmappable
+from firefighter._spool.disk.filesystem import device_of, file_system, store_may_fail, why_unmappable
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -105,7 +105,7 @@ def test_only_file_systems_that_keep_their_promise_are_mapped(kind, usable, monk
     """Copy-on-write, networks, FUSE and whatever is unknown are refused, with the reason and a way out."""
     monkeypatch.setattr(sys, 'platform', 'linux')
     monkeypatch.setattr('firefighter._spool.disk.filesystem._linux_file_system', lambda path: kind)
-    reason = unmappable(tmp_path)
+    reason = why_unmappable(tmp_path)
     if usable:
         assert reason is None
     else:
@@ -124,15 +124,15 @@ def test_only_into_file_systems_that_take_every_store_is_stored(kind, may_fail, 
     """Into the others the kernel copies, which is an error where a store would kill the program."""
     monkeypatch.setattr(sys, 'platform', 'linux')
     monkeypatch.setattr('firefighter._spool.disk.filesystem._linux_file_system', lambda path: kind)
-    assert unmappable(tmp_path) is None
+    assert why_unmappable(tmp_path) is None
     assert store_may_fail(tmp_path / 'not' / 'there' / 'yet') is may_fail
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads the mounts of Linux')
 def test_proc_is_refused_and_a_directory_that_is_not_there_yet_is_judged_by_its_parent():
     """On the machine itself."""
-    assert 'proc' in unmappable('/proc/self')
-    assert 'sysfs' in unmappable('/sys/not/there')
+    assert 'proc' in why_unmappable('/proc/self')
+    assert 'sysfs' in why_unmappable('/sys/not/there')
     assert device_of('/sys/not/there') is None
 
 
@@ -179,7 +179,7 @@ def test_what_is_not_in_the_list_of_mounts_the_system_is_asked_for(
     list_of_mounts(mountinfo)
     status = magic.to_bytes(struct.calcsize('l'), sys.byteorder) + bytes(100)
     monkeypatch.setattr('firefighter._spool.disk.filesystem._statfs', lambda path: status)
-    said = unmappable(tmp_path)
+    said = why_unmappable(tmp_path)
     assert (reason in said) if reason else said is None
 
 
@@ -194,21 +194,21 @@ def test_where_the_system_cannot_be_asked_either_nothing_is_mapped(list_of_mount
         return genuine(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, '__import__', without_ctypes)
-    assert 'cannot be told' in unmappable(tmp_path)
+    assert 'cannot be told' in why_unmappable(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='asks Linux')
 def test_the_system_says_the_same_as_the_list_of_mounts(list_of_mounts, tmp_path):
     """On the machine itself."""
-    listed = unmappable(tmp_path)
+    listed = why_unmappable(tmp_path)
     list_of_mounts(None)
-    assert unmappable(tmp_path) == listed
+    assert why_unmappable(tmp_path) == listed
 
 
 def test_windows_has_no_spool_on_disk(monkeypatch, tmp_path):
     """The handler falls back to memory there, and says so."""
     monkeypatch.setattr(sys, 'platform', 'win32')
-    assert 'Windows' in unmappable(tmp_path)
+    assert 'Windows' in why_unmappable(tmp_path)
 
 
 def test_on_macos_the_name_is_taken_from_statfs(monkeypatch, tmp_path):
@@ -224,6 +224,6 @@ def test_on_macos_the_name_is_taken_from_statfs(monkeypatch, tmp_path):
 
     monkeypatch.setattr(sys, 'platform', 'darwin')
     monkeypatch.setattr('ctypes.CDLL', Library)
-    assert unmappable(tmp_path) is None
+    assert why_unmappable(tmp_path) is None
     monkeypatch.setattr(Library, 'statfs', lambda self, path, status: -1)
-    assert 'cannot be told' in unmappable(tmp_path)
+    assert 'cannot be told' in why_unmappable(tmp_path)

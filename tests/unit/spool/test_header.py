@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._spool.disk import header as format_v1
-from firefighter._spool.disk.header import Header, Marks, NewerVersion, NotASegment
+from firefighter._spool.disk import segment_file as format_v1
+from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment, Progress
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
 
 HEADER = Header(
@@ -26,7 +26,7 @@ HEADER = Header(
 
 def page_of(header=HEADER):
     page = bytearray(HEADER_BYTES)
-    format_v1.write(memoryview(page).cast('Q'), header)
+    format_v1.write_header(memoryview(page).cast('Q'), header)
     return page
 
 
@@ -43,8 +43,8 @@ class Recorder:
 def test_a_header_comes_back_as_it_was_written():
     """Every field; and the marks of a new segment are behind the header, with no event."""
     page = bytes(page_of())
-    assert format_v1.read(page) == HEADER
-    assert format_v1.read_marks(page) == Marks(events=0, tail=HEADER_BYTES, head=HEADER_BYTES)
+    assert format_v1.parse_header(page) == HEADER
+    assert format_v1.read_progress(page) == Progress(events=0, tail=HEADER_BYTES, head=HEADER_BYTES)
 
 
 names = st.text(max_size=60)
@@ -60,25 +60,27 @@ names = st.text(max_size=60)
 )
 def test_any_header_comes_back_as_it_was_written(**fields):
     """Whatever the stream and the destination are called."""
-    assert format_v1.read(bytes(page_of(Header(**fields)))) == Header(**fields)
+    assert format_v1.parse_header(bytes(page_of(Header(**fields)))) == Header(**fields)
 
 
 def test_a_stream_name_with_bytes_that_are_no_utf_8_comes_back_too():
     """The environment can contain one; Python makes lone surrogates of such bytes."""
     for name in ('b\udcffr', '\ud83d\ude00'):
         header = Header(name, {}, bytes(16), 0, HEADER_BYTES)
-        assert format_v1.read(bytes(page_of(header))).stream == name
+        assert format_v1.parse_header(bytes(page_of(header))).stream == name
 
 
 def test_an_unknown_boot_stays_unknown():
     """Nothing that is not known may compare equal to another machine's boot that is not known either."""
-    assert format_v1.read(bytes(page_of(Header('bar', {}, bytes(16), 0, HEADER_BYTES)))).boot_id is None
+    assert (
+        format_v1.parse_header(bytes(page_of(Header('bar', {}, bytes(16), 0, HEADER_BYTES)))).boot_id is None
+    )
 
 
 def test_the_magic_is_stored_last_and_each_word_once():
     """Whoever sees the magic sees a whole header."""
     words = Recorder()
-    format_v1.write(words, HEADER)
+    format_v1.write_header(words, HEADER)
     assert [index for index, _ in words.stores] == [*range(1, 512), 0]
 
 
@@ -88,8 +90,8 @@ def test_the_marks_change_without_the_header_becoming_invalid():
     words = memoryview(page).cast('Q')
     words[COMMITTED] = 3 << 32 | 4200
     words[HEAD] = 4150
-    assert format_v1.read(bytes(page)) == HEADER
-    assert format_v1.read_marks(bytes(page)) == Marks(events=3, tail=4200, head=4150)
+    assert format_v1.parse_header(bytes(page)) == HEADER
+    assert format_v1.read_progress(bytes(page)) == Progress(events=3, tail=4200, head=4150)
 
 
 def test_a_half_written_header_is_refused_wherever_the_writing_stopped():
@@ -103,7 +105,7 @@ def test_a_half_written_header_is_refused_wherever_the_writing_stopped():
         if page == whole:
             continue
         with pytest.raises(NotASegment):
-            format_v1.read(page)
+            format_v1.parse_header(page)
 
 
 @pytest.mark.parametrize('index', [*range(8), 24, 25, 64, 65])
@@ -113,7 +115,7 @@ def test_a_constant_word_that_was_changed_is_noticed(index):
     words = memoryview(page).cast('Q')
     words[index] ^= 1 << 5
     with pytest.raises((NotASegment, NewerVersion)):
-        format_v1.read(bytes(page))
+        format_v1.parse_header(bytes(page))
 
 
 def test_a_newer_version_is_named_whatever_else_is_in_the_page():
@@ -122,7 +124,7 @@ def test_a_newer_version_is_named_whatever_else_is_in_the_page():
     words = memoryview(page).cast('Q')
     words[0], words[1] = format_v1.MAGIC, 7
     with pytest.raises(NewerVersion, match='version 7') as raised:
-        format_v1.read(bytes(page))
+        format_v1.parse_header(bytes(page))
     assert raised.value.version == 7
 
 
@@ -132,7 +134,7 @@ def test_the_other_byte_order_is_told_apart():
     words = memoryview(page).cast('Q')
     words[0] = int.from_bytes(words[0].to_bytes(8, 'little'), 'big')
     with pytest.raises(NotASegment, match='byte order'):
-        format_v1.read(bytes(page))
+        format_v1.parse_header(bytes(page))
 
 
 @pytest.mark.skipif(sys.byteorder == 'big', reason='there the file begins with the same bytes in reverse')
@@ -145,7 +147,7 @@ def test_the_file_begins_with_a_name_for_people():
 def test_any_bytes_are_read_or_refused(page):
     """Nothing but the two exceptions."""
     with pytest.raises((NotASegment, NewerVersion)):
-        format_v1.read(page)
+        format_v1.parse_header(page)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4095), st.binary(min_size=1, max_size=40)), max_size=4))
@@ -155,7 +157,7 @@ def test_a_damaged_page_is_read_or_refused(changes):
     for at, data in changes:
         page[at : at + len(data)] = data
     with suppress(NotASegment, NewerVersion):
-        assert format_v1.read(bytes(page[:HEADER_BYTES])) == HEADER
+        assert format_v1.parse_header(bytes(page[:HEADER_BYTES])) == HEADER
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_nonsense_under_a_right_checksum_is_refused(json):
     words[24] = len(json)
     words[25] = format_v1._checksum(words.tolist(), json)
     with pytest.raises(NotASegment):
-        format_v1.read(bytes(page))
+        format_v1.parse_header(bytes(page))
 
 
 @pytest.mark.parametrize(

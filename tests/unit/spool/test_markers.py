@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firefighter._event.ids import PLACE, Dropped
-from firefighter._spool.markers import added, joined, marker, most_bytes, with_neighbours
+from firefighter._spool.markers import (
+    add_drop,
+    encode_marker,
+    extend_over_reported,
+    merge_ranges,
+    most_marker_bytes,
+)
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
@@ -32,25 +38,25 @@ def numbers(dropped):
 @given(ranges)
 def test_joining_changes_nothing_that_is_told(dropped):
     """And leaves no two ranges of one reason that touch."""
-    found = joined(dropped)
+    found = merge_ranges(dropped)
     assert numbers(found) == numbers(dropped)
     assert len(found) <= len(dropped)
-    assert joined(found) == found
+    assert merge_ranges(found) == found
 
 
 @given(ranges, ranges)
 def test_news_are_told_with_what_lies_beside_them_and_nothing_else(news, told):
     """In never more ranges than the news have: the room for the marker has been made already."""
-    found = with_neighbours(joined(news), told)
+    found = extend_over_reported(merge_ranges(news), told)
     assert numbers(news) <= numbers(found) <= numbers(news) | numbers(told)
-    assert len(found) <= len(joined(news))
+    assert len(found) <= len(merge_ranges(news))
 
 
 def test_a_full_spool_does_not_remember_every_change_of_reason():
     """A few ranges, and then the wrong reason; no number is forgotten."""
     news = ()
     for number in range(10_000):
-        news = added(news, ME, number, ['overflow', 'oversize'][number % 2])
+        news = add_drop(news, ME, number, ['overflow', 'oversize'][number % 2])
     assert len(news) <= 64
     assert numbers(news) == {(ME, number) for number in range(10_000)}
 
@@ -59,8 +65,8 @@ def test_a_full_spool_does_not_remember_every_change_of_reason():
 def test_a_marker_takes_no_more_room_than_is_made_for_it(count, reason):
     """Whatever the numbers, the reason and the producers."""
     most = (1 << 53) - 1
-    line = marker([Dropped(OTHER, most, most, reason)] * count, ME, 1e9)
-    assert len(line) <= most_bytes((Dropped(OTHER, most, most, reason),) * count)
+    line = encode_marker([Dropped(OTHER, most, most, reason)] * count, ME, 1e9)
+    assert len(line) <= most_marker_bytes((Dropped(OTHER, most, most, reason),) * count)
 
 
 def test_no_event_is_dropped_to_tell_of_others():
@@ -78,10 +84,10 @@ def test_no_event_is_dropped_to_tell_of_others():
     before = spool.account()
     for segment in spool._segments:
         segment.claimed = False
-    spool.tell()
+    spool.append_marker()
     assert spool.account() == before
     spool.acknowledge(taken)
-    spool.tell()
+    spool.append_marker()
     assert spool.account().markers == before.markers + 1
 
 
@@ -97,8 +103,11 @@ def test_what_an_adopted_segment_tells_is_told_again_when_it_is_dropped():
     made.resume(4096, segment.tail, segment.events, [], exact=True)
     heir.adopt(made)
     assert heir.drop_oldest_adopted()
-    assert heir._news == (Dropped('0' * 32, 0, 0, 'oversize'), Dropped('0' * 32, 1, 2, 'overflow'))
-    heir.tell()
+    assert heir._unreported_drops == (
+        Dropped('0' * 32, 0, 0, 'oversize'),
+        Dropped('0' * 32, 1, 2, 'overflow'),
+    )
+    heir.append_marker()
     (event,) = heir.take(9, 9_999)
     assert (
         b'{"first":1,"last":2,"reason":"overflow","producer":"%s"}],"producer":"%s","sequence":0}\n'
@@ -111,6 +120,9 @@ def test_a_marker_that_firehose_refuses_is_told_again():
     """With what it has told."""
     spool = NumberedSpool(bytes(16), MIN_SPOOL_BYTES)
     spool.reject('oversize', 1)
-    spool.tell()
+    spool.append_marker()
     spool.drop(spool.take(9, 9_999), 'refused')
-    assert spool._news == (Dropped('0' * 32, 0, 0, 'oversize'), Dropped('0' * 32, 1, 1, 'refused'))
+    assert spool._unreported_drops == (
+        Dropped('0' * 32, 0, 0, 'oversize'),
+        Dropped('0' * 32, 1, 1, 'refused'),
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.private import PrivateDirectory
+from firefighter._spool.disk.destination_folder import lock_dead_producers
+from firefighter._spool.disk.private_directory import PrivateDirectory
 
 BAR = Destination('bar')
 
@@ -14,20 +14,20 @@ BAR = Destination('bar')
 def test_the_living_are_not_adopted(make_producer, spool_dir):
     """Not even by another handler of the same process."""
     make_producer(segments=1)
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []
 
 
 def test_the_dead_are_adopted_with_both_locks(make_producer, spool_dir):
     """So the adopter is to everybody else what the producer was."""
     producer = make_producer(segments=2)
     producer.release()
-    (adopted,) = adopt_dead(spool_dir, BAR)
+    (adopted,) = lock_dead_producers(spool_dir, BAR)
     assert (adopted.id, adopted.path) == (producer.id, producer.path)
-    assert adopted.held()
-    assert sorted(adopted.listing()) == sorted(
+    assert adopted.is_held()
+    assert sorted(adopted.names()) == sorted(
         ['alive', 'reader', 'producer.json', '0000000000000000.spool', '0000000000000001.spool']
     )
-    assert adopt_dead(spool_dir, BAR) == [], 'and only once'
+    assert lock_dead_producers(spool_dir, BAR) == [], 'and only once'
     adopted.release()
 
 
@@ -35,7 +35,7 @@ def test_what_an_adopter_lets_go_of_is_adopted_again(make_producer, spool_dir):
     """Also when it has died."""
     make_producer(segments=1).release()
     for _ in range(3):
-        (adopted,) = adopt_dead(spool_dir, BAR)
+        (adopted,) = lock_dead_producers(spool_dir, BAR)
         adopted.release()
 
 
@@ -43,22 +43,22 @@ def test_who_only_delivers_keeps_an_orphan_too(make_producer, spool_dir):
     """The relay has the reader's lock while the producer has its own."""
     producer = make_producer(segments=1)
     producer._alive.release()
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []
     producer._reader.release()
-    (adopted,) = adopt_dead(spool_dir, BAR)
+    (adopted,) = lock_dead_producers(spool_dir, BAR)
     adopted.release()
 
 
 def test_another_destinations_dead_are_left_alone(make_producer, spool_dir):
     """The same stream in another region is another stream."""
     make_producer('bar', segments=1).release()
-    assert adopt_dead(spool_dir, Destination('foo')) == []
-    assert adopt_dead(spool_dir, Destination('bar', 'eu-west-1')) == []
+    assert lock_dead_producers(spool_dir, Destination('foo')) == []
+    assert lock_dead_producers(spool_dir, Destination('bar', 'eu-west-1')) == []
 
 
 def test_without_a_directory_there_are_no_orphans(spool_dir):
     """And looking makes none."""
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []
     assert not spool_dir.exists()
 
 
@@ -66,7 +66,7 @@ def test_only_so_many_are_adopted_at_once(make_producer, spool_dir):
     """Each takes three descriptors, and a thousand workers may have died."""
     for _ in range(5):
         make_producer(segments=1).release()
-    first, second, none = (adopt_dead(spool_dir, BAR, limit=limit) for limit in (3, 3, 3))
+    first, second, none = (lock_dead_producers(spool_dir, BAR, limit=limit) for limit in (3, 3, 3))
     assert (len(first), len(second), len(none)) == (3, 2, 0)
     for producer in first + second:
         producer.release()
@@ -77,7 +77,7 @@ def test_those_that_are_to_be_left_are_left(make_producer, spool_dir):
     newer, older = make_producer(segments=1), make_producer(segments=1)
     newer.release()
     older.release()
-    (adopted,) = adopt_dead(spool_dir, BAR, limit=1, leave={newer.id})
+    (adopted,) = lock_dead_producers(spool_dir, BAR, limit=1, excluded={newer.id})
     assert adopted.id == older.id
     adopted.release()
 
@@ -89,7 +89,7 @@ def test_an_orphan_without_events_is_removed(make_producer, spool_dir):
     half_removed.release()
     for path in half_removed.path.iterdir():
         path.unlink()
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []
     assert [path.name for path in empty.path.parent.iterdir()] == ['destination.json']
 
 
@@ -101,7 +101,7 @@ def test_what_a_dead_maker_has_not_finished_is_removed(make_producer, spool_dir,
     new.mkdir(0o700)
     for name in left:
         (new / name).touch()
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []
     assert not new.exists()
 
 
@@ -110,11 +110,11 @@ def test_what_a_living_maker_has_not_finished_stays(make_producer, spool_dir, mo
     genuine = PrivateDirectory.rename
 
     def look_for_orphans_first(folder, old, new):
-        assert adopt_dead(spool_dir, BAR) == []
+        assert lock_dead_producers(spool_dir, BAR) == []
         genuine(folder, old, new)
 
     monkeypatch.setattr(PrivateDirectory, 'rename', look_for_orphans_first)
-    assert make_producer().held()
+    assert make_producer().is_held()
 
 
 def test_a_directory_that_got_its_name_while_it_was_cleaned_up_is_left_alone(
@@ -134,7 +134,7 @@ def test_a_directory_that_got_its_name_while_it_was_cleaned_up_is_left_alone(
         return directory
 
     monkeypatch.setattr(PrivateDirectory, 'directory', rename_after_opening)
-    adopt_dead(spool_dir, BAR)
+    lock_dead_producers(spool_dir, BAR)
     assert (producer.path / '0000000000000000.spool').exists()
 
 
@@ -149,7 +149,7 @@ def test_a_directory_removed_meanwhile_is_passed_over(make_producer, spool_dir, 
         return [gone.path.name.replace(gone.path.name[0], 'f'), *names(directory)]
 
     monkeypatch.setattr(PrivateDirectory, 'names', list_what_was)
-    adopted = adopt_dead(spool_dir, BAR)
+    adopted = lock_dead_producers(spool_dir, BAR)
     assert len(adopted) == 2
     for producer in adopted:
         producer.release()

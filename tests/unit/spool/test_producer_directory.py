@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from firefighter._spool.disk import directory as making
+from firefighter._spool.disk import destination_folder as making
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.private import PrivateDirectory
-from firefighter._spool.disk.producer import id_of
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.destination_folder import create_producer
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.producer_directory import producer_id_of
 from spool_files import is_locked
 
 
@@ -43,7 +43,7 @@ def test_every_level_is_made_for_us_alone(make_producer, spool_dir):
 def test_the_parent_of_the_spool_directory_is_not_made(tmp_path):
     """A typing error in the path must not go unnoticed."""
     with pytest.raises(SpoolUnusable, match='make the directory'):
-        create(tmp_path / 'missing' / 'spool', Destination('bar'))
+        create_producer(tmp_path / 'missing' / 'spool', Destination('bar'))
 
 
 def test_each_producer_has_an_id_of_its_own(make_producer):
@@ -108,7 +108,7 @@ def test_a_producer_has_its_name_only_once_it_is_locked_and_complete(make_produc
 
 def test_a_maker_that_is_taken_for_dead_makes_another(make_producer, monkeypatch):
     """Before it has locked its directory, who cleans up cannot tell; then it is only a little later."""
-    genuine, calls = making.take_both, []
+    genuine, calls = making.take_locks, []
 
     def lose_the_first(directory):
         calls.append(directory)
@@ -118,16 +118,16 @@ def test_a_maker_that_is_taken_for_dead_makes_another(make_producer, monkeypatch
             directory.path.rmdir()
         return genuine(directory)
 
-    monkeypatch.setattr(making, 'take_both', lose_the_first)
-    assert make_producer().held()
+    monkeypatch.setattr(making, 'take_locks', lose_the_first)
+    assert make_producer().is_held()
     assert len(calls) == 3
 
 
 def test_a_directory_in_which_nothing_lasts_is_refused(spool_dir, monkeypatch, descriptors_as_they_were):
     """And not tried for ever."""
-    monkeypatch.setattr(making, 'take_both', lambda directory: None)
+    monkeypatch.setattr(making, 'take_locks', lambda directory: None)
     with pytest.raises(SpoolUnusable, match='something removes'):
-        create(spool_dir, Destination('bar'))
+        create_producer(spool_dir, Destination('bar'))
 
 
 def test_a_failure_half_way_leaves_nothing_behind(spool_dir, monkeypatch, descriptors_as_they_were):
@@ -138,23 +138,23 @@ def test_a_failure_half_way_leaves_nothing_behind(spool_dir, monkeypatch, descri
 
     monkeypatch.setattr(PrivateDirectory, 'rename', refuse)
     with pytest.raises(SpoolUnusable, match='full'):
-        create(spool_dir, Destination('bar'))
+        create_producer(spool_dir, Destination('bar'))
     assert names(spool_dir / str(os.geteuid()) / Destination('bar').folder_name) == ['destination.json']
 
 
 @pytest.mark.parametrize('name', ['', '0' * 31, '0' * 34, 'A' * 32, '00 ' * 16, 'notes', '.new-' + '0' * 32])
 def test_only_an_id_is_taken_for_one(name):
     """And each has one spelling only, so that no producer is found twice."""
-    assert id_of(name) is None
-    assert id_of('0f' * 16) == b'\x0f' * 16
+    assert producer_id_of(name) is None
+    assert producer_id_of('0f' * 16) == b'\x0f' * 16
 
 
 def test_it_is_held_until_it_is_let_go_of(make_producer):
     """By both locks."""
     producer = make_producer()
-    assert producer.held()
+    assert producer.is_held()
     producer.release()
-    assert not producer.held()
+    assert not producer.is_held()
 
 
 @pytest.mark.parametrize('which', ['_directory', '_alive', '_reader'])
@@ -164,10 +164,10 @@ def test_it_is_no_longer_held_when_a_daemoniser_has_closed_a_descriptor(make_pro
     part = getattr(producer, which)
     fd = (getattr(part, 'descriptor', None) or part._descriptor).fd
     os.close(fd)
-    assert not producer.held()
+    assert not producer.is_held()
     with Path(os.devnull).open() as other:
         os.dup2(other.fileno(), fd)
-        assert not producer.held()
+        assert not producer.is_held()
         producer.release()
         assert os.path.samestat(os.fstat(fd), os.fstat(other.fileno()))
     os.close(fd)
@@ -177,7 +177,7 @@ def test_it_is_no_longer_held_when_the_path_leads_elsewhere(make_producer, spool
     """In a directory that others may write to, ours can be moved away; no adopter would look there."""
     producer = make_producer()
     spool_dir.rename(spool_dir.with_name('away'))
-    assert not producer.held()
+    assert not producer.is_held()
 
 
 def test_files_are_made_renamed_listed_and_removed_below_the_descriptor(make_producer, spool_dir):
@@ -188,10 +188,10 @@ def test_files_are_made_renamed_listed_and_removed_below_the_descriptor(make_pro
     assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600
     os.close(fd)
     producer.move('.tmp-1', producer, '1.spool')
-    assert sorted(producer.listing()) == ['1.spool', 'alive', 'producer.json', 'reader']
-    assert producer.listing(), 'a second time, too'
+    assert sorted(producer.names()) == ['1.spool', 'alive', 'producer.json', 'reader']
+    assert producer.names(), 'a second time, too'
     producer.unlink('1.spool')
-    assert '1.spool' not in producer.listing()
+    assert '1.spool' not in producer.names()
 
 
 def test_a_listing_is_whole_while_another_one_is_under_way(make_producer):
@@ -199,7 +199,7 @@ def test_a_listing_is_whole_while_another_one_is_under_way(make_producer):
     producer = make_producer()
     with os.scandir(producer.fd) as under_way:
         next(under_way)
-        assert sorted(producer.listing()) == ['alive', 'producer.json', 'reader']
+        assert sorted(producer.names()) == ['alive', 'producer.json', 'reader']
 
 
 def test_what_the_file_system_refuses_has_its_number(make_producer):
@@ -219,8 +219,8 @@ def test_a_directory_with_events_is_not_removed(make_producer):
     """And stays held."""
     producer = make_producer(segments=1)
     assert not producer.remove()
-    assert producer.held()
-    assert len(producer.listing()) == 4
+    assert producer.is_held()
+    assert len(producer.names()) == 4
 
 
 def test_a_directory_with_a_segment_that_has_no_name_is_not_removed(make_producer):
@@ -228,11 +228,11 @@ def test_a_directory_with_a_segment_that_has_no_name_is_not_removed(make_produce
     producer = make_producer()
     os.close(producer.open_file('.tmp-1', os.O_WRONLY | os.O_CREAT))
     assert not producer.remove()
-    assert producer.held()
+    assert producer.is_held()
     producer.unlink('.tmp-1')
     assert producer.remove()
     assert not producer.path.exists()
-    assert not producer.held()
+    assert not producer.is_held()
 
 
 def test_the_locks_go_last(make_producer, monkeypatch):
@@ -276,7 +276,7 @@ def test_removing_is_content_with_what_another_one_has_removed(make_producer, mo
     monkeypatch.setattr(PrivateDirectory, 'unlink', come_between)
     producer = make_producer()
     assert producer.remove()
-    assert not producer.held()
+    assert not producer.is_held()
 
 
 def test_a_directory_that_cannot_be_removed_is_said(make_producer, monkeypatch):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from firefighter._spool.disk.quarantine import Quarantine
+from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
 
 
 @pytest.fixture

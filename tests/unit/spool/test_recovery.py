@@ -6,10 +6,10 @@ import mmap
 
 import pytest
 
-from firefighter._spool.disk import header as format_v1
 from firefighter._spool.disk import recovery
-from firefighter._spool.disk.header import Header
+from firefighter._spool.disk import segment_file as format_v1
 from firefighter._spool.disk.recovery import Good, Recovery, Torn, recover
+from firefighter._spool.disk.segment_file import Header
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
 from firefighter._spool.memory import MemoryStore
 from firefighter._spool.segment import Segment
@@ -29,7 +29,7 @@ def segment(*, head=0, committed=10, lines=LINES):
     """A segment with these lines; head and tail behind so many of them."""
     data = bytearray(SIZE)
     words = memoryview(data).cast('Q')
-    format_v1.write(words, HEADER)
+    format_v1.write_header(words, HEADER)
     words[COMMITTED] = committed << 32 | offset(committed)
     words[HEAD] = offset(head)
     words.release()

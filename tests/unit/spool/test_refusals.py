@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.survey import used_bytes
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.destination_folder import create_producer, lock_dead_producers
+from firefighter._spool.disk.directory_size import used_bytes
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.inspection import find_producers
 
 BAR = Destination('bar')
 SOMEBODY = 12345
@@ -41,8 +40,8 @@ def names(path: Path) -> list[str]:
 
 def refused(spool_dir, path):
     for use in (
-        lambda: create(spool_dir, BAR),
-        lambda: adopt_dead(spool_dir, BAR),
+        lambda: create_producer(spool_dir, BAR),
+        lambda: lock_dead_producers(spool_dir, BAR),
         lambda: used_bytes(spool_dir, BAR),
     ):
         with pytest.raises(SpoolUnusable) as caught:
@@ -55,8 +54,8 @@ def test_on_windows_the_reason_is_windows(spool_dir, monkeypatch):
     """And nothing is made there."""
     monkeypatch.setattr('sys.platform', 'win32')
     for use in (
-        lambda: create(spool_dir, BAR),
-        lambda: adopt_dead(spool_dir, BAR),
+        lambda: create_producer(spool_dir, BAR),
+        lambda: lock_dead_producers(spool_dir, BAR),
         lambda: used_bytes(spool_dir, BAR),
     ):
         with pytest.raises(SpoolUnusable, match='Windows'):
@@ -98,11 +97,11 @@ def test_somebody_elses_directory_is_refused(level, spool_dir, descriptors_as_th
     level.mkdir(0o777)
     os.chown(level, SOMEBODY, SOMEBODY)
     if level == spool_dir:
-        create(spool_dir, BAR).release()
+        create_producer(spool_dir, BAR).release()
     else:
         refused(spool_dir, level)
         with pytest.raises(SpoolUnusable, match=f'belongs to uid {SOMEBODY}, not to {os.geteuid()}'):
-            create(spool_dir, BAR)
+            create_producer(spool_dir, BAR)
         assert names(level) == []
 
 
@@ -114,7 +113,7 @@ def test_who_made_our_directory_first_is_named_and_so_is_what_helps(spool_dir):
     ours.mkdir(parents=True)
     os.chown(ours, nobody.pw_uid, nobody.pw_gid)
     with pytest.raises(SpoolUnusable) as caught:
-        create(spool_dir, BAR)
+        create_producer(spool_dir, BAR)
     said = str(caught.value)
     assert f'{ours}: belongs to uid {nobody.pw_uid} (nobody), not to {os.geteuid()}; remove it' in said
     assert 'root can make this in it beforehand' in said
@@ -125,8 +124,8 @@ def test_a_directory_that_root_has_prepared_is_used(spool_dir):
     """Nobody else can make anything in it then, the user's own directory included."""
     spool_dir.mkdir(0o555)
     (spool_dir / str(os.geteuid())).mkdir(0o700)
-    producer = create(spool_dir, BAR)
-    assert producer.held()
+    producer = create_producer(spool_dir, BAR)
+    assert producer.is_held()
     assert sorted(names(spool_dir)) == [str(os.geteuid())]
     producer.release()
 
@@ -147,7 +146,7 @@ def test_a_spool_directory_may_be_open_to_others(spool_dir, mode, descriptors_as
     """An emptyDir is 0777, one with fsGroup 2777, /tmp 1777. It keeps its mode; what is below it is ours."""
     spool_dir.mkdir()
     spool_dir.chmod(mode)
-    producer = create(spool_dir, BAR)
+    producer = create_producer(spool_dir, BAR)
     assert stat.S_IMODE(spool_dir.stat().st_mode) == mode
     assert stat.S_IMODE(producer.path.stat().st_mode) & 0o777 == 0o700
     producer.release()
@@ -160,7 +159,7 @@ def test_a_directory_of_ours_that_is_open_to_others_is_closed_again(make_produce
         pytest.skip('only root can open a directory that nobody may read')
     ours = make_producer().path.parents[1]
     ours.chmod(mode)
-    assert make_producer().held()
+    assert make_producer().is_held()
     assert stat.S_IMODE(ours.stat().st_mode) & 0o777 == 0o700
 
 
@@ -196,8 +195,8 @@ def test_what_is_not_ours_beside_producers_is_left_alone(make_producer, spool_di
     (folder / ('2' * 32)).mkdir()
     os.mkfifo(folder / ('2' * 32) / 'alive')
     before = names(folder)
-    (adopted,) = adopt_dead(spool_dir, BAR)
+    (adopted,) = lock_dead_producers(spool_dir, BAR)
     assert adopted.id == producer.id
-    assert [found.path for found in find(spool_dir, None, lambda _: None)] == [producer.path]
+    assert [found.path for found in find_producers(spool_dir, None, lambda _: None)] == [producer.path]
     adopted.release()
     assert names(folder) == before

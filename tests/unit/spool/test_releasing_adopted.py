@@ -8,11 +8,12 @@ import sys
 import pytest
 
 from firefighter._spool import spool as spool_module
+from firefighter._spool import taking
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.orphans import adopt_dead
-from firefighter._spool.disk.private import PrivateDirectory
-from firefighter._spool.disk.spool_directory import Disk
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.destination_folder import lock_dead_producers
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
@@ -25,7 +26,7 @@ class Handler:
 
     def __init__(self, spool_dir):
         self.spool = Spool(MIN_SPOOL_BYTES)
-        self.disk = Disk(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
+        self.disk = SpoolDirectory(spool_dir, BAR, MIN_SPOOL_BYTES, ENOUGH_BYTES)
         self.delivered = []
 
     def look(self):
@@ -63,7 +64,7 @@ def make_handler(descriptors_as_they_were, spool_dir):
     for handler in made:
         handler.release()
         if handler.disk.is_open:
-            handler.disk._store.directory.release()
+            handler.disk.store.directory.release()
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def leave_behind(spool_dir):
         handler.disk.open(handler.spool)
         for line in lines:
             handler.spool.append(line)
-        handler.disk._store.directory.release()
+        handler.disk.store.directory.release()
 
     return leave
 
@@ -179,7 +180,7 @@ def test_the_account_adds_up_at_every_instruction(make_handler, leave_behind):
     seen = set()
 
     def look(frame, event, argument):
-        if frame.f_code.co_filename != spool_module.__file__:
+        if frame.f_code.co_filename not in {spool_module.__file__, taking.__file__}:
             return None
         frame.f_trace_opcodes = True
         sys.settrace(None)
@@ -239,8 +240,8 @@ def test_a_directory_whose_last_segment_cannot_be_removed_is_let_go_of(
     monkeypatch.setattr(PrivateDirectory, 'unlink', refuse)
     one.deliver(one.take())
     monkeypatch.undo()
-    (orphan,) = adopt_dead(spool_dir, BAR)
+    (orphan,) = lock_dead_producers(spool_dir, BAR)
     orphan.release()
     one.look()
     assert one.take() == []
-    assert adopt_dead(spool_dir, BAR) == []
+    assert lock_dead_producers(spool_dir, BAR) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.survey import used_bytes
+from firefighter._spool.disk.directory_size import used_bytes
 
 
 def test_the_bytes_of_a_destination_are_those_of_all_its_producers(make_producer, spool_dir):

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from firefighter._spool.disk.unusable import BoundReached, Remedy, SpoolUnusable, explained, remedy_for
+from firefighter._spool.disk.errors import BoundReached, Remedy, SpoolUnusable, remedy_for, translate_errors
 
 NOT_NOW = [
     'EACCES',
@@ -41,7 +41,7 @@ def test_what_the_disk_says_may_be_over_at_the_next_look(name):
     """Whichever number it has, and whoever tells it."""
     number = getattr(errno, name)
     assert remedy_for(OSError(number, os.strerror(number))) is Remedy.MEMORY_FOR_NOW
-    with pytest.raises(SpoolUnusable) as caught, explained('/spool'):
+    with pytest.raises(SpoolUnusable) as caught, translate_errors('/spool'):
         raise OSError(number, os.strerror(number))
     assert remedy_for(caught.value) is Remedy.MEMORY_FOR_NOW
 

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from firefighter._spool.disk import header as headers
+from firefighter._spool.disk import segment_file as headers
 from firefighter._spool.disk.recovery import recover
 
 FIXTURES = pathlib.Path(__file__).parents[2] / 'fixtures'
@@ -34,7 +34,7 @@ def lines(data, recovery):
 @pytest.mark.parametrize('name', READABLE)
 def test_the_header_of_version_1_is_read(name):
     """Stream, destination, ids and numbers, as the fixture's script wrote them."""
-    header = headers.read((V1 / name).read_bytes())
+    header = headers.parse_header((V1 / name).read_bytes())
     assert (header.version, header.stream, header.first_sequence) == (
         1,
         'bär',
@@ -51,13 +51,13 @@ def test_the_header_of_version_1_is_read(name):
 def test_the_events_of_version_1_are_read(name, same_boot, key):
     """Of a crash, of a power loss, of a file that was cut off."""
     data = (V1 / name).read_bytes()
-    assert lines(data, recover(data, headers.read(data), same_boot=same_boot)) == READABLE[name][key]
+    assert lines(data, recover(data, headers.parse_header(data), same_boot=same_boot)) == READABLE[name][key]
 
 
 def test_a_newer_version_is_told_and_nothing_else_is_read_of_it():
     """Rolling deploys mix versions: the older program leaves alone what it cannot know."""
     with pytest.raises(headers.NewerVersion) as raised:
-        headers.read((V1 / 'newer.spool').read_bytes())
+        headers.parse_header((V1 / 'newer.spool').read_bytes())
     assert raised.value.version == EXPECTED['newer.spool']['newer']
 
 
@@ -65,7 +65,7 @@ def test_a_newer_version_is_told_and_nothing_else_is_read_of_it():
 def test_what_is_no_segment_is_refused_with_its_reason(name):
     """A header never finished; a machine of the other byte order."""
     with pytest.raises(headers.NotASegment, match=EXPECTED[name]['refused']):
-        headers.read((V1 / name).read_bytes())
+        headers.parse_header((V1 / name).read_bytes())
 
 
 def test_the_files_are_those_that_their_script_writes(tmp_path):
@@ -80,7 +80,7 @@ def test_the_library_writes_version_1_byte_for_byte_as_the_script_does():
     """Two descriptions of one format."""
     data = (V1 / '0000000000000006.spool').read_bytes()
     page = bytearray(4096)
-    headers.write(memoryview(page).cast('Q'), headers.read(data))
+    headers.write_header(memoryview(page).cast('Q'), headers.parse_header(data))
     assert bytes(page) == data[:4096]
 
 

@@ -11,9 +11,9 @@ import stat
 import pytest
 
 from firefighter._spool.disk import inspection
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.inspection import find
+from firefighter._spool.disk.inspection import find_producers
+from firefighter._spool.disk.recovery import boot_id
 from spool_files import deny, line
 
 OTHER_BOOT = bytes(range(1, 17))
@@ -35,7 +35,7 @@ def look(spool_dir, troubles):
     def look(directory=spool_dir):
         return {
             producer.id: [b''.join(segment.waiting()) for segment in producer.segments(troubles.append)]
-            for producer in find(directory, boot_id(), troubles.append)
+            for producer in find_producers(directory, boot_id(), troubles.append)
         }
 
     return look
@@ -64,9 +64,9 @@ def test_whoever_holds_the_lock_is_alive_and_looking_does_not_change_that(make_p
     living, dead = make_producer('a'), make_producer('b')
     dead.die()
     for _ in range(2):
-        found = find(spool_dir, boot_id(), pytest.fail)
+        found = find_producers(spool_dir, boot_id(), pytest.fail)
         assert {producer.id: producer.alive for producer in found} == {living.id: True, dead.id: False}
-    assert living.directory.held()
+    assert living.directory.is_held()
 
 
 def test_of_a_dead_producer_of_another_boot_all_whole_lines_wait(make_producer, look):
@@ -82,7 +82,7 @@ def test_of_a_dead_producer_of_another_boot_all_whole_lines_wait(make_producer, 
 def test_what_it_says_of_itself_may_be_anything(make_producer, spool_dir):
     """producer.json is for people: missing, mangled or enormous, the rest is shown all the same."""
     producer = make_producer()
-    assert find(spool_dir, None, pytest.fail)[0].about()['pid'] == os.getpid()
+    assert find_producers(spool_dir, None, pytest.fail)[0].about()['pid'] == os.getpid()
     for text in (
         b'',
         b'[]',
@@ -92,9 +92,9 @@ def test_what_it_says_of_itself_may_be_anything(make_producer, spool_dir):
         b'{"pid": [1], "program": true}',
     ):
         (producer.path / 'producer.json').write_bytes(text)
-        assert find(spool_dir, None, pytest.fail)[0].about() == {}
+        assert find_producers(spool_dir, None, pytest.fail)[0].about() == {}
     os.truncate(producer.path / 'producer.json', 1 << 40)
-    assert find(spool_dir, None, pytest.fail)[0].about() == {}
+    assert find_producers(spool_dir, None, pytest.fail)[0].about() == {}
 
 
 def test_a_segment_that_cannot_be_read_does_not_hide_the_others(make_producer, look, troubles, tmp_path):
@@ -126,7 +126,7 @@ def test_what_is_no_regular_file_is_not_even_opened(make_producer, look, monkeyp
         os, 'open', lambda path, *args, **kwargs: opened.append(path) or open_it(path, *args, **kwargs)
     )
     assert look() == {producer.id: []}
-    assert find(producer.path, None, pytest.fail)[0].about() == {}
+    assert find_producers(producer.path, None, pytest.fail)[0].about() == {}
     assert 'alive' in opened
     assert not {'producer.json', f'{0:016x}.spool'} & set(opened)
 
@@ -180,7 +180,7 @@ def test_without_its_lock_file_a_producer_with_segments_is_dead_and_with_a_link_
     producer = make_producer()
     producer.segment(line('a'))
     (producer.path / 'alive').unlink()
-    assert [found.alive for found in find(spool_dir, None, pytest.fail)] == [False]
+    assert [found.alive for found in find_producers(spool_dir, None, pytest.fail)] == [False]
     (producer.path / 'alive').symlink_to('reader')
     assert look() == {}
     assert len(troubles) == 1
@@ -193,7 +193,7 @@ def test_what_is_only_named_like_a_producer_is_none(spool_dir):
     journal.mkdir(parents=True)
     (journal / 'system.journal').write_bytes(b'x')
     strangers = []
-    assert find(spool_dir, None, pytest.fail, strangers.append) == []
+    assert find_producers(spool_dir, None, pytest.fail, strangers.append) == []
     assert strangers == [journal]
 
 
@@ -211,7 +211,7 @@ def test_on_windows_the_reason_is_windows(spool_dir, monkeypatch):
     """Nothing is walked there."""
     monkeypatch.setattr('sys.platform', 'win32')
     with pytest.raises(OSError, match='needs Linux or macOS'):
-        find(spool_dir, None, pytest.fail)
+        find_producers(spool_dir, None, pytest.fail)
 
 
 def test_a_producer_can_be_looked_at_from_within(make_producer, look, monkeypatch):
@@ -225,7 +225,7 @@ def test_a_producer_can_be_looked_at_from_within(make_producer, look, monkeypatc
 def test_a_newer_version_is_shown_as_such_of_the_living_too(make_producer, spool_dir):
     """During a rolling deployment both are at work."""
     make_producer().segment(line('a'), version=2)
-    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
     (segment,) = found.segments(pytest.fail)
     assert segment.newer == 2
     assert list(segment.waiting()) == []
@@ -244,7 +244,7 @@ def test_a_segment_that_vanishes_is_no_trouble(make_producer, spool_dir):
     """It has been delivered between two steps."""
     producer = make_producer()
     segment = producer.segment(line('a'))
-    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
     names = found.segment_names(pytest.fail)
     segment.path.unlink()
     assert found.inspect(names[0], pytest.fail) is None
@@ -253,7 +253,7 @@ def test_a_segment_that_vanishes_is_no_trouble(make_producer, spool_dir):
 def test_a_producer_that_vanishes_has_no_segments(make_producer, spool_dir):
     """It has delivered all, and removed its directory."""
     producer = make_producer()
-    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
     producer.die()
     for path in producer.path.iterdir():
         path.unlink()
@@ -265,7 +265,9 @@ def test_a_producer_whose_place_another_directory_has_taken_has_vanished(make_pr
     """What was found is what is read, whatever is called so by then."""
     producer, other = make_producer(), make_producer('other')
     other.segment(line('a'))
-    found = next(found for found in find(spool_dir, boot_id(), pytest.fail) if found.id == producer.id)
+    found = next(
+        found for found in find_producers(spool_dir, boot_id(), pytest.fail) if found.id == producer.id
+    )
     producer.path.rename(spool_dir / 'aside')
     other.path.rename(producer.path)
     assert found.segment_names(pytest.fail) == []
@@ -286,7 +288,7 @@ def test_where_events_go_is_said_by_the_segments_where_the_file_does_not(make_pr
         b'[' * 60_000,
     ):
         said.write_bytes(text)
-        (found,) = find(spool_dir, boot_id(), pytest.fail)
+        (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
         assert found.destination() == Destination('bar', region='eu-west-1')
     for path in producer.path.glob('*.spool'):
         path.unlink()
@@ -294,11 +296,11 @@ def test_where_events_go_is_said_by_the_segments_where_the_file_does_not(make_pr
 
 
 def test_a_destination_is_not_believed_whose_folder_has_another_name(make_producer, spool_dir):
-    """Nobody who looks for it would find it there."""
+    """Nobody who looks for it would find_producers it there."""
     producer = make_producer()
     producer.segment(line('a'))
     producer.path.parent.rename(spool_dir / 'elsewhere')
-    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
     assert found.destination() is None
 
 
@@ -313,7 +315,7 @@ def test_of_a_live_producer_a_line_that_has_not_arrived_yet_is_looked_for_again(
     reads = iter([early, early, whole])
     read_segment = inspection.read_segment
     monkeypatch.setattr(inspection, 'read_segment', lambda fd: read_segment(fd)._replace(data=next(reads)))
-    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
     (seen,) = found.segments(pytest.fail)
     assert b''.join(seen.waiting()) == line('a')
 
@@ -321,7 +323,7 @@ def test_of_a_live_producer_a_line_that_has_not_arrived_yet_is_looked_for_again(
 def test_a_directory_that_is_none_is_an_error(spool_dir):
     """A typing error is no empty spool."""
     with pytest.raises(FileNotFoundError):
-        find(spool_dir / 'missing', None, pytest.fail)
+        find_producers(spool_dir / 'missing', None, pytest.fail)
 
 
 @pytest.mark.parametrize(
@@ -340,6 +342,6 @@ def test_the_oldest_event_tells_its_own_time(make_producer, spool_dir, text, tim
     """The file's times say when the system last wrote it, which is something else."""
     producer = make_producer()
     producer.segment(*filter(None, [text]))
-    (found,) = find(spool_dir, boot_id(), pytest.fail)
+    (found,) = find_producers(spool_dir, boot_id(), pytest.fail)
     (segment,) = found.segments(pytest.fail)
     assert segment.oldest() == timestamp

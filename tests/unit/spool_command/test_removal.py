@@ -8,10 +8,10 @@ import threading
 import pytest
 
 from firefighter._spool.disk import removal
-from firefighter._spool.disk.boot import boot_id
-from firefighter._spool.disk.inspection import find
-from firefighter._spool.disk.private import PrivateDirectory
-from firefighter._spool.disk.removal import irremovable, remove_dead
+from firefighter._spool.disk.inspection import find_producers
+from firefighter._spool.disk.private_directory import PrivateDirectory
+from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.removal import remove_dead, why_irremovable
 from spool_files import line
 
 
@@ -20,7 +20,9 @@ def found(spool_dir):
     """Find what a producer has left."""
 
     def found(producer):
-        (match,) = [found for found in find(spool_dir, boot_id(), pytest.fail) if found.id == producer.id]
+        (match,) = [
+            found for found in find_producers(spool_dir, boot_id(), pytest.fail) if found.id == producer.id
+        ]
         return match
 
     return found
@@ -47,7 +49,7 @@ def test_what_a_dead_producer_left_is_deleted_with_its_directory(make_producer, 
     """Segments, locks, what is half made; nothing beside it."""
     producer, other = make_dead(), make_producer()
     (producer.path / '.tmp-0123456789abcdef').write_bytes(b'x')
-    assert irremovable(found(producer)) is None
+    assert why_irremovable(found(producer)) is None
     assert remove_dead(found(producer)) == []
     assert not producer.path.exists()
     assert other.path.exists()
@@ -80,8 +82,8 @@ def test_what_somebody_holds_is_left_as_it_is(make_producer, found, lock):
 def test_a_living_producer_is_refused_before_anybody_is_asked(make_producer, found):
     """Nothing is tried on it."""
     producer = make_producer()
-    assert 'in use' in irremovable(found(producer))
-    assert producer.directory.held()
+    assert 'in use' in why_irremovable(found(producer))
+    assert producer.directory.is_held()
 
 
 def test_the_locks_are_held_while_it_is_deleted(make_dead, found, monkeypatch):
@@ -110,8 +112,8 @@ def test_a_newer_version_is_deleted_only_when_it_was_named(name, make_producer, 
     producer.die()
     (left,) = remove_dead(found(producer))
     assert 'newer version' in left
-    assert irremovable(found(producer)) == left
-    assert irremovable(found(producer), newer_too=True) is None
+    assert why_irremovable(found(producer)) == left
+    assert why_irremovable(found(producer), newer_too=True) is None
     assert list(producer.path.glob(name or '*.spool'))
     assert remove_dead(found(producer), newer_too=True) == []
     assert not producer.path.exists()
@@ -192,7 +194,7 @@ def test_what_no_producer_of_ours_has_made_is_not_touched(make_dead, found, chan
     change(producer.path)
     producer.path.chmod(0o750)
     before = names(producer.path)
-    refusal = irremovable(found(producer))
+    refusal = why_irremovable(found(producer))
     assert str(producer.path) in refusal
     assert remove_dead(found(producer), newer_too=True) == [refusal]
     assert names(producer.path) == before
@@ -243,7 +245,7 @@ def test_what_takes_its_place_between_the_steps_is_left(make_dead, found, tmp_pa
         return swapping
 
     if step == 'take_both':
-        monkeypatch.setattr(removal, 'take_both', swap_and(removal.take_both))
+        monkeypatch.setattr(removal, 'take_locks', swap_and(removal.take_locks))
     else:
         monkeypatch.setattr(PrivateDirectory, 'unlink', swap_and(PrivateDirectory.unlink, 'alive'))
     (left,) = remove_dead(dead)

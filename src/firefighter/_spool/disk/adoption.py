@@ -1,15 +1,17 @@
-"""Taking over what dead producers have left, by a process that delivers to the same destination.
+"""Adopt the segments of dead producers, to deliver them.
 
 A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it
 would keep what is left from everybody else after our death. Reading what they have left takes longer, and holds off nothing.
 
-**One bad file costs itself.** What cannot be read, or is no segment, stays for people and for a later look, and is said. The
-rest of its producer's is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
+**A bad file hinders no other.** A file that cannot be read, or is not a segment, stays for people and for a later look, and is
+reported. The rest of its producer's files is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
 comes last at the next one.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
 import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -17,24 +19,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from firefighter._process.descriptor import close
 from firefighter._process.exit_and_forks import not_forking
-from firefighter._spool.disk.boot import boot_id
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.files import (
-    SEGMENT_SUFFIX,
-    TEMPORARY_PREFIX,
-    adopted_segment,
-    read_and_map,
+from firefighter._spool.disk.destination_folder import MOST_AT_ONCE, lock_again, lock_dead_producers
+from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
+from firefighter._spool.disk.filesystem import (
+    copied_words,
+    map_shared,
+    prepare_to_map,
+    store_may_fail,
     trouble_with_copies,
 )
-from firefighter._spool.disk.filesystem import store_may_fail
-from firefighter._spool.disk.header import NewerVersion
-from firefighter._spool.disk.mapping import prepare_to_map
-from firefighter._spool.disk.orphans import AT_ONCE, adopt_dead, regain
-from firefighter._spool.disk.producer import ProducerDirectory
-from firefighter._spool.disk.quarantine import Quarantine
-from firefighter._spool.disk.recovery import Recovery, recover
-from firefighter._spool.disk.unusable import SpoolUnusable
+from firefighter._spool.disk.producer_directory import ProducerDirectory
+from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
+from firefighter._spool.disk.recovery import Recovery, boot_id, recover
+from firefighter._spool.disk.segment_file import NewerVersion, SegmentFile, read_segment
+from firefighter._spool.memory import private_memory
 from firefighter._spool.segment import Origin, Segment
 
 __all__ = ['Adoption']
@@ -42,7 +44,7 @@ __all__ = ['Adoption']
 # Of dead producers whose segments are kept in memory, since their files may fail: with so much of them nothing more is taken.
 _MOST_COPIED_BYTES = 64 * 1024 * 1024
 
-# The names that segments have: with another one, and without a header, it is no file of ours.
+# The names of segments. A file with another name and without a header is not ours.
 _NAMES = re.compile(r'[0-9a-f]{16}\.spool|\.tmp-[0-9a-f]{16}')
 
 
@@ -58,25 +60,25 @@ class _Adopted:
 
     def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
         self.directory = directory
-        self._gone = gone
-        self.left: set[str] = set()
+        self._file_removed = gone
+        self.unsettled: set[str] = set()
         self.copied_bytes = 0
 
     def discard(self, segment: Segment) -> None:
         """Remove a segment, and with the last one the directory."""
-        if segment.name not in self.left:
+        if segment.name not in self.unsettled:
             return
-        self.left.discard(segment.name)
+        self.unsettled.discard(segment.name)
         with suppress(SpoolUnusable):  # whoever adopts it next finds it settled
             self.directory.unlink(segment.name)
-            self._gone(segment.size_bytes)
+            self._file_removed(segment.size_bytes)
         self.copied_bytes -= segment.size_bytes if segment.copied is not None else 0
-        if not self.left:
+        if not self.unsettled:
             self.directory.remove_or_release()
 
     def release(self) -> None:
-        """Let go of the directory: what is left in it is the next adopter's."""
-        self.left.clear()
+        """Release the directory: the next adopter delivers what is left in it."""
+        self.unsettled.clear()
         self.copied_bytes = 0
         self.directory.release()
 
@@ -92,7 +94,7 @@ class Adoption:
 
     Attributes:
         newer: producers left alone, since a later version has written their segments.
-        trouble: what went wrong at the last look, in words.
+        trouble: what went wrong at the last look, in words; None where that is the same as at the look before.
         expects_more: whether the last look has left some for the next one.
     """
 
@@ -106,9 +108,9 @@ class Adoption:
         self._spool_dir = spool_dir
         self._destination = destination
         self._quarantine = quarantine
-        self._gone = gone
-        self._newer: set[bytes] = set()
-        self._left_alone: set[bytes] = set()
+        self._file_removed = gone
+        self._newer_producers: set[bytes] = set()
+        self._never_adopted: set[bytes] = set()
         self._adopted: list[_Adopted] = []
         # Locked, and not looked into yet.
         self._locked: list[ProducerDirectory] = []
@@ -118,29 +120,31 @@ class Adoption:
         self._unfinished: list[bytes] = []
         self._boot_id = boot_id()
         self.trouble: str | None = None
+        # What went wrong at the last look, reported or not.
+        self._met: str | None = None
         self.expects_more = False
 
     @property
-    def newer(self) -> int:
+    def newer_producers(self) -> int:
         """Producers left alone, since a later version has written their segments."""
-        return len(self._newer)
+        return len(self._newer_producers)
 
     @property
     def directories(self) -> list[ProducerDirectory]:
         """The dead producers' directories that are held."""
-        return [adopted.directory for adopted in self._adopted if adopted.left]
+        return [adopted.directory for adopted in self._adopted if adopted.unsettled]
 
-    def leave(self, producer_id: bytes) -> None:
-        """Never take over a producer of this process, whose locks were lost: its events are in the spool already."""
-        self._left_alone.add(producer_id)
+    def never_adopt(self, producer_id: bytes) -> None:
+        """Never adopt this producer: it is of this process, has lost its locks, and its events are in the spool already."""
+        self._never_adopted.add(producer_id)
 
-    def look(self, adopt: Callable[[Segment], None]) -> None:
+    def adopt_dead_producers(self, adopt: Callable[[Segment], None]) -> None:
         """Take over the dead producers that are there, and give each of their segments to `adopt`."""
         self.trouble = None
         tried: set[bytes] = set()
         taken, full = 0, False
-        while taken < AT_ONCE:
-            found = self._lock_dead(AT_ONCE - taken, tried)
+        while taken < MOST_AT_ONCE:
+            found = self._lock_dead(MOST_AT_ONCE - taken, tried)
             tried |= found
             before = set(self._unfinished)
             try:
@@ -158,16 +162,19 @@ class Adoption:
             if full or before.issuperset(found):
                 break  # from here on there are only those of which nothing could be taken before
         # There may be more than are taken at once.
-        self.expects_more = full or taken >= AT_ONCE
+        self.expects_more = full or taken >= MOST_AT_ONCE
+        met_before, self._met = self._met, self.trouble
+        if self._met == met_before:
+            self.trouble = None
 
     def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
         """Lock some of the dead producers; return their ids."""
-        leave = self._newer | self._left_alone | tried
+        excluded = self._newer_producers | self._never_adopted | tried
         with not_forking():
             prepare_to_map()
             try:
-                self._locked = adopt_dead(
-                    self._spool_dir, self._destination, limit=limit, leave=leave, last=self._unfinished
+                self._locked = lock_dead_producers(
+                    self._spool_dir, self._destination, limit=limit, excluded=excluded, last=self._unfinished
                 )
             except SpoolUnusable as error:
                 self.trouble = error.reason
@@ -176,17 +183,17 @@ class Adoption:
             self._copies = may_fail and trouble_with_copies() is None
         return {directory.id for directory in self._locked}
 
-    def regain(self) -> None:
+    def lock_again(self) -> None:
         """Take the locks again whose descriptors something has closed."""
         for adopted in self._adopted:
-            if adopted.left and not adopted.directory.held():
+            if adopted.unsettled and not adopted.directory.is_held():
                 # Where another process has them now, it delivers the same events: nothing can be done about that.
                 adopted.directory = (
-                    regain(self._spool_dir, self._destination, adopted.directory.id) or adopted.directory
+                    lock_again(self._spool_dir, self._destination, adopted.directory.id) or adopted.directory
                 )
 
     def release(self, release: Callable[[Origin], None], in_flight: Collection[Segment]) -> bool:
-        """Let go of the dead producers again, but for those whose events are on their way.
+        """Release the dead producers again, but for those whose events are on their way.
 
         Args:
             release: takes what came from there out of the spool.
@@ -200,29 +207,29 @@ class Adoption:
             if adopted not in busy:
                 release(adopted)
                 adopted.release()
-        self._adopted = [adopted for adopted in self._adopted if adopted.left]
+        self._adopted = [adopted for adopted in self._adopted if adopted.unsettled]
         return not self._adopted
 
     def abandon(self) -> None:
-        """Let go in a forked child, without unlocking: what the parent has adopted stays the parent's."""
+        """Close everything in a forked child, without unlocking: what the parent has adopted stays the parent's."""
         for directory in [*self._locked, *(adopted.directory for adopted in self._adopted)]:
             directory.abandon()
         self._locked = []
         self._adopted = []
 
     def _take_over(self, directory: ProducerDirectory, adopt: Callable[[Segment], None]) -> bool:
-        """Hand over what a producer has left, or let go of it; return whether there was anything."""
-        adopted = _Adopted(directory, self._gone)
+        """Hand over the segments of a producer, or release it; return whether there were any."""
+        adopted = _Adopted(directory, self._file_removed)
         try:
             found = [
                 segment
-                for name in sorted(directory.listing())
+                for name in sorted(directory.names())
                 if name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
                 for segment in self._segments(adopted, name)
             ]
         except NewerVersion:
             # All of it stays: a part delivered here and the rest by the newer version would lose the order.
-            self._newer.add(directory.id)
+            self._newer_producers.add(directory.id)
             self.trouble = (
                 f'{directory.path} was written by a newer firefighter; it is left for one to deliver'
             )
@@ -238,9 +245,9 @@ class Adoption:
                 self._unfinished.append(directory.id)
                 self.trouble = self.trouble or f'{directory.path} is left: what is in it is no segment'
             return False
-        adopted.left = {segment.name for _, segment in found}
+        adopted.unsettled = {segment.name for _, segment in found}
         adopted.copied_bytes = sum(segment.size_bytes for _, segment in found if segment.copied is not None)
-        self._adopted = [other for other in self._adopted if other.left] + [adopted]
+        self._adopted = [other for other in self._adopted if other.unsettled] + [adopted]
         for _, segment in sorted(found, key=lambda each: each.name):
             adopt(segment)
         return True
@@ -294,3 +301,38 @@ def _resume(segment: Segment, recovery: Recovery) -> None:
     good = recovery.good
     holes = [(before.end, after.start) for before, after in pairwise(good)]
     segment.resume(good[0].start, good[-1].end, recovery.events, holes, exact=recovery.exact)
+
+
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
+    """Read a segment of a dead producer, and map it, to note in it what is settled.
+
+    Returns:
+        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
+
+    Raises:
+        SpoolUnusable: it is not a file of ours.
+        NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
+    """
+    descriptor = directory.open_file(name, os.O_RDWR)
+    try:
+        file = read_segment(descriptor)
+        return file, map_shared(descriptor, len(file.data)) if file.data else None
+    finally:
+        close(descriptor)
+
+
+def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:
+    """Return a dead producer's segment, given what `read_and_map` returns.
+
+    Args:
+        mapping: the file.
+        data: what was read of it; not empty.
+        origin: what the segment goes back to.
+        name: the file's name.
+        copies: whether it is kept in memory, since a look or a store into the mapping could fail.
+    """
+    if not copies:
+        return Segment(mapping, origin, name)
+    memory = private_memory(len(data))
+    memory[:] = data
+    return Segment(memory, origin, name, copied_words(memory, mapping))

@@ -1,4 +1,4 @@
-"""Where a spool's events go: what must be equal before one handler delivers what another has left.
+"""The destination of a spool's events. Only where it is equal does one handler deliver what another has left.
 
 The name of a destination's folder is `<stream>-<hash>`. The first part is for people; what keeps two destinations apart is
 the hash, which is taken of the JSON below. A field that is None is left out of that: so a field that a later version adds
@@ -72,7 +72,7 @@ class Destination:
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, str | None]) -> Destination:
-        """Make one of what a segment's header says, where a part that is not known is None.
+        """Make one of the parts in a segment's header, where a part that is not known is None.
 
         Raises:
             ValueError: there is no stream, or there are parts that only a newer version knows.

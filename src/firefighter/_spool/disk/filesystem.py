@@ -1,4 +1,4 @@
-"""Which file systems a spool may be kept on, and how its files are written there.
+"""Which file systems a spool may be kept on, and how its files are allocated, mapped and written there.
 
 **Stored into**, through a mapping: where a store never fails once its room is allocated.
 
@@ -23,19 +23,38 @@ fail each time after it was written back, which is SIGBUS for a store.
 **Not used at all.** Copy-on-write file systems allocate anew for each page that is written, so there is no room to count on:
 SIGBUS on btrfs at the first page, tried. File systems over a network, and those that another process serves (FUSE, 9p), may
 fail or stall at any store, and their locks may not hold. Nor any other that is not listed here.
+
+**A mapping keeps no descriptor.** Until Python 3.13 an `mmap` object keeps a duplicate of the descriptor, and closes it at its end by
+its number. A program that turns into a daemon closes all descriptors. Then that number may be a socket of the program's own when the
+mapping goes, and would be closed under it. So there the file is mapped over anonymous memory, of which Python keeps no descriptor.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ['device_of', 'file_system', 'store_may_fail', 'unmappable']
+if TYPE_CHECKING:  # it imports ctypes, which is rarely needed
+    from firefighter._spool.copied import CopiedWords
+
+__all__ = [
+    'allocate',
+    'copied_words',
+    'device_of',
+    'file_system',
+    'map_shared',
+    'prepare_to_map',
+    'store_may_fail',
+    'trouble_with_copies',
+    'why_unmappable',
+]
 
 _STORED_INTO = {'tmpfs', 'ext4', 'apfs', 'hfs'}
 _COPIED_INTO = {'xfs', 'ext4 with nodelalloc', 'ext4 with data=journal', 'ext3', 'ext2', 'overlay'}
@@ -45,8 +64,8 @@ _TELLING_OPTIONS = ('nodelalloc', 'data=journal')
 
 _COPY_ON_WRITE = {'btrfs', 'zfs', 'bcachefs'}
 
-# What `statfs` of Linux says (linux/magic.h; zfs and bcachefs have theirs in their own sources), in the name that the list
-# of mounts has for it. Of ext2, ext3 and ext4 it says the same.
+# The types that `statfs` of Linux returns (linux/magic.h; zfs and bcachefs have theirs in their own sources), in the name that the list
+# of mounts has for it. They are the same for ext2, ext3 and ext4.
 _MAGIC = {
     0x01021994: 'tmpfs',
     0xEF53: 'ext4',
@@ -66,6 +85,9 @@ _STATFS_BYTES = 2168
 # Where that of macOS has the name of the file system.
 _MACOS_TYPE_NAME = slice(72, 88)
 
+# Of Linux, macOS and the BSDs alike; Python does not name it.
+_MAP_FIXED = 0x10
+
 
 class _Mount(NamedTuple):
     device: str
@@ -74,7 +96,7 @@ class _Mount(NamedTuple):
     options: list[str]
 
 
-def unmappable(path: str | os.PathLike[str]) -> str | None:
+def why_unmappable(path: str | os.PathLike[str]) -> str | None:
     """Return why a spool may not be mapped at a path, or None when it may.
 
     Args:
@@ -103,7 +125,7 @@ def store_may_fail(path: str | os.PathLike[str]) -> bool:
     """Return whether a store into a file that is mapped there may fail, and kill the program, though its room is allocated.
 
     Args:
-        path: a directory for which `unmappable` has no reason.
+        path: a directory for which `why_unmappable` has no reason.
     """
     return _file_system_at(path) not in _STORED_INTO
 
@@ -224,9 +246,9 @@ def _macos_file_system(path: Path) -> str | None:
 
 
 def _statfs(path: Path) -> bytes | None:
-    """Return what the system says of a path's file system, as its structure; None where it says nothing."""
+    """Return the structure that `statfs` fills in for a path; None where there is no such call, or it fails."""
     try:
-        import ctypes  # noqa: PLC0415 - rarely needed: no module of Python's tells the type, and some builds lack this one
+        import ctypes  # noqa: PLC0415 - rarely needed: no module of Python's knows the type, and some builds lack this one
     except ImportError:
         return None
     libc = ctypes.CDLL(None)
@@ -234,3 +256,89 @@ def _statfs(path: Path) -> bytes | None:
     statfs = getattr(libc, 'statfs$INODE64', None) or libc.statfs
     status = ctypes.create_string_buffer(_STATFS_BYTES)
     return status.raw if statfs(os.fsencode(path), status) == 0 else None
+
+
+def prepare_to_map() -> None:
+    """Import now what `map_shared` needs, where forks can be held off.
+
+    It is called in any thread: a child that another one forks while it imports would wait for that import for ever.
+    """
+    if sys.version_info < (3, 13):
+        _ctypes()
+
+
+def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
+    """Map the first bytes of a file, to read and to write; the descriptor can be closed.
+
+    Raises:
+        OSError: it cannot be mapped.
+    """
+    if sys.platform == 'win32':
+        raise OSError('a spool on disk needs Linux or macOS')
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(descriptor, size_bytes, trackfd=False)
+    ctypes = _ctypes()
+    if ctypes is None:
+        return mmap.mmap(descriptor, size_bytes)
+    memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+    _map_over(ctypes, memory, descriptor)
+    return memory
+
+
+def _ctypes() -> ModuleType | None:
+    try:
+        import ctypes  # noqa: PLC0415 - only Pythons before 3.13 need it, and some builds lack it
+    except ImportError:
+        return None
+    # `off_t` of 32-bit systems differs between C libraries.
+    return ctypes if ctypes.sizeof(ctypes.c_void_p) == ctypes.sizeof(ctypes.c_int64) else None
+
+
+def _map_over(ctypes: ModuleType, memory: mmap.mmap, descriptor: int) -> None:
+    if sys.platform == 'win32':
+        return
+    function = ctypes.CDLL(None, use_errno=True).mmap
+    function.restype = ctypes.c_void_p
+    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_int64)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protection = mmap.PROT_READ | mmap.PROT_WRITE
+    if function(address, len(memory), protection, mmap.MAP_SHARED | _MAP_FIXED, descriptor, 0) != address:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def allocate(descriptor: int, size_bytes: int) -> None:
+    """Allocate the whole of a new file, so that a full disk is an error now.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, 'posix_fallocate'):
+        os.posix_fallocate(descriptor, 0, size_bytes)
+        return
+    if sys.platform == 'win32':
+        raise OSError('a spool on disk needs Linux or macOS')
+    # macOS has no such call: writing the zeros takes the room just as surely.
+    zeros = bytes(min(size_bytes, 1 << 20))
+    left = size_bytes
+    while left:
+        left -= os.write(descriptor, zeros[:left])
+
+
+def trouble_with_copies() -> str | None:
+    """Return why events cannot be copied from memory into files here, None when they can.
+
+    The module that this needs is imported now, where forks can be held off.
+    """
+    try:
+        from firefighter._spool import copied  # noqa: PLC0415 - it needs ctypes, which some builds lack
+    except ImportError:
+        return 'this Python has no ctypes'
+    return copied.trouble_with_copies()
+
+
+def copied_words(memory: mmap.mmap, mapping: mmap.mmap) -> CopiedWords:
+    """Return the words of a segment in private memory whose commits are copied into a mapped file."""
+    from firefighter._spool import copied  # noqa: PLC0415 - as above, and imported there already
+
+    return copied.copied_words(memory, mapping)

@@ -13,10 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from firefighter._spool.disk.header import NewerVersion, NotASegment, read, read_marks
-from firefighter._spool.disk.inspection import Producer, find, is_unnamed
-from firefighter._spool.disk.reading import MOST_BYTES
-from firefighter._spool.disk.walking import OpenDirectory
+from firefighter._spool.disk.inspection import Producer, find_producers, is_unnamed
+from firefighter._spool.disk.segment_file import (
+    MOST_SEGMENT_BYTES,
+    NewerVersion,
+    NotASegment,
+    parse_header,
+    read_progress,
+)
+from firefighter._spool.disk.untrusted_directory import UntrustedDirectory
 from firefighter._spool.layout import HEADER_BYTES
 
 __all__ = ['Follower']
@@ -26,7 +31,7 @@ class Follower:
     """Reads on where it left off.
 
     Args:
-        directory: as for `find`.
+        directory: as for `find_producers`.
         boot_id: the boot of the machine now.
         trouble: called with what cannot be read, in words, once for each.
     """
@@ -34,8 +39,8 @@ class Follower:
     def __init__(self, directory: Path, boot_id: bytes | None, trouble: Callable[[str], None]) -> None:
         self._directory = directory
         self._boot_id = boot_id
-        self._tell = trouble
-        self._told: set[str] = set()
+        self._report = trouble
+        self._reported: set[str] = set()
         self._open: dict[Path, _Reader] = {}
         self._finished: set[Path] = set()
 
@@ -47,7 +52,7 @@ class Follower:
         """
         growing = set()
         listed = set()
-        for producer in find(self._directory, self._boot_id, self._trouble):
+        for producer in find_producers(self._directory, self._boot_id, self._trouble):
             names = producer.segment_names(self._trouble)
             # While its producer is alive, a segment without a name is to get one.
             paths = [producer.path / name for name in names if not (producer.alive and is_unnamed(name))]
@@ -103,29 +108,29 @@ class Follower:
 
     def _trouble(self, trouble: str) -> None:
         """Tell of it, unless that was done: each poll finds it again."""
-        if trouble not in self._told:
-            self._told.add(trouble)
-            self._tell(trouble)
+        if trouble not in self._reported:
+            self._reported.add(trouble)
+            self._report(trouble)
 
 
 class _Reader:
     """Reads the committed part of one segment."""
 
-    def __init__(self, directory: OpenDirectory, name: str) -> None:
+    def __init__(self, directory: UntrustedDirectory, name: str) -> None:
         self._file = directory.open_file(name)
         try:
             page = self._page()
-            self._size_bytes = min(read(page).size_bytes, MOST_BYTES)
+            self._size_bytes = min(parse_header(page).size_bytes, MOST_SEGMENT_BYTES)
         except BaseException:
             self._file.close()
             raise
-        _, tail, head = read_marks(page)
+        _, tail, head = read_progress(page)
         self._position = head if HEADER_BYTES <= head <= tail else HEADER_BYTES
 
     def read(self) -> bytes:
         """Return what has been committed since the last time, once it can be read."""
         page = self._page()
-        tail = read_marks(page).tail if len(page) == HEADER_BYTES else 0
+        tail = read_progress(page).tail if len(page) == HEADER_BYTES else 0
         if not self._position < tail <= self._size_bytes:
             return b''
         data = self._read(self._position, tail - self._position)

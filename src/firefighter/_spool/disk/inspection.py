@@ -1,4 +1,4 @@
-"""What is in a spool directory, for people.
+"""Read what is in a spool directory, to show it to people.
 
 Of any user, as far as it may be read; nothing is made or changed, no link is followed, and a lock is tried, not
 kept. A producer that is alive goes on meanwhile: a file may vanish between two steps, which is no trouble. What is there may
@@ -16,16 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import DESTINATION
-from firefighter._spool.disk.header import Header, NewerVersion, NotASegment
-from firefighter._spool.disk.peeking import is_held, read_header
-from firefighter._spool.disk.producer import ABOUT, ALIVE, id_of
-from firefighter._spool.disk.quarantine import QUARANTINE
-from firefighter._spool.disk.reading import read_segment
+from firefighter._spool.disk.destination_folder import DESTINATION
+from firefighter._spool.disk.producer_directory import ABOUT, ALIVE, is_lock_held, producer_id_of
+from firefighter._spool.disk.quarantine_and_dead_letters import QUARANTINE
 from firefighter._spool.disk.recovery import Recovery, recover
-from firefighter._spool.disk.walking import Inode, OpenDirectory, open_named
+from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment, read_header, read_segment
+from firefighter._spool.disk.untrusted_directory import Inode, UntrustedDirectory, open_untrusted
 
-__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find', 'is_unnamed']
+__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find_producers', 'is_unnamed']
 
 SEGMENT_SUFFIX = '.spool'
 _UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
@@ -33,8 +31,8 @@ _UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
 # `<spool_dir>/<uid>/<stream>-<hash>/<producer id>`
 _LEVELS = 3
 
-# What a live producer has just committed may not have reached this core yet: it has at the next look.
-_LOOKS = 3
+# A line that a live producer has just committed may not have reached this core yet. Then it is read again.
+_MOST_READS = 3
 
 # `producer.json` and `destination.json` have some hundred bytes.
 _MOST_JSON_BYTES = 64 * 1024
@@ -90,7 +88,7 @@ class InspectedSegment:
 class Producer:
     """A producer's directory, as it was found. It is looked at again by the way that led there, and is gone where another has its place."""
 
-    root: OpenDirectory
+    root: UntrustedDirectory
     """The directory that was searched."""
     steps: tuple[str, ...]
     """The names that lead from there to it; none when it is that one."""
@@ -110,7 +108,7 @@ class Producer:
         """Its id, in hexadecimal digits."""
         return self.path.name
 
-    def folder(self) -> OpenDirectory:
+    def folder(self) -> UntrustedDirectory:
         """Open the directory that it is in.
 
         Raises:
@@ -118,7 +116,7 @@ class Producer:
         """
         return self.root.walk(self.steps[:-1]) if self.steps else self.root.directory('..')
 
-    def open(self) -> OpenDirectory:
+    def open(self) -> UntrustedDirectory:
         """Open it.
 
         Raises:
@@ -131,7 +129,7 @@ class Producer:
         return directory
 
     def about(self) -> dict[str, str | int]:
-        """Return what it has said of itself, as far as that is text or a whole number; empty when that cannot be read."""
+        """Return what its `producer.json` has, as far as that is text or a whole number; empty when that cannot be read."""
         try:
             with self.open() as directory:
                 about = json.loads(directory.read(ABOUT, _MOST_JSON_BYTES))
@@ -141,10 +139,10 @@ class Producer:
         return {key: value for key, value in known if type(value) in {str, int}}
 
     def destination(self) -> Destination | None:
-        """Return where its events go; None when nobody here can tell, as when a newer version has written it.
+        """Return where its events go; None when that is not known, as when a newer version has written it.
 
-        The file beside it says so, or else its segments (a power loss may leave that file empty); and the name of the folder has
-        the hash of what is true.
+        `destination.json` has it, or else the headers of its segments, because a power loss may leave that file empty. It is checked
+        against the hash in the name of the folder.
         """
         for said in self._destinations():
             # Nothing else is taken for it: by its name the folder is found.
@@ -197,15 +195,15 @@ class Producer:
             trouble(f'{self.path / name}: {error.strerror}')
             return None
 
-    def _inspected(self, directory: OpenDirectory, name: str) -> InspectedSegment:
-        segment = self._look(directory, name)
-        for _ in range(_LOOKS - 1):
+    def _inspected(self, directory: UntrustedDirectory, name: str) -> InspectedSegment:
+        segment = self._read(directory, name)
+        for _ in range(_MOST_READS - 1):
             if not self.alive or segment.recovery is None or segment.recovery.exact:
                 break
-            segment = self._look(directory, name)
+            segment = self._read(directory, name)
         return segment
 
-    def _look(self, directory: OpenDirectory, name: str) -> InspectedSegment:
+    def _read(self, directory: UntrustedDirectory, name: str) -> InspectedSegment:
         try:
             with directory.open_file(name) as file:
                 data, header, refusal = read_segment(file.fileno())
@@ -218,7 +216,7 @@ class Producer:
         return InspectedSegment(name, data, header, found, refusal=refusal or None)
 
     def _destinations(self) -> Iterator[bytes]:
-        """Yield what the file beside it and its segments say of where its events go, as JSON."""
+        """Yield what `destination.json` and its segments have as the destination, as JSON."""
         with suppress(OSError), self.folder() as folder:
             yield folder.read(DESTINATION, _MOST_JSON_BYTES)
         for name in self.segment_names(lambda _trouble: None):
@@ -232,7 +230,7 @@ class Producer:
                 yield json.dumps(said, ensure_ascii=False).encode('utf-8', 'surrogatepass')
 
 
-def find(
+def find_producers(
     directory: Path,
     boot_id: bytes | None,
     trouble: Trouble,
@@ -248,11 +246,11 @@ def find(
             somebody else's.
 
     Raises:
-        OSError: `directory` itself is none, or cannot be read.
+        OSError: `directory` itself is not a directory, or cannot be read.
     """
-    root = open_named(directory)
-    # A `spool_dir` may be named like a producer: what is in it tells.
-    ways = iter([()]) if id_of(root.path.name) and _is_marked(root) else _below(root, (), trouble)
+    root = open_untrusted(directory)
+    # A `spool_dir` may be named like a producer: look into it.
+    ways = iter([()]) if producer_id_of(root.path.name) and _is_marked(root) else _below(root, (), trouble)
     found = []
     for steps in ways:
         path = root.path.joinpath(*steps)
@@ -261,7 +259,7 @@ def find(
                 if not _is_marked(place):
                     stranger(path)
                     continue
-                alive = is_held(place, ALIVE)
+                alive = is_lock_held(place, ALIVE)
                 found.append(Producer(root, steps, path, place.inode, place.uid, alive, boot_id))
         except FileNotFoundError:
             continue
@@ -270,7 +268,7 @@ def find(
     return found
 
 
-def _below(root: OpenDirectory, steps: tuple[str, ...], trouble: Trouble) -> Iterator[tuple[str, ...]]:
+def _below(root: UntrustedDirectory, steps: tuple[str, ...], trouble: Trouble) -> Iterator[tuple[str, ...]]:
     """Yield the ways to the directories below that are named like a producer's."""
     try:
         with root.walk(steps) as directory:
@@ -282,13 +280,13 @@ def _below(root: OpenDirectory, steps: tuple[str, ...], trouble: Trouble) -> Ite
         return
     for name in names:
         way = (*steps, name)
-        if id_of(name) is not None:
+        if producer_id_of(name) is not None:
             yield way
         elif len(way) < _LEVELS:
             yield from _below(root, way, trouble)
 
 
-def _is_marked(directory: OpenDirectory) -> bool:
+def _is_marked(directory: UntrustedDirectory) -> bool:
     """Return whether there is anything in it that makes it a producer's."""
     return ALIVE in directory.names() or bool(_segment_names(directory))
 
@@ -298,6 +296,6 @@ def is_unnamed(name: str) -> bool:
     return _UNNAMED.fullmatch(name) is not None
 
 
-def _segment_names(directory: OpenDirectory) -> list[str]:
+def _segment_names(directory: UntrustedDirectory) -> list[str]:
     names = directory.names()
     return [name for name in names if name.endswith(SEGMENT_SUFFIX)] + [*filter(is_unnamed, names)]

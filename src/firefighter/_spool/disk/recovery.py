@@ -1,31 +1,32 @@
-r"""What of a dead producer's segment can be delivered: a decision, made from the bytes alone.
+r"""Decide which events of a dead producer's segment can be delivered, from the bytes alone.
 
 **After a crash of the process** (the same boot) the kernel has kept every page, so head and tail are what the producer
 and its delivery stored last. Everything in `[head, tail)` is delivered, and what lies before the head is settled and never
 read again. Beyond the tail there is at most the one line that was being copied when the process died. Its logging call had
-not returned: it is delivered when it is whole, and else it is nobody's event. The check is that `[head, tail)` has no NUL,
-ends with a newline and begins behind one, and that beyond the tail there is no more than one line.
+not returned: it is delivered when it is whole, and ignored when it is not. The check is that `[head, tail)` has no NUL,
+ends with a newline and begins after one, and that beyond the tail there is no more than one line.
 
-That last part tells of a file system that died and was mounted again within one boot (a volume that was detached): its header
-page may be older than the pages behind it, and so its tail older than whole lines.
+The last part of the check finds a file system that died and was mounted again within one boot (a volume that was detached). Its
+header page may be older than the other pages, and so its tail older than whole lines.
 
 **After another boot**, or when that check fails, or when the file has not the size that its header says or has no readable
 header, neither word is trusted. A disk writes pages in any order: of each there may be what was written last, what was written
 earlier (a prefix, then zeros), or zeros. So:
 
-* a line is good when it is whole and begins where lines begin: behind the header, or behind a newline that is there;
+* a line is good when it is whole and begins where lines begin: after the header, or after a newline that is there;
 * the first NUL ends what is good. After a stretch of zeros it is not known where in a line the bytes go on, so they are torn
   up to the next newline, and what follows that is good again;
-* torn bytes are all that is neither good nor zero, but for a newline right behind a zero: whoever delivers after a reboot, or
-  gives a segment back in which events are settled behind others that are not, overwrites what is settled with zeros, and leaves
-  its last newline, so that the next line is still behind one. Lines settled before are among the good ones: at least once wins.
+* all other bytes that are not zero are torn, except a newline right after a zero. Such a newline is left by whoever delivers after a
+  reboot, or gives back a segment in which events are settled after others that are not: that process overwrites settled events with
+  zeros, but for the last newline, so that the next line still begins after one. Lines that were settled before the power loss are
+  among the good ones: they are delivered again.
 
 A line of the spool never contains a NUL (`firefighter._event.escaping`), so zeros cannot hide in one. If pages are lost in the
-ways above, exactly those lines are good that are whole and behind the header or a surviving newline, and nothing else.
-Bytes overwritten with anything but zeros cannot be told from a line, and are delivered as one if they lie between newlines.
+ways above, exactly those lines are good that are whole and come after the header or a surviving newline.
+Bytes overwritten with anything but zeros look like a line, and are delivered as one if they lie between newlines.
 
-A header that is torn, or never reached the disk, costs no line: the folder says where they go. Only where no line is whole
-either, nothing says that the file ever was a segment, and all of it is torn.
+A header that is torn, or never reached the disk, costs no line: the folder shows where they go. Only where no line is whole
+either, nothing shows that the file ever was a segment, and all of it is torn.
 
 Every step is a search or a comparison that C makes, over pieces of at most 64 KiB where it copies, so that the
 interpreter lock is never held for long.
@@ -34,26 +35,31 @@ interpreter lock is never held for long.
 from __future__ import annotations
 
 import mmap
+import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-from firefighter._spool.disk.header import Header, read_marks
+from firefighter._spool.disk.segment_file import Header, read_progress
 from firefighter._spool.layout import HEADER_BYTES
 
-__all__ = ['Good', 'Recovery', 'Torn', 'recover']
+__all__ = ['Good', 'Recovery', 'Torn', 'boot_id', 'recover']
 
 _PIECE_BYTES = 64 * 1024
 _FIRST_PIECE_BYTES = 64
 _ZEROS = bytes(_PIECE_BYTES)
 
 # A disk that forgets sectors of 512 bytes leaves at most 4,096 gaps in a segment of 4 MiB. More torn stretches than
-# this are nobody's accident: the rest is torn as one, so that a hostile file cannot fill the memory with a list.
+# this are not an accident: the rest is torn as one, so that a hostile file cannot fill the memory with a list.
 MOST_TORN = 65_536
+
+_BOOT_ID_FILE = Path('/proc/sys/kernel/random/boot_id')
 
 
 class Good(NamedTuple):
-    """Whole lines, one behind the other: `[start, end)` in the file, newlines included."""
+    """Whole lines, one after the other: `[start, end)` in the file, newlines included."""
 
     start: int
     end: int
@@ -98,7 +104,7 @@ def recover(
         data: the file from its first byte, header page included. Read it (`os.pread`) rather than map it when it
             may not be in memory: a page fault waits for the disk with the interpreter lock held, and a broken disk
             answers it with SIGBUS.
-        header: what `firefighter._spool.disk.header.read` made of it. None, when it refused.
+        header: what `parse_header` made of it. None, when it refused.
         same_boot: whether the machine has not been booted since the segment was made; False when nobody knows.
         alive: whether its producer may be writing to it: what is beyond the tail is not looked at then.
     """
@@ -113,11 +119,24 @@ def recover(
     return Recovery(exact=True, good=good, torn=())
 
 
+def boot_id() -> bytes | None:
+    """Return 16 bytes that are another value after each boot, or None where that cannot be known.
+
+    With None nothing that a dead process left is trusted, so some of it may be delivered twice. The same in all
+    containers of a machine, since they share its kernel. It is read anew each time: call it once.
+    """
+    try:
+        return uuid.UUID(_boot_name().strip()).bytes
+    except Exception:
+        # No /proc in this container, no ctypes in this build, not a UUID: all the same, the boot is not known.
+        return None
+
+
 def _exact(data: bytes | mmap.mmap, header: Header, *, alive: bool) -> tuple[int, int] | None:
-    """Return where what waits begins and ends, or None when something says that the words are not what they should be."""
+    """Return the range of the events that wait, or None when the two words do not agree with the bytes."""
     if len(data) != header.size_bytes:
         return None
-    _, tail, head = read_marks(data[:HEADER_BYTES])
+    _, tail, head = read_progress(data[:HEADER_BYTES])
     in_order = HEADER_BYTES <= head <= tail <= len(data)
     if not in_order or not _begins_line(data, head) or not _begins_line(data, tail):
         return None
@@ -128,7 +147,7 @@ def _exact(data: bytes | mmap.mmap, header: Header, *, alive: bool) -> tuple[int
 
 
 def _end_of_last(data: bytes | mmap.mmap, tail: int) -> int | None:
-    """Return the end of the line behind the tail, the tail where that is not whole; None when there is more than a line."""
+    """Return the end of the line after the tail, or the tail where that line is not whole; None when there is more than one line."""
     end = min(_find(data, b'\n', tail, len(data)) + 1, len(data))
     if _skip_zeros(data, end, len(data)) < len(data):
         return None
@@ -141,7 +160,7 @@ def _begins_line(data: bytes | mmap.mmap, offset: int) -> bool:
 
 
 def _search(data: bytes | mmap.mmap) -> Recovery:
-    """Find the whole lines behind the header, wherever they are."""
+    """Find the whole lines after the header, wherever they are."""
     good: list[Good] = []
     torn: list[Torn] = []
     # Always the beginning of a line.
@@ -195,3 +214,24 @@ def _find(data: bytes | mmap.mmap, what: bytes, start: int, end: int) -> int:
     """Return where the byte is in `[start, end)`, or `end`."""
     found = data.find(what, start, end)
     return end if found < 0 else found
+
+
+def _boot_name() -> str:
+    if sys.platform == 'linux':
+        return _BOOT_ID_FILE.read_text('ascii')
+    if sys.platform == 'darwin':
+        return _macos_boot_session()
+    raise OSError(f'{sys.platform} does not name its boots')
+
+
+def _macos_boot_session() -> str:
+    # Not the boot time, `kern.boottime`: that moves whenever the clock is set. No subprocess either: starting one
+    # from an application that has threads and signal handlers of its own is a risk for a log line.
+    import ctypes  # noqa: PLC0415 - macOS alone needs it, and some builds of Python lack it
+
+    library = ctypes.CDLL(None)
+    value = ctypes.create_string_buffer(64)
+    size = ctypes.c_size_t(len(value))
+    if library.sysctlbyname(b'kern.bootsessionuuid', value, ctypes.byref(size), None, 0):
+        raise OSError('this macOS has no kern.bootsessionuuid')
+    return value.value.decode('ascii')

@@ -13,27 +13,26 @@ import os
 import re
 import stat
 
-from firefighter._spool.disk.directory import DESTINATION
-from firefighter._spool.disk.header import NewerVersion, NotASegment
+from firefighter._spool.disk.destination_folder import DESTINATION
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.inspection import Producer, is_unnamed
-from firefighter._spool.disk.peeking import read_header
-from firefighter._spool.disk.private import PrivateDirectory, our_uid
-from firefighter._spool.disk.producer import ABOUT, ALIVE, READER, take_both
-from firefighter._spool.disk.unusable import SpoolUnusable, explained
-from firefighter._spool.disk.walking import OpenDirectory, inode_of
+from firefighter._spool.disk.private_directory import PrivateDirectory, our_uid
+from firefighter._spool.disk.producer_directory import ABOUT, ALIVE, READER, take_locks
+from firefighter._spool.disk.segment_file import NewerVersion, NotASegment, read_header
+from firefighter._spool.disk.untrusted_directory import UntrustedDirectory, inode_of
 
-__all__ = ['irremovable', 'remove_dead']
+__all__ = ['remove_dead', 'why_irremovable']
 
 _SEGMENT = re.compile(r'[0-9a-f]{16}\.spool')
-# What has no events in it. The locks go last: until then nobody adopts what is half gone.
+# Files without events. The locks are removed last: until then nobody adopts what is half removed.
 _AROUND = (DESTINATION, ABOUT, READER, ALIVE)
 
 
-# What says that a step does not lead to the directory any more: also when a link or a file has its place.
+# Errors of a step that does not lead to the directory any more, also because a link or a file has its place.
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
-def irremovable(producer: Producer, *, newer_too: bool = False) -> str | None:
+def why_irremovable(producer: Producer, *, newer_too: bool = False) -> str | None:
     """Return why a producer's directory is not to be deleted, in words; None when nothing speaks against it.
 
     Args:
@@ -66,7 +65,7 @@ def remove_dead(producer: Producer, *, newer_too: bool = False) -> list[str]:
             if refusal:
                 return [refusal]
             held = PrivateDirectory(directory.descriptor, producer.path)
-            locks = take_both(held)
+            locks = take_locks(held)
             if locks is None:
                 return [f'{producer.path}: in use']
             try:
@@ -82,8 +81,8 @@ def remove_dead(producer: Producer, *, newer_too: bool = False) -> list[str]:
 
 def _remove(
     producer: Producer,
-    folder: OpenDirectory,
-    directory: OpenDirectory,
+    folder: UntrustedDirectory,
+    directory: UntrustedDirectory,
     held: PrivateDirectory,
     *,
     newer_too: bool,
@@ -106,12 +105,12 @@ def _remove(
         if name in ours:
             held.unlink(name)
     _check_in_place(producer, folder)
-    with explained(producer.path):
+    with translate_errors(producer.path):
         os.rmdir(producer.path.name, dir_fd=folder.fd)
     return []
 
 
-def _refusal(directory: OpenDirectory, *, newer_too: bool) -> str | None:
+def _refusal(directory: UntrustedDirectory, *, newer_too: bool) -> str | None:
     """Return why a directory is left alone, in words; None when it is one of our producers'."""
     if directory.uid != our_uid():
         return f'{directory.path}: belongs to uid {directory.uid}, not to {our_uid()}; purge it as that user'
@@ -128,14 +127,14 @@ def _refusal(directory: OpenDirectory, *, newer_too: bool) -> str | None:
     return None
 
 
-def _is_made_by_producers(directory: OpenDirectory, name: str) -> bool:
+def _is_made_by_producers(directory: UntrustedDirectory, name: str) -> bool:
     if name in {ALIVE, READER}:
         return _is_lock(directory, name)
     known = name in _AROUND or _SEGMENT.fullmatch(name) or is_unnamed(name)
     return bool(known) and _is_our_file(directory.status(name))
 
 
-def _is_lock(directory: OpenDirectory, name: str) -> bool:
+def _is_lock(directory: UntrustedDirectory, name: str) -> bool:
     status = directory.status(name)
     return _is_our_file(status) and status.st_size == 0
 
@@ -144,7 +143,7 @@ def _is_our_file(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == our_uid()
 
 
-def _is_newer(directory: OpenDirectory, name: str) -> bool:
+def _is_newer(directory: UntrustedDirectory, name: str) -> bool:
     try:
         read_header(directory, name)
     except NewerVersion:
@@ -154,7 +153,7 @@ def _is_newer(directory: OpenDirectory, name: str) -> bool:
     return False
 
 
-def _check_in_place(producer: Producer, folder: OpenDirectory) -> None:
+def _check_in_place(producer: Producer, folder: UntrustedDirectory) -> None:
     """Raise FileNotFoundError unless the producer's directory still is where it was found."""
     if inode_of(folder.status(producer.path.name)) != producer.inode:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -1,4 +1,27 @@
-"""A spool's place on disk: the producer's directory, the store in it, and what dead producers have left beside it."""
+"""A handler's own directory below `spool_dir`: made, found lost, made again, removed; and what dead producers have left beside it.
+
+The directory is in one of four states:
+
+    CLOSED    there is none, and none is wanted
+    REFUSED   one is wanted, but could not be made
+    OPEN      there is one, held by its locks
+    LOST      its locks were lost or it is not at its path any more, and no other one could be made
+
+    state        what happens                               what is done                                      then
+    CLOSED       `open`                                     make a directory, and segments in it              OPEN
+    CLOSED       `open`, but none can be made               segments stay in memory                           REFUSED
+    REFUSED      `open`, or a look                          as from CLOSED                                    OPEN or REFUSED
+    OPEN         `open` or `tidy` finds that it is lost     lock it again, or move to another directory       OPEN
+    OPEN         the same, but neither can be done          end the segment; the next ones are in memory      LOST
+    LOST         `open`, or a look                          as from OPEN                                      OPEN or LOST
+    OPEN, LOST   `close`, and every event is settled        remove the directory; segments are in memory      CLOSED
+    REFUSED      `close`                                    nothing                                           CLOSED
+    any          `abandon`, in a forked child               close the descriptors, unlock nothing             CLOSED
+
+State and store are one immutable tuple, replaced by one store: an exception may come between any two steps, and what it has interrupted
+is done again by the next `open` or `tidy`. Whether the segments of an OPEN directory are files, or memory for as long as the disk makes
+no files, is the state of its `FileStore`. What is done about which error is in `errors.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +29,38 @@ import errno
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
+from enum import Enum, auto
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
-from firefighter._process.descriptor import close_troubles
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.adoption import Adoption
-from firefighter._spool.disk.bound import DirectoryBound
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.directory import create
-from firefighter._spool.disk.files import FileStore, trouble_with_copies
-from firefighter._spool.disk.filesystem import store_may_fail, unmappable
-from firefighter._spool.disk.header import has_room_for
-from firefighter._spool.disk.kept import dead_letters_of, quarantine_of
-from firefighter._spool.disk.mapping import prepare_to_map
-from firefighter._spool.disk.orphans import regain
-from firefighter._spool.disk.unusable import (
+from firefighter._spool.disk.destination_folder import create_producer, lock_again
+from firefighter._spool.disk.directory_size import DirectoryBound
+from firefighter._spool.disk.errors import (
     BackInFiles,
+    FailedCloses,
     InMemory,
     Remedy,
     SpoolUnusable,
-    explained,
     remedy_for,
+    translate_errors,
 )
-from firefighter._spool.memory import MemoryStore
+from firefighter._spool.disk.file_store import FileStore
+from firefighter._spool.disk.filesystem import (
+    prepare_to_map,
+    store_may_fail,
+    trouble_with_copies,
+    why_unmappable,
+)
+from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
+from firefighter._spool.disk.segment_file import has_room_for
 from firefighter._spool.segment import Segment
 from firefighter._spool.spool import Spool
-from firefighter._spool.stock import Store
 
-__all__ = ['Disk']
+__all__ = ['SpoolDirectory', 'State']
 
 # Between two looks for dead producers. A new process looks at once; this is for those that die while others live.
 LOOK_INTERVAL_SECONDS = 30.0
@@ -43,12 +69,30 @@ LOOK_INTERVAL_SECONDS = 30.0
 _MOMENT_SECONDS = 1.0
 
 
-class Disk:
+class State(Enum):
+    """Of a spool's directory; see the table above."""
+
+    CLOSED = auto()
+    REFUSED = auto()
+    OPEN = auto()
+    LOST = auto()
+
+
+class _Place(NamedTuple):
+    state: State
+    # What makes the spool's segments, OPEN and LOST.
+    store: FileStore | None = None
+    # Why there is no directory, in words, REFUSED; CLOSED, why events were kept in memory when it was last open.
+    reason: str | None = None
+    # Whether a look is to try again; where nothing on the disk can change the reason, only `open` is.
+    retried: bool = True
+
+
+class SpoolDirectory:
     """What a handler's spool has on disk, in one process.
 
-    It is open from `open` to `close`: then the spool makes its segments in a directory of its own, or, for as long as that does
-    not go, in memory (`unusable.py` has the table). Open or not, `tidy` takes over what dead producers have left, and
-    `release_adopted` gives it back. One thread at a time may do anything.
+    Open or not, `tidy` takes over what dead producers have left, and `release_adopted` gives it back. One thread at a time may do
+    anything.
 
     Args:
         spool_dir: the directory of the user's.
@@ -74,24 +118,13 @@ class Disk:
         self._destination = destination
         self._max_spool_bytes = max_spool_bytes
         self._producer_id = producer_id
-        # Orphans must not silence the living.
+        # What dead producers have left must not keep live ones from logging.
         reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
         self._bound = DirectoryBound(spool_dir, destination, max_directory_bytes, reserved_bytes)
-        self._store: FileStore | None = None
-        # Lost, with events that are not settled yet.
+        self._place = _Place(State.CLOSED)
+        # Of directories that were lost and replaced, those with events that are not settled yet.
         self._out_of_reach: list[FileStore] = []
-        # What the spool's segments were made of, and their bound, before `open`.
-        self._before: tuple[Store, int] = MemoryStore(), max_spool_bytes
-        # Why there is no directory, in words.
-        self._refused: str | None = None
-        # Whether the spool is to be in a directory, found or not.
-        self._wanted = False
-        # Whether the directory is lost, and no other could be made yet.
-        self._stranded = False
-        self._waits_for_reopening = False
-        self._close_troubles = close_troubles.count
-        # What adoption met at the last look.
-        self._met_before: str | None = None
+        self._failed_closes = FailedCloses()
         self._looked_at = -inf
         self.quarantine = quarantine_of(spool_dir, destination)
         self.dead_letters = dead_letters_of(spool_dir, destination)
@@ -99,39 +132,40 @@ class Disk:
 
     @property
     def is_open(self) -> bool:
-        """Whether the spool is there."""
-        return self._store is not None and not self._stranded
+        """Whether the directory is there."""
+        return self._place.state is State.OPEN
 
     @property
-    def suspended(self) -> str | None:
+    def why_in_memory(self) -> str | None:
         """Why events are kept in memory, in words; None where files keep them, or would."""
-        return self._store.suspended if self._store else self._refused
+        store = self._place.store
+        return store.why_in_memory if store else self._place.reason
 
     @property
     def usable(self) -> bool:
         """Whether files keep the events, or would, as far as is known."""
-        return self.suspended is None
+        return self.why_in_memory is None
 
-    def keeps(self, spool: Spool) -> bool:
+    def next_event_in_file(self, spool: Spool) -> bool:
         """Return whether the next event is kept in a file, or would be."""
-        newest = spool.newest_origin
-        return self.usable if self._store is None or newest is None else newest is self._store
+        store, newest = self._place.store, spool.newest_origin
+        return self.usable if store is None or newest is None else newest is store
 
     @property
     def path(self) -> Path | None:
-        """The producer's directory, while the spool is there."""
+        """The directory, while it is there."""
         store = self.store
         return store.directory.path if store else None
 
     @property
     def store(self) -> FileStore | None:
-        """What makes the spool's segments in that directory, while the spool is there."""
-        return self._store if self.is_open else None
+        """What makes the spool's segments in the directory, while it is there."""
+        return self._place.store if self.is_open else None
 
     @property
     def newer_producers(self) -> int:
         """Dead producers left alone, since a later version has written their segments."""
-        return self._adoption.newer
+        return self._adoption.newer_producers
 
     @property
     def expects_more(self) -> bool:
@@ -144,7 +178,7 @@ class Disk:
         return self._looked_at + LOOK_INTERVAL_SECONDS
 
     def open(self, spool: Spool) -> str | None:
-        """Have the spool's segments made there from now on; where they are, do nothing.
+        """Have the spool's segments made in the directory from now on; where they are, do nothing.
 
         Returns:
             What was done about a directory that was lost, in words.
@@ -153,41 +187,44 @@ class Disk:
             SpoolUnusable: a spool cannot be kept there; with the reason, and what to do. Its segments are in memory until the next
                 `open`, or look, that succeeds.
         """
-        self._wanted = True
-        store, said = self._store, None
+        store, report = self._place.store, None
         try:
             if store is None:
-                store = self._store = self._make_store()
-                self._before = spool.use(store, self._max_spool_bytes)
-                if self._refused is not None:
-                    store.try_again()  # a directory can be made where a segment cannot
-            elif not store.directory.held():
-                store, said = self._find_again(spool, store)
-            elif store.suspended is not None:
-                store.try_again()
-            elif spool.uses(store):
+                store = self._make_store()
+                was_in_memory = not self.usable
+                self._place = _Place(State.OPEN, store)
+                spool.use_store(store, self._max_spool_bytes)
+                if was_in_memory:
+                    store.try_files_again()  # a directory can be made where a segment cannot
+            elif not store.directory.is_held():
+                store, report = self._find_again(spool, store)
+            elif store.why_in_memory is not None:
+                store.try_files_again()
+            elif self.is_open and spool.uses_store(store):
                 return None
         except SpoolUnusable as error:
             self._note_refusal(spool, error)
             raise
-        self._refused, self._stranded, self._waits_for_reopening = None, False, False
-        spool.use(store, self._max_spool_bytes)  # from small segments on, and without a spare one in memory
-        spool.seal_others(store)  # what came meanwhile is in memory; nothing else is to be
-        return said
+        self._place = _Place(State.OPEN, store)
+        spool.use_store(
+            store, self._max_spool_bytes
+        )  # from small segments on, and without a spare one in memory
+        spool.seal_segment_of_other_store(store)  # what came meanwhile is in memory; nothing else is to be
+        return report
 
     def try_to_open(self, spool: Spool) -> str | None:
-        """Do the same; return what there is to say, None where that is no news."""
-        before = self.suspended
+        """Open it as `open` does; return what has to be reported, None where that was reported before."""
+        before = self.why_in_memory
         try:
-            said = self.open(spool)
+            report = self.open(spool)
         except SpoolUnusable as error:
             return InMemory.because(error.reason) if error.reason != before else None
-        return said or (
+        return report or (
             BackInFiles(f'new events are kept in {self.path} again, after: {before}') if before else None
         )
 
     def examine(self, spool: Spool) -> None:
-        """Make the directory, and let go of it again.
+        """Make the directory, and remove it again.
 
         Raises:
             SpoolUnusable: as `open`.
@@ -195,10 +232,9 @@ class Disk:
         producer_id = self._producer_id
         try:
             self.open(spool)
-            self.close(spool)
         finally:
-            self._wanted = False
             self._producer_id = producer_id
+            self.close(spool)
 
     def tidy(self, spool: Spool, now: float, *, adopts: bool = True) -> str | None:
         """Do what has to be done now and then, on the delivery side; return what went wrong, in words.
@@ -208,44 +244,42 @@ class Disk:
             now: the time in seconds, of a clock that does not jump.
             adopts: whether to look for dead producers, where it is time for it.
         """
-        store = self._store
-        lost = store is not None and not store.directory.held()
+        state, store, _, retried = self._place
+        is_lost = store is not None and not store.directory.is_held()
         # Before looking for the dead: without the locks we look like one of them.
-        if lost or (store is None and self._adoption.directories):
+        if is_lost or (store is None and self._adoption.directories):
             with not_forking():  # a lock that a child inherits, see `_make_store`
-                self._adoption.regain()
+                self._adoption.lock_again()
         looks = adopts and now >= self.next_look_at
-        to_be_tried = self._wanted and not self.usable and not self._waits_for_reopening
-        unused = store is not None and not spool.uses(store)  # an exception came between
-        said = None
-        if (lost and not self._stranded) or (looks and to_be_tried) or unused:
-            said = self.try_to_open(spool)
+        is_newly_lost = is_lost and state is State.OPEN
+        is_to_be_retried = looks and state is not State.CLOSED and not self.usable and retried
+        is_half_open = store is not None and not spool.uses_store(
+            store
+        )  # an exception has interrupted `open` or `close`
+        report = None
+        if is_newly_lost or is_to_be_retried or is_half_open:
+            report = self.try_to_open(spool)
         self._release_settled(spool)
-        if looks and self._store is not None:
-            self._store.remove_left()
-            self._look_for_files(spool, self._store)
+        store = self._place.store
+        if looks and store is not None:
+            store.retry_removals()
+            self._look_for_files(spool, store)
         due = now >= self.next_look_at or (self.expects_more and not spool.has_adopted)
         if adopts and due:
-            self._looked_at = now
-            self._adoption.look(spool.adopt)
-            self._forget_what_was_said()
-            if not self._bound.enforce(spool.drop_oldest_adopted):
-                self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
-            if self.expects_more and not spool.has_adopted:
-                self.look_at_once()  # all of these were given up
-        return said or self._trouble()
+            self._adopt_dead_producers(spool, now)
+        return report or self._trouble()
 
     def look_at_once(self) -> None:
         """Have the next `tidy` look for dead producers, however long ago the last look was."""
         self._looked_at = -inf
 
     def look_soon(self, now: float) -> None:
-        """The same, unless the last look was a moment ago."""
+        """Have the next `tidy` look for dead producers, unless the last look was a moment ago."""
         if now - self._looked_at > _MOMENT_SECONDS:
             self.look_at_once()
 
     def release_adopted(self, spool: Spool, in_flight: Collection[Segment]) -> bool:
-        """Let others have what dead producers have left, but for the producers whose events are on their way.
+        """Give back what dead producers have left, but for the producers whose events are on their way.
 
         Args:
             spool: the spool that has adopted it. What it has given to delivery of the others is not to be settled any more.
@@ -257,57 +291,46 @@ class Disk:
         return self._adoption.release(spool.release_adopted, in_flight)
 
     def close(self, spool: Spool) -> None:
-        """Let go of our own directory, and remove it, once everything in it is settled; until then do nothing."""
-        store = self._store
+        """Remove the directory, once everything in it is settled; until then do nothing."""
+        store = self._place.store
         if store is None:
-            self._wanted = False
-        if store is None or spool.settled_through < spool.appended:
+            self._place = self._place._replace(state=State.CLOSED)
             return
-        held = store.directory.held() or self._regain(store)
-        # What a thread that is late appends from here on goes into the segment that is sealed next, or to memory.
-        spool.use(*self._before)
+        if spool.settled_through < spool.appended:
+            return
+        held = store.directory.is_held() or self._lock_again(store)
+        # An event that another thread appends from here on goes into the segment that is sealed next, or to memory.
+        spool.use_first_store()
         spool.seal()
         spool.tidy()
         if spool.has_segments_of(store):
-            spool.use(store, self._max_spool_bytes)
+            spool.use_store(store, self._max_spool_bytes)
             return
         store.sweep(())
-        self._store, self._refused = None, store.suspended
-        self._wanted = self._stranded = False
+        self._place = _Place(State.CLOSED, reason=store.why_in_memory)
         if held:
             store.directory.remove_or_release()
         else:
             store.directory.release()
 
-    def _look_for_files(self, spool: Spool, store: FileStore) -> None:
-        missed: list[Segment] = []
-        spool.move_segments(lambda segment: missed.append(segment) if store.misses(segment) else None)
-        if missed:
-            spool.seal()  # a file that is gone keeps nothing
-
-    def _release_settled(self, spool: Spool) -> None:
-        """Let go of directories that were lost, once nothing is left in them that is ours to deliver."""
-        for lost in self._out_of_reach.copy():
-            if not any(lost.has_file_of(segment) for segment in spool.own_segments):
-                lost.directory.release()
-                self._out_of_reach.remove(lost)
-
     def abandon(self) -> None:
-        """Let go of everything in a forked child, without unlocking: it stays the parent's."""
+        """Close everything in a forked child, without unlocking: it stays the parent's."""
         for lost in self._out_of_reach:
             lost.directory.abandon()
         self._out_of_reach = []
-        if self._store is not None:
-            self._store.directory.abandon()
-            self._store = None
-        self._wanted = False
+        store = self._place.store
+        if store is not None:
+            store.directory.abandon()
+        self._place = self._place._replace(state=State.CLOSED, store=None)
         self._adoption.abandon()
         self._looked_at = inf
 
+    # Its own directory.
+
     def _make_store(self) -> FileStore:
         # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
-        with explained(self._spool_dir), not_forking():
-            reason = unmappable(self._spool_dir)
+        with translate_errors(self._spool_dir), not_forking():
+            reason = why_unmappable(self._spool_dir)
             if reason is not None:
                 raise SpoolUnusable(reason, errno.EOPNOTSUPP)
             if not has_room_for(self._destination.stream, asdict(self._destination)):
@@ -322,82 +345,98 @@ class Disk:
                     f'{self._spool_dir}: on its file system a store into a mapped file may kill the program, and '
                     f'copying into it does not go here ({trouble}); choose a spool_dir on tmpfs or ext4'
                 )
-            directory = create(self._spool_dir, self._destination, self._producer_id)
+            directory = create_producer(self._spool_dir, self._destination, self._producer_id)
             self._producer_id = None  # a later one is another directory
             prepare_to_map()
             return FileStore(directory, self._destination, self._bound, copies=copies)
 
     def _find_again(self, spool: Spool, lost: FileStore) -> tuple[FileStore, str | None]:
-        """Return the store of a directory in the place of one that is not in place any more, and what to say of that.
+        """Lock a lost directory again, or make another one in its place; return its store, and what to report.
 
         Raises:
             SpoolUnusable: there can be none now.
         """
-        # Without the right to look into it, it cannot be told from one that is gone.
+        # A directory that may not be looked into seems to be gone.
         with suppress(SpoolUnusable):
-            lost.directory.close_to_others()
-        said = None
-        if lost.directory.held() or (said := self._regain(lost)) is not None:
-            if lost.suspended is not None:
-                lost.try_again()
-            return lost, said
+            lost.directory.restore_mode()
+        report = None
+        if lost.directory.is_held() or (report := self._lock_again(lost)) is not None:
+            if lost.why_in_memory is not None:
+                lost.try_files_again()
+            return lost, report
         path = lost.directory.path
-        heir = self._make_store()
-        self._store = heir
-        self._adoption.leave(lost.directory.id)
-        spool.use(heir, self._max_spool_bytes)
-        spool.move_segments(lambda segment: lost.hand_over(segment, heir) if segment.origin is lost else None)
-        # What could not be moved is gone, and `open` ends the segment in use then. Or it is out of reach (something is mounted over
-        # it), and may come back: nobody else is to take it for a dead producer's.
+        successor = self._make_store()
+        self._place = _Place(State.OPEN, successor)
+        self._adoption.never_adopt(lost.directory.id)
+        spool.use_store(successor, self._max_spool_bytes)
+        spool.for_each_own_segment(
+            lambda segment: lost.hand_over(segment, successor) if segment.origin is lost else None
+        )
+        # A file that could not be moved is gone, and `open` ends the segment in use then. Or it is out of reach, because something is
+        # mounted over it, and may come back. Until then it stays locked: nobody else is to take it for a dead producer's.
         self._out_of_reach.append(lost)
         self._release_settled(spool)
-        return heir, (
+        return successor, (
             f'the locks of {path} are lost (something closed its descriptors, or removed it); '
-            f'the spool goes on in {heir.directory.path}'
+            f'the spool goes on in {successor.directory.path}'
         )
 
+    def _lock_again(self, store: FileStore) -> str | None:
+        """Take our own locks again; return what to report, None where others have them or the directory is gone."""
+        with not_forking():
+            regained = lock_again(self._spool_dir, self._destination, store.directory.id)
+            if regained is None:
+                return None
+            store.use_directory(regained)
+        return f'the locks of {regained.path} were lost (something closed all descriptors), and taken again'
+
     def _note_refusal(self, spool: Spool, error: SpoolUnusable) -> None:
-        """Take note that segments are to be made in memory."""
-        self._waits_for_reopening = remedy_for(error) is Remedy.MEMORY_UNTIL_REOPENED
-        if self._store is None:
-            self._refused = error.reason
+        """Have segments made in memory."""
+        retried = remedy_for(error) is not Remedy.MEMORY_UNTIL_REOPENED
+        state, store, _, _ = self._place
+        if store is None:
+            self._place = _Place(State.REFUSED, reason=error.reason, retried=retried)
             return
-        self._store.suspended = error.reason
-        if not self._stranded and not self._store.directory.held():
-            self._stranded = True
+        store.why_in_memory = error.reason
+        is_newly_lost = state is State.OPEN and not store.directory.is_held()
+        self._place = _Place(State.LOST if is_newly_lost else state, store, retried=retried)
+        if is_newly_lost:
             spool.seal()  # a file that is gone keeps nothing
+
+    def _release_settled(self, spool: Spool) -> None:
+        """Release directories that were lost, once no event in them is ours to deliver."""
+        for lost in self._out_of_reach.copy():
+            if not any(lost.has_file_of(segment) for segment in spool.own_segments):
+                lost.directory.release()
+                self._out_of_reach.remove(lost)
+
+    def _look_for_files(self, spool: Spool, store: FileStore) -> None:
+        """End the segment in use where somebody has removed the file of any: such a file keeps nothing."""
+        missed: list[Segment] = []
+        spool.for_each_own_segment(
+            lambda segment: missed.append(segment) if store.is_newly_missing(segment) else None
+        )
+        if missed:
+            spool.seal()
+
+    # Dead producers, and what went wrong.
+
+    def _adopt_dead_producers(self, spool: Spool, now: float) -> None:
+        self._looked_at = now
+        self._adoption.adopt_dead_producers(spool.adopt)
+        if self._adoption.trouble == self.why_in_memory:
+            self._adoption.trouble = None  # reported already, of our own directory
+        if not self._bound.enforce(spool.drop_oldest_adopted):
+            self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
+        if self.expects_more and not spool.has_adopted:
+            self.look_at_once()  # all of these were given up
 
     def _trouble(self) -> str | None:
         """Return what went wrong since the last time, in words."""
-        store, adoption = self._store, self._adoption
-        trouble = adoption.trouble or (store.trouble if store else None) or self._close_trouble()
-        # Told once; the next one is news again.
+        store, adoption = self._place.store, self._adoption
+        trouble = adoption.trouble or (store.trouble if store else None) or self._failed_closes.unsaid()
+        # Each is reported once.
         adoption.trouble = None
         if store is not None:
             store.trouble = None
         return trouble
-
-    def _forget_what_was_said(self) -> None:
-        """Leave out what adoption has met at the last look too, and what keeps the spool in memory."""
-        met, before = self._adoption.trouble, self._met_before
-        self._met_before = met
-        if met in {before, self.suspended}:
-            self._adoption.trouble = None
-
-    def _close_trouble(self) -> str | None:
-        before, self._close_troubles = self._close_troubles, close_troubles.count
-        if before == self._close_troubles:
-            return None
-        return (
-            f'closing a file failed: {close_troubles.last} ({close_troubles.count} so far in this process). '
-            'No event depends on it'
-        )
-
-    def _regain(self, store: FileStore) -> str | None:
-        """Take our own locks again; return what to say of that, None where others have them or the directory is gone."""
-        with not_forking():
-            regained = regain(self._spool_dir, self._destination, store.directory.id)
-            if regained is None:
-                return None
-            store.go_on_in(regained)
-        return f'the locks of {regained.path} were lost (something closed all descriptors), and taken again'

@@ -3,7 +3,7 @@
 The one directory that was named is opened by its path. From there each step is made by the descriptor of the directory before,
 and through no link: whoever may write there cannot lead us elsewhere, neither before a step nor between two. Only regular files
 are opened, none is waited for, and nothing is made or changed, whoever owns it. (What is ours alone, and is written to, is
-`firefighter._spool.disk.private`'s.)
+`firefighter._spool.disk.private_directory`'s.)
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import BinaryIO, NamedTuple
 
 from firefighter._process.descriptor import Descriptor
 
-__all__ = ['Inode', 'OpenDirectory', 'inode_of', 'open_named']
+__all__ = ['Inode', 'UntrustedDirectory', 'inode_of', 'open_untrusted']
 
 # Windows has none of these; nothing is walked there.
 _NO_LINK: int = getattr(os, 'O_NOFOLLOW', 0)
 _DIRECTORY: int = getattr(os, 'O_DIRECTORY', 0)
-# What lies in the way may be a pipe or a terminal: it is neither waited for nor taken for ours.
+# A pipe may be in the way, or a terminal: it is not waited for, and does not become our controlling terminal.
 _NO_WAIT: int = getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_NOCTTY', 0)
 
 
@@ -36,7 +36,7 @@ class Inode(NamedTuple):
     number: int
 
 
-class OpenDirectory:
+class UntrustedDirectory:
     """An open directory. It is closed when a `with` block ends, or when nobody refers to it any more.
 
     Every method raises OSError, with the whole path.
@@ -50,7 +50,7 @@ class OpenDirectory:
         self.descriptor = descriptor
         self.path = path
 
-    def __enter__(self) -> OpenDirectory:  # noqa: PYI034 - Self needs Python 3.11
+    def __enter__(self) -> UntrustedDirectory:  # noqa: PYI034 - Self needs Python 3.11
         return self
 
     def __exit__(
@@ -78,27 +78,27 @@ class OpenDirectory:
 
     def names(self) -> list[str]:
         """Return the names of what is in it, in order."""
-        with _of(self.path):
+        with _name_in_errors(self.path):
             return sorted(os.listdir(self.fd))  # noqa: PTH208 - pathlib knows no descriptors
 
     def directory_names(self) -> list[str]:
-        """Return the names of the directories in it, in order; links are none."""
-        with _of(self.path), os.scandir(self.fd) as entries:
+        """Return the names of the directories in it, in order; links are left out."""
+        with _name_in_errors(self.path), os.scandir(self.fd) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def status(self, name: str) -> os.stat_result:
-        """Return what the system says of what is called so in it; of a link itself."""
-        with _of(self.path / name):
+        """Return the status of the file of that name; of a link itself."""
+        with _name_in_errors(self.path / name):
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
 
-    def directory(self, name: str) -> OpenDirectory:
+    def directory(self, name: str) -> UntrustedDirectory:
         """Open a directory in it, or with '..' the one that it is in."""
         path = self.path.parent if name == '..' else self.path / name
-        with _of(path):
+        with _name_in_errors(path):
             fd = os.open(name, os.O_RDONLY | _DIRECTORY | _NO_LINK | _NO_WAIT, dir_fd=self.fd)
-        return OpenDirectory(Descriptor(fd), path)
+        return UntrustedDirectory(Descriptor(fd), path)
 
-    def walk(self, names: Sequence[str]) -> OpenDirectory:
+    def walk(self, names: Sequence[str]) -> UntrustedDirectory:
         """Open the directory at the end of these steps; without any, this one once more."""
         directory = self.directory_again()
         for name in names:
@@ -106,15 +106,15 @@ class OpenDirectory:
                 directory = directory.directory(name)
         return directory
 
-    def directory_again(self) -> OpenDirectory:
+    def directory_again(self) -> UntrustedDirectory:
         """Open it by a descriptor of its own."""
-        with _of(self.path):
-            return OpenDirectory(Descriptor(os.dup(self.fd)), self.path)
+        with _name_in_errors(self.path):
+            return UntrustedDirectory(Descriptor(os.dup(self.fd)), self.path)
 
     def open_file(self, name: str) -> BinaryIO:
         """Open a regular file in it to read, without a buffer; nothing else is opened."""
         path = self.path / name
-        with _of(path):
+        with _name_in_errors(path):
             # Before opening it: of a device, opening is an act. And after: it may be another by then.
             _check_regular(self.status(name))
             fd = os.open(name, os.O_RDONLY | _NO_LINK | _NO_WAIT, dir_fd=self.fd)
@@ -127,7 +127,7 @@ class OpenDirectory:
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """Return what is in a file of at most so many bytes; of a larger one nothing is read."""
-        with self.open_file(name) as file, _of(self.path / name):
+        with self.open_file(name) as file, _name_in_errors(self.path / name):
             # Not by its size, which may be wrong, or another by now.
             data = file.read(most_bytes + 1)
             if len(data) > most_bytes:
@@ -136,25 +136,25 @@ class OpenDirectory:
 
 
 def inode_of(status: os.stat_result) -> Inode:
-    """Return which file it is that the system has said this of."""
+    """Return which file a status is of."""
     return Inode(status.st_dev, status.st_ino)
 
 
-def open_named(path: Path) -> OpenDirectory:
+def open_untrusted(path: Path) -> UntrustedDirectory:
     """Open the directory that somebody has named; links on the way to it are theirs.
 
     Raises:
-        OSError: there is none, or it may not be read.
+        OSError: there is no such directory, or it may not be read.
     """
     if sys.platform == 'win32':
         raise OSError(errno.ENOTSUP, 'a spool on disk needs Linux or macOS', str(path))
     fd = os.open(path, os.O_RDONLY | _DIRECTORY | _NO_WAIT)
     # Without links, so that its name is the one that it has in its parent.
-    return OpenDirectory(Descriptor(fd), Path(os.path.realpath(path)))
+    return UntrustedDirectory(Descriptor(fd), Path(os.path.realpath(path)))
 
 
 @contextmanager
-def _of(path: Path) -> Iterator[None]:
+def _name_in_errors(path: Path) -> Iterator[None]:
     """Have errors name the whole path: relative to a descriptor they know the last name at most."""
     try:
         yield

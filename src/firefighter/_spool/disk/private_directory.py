@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from firefighter._process.descriptor import Descriptor, close
-from firefighter._spool.disk.unusable import SpoolUnusable, explained
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 
 __all__ = ['PrivateDirectory', 'open_shared', 'our_uid']
 
@@ -65,35 +65,35 @@ class PrivateDirectory:
     def directory(self, name: str, *, make: bool = False) -> PrivateDirectory:
         """Open a directory in this one; with `make`, make it first when there is nothing of that name."""
         path = self.path / name
-        with explained(path):
+        with translate_errors(path):
             if make:
                 _make(name, self.fd)
             directory = PrivateDirectory(Descriptor(_open_directory(name, self.fd)), path)
         try:
-            directory.take_possession()
+            directory.make_private()
         except BaseException:
             directory.descriptor.close()
             raise
         return directory
 
-    def take_possession(self) -> None:
+    def make_private(self) -> None:
         """Refuse a directory that is not ours; give one that is its mode."""
         _check_owner(self.descriptor.status, self.path)
-        with explained(self.path):
+        with translate_errors(self.path):
             _give_mode(self.fd, os.fstat(self.fd), DIRECTORY_MODE)
 
     def file(self, name: str, flags: int) -> int:
         """Open a regular file of ours in this directory, 0600 when `flags` have it made; return its descriptor."""
         path = self.path / name
-        with explained(path):
+        with translate_errors(path):
             fd = os.open(name, flags | _NO_LINK | _NO_WAIT, FILE_MODE, dir_fd=self.fd)
         try:
-            with explained(path):
+            with translate_errors(path):
                 status = os.fstat(fd)
             _check_owner(status, path)
             _check_regular(status, path)
             if flags & os.O_CREAT:
-                with explained(path):
+                with translate_errors(path):
                     _give_mode(fd, status, FILE_MODE)
         except BaseException:
             close(fd)
@@ -102,7 +102,7 @@ class PrivateDirectory:
 
     def names(self) -> list[str]:
         """Return the names of what is in it, in no order."""
-        with explained(self.path):
+        with translate_errors(self.path):
             # Through a descriptor of its own: one that threads and forked children share has one position for all.
             fd = _open_directory('.', self.fd)
             try:
@@ -114,7 +114,7 @@ class PrivateDirectory:
         """Make a file with these bytes; with `synced`, have them on the disk before it returns."""
         fd = self.file(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            with explained(self.path / name), os.fdopen(fd, 'wb', closefd=False) as file:
+            with translate_errors(self.path / name), os.fdopen(fd, 'wb', closefd=False) as file:
                 file.write(data)
                 if synced:
                     file.flush()
@@ -126,7 +126,7 @@ class PrivateDirectory:
         """Return what is in a file, or the beginning of that."""
         fd = self.file(name, os.O_RDONLY)
         try:
-            with explained(self.path / name), os.fdopen(fd, 'rb', closefd=False) as file:
+            with translate_errors(self.path / name), os.fdopen(fd, 'rb', closefd=False) as file:
                 return file.read(most_bytes)
         finally:
             close(fd)
@@ -137,12 +137,12 @@ class PrivateDirectory:
 
     def move(self, name: str, into: PrivateDirectory, new_name: str) -> None:
         """Move what is called `name` into another directory, or this one, in place of what is called `new_name` there."""
-        with explained(self.path / name):
+        with translate_errors(self.path / name):
             os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=into.fd)
 
     def unlink(self, name: str) -> None:
         """Remove a file."""
-        with explained(self.path / name):
+        with translate_errors(self.path / name):
             os.unlink(name, dir_fd=self.fd)
 
     def in_place(self) -> bool:
@@ -159,14 +159,14 @@ def our_uid() -> int:
 
 def open_shared(path: Path, *, make: bool) -> PrivateDirectory:
     """Open a spool directory, whoever owns it, made when it is missing."""
-    with explained(path):
+    with translate_errors(path):
         if make:
             _make(path, None)
         return PrivateDirectory(Descriptor(_open_directory(path, None)), path)
 
 
 def _make(name: str | Path, parent: int | None) -> None:
-    with suppress(FileExistsError):  # what it is, opening it will tell
+    with suppress(FileExistsError):  # opening it finds out what it is
         os.mkdir(name, DIRECTORY_MODE, dir_fd=parent)
         # A umask may have taken even our own right to open it. Where links can only be followed, it stays as it was made.
         with suppress(OSError, NotImplementedError, ValueError):

@@ -26,30 +26,40 @@ magic and refused as a whole.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from firefighter._spool.disk.untrusted_directory import UntrustedDirectory
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORDS, TAIL_MASK
 
 __all__ = [
+    'MOST_SEGMENT_BYTES',
     'VERSION',
     'Header',
-    'Marks',
     'NewerVersion',
     'NotASegment',
+    'Progress',
+    'SegmentFile',
     'has_room_for',
-    'read',
-    'read_marks',
-    'write',
+    'parse_header',
+    'read_header',
+    'read_progress',
+    'read_segment',
+    'write_header',
 ]
 
 MAGIC = 0x0A4C4F4F50534689
 VERSION = 1
 ID_BYTES = 16
+
+# Sixteen times what any version has written. A file is read into memory as a whole, sparse or not.
+MOST_SEGMENT_BYTES = 64 * 1024 * 1024
 
 _JSON_LENGTH = 24
 _CHECKSUM = 25
@@ -84,7 +94,7 @@ class NewerVersion(Exception):  # noqa: N818 - as above
 
 @dataclass(frozen=True)
 class Header:
-    """What a segment's header says for the whole life of the file.
+    """The part of a segment's header that stays the same for the whole life of the file.
 
     Raises:
         ValueError: an id is not 16 bytes long, a number does not fit into its word, or stream and destination take more
@@ -94,7 +104,7 @@ class Header:
     stream: str
     """The delivery stream's name."""
     destination: Mapping[str, str | None]
-    """What tells this stream from another of the same name: region, endpoint URL, profile, account and such."""
+    """The difference between this stream and another of the same name: region, endpoint URL, profile, account and such."""
     producer_id: bytes
     """16 bytes: which process and handler wrote it."""
     first_sequence: int
@@ -123,28 +133,39 @@ class Header:
         return _to_json(self.stream, self.destination)
 
 
-class Marks(NamedTuple):
+class Progress(NamedTuple):
     """The two words of a header that change, as they were when the page was read."""
 
     events: int
     """Events committed."""
     tail: int
-    """The offset in the file behind the last event committed."""
+    """The offset in the file after the last event committed."""
     head: int
     """The offset in the file before which every event is settled."""
 
 
+class SegmentFile(NamedTuple):
+    """What is in a segment's file."""
+
+    data: bytes
+    """All of it, header page included."""
+    header: Header | None
+    """Its header; None when that is damaged."""
+    refusal: str
+    """What is wrong with the header, in words; empty when nothing is."""
+
+
 def has_room_for(stream: str, destination: Mapping[str, str | None]) -> bool:
-    """Return whether a header has room for the name of a stream and what tells it from others."""
+    """Return whether a header has room for the name of a stream and its destination."""
     return len(_to_json(stream, destination)) <= _JSON_BYTES
 
 
-def write(words: memoryview, header: Header) -> None:
+def write_header(words: memoryview, header: Header) -> None:
     """Write the whole header page of an empty segment, the magic last.
 
     Args:
         words: the segment's memory, or at least its first page, cast to 'Q'.
-        header: what to write. Its tail and head become 4,096: behind the header.
+        header: what to write. Its tail and head become 4,096: the end of the header.
     """
     text = header.to_json()
     page = [0] * HEADER_WORDS
@@ -164,14 +185,14 @@ def write(words: memoryview, header: Header) -> None:
     words[0] = MAGIC
 
 
-def read(page: bytes) -> Header:
+def parse_header(page: bytes) -> Header:
     """Return the header that a file begins with.
 
     Args:
         page: the first 4,096 bytes of the file, or more. Any bytes whatsoever.
 
     Raises:
-        NotASegment: it is none, it is damaged, or it was never finished. The file is quarantined as a whole.
+        NotASegment: it is not a header, it is damaged, or it was never finished. The file is quarantined as a whole.
         NewerVersion: it is of a later version. The file is left as it is.
     """
     page = bytes(page[:HEADER_BYTES])
@@ -200,14 +221,52 @@ def read(page: bytes) -> Header:
         raise NotASegment(f'the header makes no sense: {error}') from error
 
 
-def read_marks(page: bytes) -> Marks:
-    """Return what the two changing words say, right or wrong.
+def read_progress(page: bytes) -> Progress:
+    """Return the two words that change, right or wrong.
 
     Args:
         page: the first 4,096 bytes of the file, or more.
     """
     words = _words_of(page[:HEADER_BYTES])
-    return Marks(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
+    return Progress(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
+
+
+def read_segment(descriptor: int) -> SegmentFile:
+    """Read a segment's file.
+
+    Args:
+        descriptor: of a regular file that was opened to be read just now. It stays open.
+
+    Raises:
+        NewerVersion: a later firefighter has written it.
+        OSError: it cannot be read, or is larger than its header says, which no segment is. Nothing but the header is read
+            then.
+    """
+    with os.fdopen(descriptor, 'rb', closefd=False) as file:
+        page = file.read(HEADER_BYTES)
+        header, refusal = None, ''
+        try:
+            header = parse_header(page)
+        except NotASegment as error:
+            refusal = error.reason
+        size_bytes = os.fstat(descriptor).st_size
+        most_bytes = min(header.size_bytes, MOST_SEGMENT_BYTES) if header else MOST_SEGMENT_BYTES
+        if size_bytes > most_bytes:
+            raise OSError(
+                errno.EFBIG, f'{size_bytes:,} bytes are no segment: this one has at most {most_bytes:,}'
+            )
+        return SegmentFile(page + file.read(max(0, size_bytes - len(page))), header, refusal)
+
+
+def read_header(directory: UntrustedDirectory, name: str) -> Header:
+    """Read a segment's header alone.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+        NotASegment, NewerVersion: as `parse_header`.
+    """
+    with directory.open_file(name) as file:
+        return parse_header(file.read(HEADER_BYTES))
 
 
 def _to_json(stream: str, destination: Mapping[str, str | None]) -> bytes:

@@ -1,4 +1,4 @@
-"""Where the spool's segments come from: within the bound, ready before they are needed, and used again."""
+"""Allocate the spool's segments: within the bound, ready before they are needed, and used again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
-__all__ = ['MIN_SPOOL_BYTES', 'Stock', 'Store']
+__all__ = ['MIN_SPOOL_BYTES', 'SegmentAllocator', 'SegmentStore']
 
 PAGE_BYTES = 4096
 # The smallest bound that leaves room for four segments of four pages each.
@@ -16,14 +16,14 @@ FIRST_SEGMENT_BYTES = 256 * 1024
 LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
 
 
-class Store(Protocol):
-    """What segments are made of."""
+class SegmentStore(Protocol):
+    """Makes segments, of memory or of files."""
 
     def make(self, size_bytes: int) -> Segment:
-        """Return an empty segment; raises OSError when there may be none of that size."""
+        """Return an empty segment; raise OSError when there may be none of that size."""
 
     def prepare(self, segment: Segment) -> None:
-        """Do now, outside the application's threads, what would make the first writes to it slow."""
+        """Touch its pages now, outside the application's threads, because the first writes would be slow."""
 
     def begin(self, segment: Segment, first_sequence: int) -> None:
         """Make an empty segment the one that is written to."""
@@ -35,25 +35,25 @@ class Store(Protocol):
         """Let go of a segment and what is in it."""
 
     def sweep(self, kept: Sequence[Segment]) -> None:
-        """Let go of everything but these: what an exception thrown into the appending thread has left behind."""
+        """Discard all segments but these: those that an exception in the appending thread has left."""
 
 
-class Stock:
+class SegmentAllocator:
     """Hands out empty segments, so that all of them together stay within a bound.
 
     Sizes start at 256 KiB and double, while there is a backlog, up to 4 MiB; a small bound makes them smaller. All
     methods but `make_reserved` are called with the spool's lock held.
 
-    No event gives way for the sake of a spare segment: when append needs the room of one that is just being made or
-    emptied, that one is given up. Its memory goes back as soon as the thread that is at it has noticed; only for that
-    moment may there be more than the bound, by one segment.
+    No event is dropped for the sake of a spare segment: when append needs the room of one that is just being made or
+    emptied, that one is given up. Its memory goes back as soon as the thread that makes it has noticed. Only for that moment may the
+    bound be exceeded, by one segment.
 
     Args:
         store: makes the segments.
         max_bytes: the bound, in bytes; at least MIN_SPOOL_BYTES.
     """
 
-    def __init__(self, store: Store, max_bytes: int) -> None:
+    def __init__(self, store: SegmentStore, max_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
         # At most a quarter of the bound, so that drop_oldest has something to choose from.
@@ -61,7 +61,7 @@ class Stock:
         self._smallest_bytes = min(FIRST_SEGMENT_BYTES, self._largest_bytes)
         self._next_bytes = self._smallest_bytes
         self._spare: Segment | None = None
-        # What is being made or cleaned, outside the lock.
+        # The bytes of the segment that is being made or emptied, outside the lock.
         self._reserved_bytes = 0
 
     @property
@@ -96,11 +96,11 @@ class Stock:
         """Return whether there could be one more segment beside these, or is."""
         return self._spare is not None or self._reserved_bytes > 0 or self.would_fit(1, live)
 
-    def grow(self) -> None:
+    def use_larger_segments(self) -> None:
         """Take note of a backlog: larger segments from now on."""
         self._next_bytes = min(self._next_bytes * 2, self._largest_bytes)
 
-    def draw(self, size: int, live: Iterable[Segment]) -> Segment | None:
+    def allocate(self, size: int, live: Iterable[Segment]) -> Segment | None:
         """Return an empty segment for a line of so many bytes: the spare, or a new one as large as the bound permits."""
         spare = self._spare
         if spare is not None:
@@ -151,7 +151,7 @@ class Stock:
             return None  # append will find out, and let the overflow policy speak
         return spare
 
-    def reserve_used(self, segment: Segment, live: Iterable[Segment]) -> bool:
+    def reserve_for_reuse(self, segment: Segment, live: Iterable[Segment]) -> bool:
         """Set a settled segment's bytes aside while it is emptied; return whether it is of use as the spare.
 
         Not where it does not fit beside the live ones: the header that has taken its place needs a page of its own.
@@ -165,7 +165,7 @@ class Stock:
         self._reserved_bytes = segment.size_bytes
         return True
 
-    def keep_reserved(self, spare: Segment | None) -> None:
+    def end_reservation(self, spare: Segment | None) -> None:
         """End a reservation with the segment that came of it, if any."""
         if self._reserved_bytes:
             self._reserved_bytes = 0

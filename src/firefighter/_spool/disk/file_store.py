@@ -1,4 +1,4 @@
-"""Segments that are files: mapped, so that what is in them outlives the process.
+"""Make segments that are mapped files, so that events outlive the process.
 
 The kernel owns the pages of a mapped file. An event is safe from any end of the process as soon as it is copied, without a
 system call; and the reader of a dead producer finds the words of its header as they were last stored.
@@ -8,8 +8,7 @@ and never a SIGBUS later; of a spare one the header is synced, and its pages are
 written to, its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
 again: stale lines would be valid JSON.
 
-Where a file cannot be made for the disk's sake, the next segments are memory, until files are tried again: the table is in
-`unusable.py`.
+Where the disk makes no file, the next segments are memory, until files are tried again: the table is in `errors.py`.
 """
 
 from __future__ import annotations
@@ -18,43 +17,34 @@ import errno
 import mmap
 import os
 import secrets
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from firefighter._process.descriptor import Descriptor, close
-from firefighter._spool.disk.boot import boot_id
-from firefighter._spool.disk.bound import DirectoryBound
+from firefighter._spool.allocator import FIRST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.header import Header, write
-from firefighter._spool.disk.mapping import map_shared
-from firefighter._spool.disk.producer import ProducerDirectory
-from firefighter._spool.disk.reading import SegmentFile, read_segment
-from firefighter._spool.disk.unusable import (
+from firefighter._spool.disk.directory_size import DirectoryBound
+from firefighter._spool.disk.errors import (
     BoundReached,
     InMemory,
     Remedy,
     SpoolUnusable,
-    explained,
     remedy_for,
+    translate_errors,
 )
+from firefighter._spool.disk.filesystem import allocate, copied_words, map_shared
+from firefighter._spool.disk.producer_directory import ProducerDirectory
+from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.segment_file import Header, write_header
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.memory import MemoryStore, fill_with_zeros, private_memory
-from firefighter._spool.segment import Origin, Segment
-from firefighter._spool.stock import FIRST_SEGMENT_BYTES
-
-if TYPE_CHECKING:
-    from firefighter._spool.copied import CopiedWords
+from firefighter._spool.segment import Segment
 
 __all__ = [
     'SEGMENT_SUFFIX',
     'TEMPORARY_PREFIX',
     'FileStore',
-    'adopted_segment',
-    'read_and_map',
-    'trouble_with_copies',
 ]
 
 SEGMENT_SUFFIX = '.spool'
@@ -71,9 +61,9 @@ class FileStore:
         copies: whether events are written to memory and copied into the file, since a store into a mapping could fail.
 
     Attributes:
-        suspended: why segments are made in memory, in words; None where they are files.
-        trouble: what went wrong since it was last said, in words. Said by delivery: the appending thread, which finds out,
-            does no output.
+        why_in_memory: why segments are made in memory, in words; None where they are files.
+        trouble: what went wrong and is not reported yet, in words. Delivery reports it: the appending thread, which finds it
+            out, does no output.
     """
 
     def __init__(
@@ -85,7 +75,7 @@ class FileStore:
         copies: bool = False,
     ) -> None:
         self.directory = directory
-        self.suspended: str | None = None
+        self.why_in_memory: str | None = None
         self.trouble: str | None = None
         self._destination = destination
         self._bound = bound
@@ -95,12 +85,12 @@ class FileStore:
         self._boot_id = boot_id()
         self._memory = MemoryStore()
         self._probe_bytes = FIRST_SEGMENT_BYTES
-        # What the directory has refused, and has still to be done. Both are changed in place only: any thread adds to them.
-        self._to_name: list[Segment] = []
+        # Renames and removals that have failed, and are tried again. Both are changed in place only: any thread adds to them.
+        self._to_rename: list[Segment] = []
         self._to_unlink: dict[str, int] = {}
-        # Segments whose file somebody has removed, as far as that was told.
+        # Segments whose file somebody has removed, as far as that was reported.
         self._removed: set[str] = set()
-        # The segments whose file could not be written, as far as that was told.
+        # The segments whose file could not be written, as far as that was reported.
         self._failed: set[str] = set()
 
     def make(self, size_bytes: int) -> Segment:
@@ -109,7 +99,7 @@ class FileStore:
         Raises:
             OSError: the bound of the directory leaves no room for it, or the machine is out of memory.
         """
-        if self.suspended is None:
+        if self.why_in_memory is None:
             self.trouble = None
             try:
                 return self._make_file(size_bytes)
@@ -121,25 +111,25 @@ class FileStore:
                 self._suspend(error)
         return self._memory.make(size_bytes)
 
-    def try_again(self) -> None:
+    def try_files_again(self) -> None:
         """Make segments in files again, if that can be done now: an empty one is made and removed.
 
         Raises:
             SpoolUnusable: it cannot, with the reason.
         """
-        refusal = self.remove_left()
+        refusal = self.retry_removals()
         if refusal is not None:
             raise refusal
         try:
             probe = self._make_file(self._probe_bytes)
             try:
-                with explained(self.directory.path):
+                with translate_errors(self.directory.path):
                     _touch(probe)
             finally:
                 self.discard(probe)
         except BoundReached as error:
             raise SpoolUnusable(str(error), errno.EDQUOT) from error
-        self.suspended = None
+        self.why_in_memory = None
 
     def prepare(self, segment: Segment) -> None:
         """Touch every page now, so that the application's thread waits for no page fault and no disk later.
@@ -148,7 +138,7 @@ class FileStore:
         else is. Only the number of the first event is not known yet; the file's name will have it.
         """
         if segment.name:
-            write(segment.words, self._header(segment, 0))
+            write_header(segment.words, self._header(segment, 0))
             if segment.copied is not None:
                 segment.copied.begin()
             with suppress(SpoolUnusable, OSError):  # without a header, too, what is whole will be found
@@ -170,15 +160,15 @@ class FileStore:
             self._memory.begin(segment, first_sequence)
             return
         segment.start_over(first_sequence)
-        write(segment.words, self._header(segment, first_sequence))
+        write_header(segment.words, self._header(segment, first_sequence))
         if segment.copied is not None:
             segment.copied.begin()
         try:
-            self._name(segment)
+            self._give_name(segment)
         except SpoolUnusable as error:
             reason = error.reason.replace(f'{os.sep}{segment.name}', '')  # another one each time
             self.trouble = f'{reason}. The segment is used all the same, and gets its name later'
-            self._to_name.append(segment)
+            self._to_rename.append(segment)
 
     def recycle(self, segment: Segment) -> bool:
         """Remove a settled segment: a file is never used again."""
@@ -186,21 +176,21 @@ class FileStore:
         return False
 
     def discard(self, segment: Segment) -> None:
-        """Remove a segment and what is in it; its pages go back when the last thread has let go of them."""
+        """Remove a segment and what is in it; its pages go back when no thread refers to them any more."""
         if segment.name not in self._files:
             return
         self._remove(segment.name, segment.size_bytes)
         # Struck out last: what an exception interrupts before that, `sweep` does again.
         self._files.pop(segment.name, None)
 
-    def go_on_in(self, directory: ProducerDirectory) -> None:
+    def use_directory(self, directory: ProducerDirectory) -> None:
         """Use the same directory by new descriptors, and catch up with what could not be done without."""
         self.directory.release()
         self.directory = directory
-        self._give_names()
-        self.remove_left()
+        self._retry_renames()
+        self.retry_removals()
 
-    def remove_left(self) -> SpoolUnusable | None:
+    def retry_removals(self) -> SpoolUnusable | None:
         """Remove the files whose directory has refused that; return why it still does, None where nothing is left."""
         error = None
         for name, size_bytes in self._to_unlink.copy().items():
@@ -210,14 +200,14 @@ class FileStore:
 
     def has_file_of(self, segment: Segment) -> bool:
         """Return whether the file of a segment is still in our directory, under its name."""
-        return segment.origin is self and self.directory.has(segment.name)
+        return segment.origin is self and self.directory.has_file(segment.name)
 
-    def misses(self, segment: Segment) -> bool:
-        """Return whether somebody has removed the file of a segment, if that is news. Call with the spool's lock held."""
+    def is_newly_missing(self, segment: Segment) -> bool:
+        """Return whether somebody has removed the file of a segment, and that is not reported yet. Call with the spool's lock held."""
         name = segment.name
         if segment.origin is not self or name not in self._files or name in self._removed:
             return False
-        if self.directory.has(name):
+        if self.directory.has_file(name):
             return False
         self._removed.add(name)
         self.trouble = (
@@ -225,12 +215,12 @@ class FileStore:
         )
         return True
 
-    def hand_over(self, segment: Segment, heir: FileStore) -> None:
+    def hand_over(self, segment: Segment, successor: FileStore) -> None:
         """Have another store go on with a segment, and its file: our directory is lost, but may still be reached."""
         # One without events has the name that the next one gets.
         if segment.name in self._files and segment.events:
             with suppress(SpoolUnusable):
-                heir.take_over(segment, self.directory)
+                successor.take_over(segment, self.directory)
                 del self._files[segment.name]
 
     def take_over(self, segment: Segment, directory: ProducerDirectory) -> None:
@@ -245,7 +235,7 @@ class FileStore:
         segment.name, segment.origin = name, self
 
     def sweep(self, kept: Sequence[Segment]) -> None:
-        """Remove what an exception thrown into the appending thread has left: made or dropped, and nobody's any more.
+        """Remove files that an exception in the appending thread has left: made or dropped, and not in use.
 
         And give their names to those whose rename has failed: here nobody drops one meanwhile.
         """
@@ -256,7 +246,7 @@ class FileStore:
                 'it is kept in memory until another file can be made'
             )
         self._failed = failed
-        self._give_names()
+        self._retry_renames()
         if not self._files:
             return
         names = {segment.name for segment in kept if segment.origin is self}
@@ -274,25 +264,25 @@ class FileStore:
             boot_id=self._boot_id,
         )
 
-    def _give_names(self) -> None:
-        for segment in self._to_name.copy():
+    def _retry_renames(self) -> None:
+        for segment in self._to_rename.copy():
             with suppress(SpoolUnusable):
                 if segment.name in self._files:  # not discarded meanwhile, nor taken over
-                    self._name(segment)
-                self._to_name.remove(segment)
+                    self._give_name(segment)
+                self._to_rename.remove(segment)
 
-    def _name(self, segment: Segment) -> None:
+    def _give_name(self, segment: Segment) -> None:
         before = segment.name
         self.take_over(segment, self.directory)
         del self._files[before]
 
     def _suspend(self, error: OSError | SpoolUnusable) -> None:
-        self.suspended = str(error)
-        self.trouble = InMemory.because(self.suspended)
+        self.why_in_memory = str(error)
+        self.trouble = InMemory.because(self.why_in_memory)
 
     def _remove(self, name: str, size_bytes: int) -> None:
         refusal = self._unlink(name, size_bytes)
-        if refusal is not None and self.suspended is None:
+        if refusal is not None and self.why_in_memory is None:
             self._suspend(refusal)  # more files would only pile up
 
     def _unlink(self, name: str, size_bytes: int) -> SpoolUnusable | None:
@@ -315,7 +305,7 @@ class FileStore:
         if not self._copies:
             return Segment(mapping, self, name)
         memory = private_memory(size_bytes)
-        return Segment(memory, self, name, _copied(memory, mapping))
+        return Segment(memory, self, name, copied_words(memory, mapping))
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
         if not self._bound.grant(size_bytes):
@@ -324,8 +314,8 @@ class FileStore:
         try:
             descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
-                with explained(self.directory.path):
-                    _allocate(descriptor, size_bytes)
+                with translate_errors(self.directory.path):
+                    allocate(descriptor, size_bytes)
                     return map_shared(descriptor, size_bytes)
             finally:
                 close(descriptor)
@@ -344,69 +334,3 @@ def _touch(segment: Segment) -> None:
 
 def _name_of(first_sequence: int) -> str:
     return f'{first_sequence:016x}{SEGMENT_SUFFIX}'
-
-
-def trouble_with_copies() -> str | None:
-    """Return why events cannot be copied from memory into files here, None when they can.
-
-    What that needs is imported now, where forks can be held off.
-    """
-    try:
-        from firefighter._spool import copied  # noqa: PLC0415 - it needs ctypes, which some builds lack
-    except ImportError:
-        return 'this Python has no ctypes'
-    return copied.trouble_with_copies()
-
-
-def _copied(memory: mmap.mmap, mapping: mmap.mmap) -> CopiedWords:
-    from firefighter._spool.copied import copied_words  # noqa: PLC0415 - as above, and imported there already
-
-    return copied_words(memory, mapping)
-
-
-def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
-    """Read a segment of a dead producer, and map it, to note in it what is settled.
-
-    Returns:
-        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
-
-    Raises:
-        SpoolUnusable: it is not a file of ours.
-        NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
-    """
-    descriptor = directory.open_file(name, os.O_RDWR)
-    try:
-        file = read_segment(descriptor)
-        return file, map_shared(descriptor, len(file.data)) if file.data else None
-    finally:
-        close(descriptor)
-
-
-def adopted_segment(mapping: mmap.mmap, data: bytes, origin: Origin, name: str, *, copies: bool) -> Segment:
-    """Return a dead producer's segment, given what `read_and_map` returns.
-
-    Args:
-        mapping: the file.
-        data: what was read of it; not empty.
-        origin: what the segment goes back to.
-        name: the file's name.
-        copies: whether it is kept in memory, since a look or a store into the mapping could fail.
-    """
-    if not copies:
-        return Segment(mapping, origin, name)
-    memory = private_memory(len(data))
-    memory[:] = data
-    return Segment(memory, origin, name, _copied(memory, mapping))
-
-
-def _allocate(descriptor: int, size_bytes: int) -> None:
-    if hasattr(os, 'posix_fallocate'):
-        os.posix_fallocate(descriptor, 0, size_bytes)
-        return
-    if sys.platform == 'win32':
-        raise OSError('a spool on disk needs Linux or macOS')
-    # macOS has no such call: writing the zeros takes the room just as surely.
-    zeros = bytes(min(size_bytes, 1 << 20))
-    left = size_bytes
-    while left:
-        left -= os.write(descriptor, zeros[:left])

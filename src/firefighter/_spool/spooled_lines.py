@@ -11,20 +11,20 @@ from firefighter._event.escaping import restore
 from firefighter._spool.events import Aggregate, Spooled, Stretch
 from firefighter._spool.segment import HEADER_BYTES, Segment
 
-__all__ = ['Lines', 'Piece', 'lines_of', 'text_of', 'unsettled_lines']
+__all__ = ['Piece', 'SpooledLines', 'lines_of', 'original_lines', 'unsettled_lines']
 
 Piece = tuple[Segment, int, int]
 """Whole lines in a segment: where they begin and where they end."""
 
 
-class Lines:
-    """Pieces of segments, one behind the other. Every offset is one in the whole text, as it lies in the spool.
+class SpooledLines:
+    """Pieces of segments, one after the other. Every offset is one in the whole text, as it is in the spool.
 
     Nothing is copied before it is read.
 
     Args:
         pieces: whole lines each, in their order; none is empty.
-        most_bytes: of them; what lies behind the last whole line within that is left out.
+        most_bytes: of them; what comes after the last whole line within that is left out.
 
     Attributes:
         size_bytes: of all of it.
@@ -56,7 +56,7 @@ class Lines:
         found = segment.mapping.find(b'\n', offset, min(end, offset + stop - start)) + 1
         return start + found - offset if found else start
 
-    def behind(self, start: int, stop: int, events: int) -> int:
+    def end_of_lines(self, start: int, stop: int, events: int) -> int:
         """Return the end of so many lines; `stop`, where a line ends, where there are no more before it."""
         if events >= stop - start:  # each has a byte at least: nothing has to be looked for
             return stop
@@ -92,18 +92,18 @@ class Lines:
         return bisect_right(self._begins, offset) - 1
 
     def _from(self, offset: int) -> Piece:
-        """Return what is left, behind an offset, of the piece that it lies in."""
+        """Return the rest of a piece, from an offset on."""
         index = self._index(offset)
         segment, start, stop = self._pieces[index]
         return segment, start + offset - self._begins[index], stop
 
 
-def lines_of(record: Aggregate) -> Lines:
+def lines_of(record: Aggregate) -> SpooledLines:
     """Return the lines that an aggregate was made of."""
-    return Lines([(segment, start, end) for segment, start, end, _ in record.stretches])
+    return SpooledLines([(segment, start, end) for segment, start, end, _ in record.stretches])
 
 
-def text_of(record: Spooled) -> bytes:
+def original_lines(record: Spooled) -> bytes:
     """Return the events of a record as they were logged, whatever has become of them on their way."""
     if isinstance(record, Aggregate):
         lines = lines_of(record)

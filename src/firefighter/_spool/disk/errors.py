@@ -1,9 +1,9 @@
-"""What can be wrong with a spool directory: in words that its owner can act on, and what is done then.
+"""Errors of a spool directory: in words that its owner can act on, and what the library does about each.
 
 A spool on disk has two places for its next segment: a file, or memory. It goes from one to the other and back as often
 as the disk makes it. What is in a segment stays there, and is delivered from there, in order.
 
-    what was met           the segment in use         the next segment            files are tried again
+    found                  the segment in use         the next segment            files are tried again
     -------------------    -----------------------    ------------------------    ------------------------
     a bound is reached     stays                      none: `overflow` decides    with the next event
     not now                stays                      memory, same bound          at each look, each reopen
@@ -24,7 +24,7 @@ as the disk makes it. What is in a segment stays there, and is delivered from th
 * A rename that fails leaves the segment in use under its temporary name, where an adopter finds it; it is tried again with each step
   of delivery. So is the removal of a file, at each look.
 * A look comes every 30 seconds, and with `flush`. Adoption looks all the same, wherever our own segments are made.
-* Each change is said once, in both directions. What is met again at the next look is not said again.
+* Each change is reported once, in both directions. What is found again at the next look is not reported again.
 """
 
 from __future__ import annotations
@@ -33,11 +33,22 @@ import errno
 import os
 from enum import Enum, auto
 
-__all__ = ['BackInFiles', 'BoundReached', 'InMemory', 'Remedy', 'SpoolUnusable', 'explained', 'remedy_for']
+from firefighter._process.descriptor import close_troubles
+
+__all__ = [
+    'BackInFiles',
+    'BoundReached',
+    'FailedCloses',
+    'InMemory',
+    'Remedy',
+    'SpoolUnusable',
+    'remedy_for',
+    'translate_errors',
+]
 
 _ELSEWHERE = 'or choose another spool_dir'
 
-# What to do about an error of the file system. Whatever is not here is said in the system's own words.
+# What to do about an error of the file system. Any other error is reported in the system's own words.
 _ADVICE = {
     errno.EACCES: f'give this user the right to read and write there, {_ELSEWHERE}',
     errno.EPERM: f'give this user the right to read and write there, {_ELSEWHERE}',
@@ -45,7 +56,7 @@ _ADVICE = {
     errno.ENOSPC: f'make room there, {_ELSEWHERE}',
     errno.EDQUOT: f'make room in this quota, {_ELSEWHERE}',
     errno.ENOENT: f'make the directory that it should be in, {_ELSEWHERE}',
-    # What O_NOFOLLOW and O_DIRECTORY say when a link or a file is in the way.
+    # The errors of O_NOFOLLOW and O_DIRECTORY when a link or a file is in the way.
     errno.ELOOP: f'it is a link, which is never followed: remove it, {_ELSEWHERE}',
     errno.ENOTDIR: f'a link or a file is where a directory should be: remove it, {_ELSEWHERE}',
     errno.EISDIR: f'a directory is where a file should be: remove it, {_ELSEWHERE}',
@@ -59,7 +70,7 @@ class SpoolUnusable(Exception):  # noqa: N818 - a state of the directory, which 
 
     Args:
         reason: what is wrong, with which path, and what to do about it.
-        number: the `errno` of the error behind it, if the file system gave one.
+        number: the `errno` of the error that caused it, if the file system gave one.
     """
 
     def __init__(self, reason: str, number: int | None = None) -> None:
@@ -73,7 +84,7 @@ class BoundReached(OSError):  # noqa: N818 - nothing is wrong
 
 
 class Remedy(Enum):
-    """What is done where no file can be made; see the table above."""
+    """What the library does where no file can be made; see the table above."""
 
     OVERFLOW = auto()
     MEMORY_FOR_NOW = auto()
@@ -81,18 +92,18 @@ class Remedy(Enum):
 
 
 class InMemory(str):
-    """What to say when segments are made in memory from now on."""
+    """The message when segments are made in memory from now on."""
 
     __slots__ = ()
 
     @classmethod
     def because(cls, reason: str) -> InMemory:
-        """Say it of a reason."""
+        """Return the message for a reason."""
         return cls(f'{reason}. Events are kept in memory from now on; files are tried again now and then')
 
 
 class BackInFiles(str):
-    """What to say when that is over."""
+    """The message when segments are files again."""
 
     __slots__ = ()
 
@@ -108,10 +119,27 @@ def remedy_for(error: BaseException) -> Remedy:
     return Remedy.MEMORY_FOR_NOW
 
 
-class explained:  # noqa: N801  # read as what it does
+class FailedCloses:
+    """Reports that closing a file has failed, once for each time that it has."""
+
+    def __init__(self) -> None:
+        self._count = close_troubles.count
+
+    def unsaid(self) -> str | None:
+        """Return what has failed since the last call, in words."""
+        before, self._count = self._count, close_troubles.count
+        if before == self._count:
+            return None
+        return (
+            f'closing a file failed: {close_troubles.last} ({close_troubles.count} so far in this process). '
+            'No event depends on it'
+        )
+
+
+class translate_errors:  # noqa: N801  # read as what it does
     """Turn an error of the file system into SpoolUnusable, in a `with` block.
 
-    No generator: append comes here, and where there is no memory for one, CPython 3.12 and 3.13 crash.
+    Not a generator: append comes here, and CPython 3.12 and 3.13 crash where there is no memory for one.
 
     Args:
         path: what the message is about. (Opened relative to descriptors, the error itself knows the last name only.)

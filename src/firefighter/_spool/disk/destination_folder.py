@@ -1,0 +1,260 @@
+"""The folder of a destination: there producers' directories are made, and those of dead ones are found and locked.
+
+Their paths are `<spool_dir>/<uid>/<stream>-<hash>/<producer id>/`. Each level below `spool_dir` is ours alone. A producer's
+directory is made as `.new-<id>` and gets its name when it is complete and locked, so that nobody ever finds half of it. Beside the
+producers lies `destination.json`, because the name of the folder has only a hash of that.
+
+**Dead producers.** A producer is dead when its `alive` lock is free, because the system has released it. Whoever takes that lock,
+and the reader's, holds what the producer has left, as long as the path still leads to the locked files. So of any number of processes
+one gets it. That one keeps `alive` locked like the producer did: the next one to look finds it locked, or free again when the adopter
+has died too.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
+from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
+from firefighter._spool.disk.producer_directory import (
+    ABOUT,
+    ID_BYTES,
+    ProducerDirectory,
+    producer_id_of,
+    remove_directory,
+    take_locks,
+)
+
+__all__ = [
+    'DESTINATION',
+    'MOST_AT_ONCE',
+    'NEW',
+    'create_producer',
+    'destination_folder',
+    'lock_again',
+    'lock_dead_producers',
+]
+
+DESTINATION = 'destination.json'
+NEW = '.new-'
+
+# Who cleans up after dead makers may take one that has not locked its directory yet for dead. So many times in a
+# row that does not happen to one maker.
+_ATTEMPTS = 16
+
+# Each takes three descriptors, of which a process often has 1,024. The next call brings the next ones.
+MOST_AT_ONCE = 16
+
+
+def create_producer(
+    spool_dir: Path, destination: Destination, producer_id: bytes | None = None
+) -> ProducerDirectory:
+    """Make the directory of a new producer, and what is missing above it, `spool_dir` included.
+
+    Args:
+        spool_dir: absolute, without links.
+        destination: where the producer's events go.
+        producer_id: its id; without one it gets a random one.
+
+    Raises:
+        SpoolUnusable: a spool cannot be kept there; with the reason, and what to do.
+    """
+    with destination_folder(spool_dir, destination, make=True) as folder:
+        for _ in range(_ATTEMPTS):
+            made = _make(folder, destination, producer_id or secrets.token_bytes(ID_BYTES))
+            if made is not None:
+                return made
+        raise SpoolUnusable(f'{folder.path}: something removes what is made there; choose another spool_dir')
+
+
+@contextmanager
+def destination_folder(
+    spool_dir: Path, destination: Destination, *, make: bool = False
+) -> Iterator[PrivateDirectory]:
+    """Open the folder that our producers of a destination are in; with `make`, make what is missing."""
+    uid = str(our_uid())  # first: on Windows this is where it ends
+    if not spool_dir.is_absolute():
+        # It would lead elsewhere with each change of the working directory.
+        raise SpoolUnusable(f'{spool_dir}: not an absolute path')
+    with (
+        open_shared(spool_dir, make=make) as shared,
+        shared.directory(uid, make=make) as ours,
+        ours.directory(destination.folder_name, make=make) as folder,
+    ):
+        yield folder
+
+
+def lock_dead_producers(
+    spool_dir: Path,
+    destination: Destination,
+    *,
+    limit: int = MOST_AT_ONCE,
+    excluded: Collection[bytes] = (),
+    last: Sequence[bytes] = (),
+) -> list[ProducerDirectory]:
+    """Take over dead producers of a destination, with both locks; and remove what dead makers have not finished.
+
+    What cannot be opened or locked is left alone: one bad directory must not keep the others from delivery.
+
+    Args:
+        spool_dir: absolute, without links.
+        destination: exactly where the events must have been going.
+        limit: how many at most.
+        excluded: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
+            newer version.
+        last: ids of producers that come after all others, in this order. The others come by their age.
+
+    Raises:
+        SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
+    """
+    adopted: list[ProducerDirectory] = []
+    try:
+        with destination_folder(spool_dir, destination) as folder:
+            for name in _in_order(folder, last):
+                producer_id = producer_id_of(name)
+                with suppress(SpoolUnusable):
+                    if name.startswith(NEW):
+                        _remove_unfinished(folder, name)
+                    elif producer_id and producer_id not in excluded and len(adopted) < limit:
+                        adopted += _adopt(folder, name, producer_id)
+    except SpoolUnusable as error:
+        if error.errno != errno.ENOENT:
+            raise
+    return adopted
+
+
+def lock_again(spool_dir: Path, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
+    """Take both locks again of a producer that this process has held, after its descriptors were closed.
+
+    Returns:
+        The directory; None when it is gone, or somebody else has got hold of it meanwhile.
+    """
+    with suppress(SpoolUnusable), destination_folder(spool_dir, destination) as folder:
+        directory = folder.directory(producer_id.hex())
+        locks = None
+        try:
+            locks = take_locks(directory)
+        finally:
+            if locks is None:
+                directory.descriptor.close()
+        return ProducerDirectory(producer_id, directory, *locks) if locks else None
+    return None
+
+
+def _make(folder: PrivateDirectory, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
+    """Make a producer's directory; return None when it was taken for a dead maker's."""
+    try:
+        directory = folder.directory(NEW + producer_id.hex(), make=True)
+        try:
+            return _fill(folder, directory, producer_id, destination)
+        except BaseException:
+            with suppress(SpoolUnusable):
+                remove_directory(directory)
+            directory.descriptor.close()
+            raise
+    except SpoolUnusable as error:
+        if error.errno == errno.ENOENT:
+            return None
+        # The name is another one each time; the trouble is not.
+        raise SpoolUnusable(
+            error.reason.replace(f'{os.sep}{NEW}{producer_id.hex()}', ''), error.errno
+        ) from error
+
+
+def _fill(
+    folder: PrivateDirectory, directory: PrivateDirectory, producer_id: bytes, destination: Destination
+) -> ProducerDirectory | None:
+    locks = take_locks(directory)
+    if locks is None:
+        directory.descriptor.close()
+        return None
+    try:
+        directory.write(ABOUT, _description())
+        _write_destination(folder, directory, destination.to_json() + b'\n')
+        folder.rename(directory.path.name, producer_id.hex())
+    except BaseException:
+        for lock in locks:
+            lock.release()
+        raise
+    return ProducerDirectory(
+        producer_id, PrivateDirectory(directory.descriptor, folder.path / producer_id.hex()), *locks
+    )
+
+
+def _write_destination(folder: PrivateDirectory, directory: PrivateDirectory, destination: bytes) -> None:
+    """Write which destination it is into its folder, unless that is there already."""
+    with suppress(SpoolUnusable):
+        if folder.read(DESTINATION, len(destination) + 1) == destination:
+            return
+    directory.write(DESTINATION, destination, synced=True)
+    with translate_errors(folder.path / DESTINATION):
+        os.rename(DESTINATION, DESTINATION, src_dir_fd=directory.fd, dst_dir_fd=folder.fd)
+
+
+def _description() -> bytes:
+    """Describe the producer, for people: nothing relies on it."""
+    about = {
+        'pid': os.getpid(),
+        'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'host': platform.node(),
+        # A program that embeds Python may have none.
+        'program': str(next(iter(getattr(sys, 'argv', ())), '')),
+    }
+    return json.dumps(about).encode() + b'\n'
+
+
+def _in_order(folder: PrivateDirectory, last: Sequence[bytes]) -> list[str]:
+    turns = {producer_id.hex(): turn for turn, producer_id in enumerate(last)}
+
+    def turn(name: str) -> tuple[int, float]:
+        try:
+            age = os.stat(f'{name}/{ABOUT}', dir_fd=folder.fd, follow_symlinks=False).st_mtime
+        except OSError:
+            age = 0.0
+        return turns.get(name, -1), age
+
+    return sorted(folder.names(), key=turn)
+
+
+def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[ProducerDirectory]:
+    directory = folder.directory(name)
+    locks = None
+    try:
+        locks = take_locks(directory)
+    finally:
+        if locks is None:
+            directory.descriptor.close()
+    if locks is None:
+        return []
+    producer = ProducerDirectory(producer_id, directory, *locks)
+    try:
+        # Without events there is nothing to adopt: its producer never logged, or somebody died while removing it.
+        return [] if producer.remove() else [producer]
+    except BaseException:
+        producer.release()
+        raise
+
+
+def _remove_unfinished(folder: PrivateDirectory, name: str) -> None:
+    """Remove what a maker has left that died before it had given the directory its name."""
+    with folder.directory(name) as directory:
+        locks = take_locks(directory)
+        if locks is None:
+            return
+        try:
+            # It may have got its name, and events, between being opened and being locked.
+            if directory.in_place():
+                remove_directory(directory)
+        finally:
+            for lock in locks:
+                lock.release()

@@ -1,0 +1,212 @@
+"""How many bytes the producers of one user and destination have in a spool directory, and how many they may have.
+
+Whoever makes a file counts first what is there. There are two exceptions. A file that takes the place of one of the producer's
+own needs no count: who gives up a segment to make another one must not lose its place to others, and give up the next one. Nor
+does a little (4 MiB at most, a sixteenth of the bound): most producers never need more. Several producers that count at the same
+moment may each make a file. So the bound may be exceeded by one segment of the largest size for each process, and no more.
+
+Counting must be cheap, because the appending thread may have to wait for it when it rolls over. A directory whose time of change
+is the same has the same files in it, so of most producers only that time is asked. Now and then delivery counts all of them anew,
+because a file may get its size long after its name.
+
+What is over the bound is dropped once: one process at a time counts and drops what it has adopted, with the destination's folder
+locked meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+from pathlib import Path
+from time import monotonic, time_ns
+
+from firefighter._process.exit_and_forks import not_forking
+from firefighter._spool.allocator import LARGEST_SEGMENT_BYTES
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.destination_folder import destination_folder
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
+from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
+from firefighter._spool.disk.producer_directory import lock_directory
+
+__all__ = ['DirectoryBound', 'UsedBytesCounter', 'used_bytes']
+
+# For so long nothing is counted again after a file was refused, because then every event asks for one.
+_REFUSAL_SECONDS = 0.1
+
+_COUNT_ALL_SECONDS = 30.0
+
+
+class DirectoryBound:
+    """Decides whether there is room for another segment.
+
+    Args:
+        spool_dir: below which all producers are.
+        destination: whose producers are bounded.
+        max_bytes: the bound, in bytes.
+        reserved_bytes: how much of it orphans may not take from the living.
+    """
+
+    def __init__(
+        self, spool_dir: Path, destination: Destination, max_bytes: int, reserved_bytes: int = 0
+    ) -> None:
+        self._spool_dir = spool_dir
+        self._destination = destination
+        self._max_bytes = max_bytes
+        self._reserved_bytes = reserved_bytes
+        self._counter = UsedBytesCounter(spool_dir, destination)
+        self._count_all_at = -inf
+        # The size that was refused last, and until when it stays refused.
+        self._refused_bytes: float = inf
+        self._refused_until = -inf
+        self._uncounted_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 16)
+        # The first file is always granted: what others have left must not keep us from logging.
+        self._own_bytes = max_bytes
+
+    def grant(self, size_bytes: int) -> bool:
+        """Return whether a file of so many bytes may be made."""
+        if size_bytes <= self._own_bytes:
+            self._own_bytes = max(0, min(self._own_bytes, self._uncounted_bytes) - size_bytes)
+            return True
+        now = monotonic()
+        if now < self._refused_until and size_bytes >= self._refused_bytes:
+            return False
+        try:
+            granted = self._counter.count() + size_bytes <= self._max_bytes
+        except SpoolUnusable:
+            return True  # what cannot be counted is not what hinders us
+        if not granted:
+            self._refused_bytes, self._refused_until = size_bytes, now + _REFUSAL_SECONDS
+        return granted
+
+    def give_back(self, size_bytes: int) -> None:
+        """Note that a file of so many bytes is removed."""
+        self._own_bytes = max(size_bytes, min(self._own_bytes + size_bytes, self._uncounted_bytes))
+        self._refused_until = -inf
+
+    def enforce(self, drop_oldest: Callable[[], int]) -> bool:
+        """Drop adopted segments until the reserved bytes are free.
+
+        Args:
+            drop_oldest: removes the oldest file that can be spared; returns its bytes, 0 when there is none.
+
+        Returns:
+            False where another process is just doing it: how much is left to drop is not known then.
+        """
+        now = monotonic()
+        if now >= self._count_all_at:
+            self._count_all_at = now + _COUNT_ALL_SECONDS
+            self._counter.forget_counts()
+        with suppress(SpoolUnusable):
+            return self._excess_bytes() <= 0 or self._drop(drop_oldest)
+        return True
+
+    def _drop(self, drop_oldest: Callable[[], int]) -> bool:
+        with (
+            not_forking(),  # a lock that a child inherits would stay locked
+            destination_folder(self._spool_dir, self._destination) as folder,
+        ):
+            if not lock_directory(folder):
+                return False
+            try:
+                excess_bytes = self._excess_bytes()
+                while excess_bytes > 0 and (dropped_bytes := drop_oldest()):
+                    excess_bytes -= dropped_bytes
+            finally:
+                folder.descriptor.close(unlock=True)
+        return True
+
+    def _excess_bytes(self) -> int:
+        return self._counter.count() + self._reserved_bytes - self._max_bytes
+
+
+# What `st_blocks` counts in, whatever the file system's own blocks are.
+_BLOCK_BYTES = 512
+
+# The longest step is 10 ms: file systems take the time from the last tick of the kernel.
+_CLOCK_STEP_NS = 1_000_000_000
+
+
+def used_bytes(spool_dir: Path, destination: Destination) -> int:
+    """Return the bytes of all files of all our producers of a destination, dead or alive.
+
+    Segments are allocated whole, so these are bytes of the disk.
+
+    Raises:
+        SpoolUnusable: the folder of the destination cannot be read. (Without one it is 0.)
+    """
+    return UsedBytesCounter(spool_dir, destination).count()
+
+
+class UsedBytesCounter:
+    """Counts `used_bytes` again and again, looking only into directories that have changed.
+
+    Without generators, also as context managers: the appending thread counts too, and CPython 3.12 and 3.13 crash where there is
+    no memory for one.
+    """
+
+    def __init__(self, spool_dir: Path, destination: Destination) -> None:
+        self._spool_dir = spool_dir
+        self._destination = destination
+        # Of each producer's directory, by its name: when it was changed last, and the bytes in it. Never changed, but replaced.
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def forget_counts(self) -> None:
+        """Look into every directory the next time."""
+        self._known = {}
+
+    def count(self) -> int:
+        """Return the bytes; raises as `used_bytes`."""
+        uid = str(our_uid())
+        try:
+            with (
+                open_shared(self._spool_dir, make=False) as shared,
+                shared.directory(uid) as ours,
+                ours.directory(self._destination.folder_name) as folder,
+            ):
+                known = {}
+                for name in folder.names():
+                    try:
+                        status = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+                    except OSError:  # it has gone meanwhile
+                        continue
+                    before = self._known.get(name)
+                    if before is None or before[0] != status.st_mtime_ns:
+                        before = _bytes_in(folder, name, status)
+                    known[name] = before
+                self._known = known
+        except SpoolUnusable as error:
+            if error.errno == errno.ENOENT:
+                return 0
+            raise
+        return sum([size_bytes for _, size_bytes in known.values()])
+
+
+def _bytes_in(folder: PrivateDirectory, name: str, status: os.stat_result) -> tuple[int, int]:
+    """Return when a directory was changed last, and the bytes in it; of another file, zero."""
+    if not stat.S_ISDIR(status.st_mode):
+        return 0, 0
+    # The clock of a file system goes in steps: within one, a directory may be changed again and show the same time.
+    certain = abs(time_ns() - status.st_mtime_ns) > _CLOCK_STEP_NS
+    return status.st_mtime_ns if certain else -1, _size(folder, name)
+
+
+def _size(folder: PrivateDirectory, name: str) -> int:
+    """Return the bytes of the files in a directory; 0 when it is not a directory, or has gone meanwhile."""
+    total = 0
+    with suppress(SpoolUnusable), folder.directory(name) as directory:
+        for file in directory.names():
+            with suppress(FileNotFoundError), translate_errors(directory.path):
+                status = os.stat(file, dir_fd=directory.fd, follow_symlinks=False)
+                total += min(status.st_size, _taken_bytes(status))
+    return total
+
+
+def _taken_bytes(status: os.stat_result) -> int:
+    if sys.platform == 'win32':
+        return status.st_size  # nothing writes a spool to disk there
+    return status.st_blocks * _BLOCK_BYTES
