@@ -26,7 +26,7 @@ def boot_id() -> bytes | None:
 
 def _boot_name() -> str:
     if sys.platform == 'linux':
-        return _LINUX.read_text('ascii')
+        return _LINUX.read_text('utf-8')
     if sys.platform == 'darwin':
         return _macos_boot_session()
     raise OSError(f'{sys.platform} does not name its boots')
