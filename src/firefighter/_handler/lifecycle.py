@@ -36,15 +36,15 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.sources import SpoolSource
 from firefighter._handler.deliverer import Deliverer, HasClient
+from firefighter._handler.numbers import OPEN
 from firefighter._process import exit_and_forks
 from firefighter._process.lock import locked, run_if_free
 from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._process.open_mark import make_mark
 
-__all__ = ['OPEN', 'Lifecycle', 'Place', 'State']
+__all__ = ['Lifecycle', 'Place', 'State']
 
-OPEN = 1
-"""The mark while events may go straight to the spool, and their calls return."""
+# The mark where events may go straight to the spool, and their calls wait; OPEN is the other one.
 _WAITS = 2
 
 # What threads of ours log while a handler drains goes, too, but not where each request brings more of it.

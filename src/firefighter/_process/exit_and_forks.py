@@ -23,6 +23,7 @@ __all__ = [
     'let_go',
     'not_forking',
     'prepare_threads_end',
+    'put_hooks_in_place',
     'register',
     'registered',
     'release_request_thread',
@@ -84,11 +85,16 @@ _ends_threads: list[object] = []
 
 def register(handler: Handler) -> None:
     """Have a handler closed at exit and told of forks."""
-    global _hooks_in_place  # noqa: PLW0603
+    put_hooks_in_place()
     _handlers.add(handler)
     for _ in range(len(_process.forgotten)):
         with suppress(IndexError):  # another thread has come to it
             _process.forgotten.popleft().finish(waits=False)
+
+
+def put_hooks_in_place() -> None:
+    """Have the exit and the forks of the process tell this module, from now on; the first call does it."""
+    global _hooks_in_place  # noqa: PLW0603
     if _hooks_in_place:
         return
     _hooks_in_place = True
