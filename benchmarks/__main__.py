@@ -28,6 +28,7 @@ class Effort(NamedTuple):
     way_rounds: int = 1
     slope: tuple[int, ...] = slope.EVENTS
     starts: int = 7
+    imports: int = 15
     outage_rounds: int = 15
     twenty_rounds: int = 3
 
@@ -39,6 +40,7 @@ QUICK = Effort(
     events=50_000,
     slope=(10_000, 100_000),
     starts=2,
+    imports=3,
     outage_rounds=3,
     twenty_rounds=1,
 )
@@ -90,6 +92,11 @@ def parts(effort: Effort, places: Places, where: list[str]) -> dict[str, Part]:
             f'More and more events, {slope.MODE}',
             lambda: slope.measure(slope.MODE, effort.slope, disk),
             {'slope': slope.table},
+        ),
+        'imports': Part(
+            'Imports, each in a new process',
+            lambda: start.measure_imports(effort.imports, places.disk),
+            {'imports': start.table_of_imports},
         ),
         'start': Part('Start', lambda: start.measure(effort.starts, places.disk), {'start': start.table}),
         'outage': Part(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.call import PACED, TOGETHER
 from benchmarks.registry import LISTENING, QUEUE
+from benchmarks.start import OUR_IMPORT
 from benchmarks.whole_way import ANCESTOR_NAME, ONE_PER_RECORD
 
 # Of a handler without `spool_dir`.
@@ -38,6 +39,9 @@ def wanted(results: Results) -> list[Wanted]:
         *_of_the_way(results['whole way']),
         *_of_delivery(results['ways']),
         _of_an_outage(results['outage']),
+        Wanted(
+            f'CPU of {OUR_IMPORT}, x import boto3', 0.15, _median(results['imports'], OUR_IMPORT, 'x boto3')
+        ),
     ]
 
 

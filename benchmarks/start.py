@@ -1,9 +1,11 @@
-"""What a program waits for before its first event is on its way: imports, the handler, the first call; and until it is delivered.
+"""What a program pays before its first event is on its way: imports, the handler, the first call; and until it is delivered.
 
-Each turn is a new process, which has imported nothing but `logging` and `time`; the endpoint is a process of its own. In
-milliseconds of wall time.
+Each turn is a new process, which has imported nothing but `json`, `logging` and `time`; the endpoint is a process of its own. What
+is imported beside boto3 is measured in processes that have imported nothing but `time`, in pairs. All of it with compiled modules, as
+installed packages are, and in milliseconds of CPU time, of all threads, since a start computes and waits for little; imports also in
+wall time.
 
-    python -m benchmarks.start [--rounds N] [--disk DIR]
+    python -m benchmarks.start [--rounds N] [--imports N] [--disk DIR]
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ from typing import Any, cast
 from benchmarks.contestant import Places, machine
 from benchmarks.peers.sinks import Sink
 from benchmarks.registry import ANCESTOR, Row
-from benchmarks.turns import ROOT, Spread
+from benchmarks.turns import ROOT, Spread, ratios
 
 from firefighter.local import LocalFirehoseProcess
 
 STEPS = ('import', 'handler', 'first call', 'first delivery')
+ALL = 'all'
 
 _PROGRAM = """
 import json, logging, sys, time
-clock = time.perf_counter
+clock = time.process_time
 begin = clock()
 {imports}
 imported = clock()
@@ -61,10 +64,39 @@ _PROGRAMS: Mapping[str, tuple[str, str, str]] = {
     ),
     'boto3, a client alone': ('import boto3', "boto3.client('firehose') and logging.NullHandler()", ''),
 }
+_IMPORT_ALONE = """
+import time
+begin, computed = time.perf_counter(), time.process_time()
+{imports}
+print([1e3 * (time.process_time() - computed), 1e3 * (time.perf_counter() - begin)])
+"""
+OUR_IMPORT = 'import firefighter.logging'
+_BOTO3_IMPORT = 'import boto3'
+# What an event needs beside boto3, whatever we do: the price below which no handler of JSON can be.
+_IMPORTS = {
+    OUR_IMPORT: _IMPORT,
+    'import logging, orjson': 'import logging, orjson',
+    'import logging': 'import logging',
+    _BOTO3_IMPORT: _BOTO3_IMPORT,
+}
 _NEEDS = {'firefighter 0.1.1': Row('', ancestor=True), 'watchtower': Row('', needs='watchtower')}
 
 
-def turn(name: str, endpoints: Mapping[str, str], folder: str) -> list[float]:
+def _run(program: str, folder: str, caches: str, variables: Mapping[str, str]) -> str:
+    """Run a program in a new process, with compiled modules, whatever this process is told of them; return its output."""
+    environment = os.environ | {'PYTHONPYCACHEPREFIX': caches, **variables}
+    environment.pop('PYTHONDONTWRITEBYTECODE', None)
+    return subprocess.run(
+        [sys.executable, '-c', program, folder],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def turn(name: str, endpoints: Mapping[str, str], folder: str, caches: str) -> list[float]:
     """Return the milliseconds of each step, in a new process."""
     imports, handler, deliver = _PROGRAMS[name]
     program = _PROGRAM.format(imports=imports, handler=handler, deliver=deliver)
@@ -75,15 +107,7 @@ def turn(name: str, endpoints: Mapping[str, str], folder: str) -> list[float]:
         **({'PYTHONPATH': str(ANCESTOR)} if name == 'firefighter 0.1.1' else {}),
         **endpoints,
     }
-    done = subprocess.run(
-        [sys.executable, '-c', program, folder],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return cast('list[float]', json.loads(done.stdout))
+    return cast('list[float]', json.loads(_run(program, folder, caches, environment)))
 
 
 def measure(rounds: int, folder: Path) -> dict[str, dict[str, Any]]:
@@ -93,6 +117,7 @@ def measure(rounds: int, folder: Path) -> dict[str, dict[str, Any]]:
     sink = Sink('cloudwatch')
     with (
         tempfile.TemporaryDirectory(dir=folder) as objects,
+        tempfile.TemporaryDirectory(dir=folder) as caches,
         LocalFirehoseProcess(objects, streams=['bench']) as endpoint,
     ):
         endpoints = {
@@ -101,36 +126,71 @@ def measure(rounds: int, folder: Path) -> dict[str, dict[str, Any]]:
         }
         for round_ in range(-1, rounds):
             for name in names:
-                taken = turn(name, endpoints, str(folder))
-                if round_ >= 0:  # the first reads the files from the disk
+                taken = turn(name, endpoints, str(folder), caches)
+                if round_ >= 0:  # the first compiles, and reads the files from the disk
                     results[name].append(taken)
     sink.end()
     return {
         name: {
             f'{step}, ms': Spread.of(column)
-            for step, column in zip(STEPS, zip(*turns, strict=True), strict=True)
+            for step, column in zip((*STEPS, ALL), (*zip(*turns, strict=True), map(sum, turns)), strict=True)
         }
         for name, turns in results.items()
     }
 
 
+def measure_imports(rounds: int, folder: Path) -> dict[str, dict[str, Any]]:
+    """Let imports take turns, each in a new process; return their milliseconds, and each beside boto3's of the same round."""
+    taken: dict[str, list[list[float]]] = {name: [] for name in _IMPORTS}
+    with tempfile.TemporaryDirectory(dir=folder) as caches:
+        for round_ in range(-1, rounds):
+            for name, imports in _IMPORTS.items():
+                output = _run(_IMPORT_ALONE.format(imports=imports), str(folder), caches, {})
+                if round_ >= 0:  # as above
+                    taken[name].append(json.loads(output))
+    columns = {name: list(zip(*figures, strict=True)) for name, figures in taken.items()}
+    return {
+        name: {
+            'CPU ms': Spread.of(cpu),
+            'x boto3': ratios(cpu, columns[_BOTO3_IMPORT][0]),
+            'wall ms': Spread.of(wall),
+            'wall x boto3': ratios(wall, columns[_BOTO3_IMPORT][1]),
+        }
+        for name, (cpu, wall) in columns.items()
+    }
+
+
 def table(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of the table, in Markdown."""
-    yield f'| ms | {" | ".join(STEPS)} |'
-    yield '|---|' + '---|' * len(STEPS)
+    steps = (*STEPS, ALL)
+    yield f'| ms | {" | ".join(steps)} |'
+    yield '|---|' + '---|' * len(steps)
     for name, row in rows.items():
-        yield f'| {name} | {" | ".join(format(row[f"{step}, ms"], ".1f") for step in STEPS)} |'
+        yield f'| {name} | {" | ".join(format(row[f"{step}, ms"], ".1f") for step in steps)} |'
+
+
+def table_of_imports(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the table, in Markdown."""
+    yield '| a new process | CPU ms | x boto3 | wall ms | x boto3 |'
+    yield '|---|---|---|---|---|'
+    for name, row in rows.items():
+        yield (
+            f'| {name} | {row["CPU ms"]:.1f} | {row["x boto3"]:.2f} | {row["wall ms"]:.1f} '
+            f'| {row["wall x boto3"]:.2f} |'
+        )
 
 
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--imports', type=int, default=15, help='rounds of imports alone')
     Places.add_options(parser)
     arguments = parser.parse_args()
     places = Places(None, arguments.disk)
     try:
         print(f'{machine()}\n')
+        print(*table_of_imports(measure_imports(arguments.imports, places.disk)), '', sep='\n')
         print(*table(measure(arguments.rounds, places.disk)), sep='\n')
     finally:
         places.remove()

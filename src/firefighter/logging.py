@@ -14,10 +14,8 @@ first event, takes due batches out of the spool, and other threads send them. Wh
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
-import queue
 import threading
 import warnings
 import weakref
@@ -26,12 +24,6 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter._delivery.clients import ClientFactory
-from firefighter._delivery.codecs import Codec
-from firefighter._delivery.dead_letters import DeadLetterHook
-from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drop_reports import DropHook
-from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.origin import (
     Origin,
@@ -41,37 +33,44 @@ from firefighter._delivery.origin import (
     threads_of_ours,
 )
 from firefighter._delivery.origin import after_fork as forget_threads_of_ours
-from firefighter._delivery.plain_queue import QueueSource
-from firefighter._delivery.source import SpoolSource
-from firefighter._delivery.transport import ClientOptions, FirehoseClient
-from firefighter._event.escaping import escape
-from firefighter._event.numbered import NumberedFormatter
-from firefighter._event.oversize import OversizePolicy
-from firefighter._handler.lifecycle import OPEN, State
-from firefighter._handler.options import (
+from firefighter._handler.numbers import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
     DOCUMENTED_RECORD_SIZE,
+    OPEN,
     TARGET_BATCH_BYTES,
-    Options,
-    check_client_arguments,
-    check_flag,
-    check_send_interval,
-    check_stream_name,
-    raise_unknown,
 )
-from firefighter._handler.pipeline import Pipeline
-from firefighter._handler.undelivered import UndeliveredPolicy
 from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
 from firefighter._process import exit_and_forks
-from firefighter._spool.spool import OverflowPolicy
-from firefighter.formatting import JSONFormatter
-from firefighter.stats import DropReason, Stats
 
 if TYPE_CHECKING:
+    import queue
+
     import boto3.session
 
+    from firefighter._delivery.codecs import Codec
+    from firefighter._delivery.dead_letters import DeadLetterHook
+    from firefighter._delivery.drop_reports import DropHook
+    from firefighter._delivery.transport import FirehoseClient
+    from firefighter._event.oversize import OversizePolicy
+    from firefighter._handler import parts  # noqa: TC004  # `_load_parts` does it
+    from firefighter._handler.undelivered import UndeliveredPolicy
+    from firefighter._spool.spool import OverflowPolicy
+    from firefighter.stats import Stats
+
 __all__ = ['FirehoseHandler', 'FirehoseWarning']
+
+
+def _load_parts() -> None:
+    """Import what a handler is made of, once: at the first handler, so that who only imports this module does not wait for it.
+
+    Not later than that: a logging call imports nothing. And a child that is forked by another thread meanwhile would wait
+    for the import for ever.
+    """
+    global parts  # noqa: PLW0603
+    exit_and_forks.put_hooks_in_place()
+    with exit_and_forks.not_forking():
+        from firefighter._handler import parts  # noqa: PLC0415
 
 
 class FirehoseWarning(Warning):
@@ -202,24 +201,24 @@ class FirehoseHandler(logging.Handler):
         **unknown: NoReturn,
     ) -> None:
         arguments = locals()
+        _load_parts()
         if unknown:
-            known = inspect.signature(FirehoseHandler).parameters.values()
-            raise_unknown(unknown, [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}])
+            parts.raise_unknown(unknown, FirehoseHandler)
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
-        self._options = Options.of(arguments)
-        check_send_interval(send_interval)
-        check_flag('use_queues', use_queues)
-        check_flag('protect_fields', protect_fields)
-        check_client_arguments(
+        self._options = parts.Options.of(arguments)
+        parts.check_send_interval(send_interval)
+        parts.check_flag('use_queues', use_queues)
+        parts.check_flag('protect_fields', protect_fields)
+        parts.check_client_arguments(
             boto3_client=boto3_client,
             boto3_session=boto3_session,
             boto3_profile_name=boto3_profile_name,
             region_name=region_name,
             endpoint_url=endpoint_url,
         )
-        own_formatter = NumberedFormatter if event_ids else JSONFormatter
-        self._json_formatter: JSONFormatter = own_formatter(
+        own_formatter = parts.NumberedFormatter if event_ids else parts.JSONFormatter
+        self._json_formatter: parts.JSONFormatter = own_formatter(
             fields=fields, include=include, protect_fields=protect_fields
         )
         stream, complaints = _stream(delivery_stream_name)
@@ -229,8 +228,8 @@ class FirehoseHandler(logging.Handler):
         self.use_queues = use_queues
         self.send_interval = send_interval
         self._disabled = _disabled(complaints)
-        client_options = ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
-        self._client = ClientFactory(boto3_client, client_options)
+        client_options = parts.ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
+        self._client = parts.ClientFactory(boto3_client, client_options)
         self._begin()
         if not self._disabled:
             complaints += self._client.complaints
@@ -354,7 +353,10 @@ class FirehoseHandler(logging.Handler):
     # Delivery.
 
     def batch_sender(
-        self, batch_queue: queue.Queue[Any] | SpoolSource, delivery_stream_name: str, send_interval: float
+        self,
+        batch_queue: queue.Queue[Any] | parts.SpoolSource,
+        delivery_stream_name: str,
+        send_interval: float,
     ) -> None:
         """Deliver queued events until END is queued.
 
@@ -368,12 +370,12 @@ class FirehoseHandler(logging.Handler):
             send_interval: how many seconds an event waits, at most, to be sent together with others.
         """
         pipeline = self._pipeline_here()
-        if isinstance(batch_queue, SpoolSource):
+        if isinstance(batch_queue, parts.SpoolSource):
             pipeline.lifecycle.run()
             return
         pipeline.deliver_queue(
             batch_queue,
-            lambda: QueueSource(
+            lambda: parts.QueueSource(
                 batch_queue,
                 end=self.END,
                 flush=self.FLUSH,
@@ -382,7 +384,7 @@ class FirehoseHandler(logging.Handler):
             ),
             delivery_stream_name,
             # As documented, to the letter.
-            lambda: Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0),
+            lambda: parts.Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0),
         )
 
     # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
@@ -393,17 +395,18 @@ class FirehoseHandler(logging.Handler):
         return state | {'filters': self.filters[:], '_client_options': self._client.options_of_a_copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        _load_parts()
         super().__init__()  # the lock, and the place in logging's list
         options = state.pop('_client_options')
         self.__dict__.update(state)
-        self._client = ClientFactory(None, options)
+        self._client = parts.ClientFactory(None, options)
         self._begin()
 
     # Inside.
 
     def _begin(self) -> None:
         """Make what no other handler shares."""
-        self._diagnostics = Diagnostics()
+        self._diagnostics = parts.Diagnostics()
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline(self._client)
@@ -428,15 +431,15 @@ class FirehoseHandler(logging.Handler):
             self._client = client
             self._pipeline = pipeline
 
-    def _make_pipeline(self, client: ClientFactory) -> Pipeline:
+    def _make_pipeline(self, client: parts.ClientFactory) -> parts.Pipeline:
         # What delivers must not hold the handler: one that the program forgets is closed.
-        pipeline: Pipeline
+        pipeline: parts.Pipeline
 
         def forget(_: object) -> None:
             pipeline.lifecycle.forget()
 
         handler = weakref.ref(self, forget)
-        pipeline = Pipeline(
+        pipeline = parts.Pipeline(
             self.delivery_stream_name or '',
             self._options,
             client,
@@ -449,7 +452,7 @@ class FirehoseHandler(logging.Handler):
         )
         return pipeline
 
-    def _pipeline_here(self) -> Pipeline:
+    def _pipeline_here(self) -> parts.Pipeline:
         """Return the pipeline of this process, also where a fork has run no hooks (one made in C)."""
         if self._pipeline.pid != getpid():
             with self._opening.setdefault(getpid(), threading.RLock()):
@@ -459,11 +462,11 @@ class FirehoseHandler(logging.Handler):
 
     def _open(
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread]
-    ) -> Pipeline | None:
+    ) -> parts.Pipeline | None:
         """Make ready for events, starting the delivery thread; None when this one goes nowhere."""
         pipeline = self._pipeline_here()
         if self._disabled or not self.delivery_stream_name:
-            reason = DropReason.DISABLED if self._disabled else DropReason.NO_STREAM
+            reason = parts.DropReason.DISABLED if self._disabled else parts.DropReason.NO_STREAM
             pipeline.spool.reject(reason.value, 0)
             return None
         if is_caused_by_delivery(message):
@@ -471,7 +474,7 @@ class FirehoseHandler(logging.Handler):
             return None
         lifecycle = pipeline.lifecycle
         # What a hook or a finalizer logs there while the handler drains goes with the rest.
-        if not (on_thread_of_ours() and lifecycle.state is State.DRAINING):
+        if not (on_thread_of_ours() and lifecycle.state is parts.State.DRAINING):
             try:
                 lifecycle.open(make_thread, threaded=self.use_queues)
             except (
@@ -480,7 +483,7 @@ class FirehoseHandler(logging.Handler):
                 pipeline.note_trouble(error)
         return pipeline
 
-    def _foreign_line(self, record: logging.LogRecord, pipeline: Pipeline) -> bytes | None:
+    def _foreign_line(self, record: logging.LogRecord, pipeline: parts.Pipeline) -> bytes | None:
         """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
         try:
             formatted = call_for_record(self.format, record)
@@ -490,22 +493,24 @@ class FirehoseHandler(logging.Handler):
         if formatted is NESTED_TOO_DEEP:
             return pipeline.fit_or_drop(self._json_formatter.encode(record), self.MAX_RECORD_SIZE)
         fitting = pipeline.fit_or_drop(_as_event(formatted), self.MAX_RECORD_SIZE)
-        return None if fitting is None else escape(fitting)
+        return None if fitting is None else parts.escape(fitting)
 
-    def _event_of(self, item: object, *, stream: str, pipeline: Pipeline) -> tuple[bytes | None, DropReason]:
+    def _event_of(
+        self, item: object, *, stream: str, pipeline: parts.Pipeline
+    ) -> tuple[bytes | None, parts.DropReason]:
         """Return the event of a plain queue's item, or None and why there is none."""
         if self._disabled:
-            return None, DropReason.DISABLED
+            return None, parts.DropReason.DISABLED
         if not stream:
-            return None, DropReason.NO_STREAM
+            return None, parts.DropReason.NO_STREAM
         try:
             if not isinstance(item, (bytes, bytearray, memoryview, str)):
                 raise TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')  # noqa: TRY301
             event = _as_event(item if isinstance(item, str) else bytes(item))
-            return pipeline.fit(event, self.MAX_RECORD_SIZE), DropReason.OVERSIZE
+            return pipeline.fit(event, self.MAX_RECORD_SIZE), parts.DropReason.OVERSIZE
         except Exception as error:  # a memoryview that was released, for example
             pipeline.note_format_error(error)
-            return None, DropReason.FAILED
+            return None, parts.DropReason.FAILED
 
 
 class _Rules:
@@ -517,9 +522,9 @@ class _Rules:
 
     def __init__(self, handler: Callable[[], FirehoseHandler | None]) -> None:
         self._handler = handler
-        self._last = Rules(0, 1, 0.0, 0.0)
+        self._last = parts.Rules(0, 1, 0.0, 0.0)
 
-    def __call__(self) -> Rules:
+    def __call__(self) -> parts.Rules:
         handler = self._handler()
         if handler is not None:
             self._last = handler._options.spool_rules(  # noqa: SLF001  # of this module
@@ -537,7 +542,7 @@ def _sets_batch_size(handler: FirehoseHandler) -> bool:
     return owner is not FirehoseHandler or 'MAX_BATCH_SIZE' in vars(handler)
 
 
-def _deliver(handler: Callable[[], FirehoseHandler | None], pipeline: Pipeline) -> None:
+def _deliver(handler: Callable[[], FirehoseHandler | None], pipeline: parts.Pipeline) -> None:
     """Deliver until the end, by the handler's `batch_sender` where a subclass has its own, which then holds the handler."""
     own = handler()
     if own is not None and getattr(own.batch_sender, '__func__', None) is not FirehoseHandler.batch_sender:
@@ -573,7 +578,7 @@ def _stream(given: str | None) -> tuple[str | None, list[str]]:
             'no delivery stream: give delivery_stream_name=, or set FIREFIGHTER_STREAM. Events are dropped'
         ]
     try:
-        check_stream_name(name)
+        parts.check_stream_name(name)
     except ValueError as error:
         if given:
             raise

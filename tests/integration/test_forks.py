@@ -359,6 +359,45 @@ def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.parametrize('way', ["FirehoseHandler('bar')", 'pickle.loads(PICKLED)'])
+def test_what_the_first_handler_imports_it_imports_with_forks_held_off(way, endpoint, place):
+    """It may be made in any thread, beside another that forks. So the hooks that hold forks off come before the imports."""
+    pickled = run('import pickle\nsys.stdout.write(repr(pickle.dumps(handler)))', endpoint, place).stdout
+    ended = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            textwrap.dedent(
+                f"""
+                import os, pickle, sys
+                from firefighter.logging import FirehoseHandler
+                from firefighter._process import exit_and_forks
+
+                PICKLED = {pickled}
+                held_off, imported = [], []
+                os.register_at_fork = lambda **hooks: held_off.append(hooks)
+
+                def note(event, arguments):
+                    if event == 'import' and held_off:
+                        held = exit_and_forks._process.fork_gate.held_here
+                        imported.append((arguments[0], held))
+
+                sys.addaudithook(note)
+                handler = {way}
+                assert ('firefighter._handler.pipeline', True) in imported, imported
+                assert all(held for _, held in imported), imported
+                """
+            ),
+        ],
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        timeout=ENOUGH_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.skipif(sys.platform != 'linux', reason='a mapped file system')
 @pytest.mark.parametrize('end', ['os.kill(os.getpid(), signal.SIGTERM)', 'os._exit(0)'])
 def test_on_disk_the_next_start_delivers_what_an_end_without_python_left(end, endpoint, tmp_path):

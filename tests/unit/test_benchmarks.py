@@ -40,7 +40,11 @@ ROOT = Path(__file__).parents[2]
         ('tail', ['--turns=1', '--seconds=0.1'], ['no logging', 'FileHandler, JSON', 'disk']),
         ('whole_way', ['--events=300', '--only', 'gzip'], ['0 ms | gzip', '50 ms | gzip']),
         ('slope', ['--events=300'], ['300']),
-        ('start', ['--rounds=1'], ['firefighter, memory', 'firefighter, disk']),
+        (
+            'start',
+            ['--rounds=1', '--imports=1'],
+            ['import firefighter.logging', 'firefighter, memory', 'firefighter, disk'],
+        ),
         ('outage', ['--rounds=1', '--calls=100'], ['memory, outage', 'disk, outage']),
         ('twenty', ['--rounds=1'], ['firefighter, answers after 50 ms']),
     ],

@@ -36,17 +36,16 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.source import SpoolSource
 from firefighter._handler.deliverer import Deliverer, HasClient
+from firefighter._handler.numbers import OPEN
 from firefighter._process import exit_and_forks
 from firefighter._process.lock import locked, run_if_free
 from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._process.open_mark import make_mark
 
-__all__ = ['OPEN', 'Lifecycle', 'Place', 'State']
+__all__ = ['Lifecycle', 'Place', 'State']
 
-OPEN = 1
-"""The value of `open_mark` while events go straight to the spool and their calls return."""
 _OPEN_AND_WAITS = 2
-"""Its value while each event is to be delivered before its call returns."""
+"""The value of `open_mark` while each event is to be delivered before its call returns."""
 
 # Our own threads may log while a handler drains (hooks do). These events are sent too, but only so many times: each request may
 # bring another event.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -24,6 +25,12 @@ from firefighter._delivery.limits import (
     MIN_REQUEST_GAP_SECONDS,
 )
 from firefighter._event.oversize import OversizePolicy
+from firefighter._handler.numbers import (
+    DOCUMENTED_BATCH_COUNT,
+    DOCUMENTED_BATCH_SIZE,
+    DOCUMENTED_RECORD_SIZE,
+    TARGET_BATCH_BYTES,
+)
 from firefighter._handler.undelivered import UndeliveredPolicy
 from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
 
@@ -40,18 +47,6 @@ __all__ = [
     'check_stream_name',
     'raise_unknown',
 ]
-
-DOCUMENTED_BATCH_SIZE = 5 * 1024
-"""The documented value of FirehoseHandler.MAX_BATCH_SIZE, in bytes."""
-
-DOCUMENTED_BATCH_COUNT = 500
-"""The documented value of FirehoseHandler.MAX_BATCH_COUNT."""
-
-DOCUMENTED_RECORD_SIZE = 1024
-"""The documented value of FirehoseHandler.MAX_RECORD_SIZE, in bytes."""
-
-TARGET_BATCH_BYTES = 64 * 1024
-"""The default of `target_batch_bytes`: more than this waiting, and a batch of aggregates is due."""
 
 MEMORY_SPOOL_BYTES = 16 * 1024 * 1024
 DISK_SPOOL_BYTES = 64 * 1024 * 1024
@@ -267,13 +262,14 @@ def check_send_interval(seconds: float) -> None:
     _seconds()('send_interval', seconds)
 
 
-def raise_unknown(unknown: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raise when there are options that do not exist.
+def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:
+    """Raise when there are options that the constructor does not have.
 
     Raises:
         TypeError: with the name that may have been meant.
     """
-    names = list(known)
+    known = inspect.signature(handler).parameters.values()
+    names = [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
     for name in unknown:
         close = difflib.get_close_matches(name, names, n=1) or [other for other in names if name in other]
         hint = f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'

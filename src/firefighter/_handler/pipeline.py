@@ -6,7 +6,7 @@ it can be held by a thread that the child does not have.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
@@ -19,7 +19,6 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueAccounts, QueueSource
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
-from firefighter._delivery.stream_check import StreamCheck
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.numbered import NumberedOversize
@@ -28,9 +27,9 @@ from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
 from firefighter._handler.place import SpoolPlace
 from firefighter._handler.undelivered import Undelivered
+from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.numbered import NumberedSpool
 from firefighter._spool.spool import Spool
 from firefighter.stats import DropReason, Stats
@@ -38,6 +37,8 @@ from firefighter.stats import DropReason, Stats
 if TYPE_CHECKING:
     from firefighter._delivery.clients import ClientFactory
     from firefighter._delivery.due import Rules
+    from firefighter._delivery.stream_check import StreamCheck
+    from firefighter._spool.disk.spool_directory import SpoolDirectory
 
 __all__ = ['Pipeline']
 
@@ -84,7 +85,7 @@ class Pipeline:
             options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
         )
         wakeup = Wakeup()
-        self._producer_id = secrets.token_bytes(PRODUCER_BYTES) if options.event_ids else None
+        self._producer_id = os.urandom(PRODUCER_BYTES) if options.event_ids else None
         self.spool = self._make_spool(wakeup.set)
         self.append = self.spool.append
         self.tally = self.spool.tally
@@ -201,6 +202,8 @@ class Pipeline:
         options = self._options
         if options.spool_dir is None:
             return None
+        with not_forking():  # 7 ms, which a spool in memory does not need
+            from firefighter._spool.disk.spool_directory import SpoolDirectory  # noqa: PLC0415
         return SpoolDirectory(
             options.spool_dir,
             self._client.destination(self._stream),
@@ -213,6 +216,8 @@ class Pipeline:
         options = self._options
         if not options.aggregates:
             return None  # one event in a record is safe anywhere
+        with not_forking():  # 3 ms, which only these handlers need
+            from firefighter._delivery.stream_check import StreamCheck  # noqa: PLC0415
         return StreamCheck(
             lambda: self.transport.describe(self._stream),
             self._warn_of_the_stream,

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
 from firefighter._spool.disk.errors import BackInFiles, SpoolUnusable
-from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
+
+if TYPE_CHECKING:
+    from firefighter._spool.disk.spool_directory import SpoolDirectory
 
 __all__ = ['SpoolPlace']
 

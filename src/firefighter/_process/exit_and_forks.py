@@ -21,6 +21,7 @@ __all__ = [
     'exiting',
     'not_forking',
     'prepare_threads_end',
+    'put_hooks_in_place',
     'register_busy',
     'register_handler',
     'registered_handlers',
@@ -84,11 +85,16 @@ _ends_threads: list[object] = []
 
 def register_handler(handler: Handler) -> None:
     """Have a handler closed at exit, and begun anew in forked children."""
-    global _hooks_in_place  # noqa: PLW0603
+    put_hooks_in_place()
     _handlers.add(handler)
     for _ in range(len(_process.to_close)):
         with suppress(IndexError):  # another thread was faster
             _process.to_close.popleft().finish(waits=False)
+
+
+def put_hooks_in_place() -> None:
+    """Have this module called at the exit and at each fork of the process; the first call does it."""
+    global _hooks_in_place  # noqa: PLW0603
     if _hooks_in_place:
         return
     _hooks_in_place = True

@@ -210,7 +210,7 @@ def _ext4_as_it_is(path: Path) -> str:
     """Return what ext4 is with the options in force: the list of mounts leaves out those that are the superblock's own default."""
     try:
         device = Path(f'/sys/dev/block/{device_of(str(path))}').readlink().name
-        options = Path(f'/proc/fs/ext4/{device}/options').read_text(encoding='ascii').split()
+        options = Path(f'/proc/fs/ext4/{device}/options').read_text(encoding='utf-8').split()
     except (OSError, ValueError):
         return 'ext4'
     return next((f'ext4 with {option}' for option in _TELLING_OPTIONS if option in options), 'ext4')

@@ -218,7 +218,7 @@ def _find(data: bytes | mmap.mmap, what: bytes, start: int, end: int) -> int:
 
 def _boot_name() -> str:
     if sys.platform == 'linux':
-        return _BOOT_ID_FILE.read_text('ascii')
+        return _BOOT_ID_FILE.read_text('utf-8')  # the codec is there already; 'ascii' would be imported
     if sys.platform == 'darwin':
         return _macos_boot_session()
     raise OSError(f'{sys.platform} does not name its boots')

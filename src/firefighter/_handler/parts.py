@@ -1,0 +1,43 @@
+"""What `firefighter.logging` needs as soon as a handler is made, and not before: all of it is loaded by one import of this module."""
+
+from firefighter._delivery.clients import ClientFactory
+from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.due import Rules
+from firefighter._delivery.plain_queue import QueueSource
+from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.transport import ClientOptions
+from firefighter._event.escaping import escape
+from firefighter._event.formatter import JSONFormatter
+from firefighter._event.numbered import NumberedFormatter
+from firefighter._handler.lifecycle import State
+from firefighter._handler.options import (
+    Options,
+    check_client_arguments,
+    check_flag,
+    check_send_interval,
+    check_stream_name,
+    raise_unknown,
+)
+from firefighter._handler.pipeline import Pipeline
+from firefighter.stats import DropReason
+
+__all__ = [
+    'ClientFactory',
+    'ClientOptions',
+    'Diagnostics',
+    'DropReason',
+    'JSONFormatter',
+    'NumberedFormatter',
+    'Options',
+    'Pipeline',
+    'QueueSource',
+    'Rules',
+    'SpoolSource',
+    'State',
+    'check_client_arguments',
+    'check_flag',
+    'check_send_interval',
+    'check_stream_name',
+    'escape',
+    'raise_unknown',
+]
