@@ -424,8 +424,6 @@ class SpoolDirectory:
     def _adopt_dead_producers(self, spool: Spool, now: float) -> None:
         self._looked_at = now
         self._adoption.adopt_dead_producers(spool.adopt)
-        if self._adoption.trouble == self.why_in_memory:
-            self._adoption.trouble = None  # reported already, of our own directory
         if not self._bound.enforce(spool.drop_oldest_adopted):
             self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
         if self.expects_more and not spool.has_adopted:
@@ -433,10 +431,10 @@ class SpoolDirectory:
 
     def _trouble(self) -> str | None:
         """Return what went wrong since the last time, in words."""
-        store, adoption = self._place.store, self._adoption
-        trouble = adoption.trouble or (store.trouble if store else None) or self._failed_closes.unsaid()
-        # Each is reported once.
-        adoption.trouble = None
+        store, trouble = self._place.store, self._adoption.unreported_trouble()
+        if trouble == self.why_in_memory:
+            trouble = None  # reported already, of our own directory
+        trouble = trouble or (store.trouble if store else None) or self._failed_closes.unreported()
         if store is not None:
             store.trouble = None
         return trouble
