@@ -1,11 +1,11 @@
 """Adopt the segments of dead producers, to deliver them.
 
-A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it
-would keep what is left from everybody else after our death. Reading what they have left takes longer, and holds off nothing.
+A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it would
+keep these segments from everybody else after our death. Reading the segments takes longer, and holds off nothing.
 
 **A bad file hinders no other.** A file that cannot be read, or is not a segment, stays for people and for a later look, and is
-reported. The rest of its producer's files is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
-comes last at the next one.
+reported. The rest of its producer's files is delivered. A producer of which nothing can be
+taken does not count among those that a look takes, and comes last at the next one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Found(NamedTuple):
 
 
 class _Adopted:
-    """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
+    """A dead producer's directory, and the names of its segments that are not settled. It is the origin of these segments."""
 
     def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
         self.directory = directory
@@ -84,7 +84,7 @@ class _Adopted:
 
 
 class Adoption:
-    """Finds dead producers of one destination, and hands their segments over.
+    """Finds dead producers of one destination, and hands over their segments.
 
     Args:
         spool_dir: below which all producers are.
