@@ -88,6 +88,19 @@ def test_a_segment_that_could_not_get_its_name_comes_in_its_turn(spool_dir, heir
     assert not producer.path.exists()
 
 
+def test_a_trouble_that_every_look_meets_is_reported_once_and_stays_known(heir, leave):
+    """A log line every 30 seconds helps nobody; but `replay`, which looks several times, gives the reason at its end."""
+    path = leave(LINES[0])
+    path.rename(path.with_name('notes'))
+    one = heir()
+    reported = []
+    for _ in range(3):
+        assert one.look() == []
+        assert 'is left' in one.adoption.trouble
+        reported += [one.adoption.unreported_trouble(), one.adoption.unreported_trouble()]
+    assert reported == [one.adoption.trouble, None, None, None, None, None]
+
+
 def test_a_spare_segment_without_events_is_removed(spool_dir, heir):
     """It has no header, or one that counts no event."""
     producer = WrittenProducer(spool_dir)

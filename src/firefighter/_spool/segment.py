@@ -147,8 +147,8 @@ class Segment:
             tail: the end of what can be delivered.
             events: the lines in between.
             holes: stretches without whole lines in between, in order; they count as settled.
-            exact: whether the next one to take it over would trust the head. Where not (it is from before a reboot), what
-                is settled is overwritten with zeros, but for its last newline, so that our own death repeats no more than what was under way.
+            exact: whether the next adopter would trust the head. Where not (it is from before a reboot), settled events are
+                overwritten with zeros, but for the last newline. So our own death repeats only events that were under way.
         """
         self._reset(0, head)
         self.claimed = True

@@ -1,11 +1,11 @@
 """Adopt the segments of dead producers, to deliver them.
 
-A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it
-would keep what is left from everybody else after our death. Reading what they have left takes longer, and holds off nothing.
+A look takes the locks of some dead producers at once, with forks held off: a lock that a child inherits without knowing of it would
+keep these segments from everybody else after our death. Reading the segments takes longer, and holds off nothing.
 
 **A bad file hinders no other.** A file that cannot be read, or is not a segment, stays for people and for a later look, and is
-reported. The rest of its producer's files is delivered. A producer of which nothing can be taken does not count among those that a look takes, and
-comes last at the next one.
+reported. The rest of its producer's files is delivered. A producer of which nothing can be
+taken does not count among those that a look takes, and comes last at the next one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Found(NamedTuple):
 
 
 class _Adopted:
-    """A dead producer's directory, and the segments of it that are not settled: what they go back to."""
+    """A dead producer's directory, and the names of its segments that are not settled. It is the origin of these segments."""
 
     def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
         self.directory = directory
@@ -84,7 +84,7 @@ class _Adopted:
 
 
 class Adoption:
-    """Finds dead producers of one destination, and hands their segments over.
+    """Finds dead producers of one destination, and hands over their segments.
 
     Args:
         spool_dir: below which all producers are.
@@ -94,7 +94,7 @@ class Adoption:
 
     Attributes:
         newer: producers left alone, since a later version has written their segments.
-        trouble: what went wrong at the last look, in words; None where that is the same as at the look before.
+        trouble: what went wrong at the last look, in words.
         expects_more: whether the last look has left some for the next one.
     """
 
@@ -120,8 +120,9 @@ class Adoption:
         self._unfinished: list[bytes] = []
         self._boot_id = boot_id()
         self.trouble: str | None = None
-        # What went wrong at the last look, reported or not.
-        self._met: str | None = None
+        # What went wrong at the look before the last one.
+        self._trouble_before: str | None = None
+        self._is_reported = False
         self.expects_more = False
 
     @property
@@ -140,7 +141,7 @@ class Adoption:
 
     def adopt_dead_producers(self, adopt: Callable[[Segment], None]) -> None:
         """Take over the dead producers that are there, and give each of their segments to `adopt`."""
-        self.trouble = None
+        self._trouble_before, self.trouble, self._is_reported = self.trouble, None, False
         tried: set[bytes] = set()
         taken, full = 0, False
         while taken < MOST_AT_ONCE:
@@ -163,9 +164,13 @@ class Adoption:
                 break  # from here on there are only those of which nothing could be taken before
         # There may be more than are taken at once.
         self.expects_more = full or taken >= MOST_AT_ONCE
-        met_before, self._met = self._met, self.trouble
-        if self._met == met_before:
-            self.trouble = None
+
+    def unreported_trouble(self) -> str | None:
+        """Return what went wrong at the last look, once, and only where the look before that has not met the same."""
+        if self._is_reported or self.trouble == self._trouble_before:
+            return None
+        self._is_reported = True
+        return self.trouble
 
     def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
         """Lock some of the dead producers; return their ids."""

@@ -125,7 +125,7 @@ class FailedCloses:
     def __init__(self) -> None:
         self._count = close_troubles.count
 
-    def unsaid(self) -> str | None:
+    def unreported(self) -> str | None:
         """Return what has failed since the last call, in words."""
         before, self._count = self._count, close_troubles.count
         if before == self._count:

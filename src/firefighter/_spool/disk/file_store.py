@@ -3,10 +3,10 @@
 The kernel owns the pages of a mapped file. An event is safe from any end of the process as soon as it is copied, without a
 system call; and the reader of a dead producer finds the words of its header as they were last stored.
 
-A segment is made complete under another name (`.tmp-<random>`): allocated, so that a full disk is an error here
-and never a SIGBUS later; of a spare one the header is synced, and its pages are touched. When it becomes the one that is
-written to, its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked, never used
-again: stale lines would be valid JSON.
+A segment is made under another name (`.tmp-<random>`). It is allocated in full, so that a full disk is an error here and never a
+SIGBUS later. The header of a spare segment is synced, and its pages are touched. When a segment becomes the one that is written to,
+its header is written, the magic last, and it gets its name, `<first sequence number, 16 hex digits>.spool`. Files are unlinked and never
+used again: stale lines would be valid JSON.
 
 Where the disk makes no file, the next segments are memory, until files are tried again: the table is in `errors.py`.
 """

@@ -1,11 +1,10 @@
-"""Following producers while they write: what they commit, as they commit it, without a lock.
+"""Follow producers while they write: read events as they are committed, without a lock.
 
-Only what the tail says is committed is read, and it is checked like everything that is read of a segment: no NUL in
-it, a newline at its end. If the check fails, the store that moved the tail has arrived before those that it tells of,
-and the next poll finds them.
+Only the events before the tail are read, and they are checked: no NUL in them, a newline at the end. If the check fails, the store
+that moved the tail has arrived before the stores of the events, and the next poll finds these.
 
 A segment is kept open until it is read to its end, so that one which is delivered and removed in between is read all the
-same. What is written, delivered and removed between two polls is not seen.
+same. Events that are written, delivered and removed between two polls are not seen.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class Follower:
         self._finished.add(path)
 
     def _trouble(self, trouble: str) -> None:
-        """Tell of it, unless that was done: each poll finds it again."""
+        """Report it, unless that was done: each poll finds it again."""
         if trouble not in self._reported:
             self._reported.add(trouble)
             self._report(trouble)

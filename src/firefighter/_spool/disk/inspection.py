@@ -1,8 +1,8 @@
 """Read what is in a spool directory, to show it to people.
 
-Of any user, as far as it may be read; nothing is made or changed, no link is followed, and a lock is tried, not
-kept. A producer that is alive goes on meanwhile: a file may vanish between two steps, which is no trouble. What is there may
-be anybody's work, or a broken disk's: what cannot be read costs itself, and nothing is read whose size makes no sense.
+It may be any user's directory, as far as it may be read. Nothing is made or changed, no link is followed, and a lock is tried, not
+kept. A live producer goes on meanwhile, so a file may vanish between two steps; that is not an error. The files may be anybody's work, or
+a broken disk's: one that cannot be read hinders no other, and a file whose size makes no sense is not read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Directories that are ours alone, and the files in them.
 
-The spool directory may be writable by others (/tmp, a volume of Kubernetes), who may put anything where we would make
-something. So every directory below it is made and opened relative to the descriptor of the one above, never through a
+The spool directory may be writable by others (/tmp, a volume of Kubernetes), who may put anything in the place of what we would
+make. So every directory below it is made and opened relative to the descriptor of the one above, never through a
 link, and is used only when it belongs to our effective uid. Once a directory has passed, nobody else can
 put anything into it, except root.
 

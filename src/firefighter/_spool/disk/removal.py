@@ -1,9 +1,9 @@
-"""Deleting what a dead producer has left, undelivered: only when somebody asks for it by name or by `--yes`.
+"""Delete undelivered events of a dead producer: only when somebody asks for it by name or by `--yes`.
 
-The directory may be somebody else's that happens to be named like a producer's, and those who may write above it may put
-another in its place at any moment. So it is reached by descriptors from the directory that was searched, has to be the one that
-was found there, ours, and made by a producer; and of what is in it only that is deleted which a producer makes. All of that is
-looked at again once its locks are held.
+The directory may be somebody else's that happens to be named like a producer's, and those who may write above it may put another
+one in its place at any moment. So it is reached by descriptors from the directory that was searched. It has to be the one that was
+found there, to be ours, and to be made by a producer. Only files that a producer makes are deleted. All of this is checked again once its
+locks are held.
 """
 
 from __future__ import annotations

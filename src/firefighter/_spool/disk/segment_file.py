@@ -1,6 +1,6 @@
-r"""The header page of a segment that is a file, version 1.
+r"""A segment's file: the format of its header page, version 1, and reading it.
 
-Format: 4,096 bytes, as 512 aligned words of 8 bytes in the order of the machine that wrote them.
+**Format.** The page has 4,096 bytes, as 512 aligned words of 8 bytes in the order of the machine that wrote them.
 
     word 0        magic, 0x0A4C4F4F50534689; written last. On a little-endian machine the file begins `\x89FSPOOL\n`
     word 1        version of the format
@@ -14,14 +14,16 @@ Format: 4,096 bytes, as 512 aligned words of 8 bytes in the order of the machine
     word 25       zlib.crc32 of words 1 to 7, word 24 and the JSON
     byte 512 on   JSON: {"stream": "...", "destination": {...}}, UTF-8, padded with NUL
 
-Operation. The page is complete before the file has its name, and of all its words only 8 and 16 change afterwards; so they
-are not under the checksum. Of a spare segment it is synced before, with 0 in word 6: the file's name says that number, too. Whatever version, words 0 and 1 mean the same: what is newer than this reader is told by
-them, and left alone.
+**Operation.** The page is complete before the file has its name. After that only words 8 and 16 change, so these are not under the
+checksum. The page of a spare segment is synced earlier, with 0 in word 6, because the file's name has that number, too. In every
+version words 0 and 1 mean the same: a segment that is newer than this reader is recognized by them, and left alone.
 
-Constraints. All stores go through one `memoryview.cast('Q')`, each of them one aligned store of 8 bytes:
-`struct.pack_into` zeroes its target first, which a kill in between makes permanent. The words are in the machine's
-order, since those two are stored by the application's threads; a file from a machine of the other order is told by its
-magic and refused as a whole.
+**Constraints.** All stores go through one `memoryview.cast('Q')`, each of them one aligned store of 8 bytes:
+`struct.pack_into` zeroes its target first, which a kill in between makes permanent. The words are in the machine's order, because
+words 8 and 16 are stored by the application's threads. A file from a machine of the other order is recognized by its magic, and its
+header is refused.
+
+**Reading.** A file is read only as far as a segment goes: a broken disk may have made up its size.
 """
 
 from __future__ import annotations

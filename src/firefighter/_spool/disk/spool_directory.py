@@ -206,10 +206,10 @@ class SpoolDirectory:
             self._note_refusal(spool, error)
             raise
         self._place = _Place(State.OPEN, store)
-        spool.use_store(
-            store, self._max_spool_bytes
-        )  # from small segments on, and without a spare one in memory
-        spool.seal_segment_of_other_store(store)  # what came meanwhile is in memory; nothing else is to be
+        # Once more, where it is used already: so sizes begin small again, and a spare segment in memory is given up.
+        spool.use_store(store, self._max_spool_bytes)
+        # Events that came meanwhile are in memory. The next ones are not to be.
+        spool.seal_segment_of_other_store(store)
         return report
 
     def try_to_open(self, spool: Spool) -> str | None:
@@ -253,9 +253,8 @@ class SpoolDirectory:
         looks = adopts and now >= self.next_look_at
         is_newly_lost = is_lost and state is State.OPEN
         is_to_be_retried = looks and state is not State.CLOSED and not self.usable and retried
-        is_half_open = store is not None and not spool.uses_store(
-            store
-        )  # an exception has interrupted `open` or `close`
+        # An exception has interrupted `open` or `close`.
+        is_half_open = store is not None and not spool.uses_store(store)
         report = None
         if is_newly_lost or is_to_be_retried or is_half_open:
             report = self.try_to_open(spool)
@@ -424,8 +423,6 @@ class SpoolDirectory:
     def _adopt_dead_producers(self, spool: Spool, now: float) -> None:
         self._looked_at = now
         self._adoption.adopt_dead_producers(spool.adopt)
-        if self._adoption.trouble == self.why_in_memory:
-            self._adoption.trouble = None  # reported already, of our own directory
         if not self._bound.enforce(spool.drop_oldest_adopted):
             self._looked_at = now + _MOMENT_SECONDS - LOOK_INTERVAL_SECONDS
         if self.expects_more and not spool.has_adopted:
@@ -433,10 +430,10 @@ class SpoolDirectory:
 
     def _trouble(self) -> str | None:
         """Return what went wrong since the last time, in words."""
-        store, adoption = self._place.store, self._adoption
-        trouble = adoption.trouble or (store.trouble if store else None) or self._failed_closes.unsaid()
-        # Each is reported once.
-        adoption.trouble = None
+        store, trouble = self._place.store, self._adoption.unreported_trouble()
+        if trouble == self.why_in_memory:
+            trouble = None  # reported already, of our own directory
+        trouble = trouble or (store.trouble if store else None) or self._failed_closes.unreported()
         if store is not None:
             store.trouble = None
         return trouble

@@ -1,9 +1,9 @@
-"""Directories that anybody may have filled, walked by descriptors, to look at what is in them.
+"""Directories that anybody may have filled: walked by descriptors, and only looked at.
 
-The one directory that was named is opened by its path. From there each step is made by the descriptor of the directory before,
-and through no link: whoever may write there cannot lead us elsewhere, neither before a step nor between two. Only regular files
-are opened, none is waited for, and nothing is made or changed, whoever owns it. (What is ours alone, and is written to, is
-`firefighter._spool.disk.private_directory`'s.)
+The one directory that was named is opened by its path. From there each step is made by the descriptor of the directory before, and
+never through a link: whoever may write there cannot lead us elsewhere, neither before a step nor between two. Only regular files
+are opened, none is waited for, and nothing is made or changed, whoever owns it. (Directories that are ours alone, and are written to,
+are in `firefighter._spool.disk.private_directory`.)
 """
 
 from __future__ import annotations
