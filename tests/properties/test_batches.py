@@ -58,13 +58,13 @@ def alike(outcome: Outcome, batch: Batch) -> Answer:
 
 @given(st.data(), st.integers(1, 60), st.integers(1, 4), AGGREGATIONS)
 def test_each_event_is_accepted_exactly_once_whatever_order_answers_come_in(
-    data, events, most_on_way, aggregation
+    data, events, most_in_flight, aggregation
 ):
     """Any part of any request may fail, several under way at once, and be answered in any order."""
     stage = Stage(events, aggregation)
     accepted: list[int] = []
     for _ in range(1000):
-        if len(stage.batches.in_flight) < most_on_way and data.draw(st.booleans()):
+        if len(stage.batches.in_flight) < most_in_flight and data.draw(st.booleans()):
             stage.compose(data.draw(st.integers(1, 20)))
         if not stage.batches.in_flight:
             if stage.compose() is None:

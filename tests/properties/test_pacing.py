@@ -192,13 +192,13 @@ def test_an_exception_before_the_conclusion_of_the_lesson_leaves_limits_that_are
 
 
 def test_one_hiccup_leaves_no_limit():
-    """A single "Slow down." is no quota: the lesson hears nothing more, and ends."""
+    """A single "Slow down." is not a quota: the estimate sees no more refusals, and does not hold."""
     pacer, _ = after([Step(0.1, 100, 200, share) for share in [0.0] * 10 + [1.0] + [0.0] * 60])
     assert pacer._limits is None
 
 
 def test_throttling_that_passes_leaves_no_limit():
-    """Some answers of a burst that was somebody else's; half of the lesson hears nothing of it any more."""
+    """Some answers of a burst that was somebody else's; in the second half of the estimate nothing is refused."""
     pacer, now = after([Step(0.0, 500, 200, share) for share in [0.5, 0.0, 1.0]])
     assert pacer._limits is not None
     begin, left = now, 7_600
@@ -271,7 +271,7 @@ def test_where_requests_are_scarce_each_carries_all_that_may_be_sent():
 
 
 def test_what_the_lesson_left_over_is_found_soon():
-    """It hears the others' lessons, too, and may take too little: a tenth more after 20 seconds."""
+    """The estimates of the others throttle it, too, and it may take too little: a tenth more after 20 seconds."""
     pacer, now = throttled(refused_share=0.75, requests=42)
     before, end = pacer._limits[0], now + 20.0
     while now < end:
