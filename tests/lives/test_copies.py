@@ -9,8 +9,6 @@ from collections import Counter
 
 import pytest
 
-from depth import AT_FULL_DEPTH
-
 LATE_EVENTS = """
 def log_late():
     for number in range(3):
@@ -130,7 +128,7 @@ os._exit(0)
 ROUNDS = 40
 
 
-@pytest.mark.parametrize('seed', [1, pytest.param(2, marks=AT_FULL_DEPTH)])
+@pytest.mark.parametrize('seed', [1, 2])
 @pytest.mark.parametrize(
     'options',
     [
