@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
 # What runs, and in how many processes: the tests wait more than they compute.
 TESTS ?= tests
-WORKERS ?= 3
+WORKERS ?= 4
 # How often the tests do what has no end by its nature: generated lives, kills at random, every bytecode. `few`: so that it takes
 # minutes. `full`: CI, on one Python. `every`: each bytecode, which takes hours.
 DEPTH ?= few
@@ -27,7 +27,7 @@ SEED ?= 0
 help: ## this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'Variables: TESTS="tests/unit -k spool" runs a part, WORKERS=3 so many processes, DEPTH=full more thoroughly (few, full, every);'
+	@echo 'Variables: TESTS="tests/unit -k spool" runs a part, WORKERS=2 so many processes, DEPTH=full more thoroughly (few, full, every);'
 	@echo 'N=1000 SEED=7 for what is done at random; PYTHON=python3.12 VENV=.venv-3.12 for another Python.'
 
 demo: $(VENV)/.demo ## a web service under traffic, one process killed in the middle: every event is counted (20 s)

@@ -18,9 +18,9 @@ from model.generation import generate
 from model.judge import Court
 from model.known_lives import KNOWN_LIVES, KNOWN_SEEDS
 
-PROGRAMS = depth(4, 24)
+PROGRAMS = depth(3, 24)
 # Of the known lives each so manieth.
-EVERY = depth(4, 1)
+EVERY = depth(7, 1)
 # What breaks no promise takes a minute at most, all of them together; what does is waited for.
 pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]
 
