@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import os
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from depth import DEPTH, depth, one_of_each
 from doubles import DEADLINE_SECONDS, BlockingClient
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter.logging import FirehoseHandler
@@ -21,8 +23,33 @@ from firefighter.logging import FirehoseHandler
 MakeHandler = Callable[..., FirehoseHandler]
 
 # How long an example takes, or is thought out, says how busy the machine is. By itself Hypothesis fails what takes 200 ms.
-settings.register_profile('any machine', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    'any machine',
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=depth(20, 100),
+)
 settings.load_profile('any machine')
+
+
+# Where most tests start processes.
+OF_WHOLE_PROGRAMS = {'integration', 'lives', 'faults', 'disk'}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """At little depth, leave out what multiplies: of each such test stay so many cases that each value of each parameter is among them."""
+    if DEPTH != 'few':
+        return
+    of_programs = [item for item in items if item.path.parent.name in OF_WHOLE_PROGRAMS]
+    left_out = set(of_programs) - one_of_each(of_programs)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays anyhow: pytest's own objects, which each `gc.collect()` of a test would go through (0.1 s)."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

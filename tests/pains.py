@@ -148,7 +148,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_dict_config_does_not_wait_in_any_mode_nor_does_anybody_for_it',
             ),
             'lives/test_reloads.py': (
-                'test_after_120_handlers_on_disk_hardly_a_descriptor_or_a_directory_is_left',
+                'test_after_many_handlers_on_disk_hardly_a_descriptor_or_a_directory_is_left',
                 'test_what_replaced_handlers_have_from_an_outage_arrives_when_it_is_over',
             ),
         },

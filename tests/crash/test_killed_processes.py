@@ -10,8 +10,9 @@ if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
 
 from crash.harness import VARIANTS, WINDOW_BYTES, Harness, Variant
+from depth import depth
 
-ROUNDS = 3
+ROUNDS = depth(1, 3)
 
 
 @pytest.fixture(scope='module')

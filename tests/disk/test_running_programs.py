@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from crash.harness import DOWN
+from depth import AT_FULL_DEPTH
 from disk.cuts import EXT4, XFS
 from disk.filesystems import FLUSH_EVERYTHING, FLUSH_NOTHING, Kind, SmallFileSystem
 from firefighter.local import LocalFirehoseProcess
@@ -83,10 +84,20 @@ FAULTS: list[tuple[Kind, Fault]] = [
     *((kind, fill) for kind in (EXT4, XFS, TMPFS)),
     *((kind, make_read_only) for kind in (EXT4, NODELALLOC)),
 ]
+# Each kind and each fault.
+FEW = [
+    (EXT4, cut),
+    (JOURNAL, cut_behind_everything),
+    (XFS, copy_and_fill),
+    (NODELALLOC, forbid),
+    (TMPFS, fill),
+    (EXT4, make_read_only),
+]
+CASES = [pytest.param(*case, marks=() if case in FEW else AT_FULL_DEPTH) for case in FAULTS]
 
 
 @pytest.mark.parametrize(
-    ('kind', 'fault'), FAULTS, ids=lambda part: part.__name__ if callable(part) else str(part)
+    ('kind', 'fault'), CASES, ids=lambda part: part.__name__ if callable(part) else str(part)
 )
 def test_the_program_lives_and_every_event_arrives_once(
     kind, fault, make_file_system, start_program, endpoint, tmp_path

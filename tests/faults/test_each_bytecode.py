@@ -1,13 +1,12 @@
 """Is anything lost, doubled or left locked when `append` fails at one of its bytecodes or allocations?
 
 On the Python at hand, and of the long ways each so-manieth place only. `make interruption-test` takes every place, on every
-Python; so does FIREFIGHTER_EVERY=1 here.
+Python; so does DEPTH=every here.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -15,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from depth import EVERY_PLACE, depth
+
 PROGRAM = Path(__file__).with_name('each_bytecode.py')
-EVERY = os.environ.get('FIREFIGHTER_EVERY')
+# Of a long way each so manieth place.
+EVERY = 1 if EVERY_PLACE else depth(67, 13)
 # On a busy machine; some ten seconds otherwise.
 pytestmark = pytest.mark.timeout(180)
 # Ways of some hundred bytecodes, and of some thousand.
@@ -65,8 +67,8 @@ def test_an_exception_at_any_bytecode_of_an_append_that_fits_loses_and_doubles_n
 @pytest.mark.parametrize('by', ['bytecode', 'error'])
 def test_an_exception_at_any_bytecode_while_append_makes_room_loses_and_doubles_nothing(by):
     """Also while it rolls over, drops the oldest, tells of drops, and appends what others have left."""
-    struck = strike(by, LONG, 13)
-    assert min(struck.values()) > 25
+    struck = strike(by, LONG, EVERY)
+    assert min(struck.values()) > 330 // EVERY
 
 
 @pytest.mark.skipif(find_spec('_testcapi') is None, reason='this Python cannot have an allocation fail')
@@ -86,10 +88,10 @@ def strike(by, cases, every):
     """Run the program, and return how many times something came of it, for each case."""
     options = [f'--case={case}' for case in cases]
     ended = subprocess.run(
-        [sys.executable, PROGRAM, '--by', by, '--every', EVERY or str(every), *options],
+        [sys.executable, PROGRAM, '--by', by, '--every', str(every), *options],
         capture_output=True,
         text=True,
-        timeout=None if EVERY else 170,
+        timeout=None if EVERY_PLACE else 170,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

@@ -17,7 +17,7 @@ pytest_plugins = ['firefighter.testing']
 
 EVENTS = 4
 # A read time-out, in seconds, for what never answers. All other answers come within it, or are waited for.
-PATIENCE_SECONDS = 5
+PATIENCE_SECONDS = 3
 
 
 @dataclass(frozen=True)

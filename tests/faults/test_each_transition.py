@@ -7,7 +7,6 @@ exception come at one of them each, in the thread of the program or in the one t
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,14 +16,15 @@ import pytest
 
 import firefighter
 from bytecodes import AtBytecode
+from depth import EVERY_PLACE, depth
 from doubles import DEADLINE_SECONDS, AcceptingClient
 from firefighter._handler import deliverer
 from firefighter._handler.lifecycle import State
 from firefighter.logging import FirehoseHandler
 
-# `FIREFIGHTER_EVERY=1` takes each bytecode, which lasts minutes; by default each so manieth, a different set for each case, and
-# the same ones each time.
-EVERY = int(os.environ.get('FIREFIGHTER_EVERY', '13'))
+# `DEPTH=every` takes each bytecode, which lasts minutes; else it is each so manieth, a different set for each case, and the same ones
+# each time.
+EVERY = 1 if EVERY_PLACE else depth(67, 13)
 OURS = Path(firefighter.__file__).parent
 TRACED = {
     str((OURS / name).resolve(strict=True))

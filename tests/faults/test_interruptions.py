@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from depth import depth
+
 PROGRAM = Path(__file__).with_name('interruptions.py')
 # By a signal, and by another thread, whose exceptions take a switch of threads each.
-INTERRUPTIONS = {'signal': 2000, 'thread': 400}
+INTERRUPTIONS = {'signal': depth(400, 2000), 'thread': depth(100, 400)}
 
 if sys.platform != 'linux':
     pytest.skip('interval timers and /dev/shm', allow_module_level=True)

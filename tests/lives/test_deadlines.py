@@ -54,9 +54,9 @@ def test_flush_close_and_exit_end_in_time_wherever_the_request_is_stuck(use_queu
             handler = make()
             logger.addHandler(handler)
             tell(call=seconds_of(logger.info, 'one'))
-            tell(flush=seconds_of(handler.flush, 1))
+            tell(flush=seconds_of(handler.flush, 0.3))
             tell(close=seconds_of(handler.close))
-            tell(late_flush=seconds_of(handler.flush, 1))
+            tell(late_flush=seconds_of(handler.flush, 0.3))
             tell(late_close=seconds_of(handler.close))
             tell(**account(handler))
             end_of_main()
@@ -65,8 +65,8 @@ def test_flush_close_and_exit_end_in_time_wherever_the_request_is_stuck(use_queu
         url,
         environment=environment,
         use_queues=use_queues,
-        shutdown_timeout_seconds=1,
-        sync_timeout_seconds=1,
+        shutdown_timeout_seconds=0.3,
+        sync_timeout_seconds=0.3,
     )
     figures = life.figures
     for what in ('call', 'flush', 'close', 'late_flush', 'late_close', 'exit_seconds'):
@@ -85,7 +85,7 @@ def test_a_flush_after_the_delivery_thread_has_ended_keeps_to_its_deadline(begin
         until(lambda: handler.stats().requests)
         tell(close=seconds_of(handler.close))
         wait_to_be_told()
-        tell(ended=until(lambda: not delivery_threads(), 5))
+        tell(ended=until(lambda: not delivery_threads(), 1))
         wait_to_be_told()
         tell(flush=seconds_of(handler.flush, 1))
         tell(flushed=handler.flush(0), **account(handler))
@@ -158,6 +158,7 @@ def test_twelve_events_that_exit_functions_log_at_a_silent_endpoint_share_one_bu
         silent.url,
         use_queues=use_queues,
         shutdown_timeout_seconds=1,
+        sync_timeout_seconds=1,
     )
     figures = life.figures
     assert figures['exit_seconds'] < seconds(1.5), figures

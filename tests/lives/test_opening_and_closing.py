@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from depth import depth
+
 LOGGING_WITHOUT_A_PAUSE = """
 PAUSE_AFTER = 200
 handler = make()
@@ -42,7 +44,7 @@ def test_a_handler_that_was_closed_again_and_again_while_a_thread_logged_keeps_i
             sys.setswitchinterval({switch_interval})
             thread = threading.Thread(target=log_on)
             thread.start()
-            end_again_and_again({end}, {400 if use_queues else 150})
+            end_again_and_again({end}, {depth(60, 400 if use_queues else 150)})
             stop.set()
             thread.join()
             tell(closed=True)
@@ -88,7 +90,7 @@ def test_two_threads_that_close_and_one_that_logs_do_not_get_into_each_others_wa
             threading.excepthook = lambda arguments: raised.append(repr(arguments.exc_value))
             sys.setswitchinterval(1e-5)
             PAUSE_AFTER = 20
-            closers = [threading.Thread(target=end_again_and_again, args=({end}, 100)) for _ in range(2)]
+            closers = [threading.Thread(target=end_again_and_again, args=({end}, {depth(30, 100)})) for _ in range(2)]
             logging_thread = threading.Thread(target=log_on)
             for thread in (logging_thread, *closers):
                 thread.start()

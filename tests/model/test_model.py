@@ -13,11 +13,14 @@ import pytest
 if sys.platform == 'win32':
     pytest.skip('there are no forks on Windows', allow_module_level=True)
 
+from depth import AT_FULL_DEPTH, depth
 from model.generation import generate
 from model.judge import Court
 from model.known_lives import KNOWN_LIVES, KNOWN_SEEDS
 
-PROGRAMS = 24
+PROGRAMS = depth(3, 24)
+# Of the known lives each so manieth.
+EVERY = depth(7, 1)
 # What breaks no promise takes a minute at most, all of them together; what does is waited for.
 pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]
 
@@ -55,9 +58,10 @@ def test_whatever_a_program_does_every_promise_is_kept(court):
 
 def test_what_has_broken_a_promise_once_keeps_it_now(court):
     """The same for each program that has found something before."""
-    assert_all_kept(court, [*KNOWN_LIVES, *map(generate, KNOWN_SEEDS)])
+    assert_all_kept(court, [*KNOWN_LIVES, *map(generate, KNOWN_SEEDS)][::EVERY])
 
 
+@AT_FULL_DEPTH
 def test_the_judge_sees_each_kind_of_broken_promise(court):
     """Of handlers that each do one thing wrong, none gets away with it; one that does nothing wrong is not accused."""
     actions = [['log', 0, 30, 0], ['flush', 0, 0.5], ['log', 0, 30, 0]]

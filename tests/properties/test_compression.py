@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zstd_frames
+from depth import depth
 from firefighter._delivery.codecs import compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import (
@@ -63,7 +64,7 @@ def take(
     return taken
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=depth(10, 60), deadline=None)
 @given(CODECS, st.data())
 def test_every_event_leaves_the_spool_once_and_in_order(codec, data):
     """Whatever can be compressed and what cannot, over many segments, whether all goes or not, whatever fits in a request."""
@@ -117,7 +118,7 @@ def test_a_record_that_need_not_take_all_fills_what_is_billed(codec, waiting_byt
     dice = random.Random(2)
     source = source_of(codec, [])
     wasted = []
-    for _ in range(8):
+    for _ in range(depth(4, 8)):
         size = 0
         while size < waiting_bytes:
             source.spool.append(one := escape(event(dice, 20)))

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrivals import adds_up, deliver_everything, messages_in
+from depth import depth
 from doubles import DEADLINE_SECONDS
 from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORDS
@@ -35,7 +36,7 @@ from scripted_client import MOODS, ScriptedClient
 # Many lives in one test, each with its pauses; on a busy machine they add up to more than the suite's minute.
 pytestmark = [pytest.mark.usefixtures('short_pauses'), pytest.mark.timeout(240)]
 
-EXAMPLES = 30
+EXAMPLES = depth(6, 30)
 SNAPSHOT_INTERVAL_SECONDS = 0.001
 # From many events in a segment to more than one segment of the smallest spool holds.
 SIZES = st.sampled_from([0, 0, 100, 900, 9_000, MIN_SPOOL_BYTES])
@@ -192,7 +193,7 @@ def test_numbered_no_gap_is_unexplained(place, actions, options):
     assert set(totals.explained) <= {'overflow', 'refused'}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=depth(5, 20), deadline=None)
 @given(actions=st.lists(HTTP_ACTIONS, max_size=12), options=OPTIONS)
 def test_over_http_every_event_has_one_fate(actions, options):
     """The same with the handler's own client, and faults of the local endpoint: one for each request, in turn."""

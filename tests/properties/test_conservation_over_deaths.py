@@ -21,6 +21,7 @@ if sys.platform == 'win32':
 
 from arrivals import deliver_everything
 from crash.harness import Nursery, Process
+from depth import depth
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from firefighter.logging import FirehoseHandler
@@ -79,7 +80,7 @@ def read_ledger(path, ledger):
         ledger.store([line[1:]], line.startswith(b'+'))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=depth(8, 60), deadline=None)
 @given(
     lives=st.lists(st.tuples(st.lists(ACTIONS, max_size=8), OPTIONS), min_size=1, max_size=4),
     last_moods=st.lists(MOOD, max_size=4),

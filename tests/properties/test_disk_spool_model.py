@@ -23,6 +23,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from depth import depth
 from firefighter._spool.disk import destination_folder, file_store
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import MOST_AT_ONCE
@@ -577,7 +578,7 @@ class DiskMachine(RuleBasedStateMachine):
 
 # Without the phase that explains a failure: it traces too, and only one can.
 DiskMachine.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=depth(10, 60),
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],

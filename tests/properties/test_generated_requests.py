@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import zstd_frames
+from depth import depth
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
 from firefighter._delivery.codecs import compressor_of
@@ -29,7 +30,7 @@ from firefighter.local.limits import parse_put_record_batch
 
 pytestmark = pytest.mark.once
 
-CASES = int(os.environ.get('CASES', '60'))
+CASES = int(os.environ.get('CASES') or depth(12, 60))
 CODECS = {
     None: bytes,
     'aggregate': bytes,

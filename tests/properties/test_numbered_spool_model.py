@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from depth import depth
 from firefighter._audit.accounts import Accounts
 from firefighter._event.ids import PLACE
 from firefighter._spool.disk.destination import Destination
@@ -127,7 +128,9 @@ class NumberedSpoolMachine(RuleBasedStateMachine):
         assert missing <= counted
 
 
-NumberedSpoolMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+NumberedSpoolMachine.TestCase.settings = settings(
+    max_examples=depth(20, 100), stateful_step_count=60, deadline=None
+)
 TestNumberedSpool = NumberedSpoolMachine.TestCase
 
 
@@ -257,5 +260,7 @@ class NumberedDiskMachine(RuleBasedStateMachine):
             shutil.rmtree(self.root)
 
 
-NumberedDiskMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+NumberedDiskMachine.TestCase.settings = settings(
+    max_examples=depth(10, 60), stateful_step_count=40, deadline=None
+)
 TestNumberedSpoolOnDisk = NumberedDiskMachine.TestCase

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arrivals import deliver_everything
+from depth import depth
 from doubles import DEADLINE_SECONDS
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter.local import LocalFirehose
@@ -73,7 +74,7 @@ def wire(client):
     return Wire(client)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=depth(5, 25), deadline=None)
 @given(
     large=FEW,
     small=MANY,

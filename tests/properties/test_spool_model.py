@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from depth import depth
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 pytestmark = pytest.mark.once
@@ -154,5 +155,5 @@ class SpoolMachine(RuleBasedStateMachine):
         assert self.spool.account().pending == 0
 
 
-SpoolMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+SpoolMachine.TestCase.settings = settings(max_examples=depth(20, 100), stateful_step_count=60, deadline=None)
 TestSpoolAgainstItsModel = SpoolMachine.TestCase

@@ -14,6 +14,8 @@ from benchmarks.page import fill
 from benchmarks.shows import Wanted
 from benchmarks.turns import Spread, ratios
 
+from depth import AT_FULL_DEPTH
+
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
@@ -32,21 +34,33 @@ ROOT = Path(__file__).parents[2]
         ('delivery', ['--rounds=1', '--requests=1'], ['take', 'put, with botocore', 'acknowledge']),
         ('ways', ['--rounds=1'], ['one per record', 'gzip, standard library', 'zstd']),
         ('throttling', ['--seconds=2', '--no-picture'], ['bytes, 1 producer', 'requests, 16 producers']),
-        (
+        pytest.param(
             'interpreter_lock',
             ['--turns=1', '--seconds=0.01'],
             ['no requests', 'boto3, 4 x 1000 KiB, 4 at once'],
+            marks=AT_FULL_DEPTH,
         ),
-        ('tail', ['--turns=1', '--seconds=0.1'], ['no logging', 'FileHandler, JSON', 'disk']),
+        pytest.param(
+            'tail',
+            ['--turns=1', '--seconds=0.1'],
+            ['no logging', 'FileHandler, JSON', 'disk'],
+            marks=AT_FULL_DEPTH,
+        ),
         ('whole_way', ['--events=300', '--only', 'gzip'], ['0 ms | gzip', '50 ms | gzip']),
         ('slope', ['--events=300'], ['300']),
-        (
+        pytest.param(
             'start',
             ['--rounds=1', '--imports=1'],
             ['import firefighter.logging', 'firefighter, memory', 'firefighter, disk'],
+            marks=AT_FULL_DEPTH,
         ),
-        ('outage', ['--rounds=1', '--calls=100'], ['memory, outage', 'disk, outage']),
-        ('twenty', ['--rounds=1'], ['firefighter, answers after 50 ms']),
+        pytest.param(
+            'outage',
+            ['--rounds=1', '--calls=100'],
+            ['memory, outage', 'disk, outage'],
+            marks=AT_FULL_DEPTH,
+        ),
+        pytest.param('twenty', ['--rounds=1'], ['firefighter, answers after 50 ms'], marks=AT_FULL_DEPTH),
     ],
 )
 def test_benchmark_runs(module: str, options: list[str], rows: list[str], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from time import monotonic
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, DownClient, EndpointConnectionError
-from firefighter._delivery import dispatch
+from firefighter._delivery import dispatch, sender
 from firefighter._delivery.outcomes import from_exception
 from firefighter._handler.lifecycle import Lifecycle, State
 from firefighter._process import exit_and_forks
@@ -350,7 +350,8 @@ def test_a_question_about_the_stream_that_gets_no_answer_holds_up_nothing(make_h
 
 def test_a_request_whose_thread_never_comes_is_made_by_the_delivery_thread(make_handler, monkeypatch):
     """It was killed before it began; whatever is logged later goes on, too."""
-    monkeypatch.setattr(dispatch, 'THREAD_START_SECONDS', 0.05)
+    for module in (dispatch, sender):
+        monkeypatch.setattr(module, 'THREAD_START_SECONDS', 0.05)
     made: list[threading.Thread] = []
 
     def make_thread(target: Callable[..., None], args: tuple[object, ...]) -> threading.Thread:

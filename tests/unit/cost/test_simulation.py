@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depth import depth
 from firefighter._cost.simulation import play
 from firefighter._cost.ways import ONE_PER_RECORD, WAYS, Way
 from firefighter._cost.workload import workload
@@ -88,7 +89,7 @@ def test_events_that_fill_requests_are_all_delivered_without_a_thread(way, monke
     assert found[0].events == len(played.arrivals) == 18
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=depth(10, 40))
 @given(
     sizes=st.lists(st.integers(0, 30_000), min_size=1, max_size=60),
     rate=st.one_of(st.none(), st.floats(0.01, 1e5)),
