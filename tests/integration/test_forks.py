@@ -178,7 +178,9 @@ PROGRAMS = {
         def fork(*_):
             global child
             child = os.fork()
-            forked.set()
+            # Not in the child: another thread of the parent may have had the lock of this event.
+            if child:
+                forked.set()
 
         class Client:
             def put_record_batch(self, **request):
