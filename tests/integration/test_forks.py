@@ -144,9 +144,10 @@ PROGRAMS = {
     'in a __str__, while delivery holds a lock': """
         # A directory is removed, under the lock of the handler's life, just when a child begins: it has that lock inherited.
         removing, forked = threading.Event(), threading.Event()
+        parent = os.getpid()
 
         def hook(event, arguments):
-            if event == 'os.rmdir' and threading.current_thread() is not threading.main_thread():
+            if event == 'os.rmdir' and os.getpid() == parent and threading.current_thread() is not threading.main_thread():
                 removing.set()
                 forked.wait(40)
 
@@ -159,8 +160,9 @@ PROGRAMS = {
                 if 'FIREFIGHTER_SPOOL_DIR' in os.environ:
                     assert removing.wait(40)
                 child = os.fork()
-                forked.set()
+                # Not in the child: the other thread may have had the lock of this event.
                 if child:
+                    forked.set()
                     closing.join()
                 return 'forking'
 
