@@ -34,10 +34,10 @@ demo: $(VENV)/.demo ## a web service under traffic, one process killed in the mi
 	$(BIN)/firefighter demo
 
 test: $(VENV)/.test ## everything, what has no end a few times (5 minutes); TESTS=..., DEPTH=full
-	$(PYTEST) --numprocesses $(WORKERS) --dist loadgroup $(TESTS)
+	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 test-quick: $(VENV)/.test ## the parts, each by itself, but for what takes long (1 minute)
-	$(PYTEST) --numprocesses $(WORKERS) --dist loadgroup $(QUICK)
+	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(QUICK)
 
 crash-test: $(VENV)/.test ## kill N processes that log, and show what became of their events; SEED=7
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)

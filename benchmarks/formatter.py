@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from benchmarks.interleaved import machine, measure, report
 
-from firefighter._event.careful import STANDARD_ATTRIBUTES
+from firefighter._event.careful_encoding import STANDARD_ATTRIBUTES
 from firefighter._event.timestamp import THREE_DIGITS
 from firefighter.formatting import JSONFormatter
 

@@ -24,15 +24,15 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.origin import (
+from firefighter._delivery.cause import (
     Origin,
     is_caused_by_delivery,
     on_thread_of_ours,
     origin_of,
     threads_of_ours,
 )
-from firefighter._delivery.origin import after_fork as forget_threads_of_ours
+from firefighter._delivery.cause import after_fork as forget_threads_of_ours
+from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._handler.numbers import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,

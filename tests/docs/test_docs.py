@@ -15,9 +15,6 @@ from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from programs import PATIENT
 
-# Some listen at the address that the docs name.
-pytestmark = pytest.mark.xdist_group('docs')
-
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/*.md')])
 BLOCKS = [
@@ -25,6 +22,15 @@ BLOCKS = [
     for page in PAGES
     for match in re.finditer(r'^```python\n(.*?)^```', page.read_text('utf-8'), re.MULTILINE | re.DOTALL)
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(tmp_path_factory):
+    """Some listen at the address that the docs name, and several processes run the tests."""
+    fcntl = pytest.importorskip('fcntl')
+    with (tmp_path_factory.getbasetemp().parent / 'docs.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

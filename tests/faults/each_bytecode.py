@@ -32,7 +32,7 @@ from firefighter._event.ids import PLACE
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.spool_directory import SpoolDirectory
-from firefighter._spool.numbered import NumberedSpool
+from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 PACKAGE = str(Path(__file__).parents[2] / 'src' / 'firefighter')

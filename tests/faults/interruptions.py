@@ -223,7 +223,7 @@ def make_spool(arguments, wakeup):
     if not arguments.event_ids:
         return Spool(*bounds), PLAIN
     from firefighter._event.ids import PLACE
-    from firefighter._spool.numbered import NumberedSpool
+    from firefighter._spool.numbered_spool import NumberedSpool
 
     return NumberedSpool(bytes(16), *bounds), (b'{"line":"', b'"' + PLACE)
 

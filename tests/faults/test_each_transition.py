@@ -31,7 +31,7 @@ TRACED = {
     for name in (
         '_handler/lifecycle.py',
         '_handler/deliverer.py',
-        '_handler/place.py',
+        '_handler/spool_place.py',
         '_process/exit_and_forks.py',
         '_process/lock.py',
         'logging.py',

@@ -8,7 +8,7 @@ from time import time
 
 import pytest
 
-from firefighter._delivery.origin import Origin, as_request_of_ours, origin_of
+from firefighter._delivery.cause import Origin, as_request_of_ours, origin_of
 from programs import delivered
 
 TASKS, LINES = 200, 2400

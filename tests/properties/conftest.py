@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from firefighter._delivery.pace.backoff import Backoff
 from firefighter._delivery.pace.pacer import Pacer
-from firefighter._delivery.pace.retry import Backoff
 
 PAUSE_SECONDS = 0.001
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -148,6 +149,26 @@ def test_a_stream_that_refuses_everything_loses_nothing(events, requests):
     account = stage.spool.account()
     assert (account.pending, account.dropped, stage.dead_letters) == (events, {}, [])
     assert any(refuses_all) == (requests >= 2 * events - 1), 'once all of them were refused alone'
+
+
+@given(st.integers(1, 60), st.integers(0, 200), st.integers(1, 5), AGGREGATIONS)
+def test_a_stream_that_refuses_everything_until_it_is_mended_loses_nothing(
+    events, refusals, most, aggregation
+):
+    """Also when that happens while an invalid record is looked for: some events were refused alone already, others are accepted then."""
+    stage = Stage(events, aggregation)
+    accepted: list[int] = []
+    for number in itertools.count():
+        batch = stage.compose(most if number % 2 else 500)
+        if batch is None:
+            break
+        if number < refusals:
+            stage.batches.settle(batch, alike(REFUSED, batch))
+        else:
+            accepted += numbers(batch)
+            stage.batches.settle(batch, Answer([ACCEPTED] * len(batch.records)))
+    assert sorted(accepted) == list(range(events))
+    assert stage.dead_letters == []
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 30))

@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._event.careful import STANDARD_ATTRIBUTES
+from firefighter._event.careful_encoding import STANDARD_ATTRIBUTES
 from firefighter.formatting import JSONFormatter
 
 

@@ -16,7 +16,7 @@ from firefighter._audit.accounts import Accounts
 from firefighter._event.ids import PLACE
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
-from firefighter._spool.numbered import NumberedSpool
+from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.

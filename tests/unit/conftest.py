@@ -6,7 +6,7 @@ import pytest
 
 from doubles import DEADLINE_SECONDS
 from firefighter._delivery import dispatch, requests
-from firefighter._delivery.pace import retry
+from firefighter._delivery.pace import backoff
 from firefighter._handler import deliverer
 
 
@@ -27,4 +27,4 @@ def longest_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The range of each begins at zero, so that one in some thousand is over before anybody looks.
     """
-    monkeypatch.setattr(retry.Backoff, 'seconds', lambda backoff, *_: backoff.cap_seconds)
+    monkeypatch.setattr(backoff.Backoff, 'seconds', lambda backoff, *_: backoff.cap_seconds)

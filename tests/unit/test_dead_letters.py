@@ -8,9 +8,9 @@ import stat
 import sys
 
 import pytest
-from firefighter._delivery.retry import FREE_REFUSALS
 
 from doubles import AcceptingClient, RefusingClient
+from firefighter._delivery.pace.backoff import FREE_REFUSALS
 
 DISK = pytest.param('disk', marks=pytest.mark.skipif(sys.platform == 'win32', reason='no spool on disk here'))
 

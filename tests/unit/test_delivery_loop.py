@@ -15,7 +15,7 @@ from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules
 from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.pace.retry import FAILURE, FREE_REFUSALS, MISCONFIGURATION
+from firefighter._delivery.pace.backoff import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup

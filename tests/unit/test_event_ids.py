@@ -15,7 +15,7 @@ from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.source import SpoolSource
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.numbered import NumberedSpool
+from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler
 

@@ -8,7 +8,7 @@ import threading
 import orjson
 import pytest
 
-from firefighter._event.careful import LAST_LINE
+from firefighter._event.careful_encoding import LAST_LINE
 from firefighter.formatting import JSONFormatter
 
 
@@ -161,7 +161,7 @@ class TestTheEncoder:
         def exhausted(*_):
             raise MemoryError
 
-        monkeypatch.setattr('firefighter._event.degrade.degrade', exhausted)
+        monkeypatch.setattr('firefighter._event.json_values.degrade', exhausted)
         event = event_of(make_record(extra={'order': 42, 'raw': b'x'}))
         assert event['order'] == 42
         assert event['raw'] == '<unprintable builtins.bytes: MemoryError>'

@@ -15,7 +15,7 @@ import uuid
 import orjson
 import pytest
 
-from firefighter._event.degrade import MAX_DEPTH
+from firefighter._event.json_values import MAX_DEPTH
 from firefighter.formatting import JSONFormatter
 
 

@@ -10,7 +10,7 @@ from firefighter._event.escaping import escape
 from firefighter._event.ids import PLACE
 from firefighter._spool.events import read_on
 from firefighter._spool.memory import MemoryStore
-from firefighter._spool.numbered import NumberedSpool
+from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 DEADLINE_SECONDS = 20

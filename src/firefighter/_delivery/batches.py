@@ -13,10 +13,11 @@ Both halves are tried before a quarter is. So one invalid record among 500 costs
 that the stream takes the others.
 
 **When an event is dropped.** A stream that takes nothing from us at all (one that a Kinesis stream feeds, for example) refuses with
-the same codes. So an event is dropped only when it was refused alone, and Firehose has accepted another one since its batch was
-refused. Until then it stays pending. Where nothing was accepted, the refusals are inconclusive: those events are
-sent again, after what has queued meanwhile, never before it. The reason: where a request may have one record only,
-they would keep back the events whose acceptance decides about them.
+the same codes. So an event is dropped only when it was refused alone *after* Firehose had accepted another one of its batch, or
+one that came later. If another one is accepted only after the refusal, the stream may have been mended in between: then the event is
+sent alone once more. Where nothing is accepted, the refusals are inconclusive: those events are sent again, after what has
+queued meanwhile, never before it. The reason: where a request may have one record only, they would keep back the
+events whose acceptance decides about them.
 
 **Every step may be done twice.** Where all that was taken stands is one immutable `_Taken`; each step makes the next one and
 stores it at once. A step that an exception interrupts (Ctrl-C, no memory) has happened as a whole or not at all, and is
@@ -81,11 +82,13 @@ class _Refusal:
         record: in a list that is empty once it is dropped.
         since: when it was queued, or any time before that.
         reason: the error, in words.
+        is_conclusive: whether the stream had accepted another record by then, since the batch was refused.
     """
 
     record: list[Spooled]
     since: float
     reason: str
+    is_conclusive: bool
 
 
 @dataclass(frozen=True)
@@ -247,8 +250,11 @@ class Batches:
         any_accepted = Outcome.ACCEPTED in answer.outcomes
         if accepted:
             self._source.acknowledge(accepted)
-        halves, refused_alone = self._split_refused(refused, batch.since, answer.error or REFUSED)
         taken = self._taken
+        is_conclusive = batch.only_refused and taken.accepted_since_refusal
+        halves, refused_alone = self._split_refused(
+            refused, batch.since, answer.error or REFUSED, is_conclusive=is_conclusive
+        )
         self._taken = replace(
             taken,
             in_flight=_without(taken.in_flight, batch),
@@ -262,17 +268,20 @@ class Batches:
         return self.conclude_refusals()
 
     def conclude_refusals(self) -> bool:
-        """Drop what was refused alone if another record was accepted since; else have it sent again.
+        """Drop records whose refusal is conclusive, and have the others sent again.
 
         Returns:
             Whether the stream refuses everything, down to single records.
         """
         while self._taken.accepted_since_refusal and self._taken.refused_alone:
-            refusal = self._taken.refused_alone[0]
-            if refusal.record:
+            taken = self._taken
+            refusal, halves = taken.refused_alone[0], taken.halves
+            if not refusal.is_conclusive:
+                halves = (*halves, _batch_of_refused(refusal.record[:], refusal.since))
+            elif refusal.record:
                 self._keep_dead_letter(self._source.text_of(refusal.record[0]), refusal.reason)
                 self._source.drop(refusal.record, REFUSED)
-            self._taken = replace(self._taken, refused_alone=self._taken.refused_alone[1:])
+            self._taken = replace(taken, refused_alone=taken.refused_alone[1:], halves=halves)
         taken = self._taken
         if not taken.refused_alone or self.bisecting:
             return False
@@ -344,25 +353,23 @@ class Batches:
             self._source.take(1, max_bytes, fresh)
 
     def _split_refused(
-        self, refused: list[Spooled], since: float, reason: str
+        self, refused: list[Spooled], since: float, reason: str, *, is_conclusive: bool
     ) -> tuple[tuple[Batch, ...], tuple[_Refusal, ...]]:
         """Return two halves of what was refused, to be tried by themselves; or the refusal of a single event."""
         if not refused:
             return (), ()
         pieces = refused if len(refused) > 1 else self._source.split(refused[0])
         if len(pieces) == 1:
-            return (), (_Refusal(refused[:], since, reason),)
+            return (), (_Refusal(refused[:], since, reason, is_conclusive),)
         middle = len(pieces) // 2
-        halves = (pieces[:middle], pieces[middle:])
-        return (
-            tuple(
-                Batch(half, _size(half), retried=len(half), since=since, only_refused=True) for half in halves
-            ),
-            (),
-        )
+        return (_batch_of_refused(pieces[:middle], since), _batch_of_refused(pieces[middle:], since)), ()
 
 
 _KEPT = (Outcome.RETRY, Outcome.THROTTLED, Outcome.MISCONFIGURED)
+
+
+def _batch_of_refused(records: list[Spooled], since: float) -> Batch:
+    return Batch(records, _size(records), retried=len(records), since=since, only_refused=True)
 
 
 def _without(batches: Sequence[Batch], batch: Batch) -> tuple[Batch, ...]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from math import inf
 from time import monotonic
 
-from firefighter._delivery.origin import as_own_output
+from firefighter._delivery.cause import as_own_output
 
 __all__ = ['Diagnostics', 'count_of']
 

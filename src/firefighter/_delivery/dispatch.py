@@ -16,8 +16,8 @@ from firefighter._delivery.limits import (
     MIN_REQUEST_GAP_SECONDS,
 )
 from firefighter._delivery.outcomes import Answer, Outcome
+from firefighter._delivery.pace.backoff import Retries
 from firefighter._delivery.pace.pacer import Pacer
-from firefighter._delivery.pace.retry import Retries
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 

@@ -1,4 +1,4 @@
-"""Decides when a batch is due: the five reasons to submit it, as pure functions."""
+"""Decide when a batch is due: the five reasons to submit it, as pure functions. `sender.py` asks."""
 
 from __future__ import annotations
 

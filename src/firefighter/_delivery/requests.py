@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from firefighter._delivery.batches import Batch
-from firefighter._delivery.origin import as_request_of_ours, as_thread_of_ours, enter_in_list_of_threads
+from firefighter._delivery.cause import as_request_of_ours, as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.transport import Transport
 from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
+from firefighter._delivery.cause import as_thread_of_ours
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import THREAD_START_SECONDS, Dispatch, Traffic
 from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules, alarm_thresholds, seconds_until_due, takes_everything
 from firefighter._delivery.limits import MAX_RECORDS
-from firefighter._delivery.origin import as_thread_of_ours
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import Transport

@@ -11,8 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
+from firefighter._delivery.cause import as_request_of_ours
 from firefighter._delivery.fast_json import use_fast_json
-from firefighter._delivery.origin import as_request_of_ours
 from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked

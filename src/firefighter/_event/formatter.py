@@ -3,7 +3,7 @@
 `JSONFormatter.encode` is what an application pays for each logging call, so it has two ways. The quick one is
 for the record as nearly all are: a string or a dict as message, and no exception. It is one dict and one call
 of the encoder; each trick in it has its figure beside it (from `python -m benchmarks.formatter`). Whatever is
-unusual, and whatever raises, goes the careful way (`firefighter._event.careful`), where each step is guarded by
+unusual, and whatever raises, goes the careful way (`firefighter._event.careful_encoding`), where each step is guarded by
 itself. No lock is held anywhere, so that a `__str__`, a destructor or a signal handler may log in the middle
 of it.
 """
@@ -19,8 +19,14 @@ from typing import Any
 
 import orjson
 
-from firefighter._event.careful import LAST_LINE, STANDARD_ATTRIBUTES, Plan, encode_carefully, encode_last
-from firefighter._event.degrade import OPTIONS, encode_degraded, encode_value, key_text
+from firefighter._event.careful_encoding import (
+    LAST_LINE,
+    STANDARD_ATTRIBUTES,
+    Plan,
+    encode_carefully,
+    encode_last,
+)
+from firefighter._event.json_values import OPTIONS, encode_degraded, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 
 _LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
@@ -93,7 +99,7 @@ class JSONFormatter(logging.Formatter):
     * Values without a JSON equivalent are replaced one by one. NaN and infinities become null, integers
       beyond 64 bits a string of their digits, bytes their text, sets lists, other objects their `str`. Aware
       times are written with their offset or `Z`; naive ones without. The full table is in
-      `firefighter._event.degrade`.
+      `firefighter._event.json_values`.
 
     The record and the caller's objects are never changed, and `encode` and `format` raise no Exception. A
     subclass may replace `formatException` and `formatStack`.

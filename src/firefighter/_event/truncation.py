@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from firefighter._event.degrade import degrade
+from firefighter._event.json_values import degrade
 
 #: No string is cut to less: below that, a field says nothing more, and is left out or cut as a whole.
 MIN_STRING_BYTES = 16

@@ -16,8 +16,8 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
+from firefighter._delivery.cause import as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.origin import as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._process import exit_and_forks

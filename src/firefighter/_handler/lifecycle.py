@@ -30,8 +30,8 @@ from os import getpid
 from time import monotonic
 from typing import Protocol
 
+from firefighter._delivery.cause import on_thread_of_ours
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.origin import on_thread_of_ours
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.source import SpoolSource

@@ -8,7 +8,7 @@ from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import ClientOptions
 from firefighter._event.escaping import escape
 from firefighter._event.formatter import JSONFormatter
-from firefighter._event.numbered import NumberedFormatter
+from firefighter._event.numbered_formatter import NumberedFormatter
 from firefighter._handler.lifecycle import State
 from firefighter._handler.options import (
     Options,

@@ -21,16 +21,16 @@ from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
-from firefighter._event.numbered import NumberedOversize
+from firefighter._event.numbered_formatter import NumberedOversize
 from firefighter._event.oversize import Oversize
 from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
-from firefighter._handler.place import SpoolPlace
+from firefighter._handler.spool_place import SpoolPlace
 from firefighter._handler.undelivered import Undelivered
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.numbered import NumberedSpool
+from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter._spool.spool import Spool
 from firefighter.stats import DropReason, Stats
 

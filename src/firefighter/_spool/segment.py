@@ -25,7 +25,7 @@ from firefighter._event.ids import Dropped
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
 if TYPE_CHECKING:  # it imports ctypes, which is rarely needed
-    from firefighter._spool.copied import CopiedWords
+    from firefighter._spool.copied_segment import CopiedWords
 
 __all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Origin', 'Segment']
 

@@ -13,10 +13,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from firefighter._spool.disk.following import Follower
 from firefighter._spool.disk.inspection import Producer, find_producers
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import remove_dead, why_irremovable
+from firefighter._spool.disk.tail import Follower
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
 from firefighter.cli.spool_talk import Complaints, complain, escape_what_cannot_be_encoded, typed_yes

@@ -16,8 +16,8 @@ import pytest
 if sys.platform != 'linux':
     pytest.skip('only Linux copies within a process', allow_module_level=True)
 
-from firefighter._spool import copied as copied_module
-from firefighter._spool.copied import copied_words, trouble_with_copies
+from firefighter._spool import copied_segment as copied_module
+from firefighter._spool.copied_segment import copied_words, trouble_with_copies
 from firefighter._spool.disk import spool_directory as disk_module
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.errors import SpoolUnusable
@@ -283,7 +283,7 @@ def test_what_is_given_back_is_erased_in_the_file(open_disk, spool_dir):
 # Have the call refused from now on, as a sandbox does: seccomp, by a filter of four instructions (linux/filter.h).
 REFUSED = """
 import ctypes, struct, sys
-from firefighter._spool.copied import trouble_with_copies
+from firefighter._spool.copied_segment import trouble_with_copies
 print(trouble_with_copies())
 load, jump_if_equal, answer = 0x20, 0x15, 0x06
 refuse, allow = 0x00050000 | 1, 0x7fff0000

@@ -8,8 +8,8 @@ import pathlib
 
 import pytest
 
-from firefighter._spool.disk.following import Follower
 from firefighter._spool.disk.recovery import boot_id
+from firefighter._spool.disk.tail import Follower
 from firefighter._spool.layout import COMMITTED, HEAD, ONE_EVENT
 from spool_files import line
 

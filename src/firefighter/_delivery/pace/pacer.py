@@ -27,7 +27,7 @@ come in step. A limit grows and shrinks as far as it was used; one that plays no
 
 With the sender: a request starts when one is due *and* `seconds_until_allowed` is 0.0, and carries at most `request_limits`. After an
 answer in which something was accepted the Pacer alone decides when to go on. After one in which nothing was, the backoff
-of `retry.py` holds as well: a stream that refuses everything may be down rather than busy.
+of `backoff.py` holds as well: a stream that refuses everything may be down rather than busy.
 
 The numbers were found by simulation: `python -m benchmarks.throttling`.
 """

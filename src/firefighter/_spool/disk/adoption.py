@@ -58,9 +58,9 @@ class _Found(NamedTuple):
 class _Adopted:
     """A dead producer's directory, and the names of its segments that are not settled. It is the origin of these segments."""
 
-    def __init__(self, directory: ProducerDirectory, gone: Callable[[int], None]) -> None:
+    def __init__(self, directory: ProducerDirectory, file_removed: Callable[[int], None]) -> None:
         self.directory = directory
-        self._file_removed = gone
+        self._file_removed = file_removed
         self.unsettled: set[str] = set()
         self.copied_bytes = 0
 
@@ -90,10 +90,10 @@ class Adoption:
         spool_dir: below which all producers are.
         destination: theirs and ours.
         quarantine: where torn bytes are put.
-        gone: called with the bytes of each file that is removed.
+        file_removed: called with the bytes of each file that is removed.
 
     Attributes:
-        newer: producers left alone, since a later version has written their segments.
+        newer_producers: producers left alone, since a later version has written their segments.
         trouble: what went wrong at the last look, in words.
         expects_more: whether the last look has left some for the next one.
     """
@@ -103,12 +103,12 @@ class Adoption:
         spool_dir: Path,
         destination: Destination,
         quarantine: Quarantine,
-        gone: Callable[[int], None] = lambda _size_bytes: None,
+        file_removed: Callable[[int], None] = lambda _size_bytes: None,
     ) -> None:
         self._spool_dir = spool_dir
         self._destination = destination
         self._quarantine = quarantine
-        self._file_removed = gone
+        self._file_removed = file_removed
         self._newer_producers: set[bytes] = set()
         self._never_adopted: set[bytes] = set()
         self._adopted: list[_Adopted] = []

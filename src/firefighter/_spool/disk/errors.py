@@ -9,7 +9,7 @@ as the disk makes it. What is in a segment stays there, and is delivered from th
     not now                stays                      memory, same bound          at each look, each reopen
     never here             there is none, or stays    memory                      at each reopen
     the file in use takes  goes on in memory, and     a file, where one can be    at once
-    no more (`copied.py`)  is ended then              made
+    no more (`copied_segment.py`)  is ended then              made
     the place is lost      moves along, or is ended   a file, in a new place      at once; if that fails, it
                                                                                   is "not now" or "never here"
 

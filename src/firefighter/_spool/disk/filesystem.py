@@ -9,7 +9,7 @@
                 a device that fails for good while pages of the file are evicted from memory
     apfs, hfs   those of macOS; nothing is known against them
 
-**Copied into**, by the kernel, from private memory (`copied.py`): where a page is made writable again by a step that can
+**Copied into**, by the kernel, from private memory (`copied_segment.py`): where a page is made writable again by a step that can
 fail each time after it was written back, which is SIGBUS for a store.
 
     xfs         fs/xfs/xfs_iomap.c, xfs_buffered_write_iomap_begin: EIO once the file system has shut down, and ENOSPC where
@@ -42,7 +42,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # it imports ctypes, which is rarely needed
-    from firefighter._spool.copied import CopiedWords
+    from firefighter._spool.copied_segment import CopiedWords
 
 __all__ = [
     'allocate',
@@ -331,14 +331,14 @@ def trouble_with_copies() -> str | None:
     The module that this needs is imported now, where forks can be held off.
     """
     try:
-        from firefighter._spool import copied  # noqa: PLC0415 - it needs ctypes, which some builds lack
+        from firefighter._spool import copied_segment  # noqa: PLC0415 - it needs ctypes, which some builds lack
     except ImportError:
         return 'this Python has no ctypes'
-    return copied.trouble_with_copies()
+    return copied_segment.trouble_with_copies()
 
 
 def copied_words(memory: mmap.mmap, mapping: mmap.mmap) -> CopiedWords:
     """Return the words of a segment in private memory whose commits are copied into a mapped file."""
-    from firefighter._spool import copied  # noqa: PLC0415 - as above, and imported there already
+    from firefighter._spool import copied_segment  # noqa: PLC0415 - as above, and imported there already
 
-    return copied.copied_words(memory, mapping)
+    return copied_segment.copied_words(memory, mapping)

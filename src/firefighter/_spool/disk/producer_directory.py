@@ -1,6 +1,6 @@
 """A producer's directory, and the two locks that show who holds it.
 
-A producer is one process and one destination. Its id is random, because every container has a process 1. In its directory are
+A producer is one handler in one process. Its id is random, because every container has a process 1. In its directory are
 
     alive          locked by the producer as long as it lives, then by who adopts what it has left
     reader         locked by whoever delivers its events

@@ -1,4 +1,4 @@
-"""Decides how long to wait after a failure, and which failures count."""
+"""Decide how long to wait after a failure, and which failures count. `dispatch.py` asks, and sends again."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from firefighter._event.degrade import free_name
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.ids import DROPPED, PLACE, PRODUCER, SEQUENCE, with_place
+from firefighter._event.json_values import free_name
 from firefighter._event.oversize import Oversize
 
 __all__ = ['NumberedFormatter', 'NumberedOversize']

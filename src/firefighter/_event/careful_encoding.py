@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from firefighter._event.degrade import OPTIONS, encode_degraded, free_name, text, type_name, unprintable
+from firefighter._event.json_values import OPTIONS, encode_degraded, free_name, text, type_name, unprintable
 from firefighter._event.timestamp import timestamp
 
 if TYPE_CHECKING:
