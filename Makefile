@@ -102,13 +102,13 @@ baseline: ## count these instructions on every Python that is here, and write th
 bench: $(BENCH)/.bench ## what call, delivery and outage cost, beside all other libraries (12 minutes; writes into docs)
 	$(BENCH)/bin/python -m benchmarks --json docs/benchmarks.json --charts docs --page docs/performance.md
 
-bench-quick: $(BENCH)/.bench ## the same with counts too small for good figures (a minute; writes into bench-output)
+bench-quick: $(BENCH)/.bench ## the same with counts too small for good figures (some minutes; writes into bench-output)
 	$(BENCH)/bin/python -m benchmarks --quick --json bench-output/benchmarks.json --charts bench-output
 
-bench-tail: $(VENV)/.test ## the worst calls while the disk is busy and a thread computes (2 minutes; OPTIONS=--quick: 20 s)
+bench-tail: $(VENV)/.test ## the worst calls while the disk is busy and a thread computes (3 minutes; OPTIONS=--quick: 20 s)
 	$(BIN)/python -m benchmarks.tail $(OPTIONS)
 
-bench-throttling: $(BENCH)/.bench ## a throttled fleet in simulated time (half a minute; writes docs/throttling.svg)
+bench-throttling: $(BENCH)/.bench ## a throttled fleet in simulated time (1 to 2 minutes; writes docs/throttling.svg)
 	$(BENCH)/bin/python -m benchmarks.throttling $(OPTIONS)
 
 cost-report: $(VENV)/.test ## what five logs of 50 MiB cost, each way (2 minutes; writes docs/cost.md and docs/bill.svg)

@@ -208,7 +208,7 @@ def test_gzip_needs_no_package(make_handler, make_logger, monkeypatch) -> None:
 
 
 def test_isal_is_used_where_it_is_installed(monkeypatch) -> None:
-    """An eighth of the work."""
+    """A sixth to an eighth of the work."""
     isal_zlib = pytest.importorskip('isal.isal_zlib')
     made, real = [], isal_zlib.compressobj
 
