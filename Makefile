@@ -1,5 +1,4 @@
-# Every target sets up what it needs by itself; `make demo` and `make test` are all that a newcomer has to know. `make help`, which
-# is what `make` does, says what each is for: its words are those behind the `##` of the target.
+# Every target sets up what it needs. `make` lists the targets; the texts are those after the `##` of each.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,58 +6,58 @@ BENCH ?= .venv-bench
 PYTHONS := 3.10 3.11 3.12 3.13 3.14 3.15
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
-# What runs, and in how many processes: the tests wait more than they compute.
+# Which tests run, and in how many processes. The tests wait more than they compute.
 TESTS ?= tests
 WORKERS ?= 4
-# How often the tests do what has no end by its nature: generated lives, kills at random, every bytecode. `few`: so that it takes
-# minutes. `full`: CI, on one Python. `every`: each bytecode, which takes hours.
+# How many cases are run by tests that could go on for ever (generated programs, random kills, each bytecode). `few` takes minutes.
+# `full` is for CI, on one Python. `every` takes each bytecode, for hours.
 DEPTH ?= few
 QUICK := tests/unit tests/contract --ignore tests/unit/cost --ignore tests/unit/test_benchmarks.py \
 	--ignore tests/unit/test_smallest_bill.py --ignore tests/unit/test_throttled_fleet.py
 PYTEST = DEPTH=$(DEPTH) $(BIN)/python -m pytest
 
-# Of what is done at random: how often, and beginning with which seed.
+# Random tests: how many cases, and the first seed.
 N ?= 100
 SEED ?= 0
 
 .PHONY: help demo test test-quick crash-test disk-test fault-test lives-test limits-test readers-test interruption-test lint \
 	format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
 
-help: ## this
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'Variables: TESTS="tests/unit -k spool" runs a part, WORKERS=2 so many processes, DEPTH=full more thoroughly (few, full, every);'
-	@echo 'N=1000 SEED=7 for what is done at random; PYTHON=python3.12 VENV=.venv-3.12 for another Python.'
+	@echo 'Variables: TESTS="tests/unit -k spool", WORKERS=2 (processes), DEPTH=few|full|every, N=1000 SEED=7 (random tests),'
+	@echo 'PYTHON=python3.12 VENV=.venv-3.12 (another Python).'
 
-demo: $(VENV)/.demo ## a web service under traffic, one process killed in the middle: every event is counted (20 s)
+demo: $(VENV)/.demo ## run a web service under load, kill one process, and count every event (20 s)
 	$(BIN)/firefighter demo
 
-test: $(VENV)/.test ## everything, what has no end a few times (5 minutes); TESTS=..., DEPTH=full
+test: $(VENV)/.test ## run all tests (5 minutes); TESTS=... runs some, DEPTH=full runs longer
 	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
-test-quick: $(VENV)/.test ## the parts, each by itself, but for what takes long (1 minute)
+test-quick: $(VENV)/.test ## run the quick unit tests (1 minute)
 	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(QUICK)
 
-crash-test: $(VENV)/.test ## kill N processes that log, and show what became of their events; SEED=7
+crash-test: $(VENV)/.test ## kill N processes that log, and report what happened to their events
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)
 
 # Of several kinds, on loop devices; then does to each what else a disk can do, once.
-disk-test: $(VENV)/.test ## as root: cut small file systems N times each under processes that log, and show what became of it
+disk-test: $(VENV)/.test ## as root: cut off small file systems N times under processes that log, and report what happened
 	$(BIN)/python tests/disk/report.py $(N) $(SEED)
 	$(PYTEST) tests/disk
 
-fault-test: $(VENV)/.test ## let N faults strike handlers at random, and show what became of their events
+fault-test: $(VENV)/.test ## inject N random faults, and report what happened to the events
 	$(BIN)/python tests/faults/report.py $(N) $(SEED)
 
 # They open, close, fork, replace, forget, kill, ..., in three threads, with an endpoint in any state.
-lives-test: $(VENV)/.test ## live N generated programs, and show what happened and which promises were broken
+lives-test: $(VENV)/.test ## run N generated programs, and report which promises were broken
 	$(BIN)/python tests/model/report.py $(N) $(SEED)
 
 # By everything that can be installed: pandas, pyarrow, polars, duckdb, and Java if it is there.
-readers-test: $(VENV)/.readers ## have compressed objects read back by what reads such files
+readers-test: $(VENV)/.readers ## read compressed objects back with pandas, pyarrow, polars, duckdb and Java
 	$(PYTEST) tests/integration/test_readers.py
 
-limits-test: $(VENV)/.test ## generate N cases of what is logged and how, and hold every request against the limits
+limits-test: $(VENV)/.test ## generate N cases, and check every request against AWS's limits
 	CASES=$(N) $(PYTEST) tests/properties/test_generated_requests.py --timeout 0
 
 lint: $(VENV)/.lint ## ruff, mypy (three platforms), pyright, layering
@@ -70,14 +69,14 @@ lint: $(VENV)/.lint ## ruff, mypy (three platforms), pyright, layering
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-format: $(VENV)/.lint ## what ruff can mend by itself
+format: $(VENV)/.lint ## fix what ruff can fix by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # INTERRUPTIONS for each Python, place and source; then at each of its bytecodes, its allocations, and each depth of the stack: a
 # quarter of an hour for each Python.
 INTERRUPTIONS ?= 10000
-interruption-test: ## exceptions at any moment of `append`, on every Python that is here (a quarter of an hour each)
+interruption-test: ## raise exceptions at any moment of `append`, on every Python found here (15 minutes each)
 	for version in $(PYTHONS); do \
 		.ci/with-python $$version true || continue; \
 		for place in memory disk; do for source in signal thread; do for ids in '' --event-ids; do \
@@ -91,7 +90,7 @@ interruption-test: ## exceptions at any moment of `append`, on every Python that
 guard: $(VENV)/.test ## fail if a logging call costs 5 % more instructions than the baseline (15 s; needs valgrind)
 	$(BIN)/python -m benchmarks.guard
 
-baseline: ## count these instructions on every Python that is here, and write the baseline (3 minutes; needs valgrind)
+baseline: ## measure that baseline anew on every Python found here (3 minutes; needs valgrind)
 	for version in $(PYTHONS); do \
 		.ci/with-python $$version true || continue; \
 		.ci/with-python $$version $(MAKE) .venv-$$version/.demo PYTHON=python$$version VENV=.venv-$$version || exit 1; \
@@ -99,28 +98,28 @@ baseline: ## count these instructions on every Python that is here, and write th
 	done
 
 # Writes docs/benchmarks.json, the charts in docs, and the tables of docs/performance.md.
-bench: $(BENCH)/.bench ## what call, delivery and outage cost, beside all other libraries (12 minutes; writes into docs)
+bench: $(BENCH)/.bench ## measure call, delivery and outage next to other libraries (12 minutes; writes into docs)
 	$(BENCH)/bin/python -m benchmarks --json docs/benchmarks.json --charts docs --page docs/performance.md
 
-bench-quick: $(BENCH)/.bench ## the same with counts too small for good figures (some minutes; writes into bench-output)
+bench-quick: $(BENCH)/.bench ## the same with small counts (some minutes; writes into bench-output)
 	$(BENCH)/bin/python -m benchmarks --quick --json bench-output/benchmarks.json --charts bench-output
 
-bench-tail: $(VENV)/.test ## the worst calls while the disk is busy and a thread computes (3 minutes; OPTIONS=--quick: 20 s)
+bench-tail: $(VENV)/.test ## measure the slowest calls on a busy machine (3 minutes; OPTIONS=--quick: 20 s)
 	$(BIN)/python -m benchmarks.tail $(OPTIONS)
 
-bench-throttling: $(BENCH)/.bench ## a throttled fleet in simulated time (1 to 2 minutes; writes docs/throttling.svg)
+bench-throttling: $(BENCH)/.bench ## simulate a throttled fleet (1 to 2 minutes; writes docs/throttling.svg)
 	$(BENCH)/bin/python -m benchmarks.throttling $(OPTIONS)
 
-cost-report: $(VENV)/.test ## what five logs of 50 MiB cost, each way (2 minutes; writes docs/cost.md and docs/bill.svg)
+cost-report: $(VENV)/.test ## compute the price of five logs of 50 MiB (2 minutes; writes docs/cost.md and docs/bill.svg)
 	$(BIN)/python -m benchmarks.bill --write $(OPTIONS)
 
-docs: $(VENV)/.test ## write the parts of the docs that come from the code
+docs: $(VENV)/.test ## write the generated parts of the docs
 	$(BIN)/python docs/generate.py
 
-constraints: ## resolve every requirement anew on each Python that is here, and write the versions found
+constraints: ## resolve all requirements anew on every Python found here
 	$(PYTHON) requirements/renew.py
 
-clean: ## remove everything that these targets have made
+clean: ## remove everything that these targets made
 	rm -rf .venv* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output bench-output
 
 $(VENV)/bin/python:
