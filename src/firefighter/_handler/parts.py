@@ -1,5 +1,9 @@
 """What `firefighter.logging` needs as soon as a handler is made, and not before: all of it is loaded by one import of this module."""
 
+# OpenSSL has to be loaded by the thread that makes the handler: in a worker of uWSGI, TLS fails ("unknown error") where a delivery
+# thread loads it first. It is part of boto3's imports, which come in that thread.
+import hashlib  # noqa: F401
+
 from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Rules
