@@ -346,18 +346,18 @@ def test_what_the_service_refuses_is_dropped_counted_and_not_repeated(loop) -> N
     assert len(loop.sent) == 1
 
 
-def test_what_is_refused_alone_is_kept_until_another_event_is_accepted(loop) -> None:
-    """A stream that takes nothing says the same of every event: then none is to be lost."""
+def test_what_is_refused_alone_is_kept_until_it_is_refused_after_another_was_accepted(loop) -> None:
+    """A stream that takes nothing says the same of every event, until it is mended: then none is to be lost."""
     loop.append(b'one\n')
     loop.source.flush()
-    loop.transport.script = [[REFUSED], [REFUSED, REFUSED], [REFUSED], [ACCEPTED]]
+    loop.transport.script = [[REFUSED], [REFUSED, REFUSED], [REFUSED], [ACCEPTED], [REFUSED]]
     loop.step()
     assert loop.spool.account().pending == 1
     assert loop.sender.found_misconfigured(loop.source.flushes)
     loop.append(b'two\n')
-    for _ in range(3):
+    for _ in range(4):
         loop.step(MISCONFIGURATION.cap_seconds)
-    assert loop.sent == [[b'one\n'], [b'one\n', b'two\n'], [b'one\n'], [b'two\n']]
+    assert loop.sent == [[b'one\n'], [b'one\n', b'two\n'], [b'one\n'], [b'two\n'], [b'one\n']]
     account = loop.spool.account()
     assert (account.delivered, account.dropped, account.pending) == (1, {'refused': 1}, 0)
     assert loop.letters == []

@@ -82,7 +82,7 @@ class _Refusal:
         record: in a list that is empty once it is dropped.
         since: when it was queued, or any time before that.
         reason: the error, in words.
-        is_conclusive: whether the stream had accepted another record by then, since the batch was refused.
+        is_conclusive: whether the stream had accepted another record since the batch was refused, or in the same answer.
     """
 
     record: list[Spooled]
@@ -251,7 +251,7 @@ class Batches:
         if accepted:
             self._source.acknowledge(accepted)
         taken = self._taken
-        is_conclusive = batch.only_refused and taken.accepted_since_refusal
+        is_conclusive = any_accepted or (batch.only_refused and taken.accepted_since_refusal)
         halves, refused_alone = self._split_refused(
             refused, batch.since, answer.error or REFUSED, is_conclusive=is_conclusive
         )
