@@ -34,16 +34,21 @@ class Interrupted(BaseException):
 
 
 class World:
-    """A handler, and a queue with events, marks, and what is no event."""
+    """A handler, and a queue with events, marks, and what is no event; or with one event alone, and END."""
 
-    def __init__(self, make_handler: Callable[..., FirehoseHandler], at: int | None) -> None:
-        self.client = EntryFailingClient({0}, (), {1})
+    def __init__(
+        self, make_handler: Callable[..., FirehoseHandler], at: int | None, *, one_event: bool = False
+    ) -> None:
+        self.client = EntryFailingClient(set() if one_event else {0}, (), {1})
         self.handler = make_handler('bar', boto3_client=self.client, oversize='drop')
         self.queue: queue.Queue = queue.Queue()
         self.events = [b'%d\n' % number for number in range(5)]
         self.events[1] = b'two\nlines\n'
         flush, end = self.handler.FLUSH, self.handler.END
-        for item in (*self.events[:3], {'no': 'event'}, flush, b'x' * 2_000, *self.events[3:], flush, end):
+        items = (*self.events[:3], {'no': 'event'}, flush, b'x' * 2_000, *self.events[3:], flush, end)
+        if one_event:
+            items, self.events = (self.events[0], end), self.events[:1]
+        for item in items:
             self.queue.put(item)
         self.interruption = AtBytecode(TRACED.__contains__, Interrupted, at)
 
@@ -83,3 +88,13 @@ def test_nothing_that_was_got_is_lost_or_done_twice(make_handler):
         assert world.not_done in {0, 1}, at
         assert len(world.client.events) <= len(world.events), at
     assert interrupted > 100
+
+
+def test_the_last_events_are_sent_though_no_other_comes(make_handler):
+    """What was taken for a batch whose composing is interrupted: nothing waits in the queue that would make it due."""
+    counting = World(make_handler, None, one_event=True)
+    counting.deliver()
+    for at in range(0, counting.interruption.executed, EVERY):
+        world = World(make_handler, at, one_event=True)
+        world.deliver()
+        assert world.client.events == world.events or world.not_done == 1, at

@@ -138,9 +138,10 @@ class Batches:
         return self._taken.in_flight
 
     @property
-    def has_returned(self) -> bool:
-        """Whether any record waits to be sent again."""
-        return bool(self._taken.returned or self._taken.halves or self._taken.inconclusive)
+    def any_to_send(self) -> bool:
+        """Whether any record that was taken waits for a request: to be sent again, or because an exception ended its composing."""
+        taken = self._taken
+        return bool(taken.fresh or taken.returned or taken.halves or taken.inconclusive)
 
     @property
     def bisecting(self) -> bool:
@@ -169,10 +170,11 @@ class Batches:
         return min([taken.returned_since, taken.inconclusive_since, *batches, *refusals])
 
     @property
-    def returned(self) -> tuple[int, int]:
-        """How many records wait to be sent again, and their bytes."""
-        returned = (*self._taken.returned, *self._taken.inconclusive)
-        return len(returned), _size(returned)
+    def to_send(self) -> tuple[int, int]:
+        """How many records that were taken wait for a request, and their bytes; without halves, which are sent by themselves."""
+        taken = self._taken
+        records = (*taken.fresh, *taken.returned, *taken.inconclusive)
+        return len(records), _size(records)
 
     def compose(
         self, max_records: int, max_bytes: int, since: float, *, everything: bool = True

@@ -161,9 +161,9 @@ class Dispatch:
         if self._source.flushes != self.flushes_served:
             return True
         _, records, size_bytes = self._source.waiting()
-        again, again_bytes = self.batches.returned
+        taken, taken_bytes = self.batches.to_send
         most_records, most_bytes = self._request_limits()
-        return records + again >= most_records or size_bytes + again_bytes >= min(full_bytes, most_bytes)
+        return records + taken >= most_records or size_bytes + taken_bytes >= min(full_bytes, most_bytes)
 
     def note_whether_empty(self) -> None:
         """Note whether the source is empty now, and when it last was."""

@@ -244,7 +244,7 @@ class Sender:
         ):
             return inf
         due = 0.0
-        if not dispatch.batches.has_returned:
+        if not dispatch.batches.any_to_send:
             due = seconds_until_due(
                 dispatch.waiting(),
                 rules,
@@ -277,7 +277,7 @@ class Sender:
         """Return how long to wait, and the bytes and events that end the wait before that: more than so many, or so many."""
         dispatch = self._dispatch
         never = seconds, sys.maxsize // 2, sys.maxsize // 2
-        if blocked or not dispatch.may_start or dispatch.batches.has_returned:
+        if blocked or not dispatch.may_start or dispatch.batches.any_to_send:
             return never
         now, held_back = self._clock(), dispatch.seconds_until_allowed()
         if held_back > 0.0:
