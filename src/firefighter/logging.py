@@ -68,7 +68,6 @@ def _load_parts() -> None:
     for the import for ever.
     """
     global parts  # noqa: PLW0603
-    exit_and_forks.put_hooks_in_place()
     with exit_and_forks.not_forking():
         from firefighter._handler import parts  # noqa: PLC0415
 

@@ -365,7 +365,7 @@ def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(
 
 @pytest.mark.parametrize('way', ["FirehoseHandler('bar')", 'pickle.loads(PICKLED)'])
 def test_what_the_first_handler_imports_it_imports_with_forks_held_off(way, endpoint, place):
-    """It may be made in any thread, beside another that forks. So the hooks that hold forks off come before the imports."""
+    """It may be made in any thread, beside others that make one or fork. So the hooks that hold forks off are there before it."""
     pickled = run('import pickle\nsys.stdout.write(repr(pickle.dumps(handler)))', endpoint, place).stdout
     ended = subprocess.run(
         [
@@ -378,18 +378,17 @@ def test_what_the_first_handler_imports_it_imports_with_forks_held_off(way, endp
                 from firefighter._process import exit_and_forks
 
                 PICKLED = {pickled}
-                held_off, imported = [], []
-                os.register_at_fork = lambda **hooks: held_off.append(hooks)
+                imported = []
 
                 def note(event, arguments):
-                    if event == 'import' and held_off:
-                        held = exit_and_forks._process.fork_gate.held_here
-                        imported.append((arguments[0], held))
+                    if event == 'import':
+                        imported.append((arguments[0], exit_and_forks._process.fork_gate.held_here))
 
                 sys.addaudithook(note)
                 handler = {way}
                 assert ('firefighter._handler.pipeline', True) in imported, imported
-                assert all(held for _, held in imported), imported
+                # `pickle` itself imports the modules of what it has to make.
+                assert 'pickle' in {way!r} or all(held for _, held in imported), imported
                 """
             ),
         ],

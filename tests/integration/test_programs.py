@@ -166,6 +166,20 @@ ENDS = {
         0,
         '',
     ),
+    'an exit function that makes the first handler': (
+        'import atexit, firefighter.logging\ndef late():\n'
+        + textwrap.indent(WITH_HANDLER, '    ')
+        + "\n    logger.info('last')\natexit.register(late)",
+        0,
+        '',
+    ),
+    'a thread that makes the first handler when the main thread has ended': (
+        'import threading, firefighter.logging\ndef late():\n    threading.main_thread().join()\n'
+        + textwrap.indent(WITH_HANDLER, '    ')
+        + "\n    logger.info('last')\nthreading.Thread(target=late).start()",
+        0,
+        '',
+    ),
     'an exit function after an event': (
         "import atexit; logger.debug('first'); atexit.register(lambda: logger.info('last'))",
         0,
@@ -198,6 +212,12 @@ def test_the_last_event_of_a_short_script_arrives_however_it_ends(code, status, 
 
 # Each costs every program that imports the handler, also one that never makes it.
 IMPORTED = {
+    '_heapq',
+    '_queue',
+    'concurrent',
+    'concurrent.futures',
+    'concurrent.futures._base',
+    'concurrent.futures.thread',
     'firefighter',
     'firefighter._delivery',
     'firefighter._delivery.cause',
@@ -211,6 +231,8 @@ IMPORTED = {
     'firefighter._process.logging_lock',
     'firefighter._process.wakeup',
     'firefighter.logging',
+    'heapq',
+    'queue',
 }
 
 

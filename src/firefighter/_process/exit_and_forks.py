@@ -21,7 +21,6 @@ __all__ = [
     'exiting',
     'not_forking',
     'prepare_threads_end',
-    'put_hooks_in_place',
     'register_busy',
     'register_handler',
     'registered_handlers',
@@ -79,38 +78,23 @@ class _Process:
 
 _process = _Process()
 _handlers: weakref.WeakSet[Handler] = weakref.WeakSet()
-_hooks_in_place = False
+_finished_at_exit = False
 _ends_threads: list[object] = []
 
 
 def register_handler(handler: Handler) -> None:
     """Have a handler closed at exit, and begun anew in forked children."""
-    put_hooks_in_place()
+    global _finished_at_exit  # noqa: PLW0603
+    if not _finished_at_exit:
+        # logging.shutdown does not know every handler: dictConfig forgets those that it closes, even when a logger goes on using
+        # them. Not before there is a handler: functions that the program has registered until then run after this one. Two threads
+        # may both register it, which does no harm.
+        atexit.register(_finish_all)
+        _finished_at_exit = True
     _handlers.add(handler)
     for _ in range(len(_process.to_close)):
         with suppress(IndexError):  # another thread was faster
             _process.to_close.popleft().finish(waits=False)
-
-
-def put_hooks_in_place() -> None:
-    """Have this module called at the exit and at each fork of the process; the first call does it."""
-    global _hooks_in_place  # noqa: PLW0603
-    if _hooks_in_place:
-        return
-    _hooks_in_place = True
-    # boto3 imports this module, which cannot be imported once the main thread has ended. A short script may end while its
-    # delivery thread still imports boto3. So this part, which takes 2 ms, comes first.
-    with suppress(RuntimeError, OSError, ImportError):  # for example, no descriptor is free
-        import concurrent.futures.thread  # noqa: F401, PLC0415
-    # logging.shutdown does not know every handler: dictConfig forgets those that it closes, even when a logger goes on using
-    # them.
-    atexit.register(_finish_all)
-    if hasattr(os, 'register_at_fork'):
-        os.register_at_fork(
-            before=_before_fork,
-            after_in_parent=_after_fork_in_parent,
-            after_in_child=_after_fork_in_child,
-        )
 
 
 def registered_handlers() -> list[Handler]:
@@ -269,3 +253,16 @@ def start_over_after_fork() -> None:
         # Also those whose handler is gone: otherwise this child would hold their locks for as long as it lives.
         for lifecycle in before.busy.copy():
             lifecycle.abandon()
+
+
+# Once, whichever thread makes the first handler, and whatever interrupts it.
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
+# boto3 imports this module, which cannot be imported once the main thread has ended. A program may make its first handler after that,
+# or end while its delivery thread still imports boto3. So this part, which takes 2 ms, comes first.
+with suppress(RuntimeError, OSError, ImportError), not_forking():  # for example, no descriptor is free
+    import concurrent.futures.thread  # noqa: F401
