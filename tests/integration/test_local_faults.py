@@ -272,7 +272,16 @@ def test_faults_can_be_controlled_from_elsewhere(local_firehose, client):
     [
         ('nope', {}, "no fault is called 'nope'; there are: quota, partial"),
         ('slow', {'hours': 1}, "the fault 'slow' has no parameter hours; there are: seconds, probability"),
-        ('slow', {'seconds': 'long'}, 'could not convert'),
+        ('slow', {'seconds': 'long'}, 'seconds=long is not a number'),
+        ('slow', {'seconds': 'inf'}, 'seconds=inf is not a finite number'),
+        ('partial', {'share': 2}, 'share=2 must be from 0 to 1'),
+        ('partial', {'which': 'a+b'}, 'which=a.b must be the indices of records, from 0 on'),
+        ('partial', {'probability': 7}, 'probability=7 must be from 0 to 1'),
+        (
+            'partial',
+            {'operations': 'PutRecrod'},
+            'operations=PutRecrod is none of puts, all, PutRecord, PutRecordBatch',
+        ),
         ('slow', {'seconds': -1}, 'must not be negative'),
         ('no-answer', {'stored': 'perhaps'}, 'neither true nor false'),
     ],

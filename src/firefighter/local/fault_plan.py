@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.faults import Fault, Proceed
 from firefighter.local.protocol import Reply, Request
+from firefighter.local.service import Service
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Armed:
 TRIGGERS: Mapping[str, Any] = {
     field.name: field.default for field in dataclasses.fields(Armed) if field.name not in {'name', 'fault'}
 }
+_OPERATIONS = ('puts', 'all', *Service.OPERATIONS)
 _TRIGGER_TYPES: Mapping[str, type] = {
     'probability': float, 'skip': int, 'times': int, 'stream': str, 'operations': str
 }  # fmt: skip
@@ -171,10 +174,25 @@ def _converted(key: str, value: object, kind: type) -> object:
         if str(value).lower() not in choices:
             raise ValueError(f'{key}={value} is neither true nor false')
         return choices[str(value).lower()]
-    # A default of 1 second is an int, and half a second is still meant to be possible.
-    number = float(str(value)) if kind in {int, float} else None
-    if number is None:
-        return str(value)
+    if kind is str:
+        return _checked_text(key, str(value))
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise ValueError(f'{key}={value} is not a number') from None
+    if not math.isfinite(number):
+        raise ValueError(f'{key}={value} is not a finite number')
     if number < 0 and key != 'entries':
         raise ValueError(f'{key}={value} must not be negative')
+    if number > 1 and key in {'share', 'probability'}:
+        raise ValueError(f'{key}={value} must be from 0 to 1')
+    # A default of 1 second is an int, and half a second is still meant to be possible.
     return int(number) if number.is_integer() else number
+
+
+def _checked_text(key: str, text: str) -> str:
+    if key == 'operations' and text not in _OPERATIONS:
+        raise ValueError(f'operations={text} is none of {", ".join(_OPERATIONS)}')
+    if key == 'which' and text and not all(index.isdecimal() for index in text.split('+')):
+        raise ValueError(f'which={text} must be the indices of records, from 0 on: which=0 or which=0+2')
+    return text
