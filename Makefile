@@ -29,7 +29,7 @@ help: ## show this list
 	@echo 'Variables: TESTS="tests/unit -k spool", WORKERS=2 (processes), DEPTH=few|full|every, N=1000 SEED=7 (random tests),'
 	@echo 'PYTHON=python3.12 VENV=.venv-3.12 (another Python).'
 
-demo: $(VENV)/.demo ## run a web service under load, kill one process, and count every event (20 s)
+demo: $(VENV)/.demo ## run a web service under load, kill one process, and count every event (10 s)
 	$(BIN)/firefighter demo
 
 test: $(VENV)/.test ## run all tests (5 minutes); TESTS=... runs some, DEPTH=full runs longer

@@ -148,6 +148,7 @@ def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp
         (['missing.log'], 'missing.log: No such file'),
         (['--plot', 'bill.gif', 'app.log'], '.png or .svg'),
         (['empty.log'], 'empty.log: no events'),
+        (['--instances', '3', 'app.log'], '--instances needs --events-per-second'),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeypatch):

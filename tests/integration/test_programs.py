@@ -511,3 +511,16 @@ def test_every_warning_an_error_changes_nothing(run, endpoint):
     )
     assert (ended.returncode, without_waiting(ended.stderr)) == (0, '')
     assert sorted(messages(endpoint)) == ['%d', 'one']
+
+
+def test_the_command_is_there_by_the_modules_name_too():
+    """`python -m firefighter`, where no script is on PATH."""
+    ended = subprocess.run(
+        [sys.executable, '-m', 'firefighter', 'cost', 'missing.log'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, '')
+    assert 'missing.log: No such file' in ended.stderr

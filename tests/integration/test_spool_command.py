@@ -252,7 +252,7 @@ def test_purge_asks_and_takes_anything_but_yes_for_no(capsys, answer, spool_dir,
     answer(text)
     assert main(['spool', 'purge', str(spool_dir)]) == 1
     out = capsys.readouterr().out
-    assert '2 events' in out
+    assert '2 undelivered events' in out
     assert str(dead.path) in out
     assert dead.path.exists()
 

@@ -316,8 +316,8 @@ def test_on_drop_may_call_the_handler(make_handler, make_logger) -> None:
     assert handler.stats().suppressed == 0
 
 
-def test_an_on_drop_that_raises_is_counted(make_handler, make_logger) -> None:
-    """Its exception stays its own; delivery goes on."""
+def test_an_on_drop_that_raises_is_counted_and_said(make_handler, make_logger, capsys) -> None:
+    """Delivery goes on."""
 
     def on_drop(*news: object) -> None:
         raise ZeroDivisionError
@@ -329,6 +329,7 @@ def test_an_on_drop_that_raises_is_counted(make_handler, make_logger) -> None:
     logger.info('Ahoy')
     handler.close()
     assert handler.stats().hook_errors == 1
+    assert 'firefighter: on_drop raised ZeroDivisionError' in capsys.readouterr().err
     assert len(client.events) == 1
 
 

@@ -87,11 +87,11 @@ def test_a_letter_that_cannot_be_kept_does_not_hold_up_the_others(
     assert [message for message, _ in told] == ['culprit']
 
 
-def test_a_hook_that_raises_is_counted(make_handler, make_logger):
+def test_a_hook_that_raises_is_counted_and_said(make_handler, make_logger, capsys):
     """Its exceptions are no trouble of delivery."""
 
     def hook(event, reason):
-        raise SystemExit
+        raise SystemExit(3)
 
     handler = make_handler(
         'bar', boto3_client=RefusingClient(lambda event: b'culprit' in event), on_dead_letter=hook
@@ -100,6 +100,7 @@ def test_a_hook_that_raises_is_counted(make_handler, make_logger):
     assert handler.flush()
     handler.close()
     assert handler.stats().hook_errors == 1
+    assert 'firefighter: on_dead_letter raised SystemExit: 3' in capsys.readouterr().err
 
 
 def test_a_stream_that_refuses_everything_loses_nothing(place, make_handler, make_logger, capsys):

@@ -53,6 +53,7 @@ class DeadLetters:
             event, reason = self._unreported.popleft()
             try:
                 self._hook(event, reason)
-            except (Exception, SystemExit):
+            except (Exception, SystemExit) as error:
                 # The user's own code. sys.exit in it would end only the delivery thread, which goes on.
                 self.errors += 1
+                self._diagnostics.say_hook_failed('on_dead_letter', error)

@@ -40,6 +40,13 @@ class Diagnostics:
         self.write(f'{text}{suffix}\n')
         return True
 
+    def say_hook_failed(self, hook: str, error: BaseException) -> None:
+        """Say that a hook of the user's has raised, as `say` does."""
+        self.say(
+            hook,
+            f'{hook} raised {type(error).__name__}: {error}; delivery goes on, and so do the calls of the hook',
+        )
+
     @staticmethod
     def write(text: str) -> None:
         """Write lines to stderr, without a limit. Never raises."""

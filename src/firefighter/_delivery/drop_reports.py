@@ -24,6 +24,7 @@ class DropReports:
         hook: called with (reason, events, bytes), if there is one.
         dropped: returns the totals so far, events and bytes by reason.
         say: called with (reason, all events dropped for it so far) where that number has grown.
+        say_hook_failed: called with what the hook has raised.
         clock: returns the time in seconds; must not jump.
     """
 
@@ -32,11 +33,13 @@ class DropReports:
         hook: DropHook | None,
         dropped: Callable[[], tuple[Mapping[str, int], Mapping[str, int]]],
         say: Callable[[str, int], object] = lambda _reason, _events: None,
+        say_hook_failed: Callable[[BaseException], object] = lambda _error: None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._hook = hook
         self._dropped = dropped
         self._say = say
+        self._say_hook_failed = say_hook_failed
         self._clock = clock
         self._reported_events: dict[str, int] = {}
         self._reported_bytes: dict[str, int] = {}
@@ -61,9 +64,10 @@ class DropReports:
                 continue
             try:
                 self._hook(DropReason(reason), events, size_bytes)
-            except (Exception, SystemExit):
+            except (Exception, SystemExit) as error:
                 # The user's own code. sys.exit in it would end only the delivery thread, which goes on.
                 self.errors += 1
+                self._say_hook_failed(error)
 
     @locked
     def _unreported(self, *, at_once: bool) -> list[tuple[str, int, int]]:

@@ -119,7 +119,7 @@ def _with(check: _Check) -> dict[str, _Check]:
 class Options:
     """The handler's own keywords, each with its check.
 
-    A new one is written in two places: its default and its meaning in `FirehoseHandler`, its check here.
+    A new one is written here, with its check, and in `FirehoseHandler`: its default in the signature, its meaning in the docstring.
     """
 
     spool_dir: Path | None

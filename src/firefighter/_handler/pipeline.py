@@ -94,7 +94,12 @@ class Pipeline:
         self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender]] = {}
         self._traffic = Traffic()
         self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
-        self._drops = DropReports(options.on_drop, self._dropped, self._say_dropped)
+        self._drops = DropReports(
+            options.on_drop,
+            self._dropped,
+            self._say_dropped,
+            lambda error: diagnostics.say_hook_failed('on_drop', error),
+        )
         self._dead_letters = DeadLetters(options.on_dead_letter, self.place.keep_dead_letter, diagnostics)
         self.transport = BotoTransport(
             client, limit_timeouts=client.limit_timeouts, owns_client=client.owns_client

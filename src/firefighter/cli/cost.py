@@ -92,18 +92,20 @@ def run(arguments: argparse.Namespace) -> int:
         # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (NoPriceError, NoPlotError, _NoLogError, DamagedError, NeedsZstdError, OSError) as error:
+    except (NoPriceError, NoPlotError, _UsageError, DamagedError, NeedsZstdError, OSError) as error:
         print(f'firefighter cost: {_reason(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130  # as shells count it
 
 
-class _NoLogError(Exception):
-    """There is nothing to play."""
+class _UsageError(Exception):
+    """What was asked for cannot be computed."""
 
 
 def _cost(arguments: argparse.Namespace) -> int:
+    if arguments.instances > 1 and arguments.events_per_second is None:
+        raise _UsageError('--instances needs --events-per-second: so many processes that log at this rate')
     fleet = Fleet(
         arguments.instances,
         arguments.send_interval,
@@ -132,10 +134,10 @@ def _cost(arguments: argparse.Namespace) -> int:
 def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:
     """Return the entries of the log, and whether these are all."""
     if '-' in arguments.files and sys.stdin.isatty():
-        raise _NoLogError('name a FILE, or pipe a log in')
+        raise _UsageError('name a FILE, or pipe a log in')
     log, whole = collect(entries(_opened(arguments.files), arguments.entry_begins))
     if not log:
-        raise _NoLogError(f'{", ".join(arguments.files)}: no events')
+        raise _UsageError(f'{", ".join(arguments.files)}: no events')
     return log, whole
 
 

@@ -190,7 +190,7 @@ def purge(arguments: argparse.Namespace) -> int:
 def _agreed(producers: Sequence[Producer]) -> bool:
     """Ask; no answer is no."""
     events = sum(summary(producer, complain)['events'] for producer in producers)
-    print(f'Delete {len(producers):,} producers with {events:,} events that were never delivered?')
+    print(f'Delete these producers ({len(producers):,}), with {events:,} undelivered events?')
     print(*(f'  {printable(str(producer.path))}' for producer in producers), sep='\n')
     return typed_yes('Type yes to delete them: ')
 

@@ -33,7 +33,9 @@ class BufferingHints:
     def __post_init__(self) -> None:
         # Written so that NaN fails, too.
         if not (self.size_bytes >= 0 and self.interval_seconds >= 0):
-            raise ValueError(f'a buffer cannot hold {self.size_bytes} bytes for {self.interval_seconds} s')
+            raise ValueError(
+                f'a buffer of {self.size_bytes} bytes and {self.interval_seconds} s: neither may be negative'
+            )
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_the_record_that_reaches_the_size_is_in_the_object_that_it_fills():
 )
 def test_hints_that_make_no_sense_are_refused(wrong):
     """At once, and not when the first record waits for ever."""
-    with pytest.raises(ValueError, match='a buffer cannot hold'):
+    with pytest.raises(ValueError, match='neither may be negative'):
         BufferingHints(**wrong)
 
 

@@ -52,7 +52,7 @@ TEMPORARY_PREFIX = '.tmp-'
 
 
 class FileStore:
-    """Makes segments in a producer's directory; in memory where it cannot, until `try_again` finds that it can.
+    """Makes segments in a producer's directory; in memory where it cannot, until `try_files_again` finds that it can.
 
     Args:
         directory: the directory, held by its locks.

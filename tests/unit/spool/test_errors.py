@@ -1,4 +1,4 @@
-"""What is done about which error of a disk: the table of `unusable.py`."""
+"""What is done about which error of a disk: the table of `errors.py`."""
 
 from __future__ import annotations
 

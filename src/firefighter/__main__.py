@@ -1,0 +1,5 @@
+"""`python -m firefighter` is the `firefighter` command."""
+
+from firefighter.cli.main import main
+
+raise SystemExit(main())
