@@ -71,7 +71,7 @@ class Stats:
     """Log records caused by delivery itself: by botocore, boto3, urllib3 and s3transfer during its requests, and by its own
     messages on a stderr that logs. They are not events, so they are not part of the sum."""
     hook_errors: int = 0
-    """Exceptions that `on_drop` and `on_dead_letter` raised."""
+    """Exceptions that `on_drop` and `on_dead_letter` raised. Lines on stderr name them, at most once a minute for each hook."""
     last_error: str | None = None
     """The latest problem of delivery, in words; None if there was none."""
     backing: str = 'memory'

@@ -333,6 +333,25 @@ def test_an_on_drop_that_raises_is_counted_and_said(make_handler, make_logger, c
     assert len(client.events) == 1
 
 
+def test_an_error_of_on_drop_that_has_no_text_is_counted_and_said(make_handler, make_logger, capsys) -> None:
+    """Its `__str__` is the user's code, too: what it raises is no stumbling of delivery."""
+
+    class WithoutTextError(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    def on_drop(*news: object) -> None:
+        raise WithoutTextError
+
+    handler = make_handler('bar', boto3_client=AcceptingClient(), oversize='drop', on_drop=on_drop)
+    make_logger(handler).info('x' * 2000)
+    handler.close()
+    said = capsys.readouterr().err
+    assert 'firefighter: on_drop raised' in said
+    assert 'stumbled' not in said
+    assert handler.stats().hook_errors == 1
+
+
 def test_on_drop_hears_of_events_without_a_stream(make_handler, make_logger, recwarn) -> None:
     """Every reason reaches it."""
     drops = Drops()

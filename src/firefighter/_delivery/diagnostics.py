@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
@@ -42,10 +43,9 @@ class Diagnostics:
 
     def say_hook_failed(self, hook: str, error: BaseException) -> None:
         """Say that a hook of the user's has raised, as `say` does."""
-        self.say(
-            hook,
-            f'{hook} raised {type(error).__name__}: {error}; delivery goes on, and so do the calls of the hook',
-        )
+        # Not `str`, which is the user's code too, and may raise.
+        what = ''.join(traceback.format_exception_only(type(error), error)).strip()
+        self.say(hook, f'{hook} raised {what}; delivery goes on, and so do the calls of the hook')
 
     @staticmethod
     def write(text: str) -> None:
