@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -24,6 +25,26 @@ def _not_taken(code: CodeType) -> frozenset[int]:
     )
 
 
+@cache
+def _where_signals_come(code: CodeType) -> frozenset[int]:
+    """Return where the interpreter may have just looked for signals: where a function begins, in loops, and after calls.
+
+    Not after a call that ends a `try`: there the exception would come within it, which is not done before the next bytecode.
+    """
+    entries = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]  # not before 3.11
+
+    def handler(offset: int) -> object:
+        return next((entry.target for entry in entries if entry.start <= offset < entry.end), None)
+
+    instructions = [*dis.get_instructions(code)]
+    places = {this.offset for this in instructions if this.opname in {'RESUME', 'JUMP_BACKWARD'}}
+    for this, following in pairwise(instructions):
+        is_call = this.opname.startswith('CALL') and not this.opname.startswith('CALL_INTRINSIC')
+        if is_call and handler(this.offset) == handler(following.offset):
+            places.add(following.offset)
+    return frozenset(places)
+
+
 class AtBytecode:
     """Calls something, and raises before the bytecode of that number which the calling thread executes in certain files.
 
@@ -31,18 +52,28 @@ class AtBytecode:
         is_counted: says of a file, by its name, whether its bytecodes count.
         error: what is raised.
         number: at which, from 0; None: nowhere.
+        again_after: and once more, so many bytecodes after the first one; it may be in another call.
+        only_signals: count only bytecodes before which a signal handler may really raise (CPython 3.11 and later).
 
     Attributes:
         executed: how many there were.
     """
 
     def __init__(
-        self, is_counted: Callable[[str], bool], error: type[BaseException], number: int | None = None
+        self,
+        is_counted: Callable[[str], bool],
+        error: type[BaseException],
+        number: int | None = None,
+        *,
+        again_after: int | None = None,
+        only_signals: bool = False,
     ) -> None:
         self.executed = 0
         self._is_counted = is_counted
         self._error = error
         self._number = number
+        self._numbers = {number, None if number is None or again_after is None else number + again_after}
+        self._only_signals = only_signals
 
     @property
     def struck(self) -> bool:
@@ -61,9 +92,11 @@ class AtBytecode:
         finally:
             sys.settrace(before)
 
-    def _count(self) -> None:
+    def _count(self, code: CodeType, offset: int) -> None:
+        if self._only_signals and offset not in _where_signals_come(code):
+            return
         self.executed += 1
-        if self.executed - 1 == self._number:
+        if self.executed - 1 in self._numbers:
             raise self._error
 
     def _trace(self, frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
@@ -73,7 +106,7 @@ class AtBytecode:
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
         elif event == 'opcode':
-            self._count()
+            self._count(frame.f_code, frame.f_lasti)
         return self._trace
 
     def _monitor(self, operation: Callable[..., object], *arguments: object) -> None:
@@ -84,7 +117,7 @@ class AtBytecode:
             if not self._is_counted(code.co_filename) or offset in _not_taken(code):
                 return monitoring.DISABLE
             if threading.get_ident() == me:
-                self._count()
+                self._count(code, offset)
             return None
 
         monitoring.use_tool_id(tool, 'each bytecode')

@@ -74,24 +74,32 @@ threads_of_ours: set[int | None] = {None}
 
 # The process that these threads are in.
 _belong_to = [getpid()]
-# For each thread of ours, how many functions of ours it is in.
-_alive: dict[int, int] = {}
+# The threads that are in a function of ours now.
+_alive: set[int] = set()
 # For each thread, when its newest requests began and ended, by the clock that logging uses for records.
 _requests: dict[int, deque[list[float]]] = {}
 
 
 def as_thread_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Count the calling thread among ours while the function runs."""
+    """Count the calling thread among ours while the function runs.
+
+    A signal handler may raise at any moment. It must not leave a thread of the program's among ours: there nothing waits for
+    delivery. So the outermost frame alone takes it out, and that is the first call after the function: the interpreter looks for
+    no signal before it.
+    """
 
     @wraps(function)
     def ours(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         me = threading.get_ident()
+        if me in _alive:
+            return function(*args, **kwargs)
         try:
-            _alive[me] = _alive.get(me, 0) + 1
+            _alive.add(me)
             threads_of_ours.add(me)
             return function(*args, **kwargs)
         finally:
-            _leave(me)
+            _alive.discard(me)
+            _forget_ended_threads(me)
 
     return ours
 
@@ -107,6 +115,7 @@ def as_request_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
             _requests.setdefault(threading.get_ident(), deque(maxlen=_REQUESTS_REMEMBERED)).append(times)
             return function(*args, **kwargs)
         finally:
+            times[1] = times[0]  # it has ended, even if a signal comes in the next line
             times[1] = time()
 
     return request
@@ -189,12 +198,8 @@ def _is_of_a_library(record: logging.LogRecord) -> bool:
     return str(name).partition('.')[0] in _LIBRARIES
 
 
-def _leave(ident: int) -> None:
-    entered = _alive.get(ident, 0) - 1
-    if entered > 0:
-        _alive[ident] = entered
-        return
-    _alive.pop(ident, None)
+def _forget_ended_threads(ident: int) -> None:
+    """Forget the thread that has just left, unless it has made a request, and the oldest of those that have."""
     for other in [*_requests][:-_THREADS_REMEMBERED]:
         if other not in _alive:
             _requests.pop(other, None)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +25,11 @@ from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.source import Queued, SpoolSource
 from firefighter._event.escaping import escape
-from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.spool import Account, Spool, Spooled
+from firefighter._spool.spool import Spool, Spooled
 from firefighter.stats import DropReason
 
-__all__ = ['QueueAccounts', 'QueueSource']
+__all__ = ['QueueSource']
 
 
 _NOTHING = object()
@@ -139,7 +138,7 @@ class QueueSource(SpoolSource):
         Returns:
             Whether there was an item.
         """
-        if self._got is None and (self.ended or self._is_due(MAX_REQUEST_BYTES, MAX_RECORDS)):
+        if not self._holds_item and (self.ended or self._is_due(MAX_REQUEST_BYTES, MAX_RECORDS)):
             # The end, or a whole request waits: the rest stays in the program's queue.
             self._wakeup.wait(timeout_seconds)
             return False
@@ -153,6 +152,16 @@ class QueueSource(SpoolSource):
         ):
             pass
         return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was got is delivered or dropped."""
+        return super().settled and not self._holds_item
+
+    @property
+    def _holds_item(self) -> bool:
+        """Whether an item was got that is not in the spool yet: an exception came between."""
+        return self._got is not None and self._got.content is not _NOTHING
 
     def _is_due(self, more_bytes_than: int, events: int) -> bool:
         waiting = self.waiting()
@@ -213,53 +222,3 @@ class QueueSource(SpoolSource):
     def _is(item: object, mark: object) -> bool:
         """Compare like with like: Python can be told (-bb) to raise when bytes are compared with text."""
         return type(item) is type(mark) and item == mark
-
-
-class QueueAccounts:
-    """The account of all events that came by plain queues, over all calls of `batch_sender`."""
-
-    def __init__(self) -> None:
-        self._lock = make_lock()
-        # The sum for the calls that have ended, and the spools of the others. One tuple, so that no reader counts one twice.
-        self._state: tuple[Account, tuple[Spool, ...]] = Account(0, 0, {}, {}, 0), ()
-
-    @locked
-    def add(self, spool: Spool) -> None:
-        """Include a spool from now on. Twice is as good as once."""
-        ended, spools = self._state
-        if spool not in spools:
-            self._state = ended, (*spools, spool)
-
-    def close(self, spool: Spool) -> None:
-        """Keep the figures of a spool in which everything is settled, and let go of it."""
-        self._close(spool, spool.account())
-
-    def total(self) -> Account:
-        """Return the account up to this moment.
-
-        Without the lock, because it takes the locks of spools. A thread that holds one of these may be interrupted by a signal
-        handler that comes here, and would wait for this lock, whose holder waits for that thread.
-        """
-        ended, spools = self._state
-        return _sum(ended, *(spool.account() for spool in spools))
-
-    @locked
-    def _close(self, spool: Spool, account: Account) -> None:
-        ended, spools = self._state
-        if spool in spools:
-            self._state = _sum(ended, account), tuple(other for other in spools if other is not spool)
-
-
-def _sum(*accounts: Account) -> Account:
-    dropped: Counter[str] = Counter()
-    dropped_bytes: Counter[str] = Counter()
-    for account in accounts:
-        dropped.update(account.dropped)
-        dropped_bytes.update(account.dropped_bytes)
-    return Account(
-        sum(account.accepted for account in accounts),
-        sum(account.delivered for account in accounts),
-        dropped,
-        dropped_bytes,
-        sum(account.pending for account in accounts),
-    )

@@ -161,21 +161,18 @@ class Requests:
     def _make(self, batch: Batch) -> None:
         """Make a batch's request, unless another thread came first."""
         me = object()
-        answer: Answer | None = None
+        # Where an exception ends the request (Ctrl-C, a thread that is killed), it may have arrived or not. Made beforehand: with
+        # no call before an answer is stored, a second exception cannot come between.
+        answer = Answer.all_alike(
+            Outcome.RETRY, len(batch.records), 'Interrupted', 'the request was interrupted', uncertain=True
+        )
         try:
             batch.makers.append(me)
             if batch.makers[0] is me:
                 answer = self._transport.put(self._stream, [record.data for record in batch.records])
         finally:
             if batch.makers and batch.makers[0] is me:
-                # Where an exception has ended the request (Ctrl-C, a thread that is killed), it may have arrived or not.
-                batch.answer = answer or Answer.all_alike(
-                    Outcome.RETRY,
-                    len(batch.records),
-                    'Interrupted',
-                    'the request was interrupted',
-                    uncertain=True,
-                )
+                batch.answer = answer
                 self._answered()
 
     def _hand_over_again(self) -> None:

@@ -88,6 +88,8 @@ class Sender:
         self._diagnostics = diagnostics
         self._once_idle = once_idle
         self._max_wait_seconds = max_wait_seconds
+        # When `run_until_end` gives up, by the clock.
+        self._ends_at = inf
         self._any_accepted = False
         self._clock = clock
         self.progress = Broadcast()
@@ -158,22 +160,19 @@ class Sender:
 
         With a misconfiguration one try after END is enough.
         """
-        ends_at = inf
+        self._ends_at = inf
         dispatch, source = self._dispatch, self._source
 
         def ended() -> bool:
-            nonlocal ends_at
             if not source.ended:
                 return False
-            ends_at = min(ends_at, self._clock() + linger_seconds)
+            self._ends_at = min(self._ends_at, self._clock() + linger_seconds)
             if dispatch.batches.empty and source.settled:
                 source.tidy()
                 return True
             tried = dispatch.flushes_served == source.flushes and not dispatch.batches.in_flight
-            return tried and (dispatch.found_misconfigured(source.flushes) or self._clock() >= ends_at)
+            return tried and (dispatch.found_misconfigured(source.flushes) or self._clock() >= self._ends_at)
 
-        max_wait_seconds = self._max_wait_seconds
-        self._max_wait_seconds = lambda: min(max_wait_seconds(), max(0.0, ends_at - self._clock()))
         self.run(ended)
         dispatch.batches.give_up()
         self.report(at_once=True)
@@ -268,6 +267,7 @@ class Sender:
             max(rules.send_interval_seconds, 1.0),
             self._drops.seconds_until_report(),
             self._max_wait_seconds(),
+            max(0.0, self._ends_at - self._clock()),
             2 * THREAD_START_SECONDS if self._dispatch.any_without_maker else inf,
         )
         if self._source.wait(seconds, more_bytes_than=more_bytes_than, events=events):

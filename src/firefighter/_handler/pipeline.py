@@ -16,7 +16,7 @@ from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.plain_queue import QueueAccounts, QueueSource
+from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
@@ -25,6 +25,7 @@ from firefighter._event.numbered_formatter import NumberedOversize
 from firefighter._event.oversize import Oversize
 from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
+from firefighter._handler.queue_deliveries import QueueDeliveries
 from firefighter._handler.spool_place import SpoolPlace
 from firefighter._handler.undelivered import Undelivered
 from firefighter._process.exit_and_forks import not_forking
@@ -89,9 +90,7 @@ class Pipeline:
         self.spool = self._make_spool(wakeup.set)
         self.append = self.spool.append
         self.tally = self.spool.tally
-        self._queue_accounts = QueueAccounts()
-        # By the queue, which they hold, and the stream.
-        self._interrupted: dict[tuple[int, str], tuple[QueueSource, Sender]] = {}
+        self._queue_deliveries = QueueDeliveries()
         self._traffic = Traffic()
         self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
         self._drops = DropReports(
@@ -141,23 +140,14 @@ class Pipeline:
         rules: Callable[[], Rules],
     ) -> None:
         """Deliver what comes by a plain queue to a stream, in the calling thread, until END; count and report it here."""
-        key = id(batch_queue), stream
-        # Where an exception has ended the call before (Ctrl-C), it goes on with what that had taken. Another thread that delivers
-        # the same queue has its own.
-        pair = self._interrupted.pop(key, None)
-        try:
-            if pair is None:
-                new = make_source()
-                pair = new, self._make_sender(new, stream, rules)
-            source, sender = pair
-            self._queue_accounts.add(source.spool)
-            source.ended = False
-            sender.run_until_end(self._options.shutdown_timeout_seconds)
-            self._queue_accounts.close(source.spool)
-        except BaseException:  # whatever it is, what was taken is not lost
-            if pair is not None:
-                self._interrupted[key] = pair
-            raise
+
+        def make() -> tuple[QueueSource, Sender]:
+            source = make_source()
+            return source, self._make_sender(source, stream, rules)
+
+        self._queue_deliveries.deliver(
+            (id(batch_queue), stream), make, self._options.shutdown_timeout_seconds
+        )
 
     # Inside.
 
@@ -284,7 +274,7 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """Return what has become of the events up to this moment."""
-        spooled, queued = self.spool.account(), self._queue_accounts.total()
+        spooled, queued = self.spool.account(), self._queue_deliveries.total()
         return Stats(
             accepted=spooled.accepted + queued.accepted,
             delivered=spooled.delivered + queued.delivered,
