@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from firefighter._delivery.foreign_text import name_error, without_user
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
 from firefighter._spool.disk.destination import Destination
 
@@ -43,7 +44,7 @@ class ClientFactory:
                 self._ready = make_client(options)
             except Exception as error:  # no region, no such profile: what the environment lacks never raises
                 self.complaints.append(
-                    f'no client can be made from boto3_session ({type(error).__name__}: {error}). '
+                    f'no client can be made from boto3_session ({name_error(error)}). '
                     'Events are kept, and it is tried again'
                 )
 
@@ -79,6 +80,7 @@ class ClientFactory:
             options.endpoint_url
             or environment('AWS_ENDPOINT_URL_FIREHOSE')
             or environment('AWS_ENDPOINT_URL')
+            or (_text(getattr(meta, 'endpoint_url', None)) if self._given else None)
         )
         return Destination(
             stream=stream,
@@ -86,7 +88,8 @@ class ClientFactory:
             or _text(getattr(meta, 'region_name', None))
             or environment('AWS_REGION')
             or environment('AWS_DEFAULT_REGION'),
-            endpoint_url=endpoint or (_text(getattr(meta, 'endpoint_url', None)) if self._given else None),
+            # It is written into files.
+            endpoint_url=without_user(endpoint) if endpoint else None,
             profile=options.profile_name or environment('AWS_PROFILE'),
             account_or_key=key if key.startswith('AKIA') else None,
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from time import monotonic
 
 from firefighter._delivery.cause import as_own_output
+from firefighter._delivery.foreign_text import name_error
 
 __all__ = ['Diagnostics', 'count_of']
 
@@ -43,9 +43,9 @@ class Diagnostics:
 
     def say_hook_failed(self, hook: str, error: BaseException) -> None:
         """Say that a hook of the user's has raised, as `say` does."""
-        # Not `str`, which is the user's code too, and may raise.
-        what = ''.join(traceback.format_exception_only(type(error), error)).strip()
-        self.say(hook, f'{hook} raised {what}; delivery goes on, and so do the calls of the hook')
+        self.say(
+            hook, f'{hook} raised {name_error(error)}; delivery goes on, and so do the calls of the hook'
+        )
 
     @staticmethod
     def write(text: str) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from firefighter._delivery.foreign_text import one_line
+
 __all__ = ['STALE_CREDENTIALS', 'Answer', 'Outcome', 'cure_for', 'from_exception', 'from_response']
 
 
@@ -148,10 +150,11 @@ def from_response(response: Mapping[str, Any], records: int) -> Answer:
         return Answer([Outcome.ACCEPTED] * records)
     failed = next(entry for entry in entries if entry.get('ErrorCode'))
     code = failed['ErrorCode']
+    error = one_line(f'{code}: {failed.get("ErrorMessage")}')
     return Answer(
         [_of_entry(failure) for failure in failures],
         code,
-        f'{code}: {failed.get("ErrorMessage")} ({sum(map(bool, failures))} of {records} records)',
+        f'{error} ({sum(map(bool, failures))} of {records} records)',
         uncertain=not _CERTAIN.issuperset(filter(None, failures)),
     )
 
@@ -179,7 +182,7 @@ def from_exception(error: Exception, records: int, *, connected: bool) -> Answer
     response = getattr(error, 'response', None)  # botocore's ClientError
     if isinstance(response, Mapping) and 'Error' in response:
         cause = str(response['Error'].get('Code', 'Unknown'))
-        text = f'{cause}: {response["Error"].get("Message", "")}'
+        text = one_line(f'{cause}: {response["Error"].get("Message", "")}')
         status = response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
         uncertain = status >= _SERVER_ERROR and cause not in _CERTAIN
     else:
@@ -187,6 +190,7 @@ def from_exception(error: Exception, records: int, *, connected: bool) -> Answer
         text = f'{cause}: {error}'
         certain = cause in _CERTAIN or (cause in _CURES and not _comes_at_any_time(cause, text))
         uncertain = connected and not certain
+        text = one_line(text)
     if cause in _REFUSED:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     if cause in _CURES:

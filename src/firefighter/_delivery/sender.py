@@ -10,10 +10,10 @@ where there can be any (`requests.py`). Each step may be done twice, so an excep
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable
 from math import inf
+from random import SystemRandom
 from time import monotonic
 
 from firefighter._delivery.cause import as_thread_of_ours
@@ -22,6 +22,7 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import THREAD_START_SECONDS, Dispatch, Traffic
 from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules, alarm_thresholds, seconds_until_due, takes_everything
+from firefighter._delivery.foreign_text import name_error
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
@@ -31,6 +32,10 @@ from firefighter._process.wakeup import Broadcast, Wakeup
 from firefighter._spool.spool import Spooled
 
 __all__ = ['Sender', 'Traffic']
+
+# Not the module's functions: a program that seeds them expects the same numbers, whether we deliver or not. And children that are
+# forked from one process do not pause for the same time.
+_dice = SystemRandom()
 
 # After an error of the loop itself (a bug, or no memory). Then it goes on.
 _PAUSE_AFTER_BUG_SECONDS = 1.0
@@ -76,7 +81,7 @@ class Sender:
         once_idle: Callable[[], None] | None = None,
         max_wait_seconds: Callable[[], float] = lambda: inf,
         clock: Callable[[], float] = monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _dice.random,
     ) -> None:
         # A subclass may call `super().batch_sender` in several threads: then they take turns.
         self._lock = make_lock()
@@ -189,8 +194,8 @@ class Sender:
         try:
             self._step()
         except Exception as error:  # the thread must not die: logging would be off for good
-            self._traffic.last_error = f'{type(error).__name__}: {error}'
-            self._diagnostics.say('bug', f'delivery stumbled and goes on: {type(error).__name__}: {error}')
+            self._traffic.last_error = name_error(error)
+            self._diagnostics.say('bug', f'delivery stumbled and goes on: {self._traffic.last_error}')
             Wakeup().wait(_PAUSE_AFTER_BUG_SECONDS)
 
     # One step.

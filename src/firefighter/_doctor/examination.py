@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from firefighter._advice.advice import CAUTIOUS, Advice, advise
 from firefighter._advice.stream import read
+from firefighter._delivery.foreign_text import without_user
 from firefighter._delivery.outcomes import Outcome, cure_for
 from firefighter._doctor.clock import check_clock
 from firefighter._doctor.connection import Connection, Credentials, Described, NoConnection, without_cure
@@ -77,7 +78,7 @@ class _Examination:
         self._look_at_credentials(credentials)
         self._look_at_region(connection.region())
         try:
-            url = connection.endpoint_url()
+            url = without_user(connection.endpoint_url())
         except NoConnection as error:
             raise self._stop('endpoint', str(error), error.cure) from error
         self._described = connection.describe(self._stream)

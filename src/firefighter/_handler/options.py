@@ -295,7 +295,9 @@ def check_client_arguments(**arguments: Any) -> None:
             raise TypeError(f'{name} must be a string, not {arguments[name]!r}')
     endpoint_url = arguments['endpoint_url']
     if endpoint_url is not None and not re.match(r'https?://[^/]', endpoint_url):
-        raise ValueError(f"endpoint_url must begin with 'https://' or 'http://', not be {endpoint_url!r}")
+        raise ValueError(
+            f"endpoint_url must begin with 'https://' or 'http://', not be {endpoint_url.rpartition('@')[2]!r}"
+        )
 
 
 def _check_method(name: str, value: object, method: str) -> None:

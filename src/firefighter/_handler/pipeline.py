@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.foreign_text import name_error
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sender import Sender, Traffic
@@ -268,7 +269,7 @@ class Pipeline:
         self._suppressed += 1
 
     def _complain(self, cause: str, what: str, error: Exception) -> None:
-        self._diagnostics.say(cause, f'stream {self._stream!r}: {what}: {type(error).__name__}: {error}')
+        self._diagnostics.say(cause, f'stream {self._stream!r}: {what}: {name_error(error)}')
 
     # Accounts.
 

@@ -34,7 +34,6 @@ The numbers were found by simulation: `python -m benchmarks.throttling`.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
@@ -103,7 +102,7 @@ class Pacer:
         jitter: returns a number in [0, 1).
     """
 
-    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(self, jitter: Callable[[], float]) -> None:
         self._jitter = jitter
         self._limits: Amounts | None = None
         self._recent = RecentRates()
