@@ -221,6 +221,14 @@ def test_a_make_thread_that_raises_never_raises_out_of_emit(make_handler) -> Non
     assert len(client.events) == 1
 
 
+def test_a_call_that_has_waited_for_a_try_leaves_its_cause_in_stats(make_handler, make_logger) -> None:
+    """As soon as the call is back, in each of a hundred: another thread settles the answer."""
+    for _ in range(100):
+        handler = make_handler('bar', use_queues=False, boto3_client=DownClient(), shutdown_timeout_seconds=0)
+        make_logger(handler).info('kept')
+        assert 'EndpointConnectionError' in (handler.stats().last_error or '')
+
+
 @pytest.mark.parametrize('stderr', [None, pytest.param(io.StringIO(), id='closed')])
 def test_without_a_usable_stderr_nothing_raises(stderr, monkeypatch, make_handler, make_logger) -> None:
     """A daemon has no stderr, or a closed one: the counters still say it."""

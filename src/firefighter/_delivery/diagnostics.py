@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from math import inf
 from time import monotonic
 
-from firefighter._delivery.cause import as_own_output
 from firefighter._delivery.foreign_text import name_error
+from firefighter._delivery.stderr import write_text
 
 __all__ = ['Diagnostics', 'count_of']
 
@@ -28,17 +26,22 @@ class Diagnostics:
         self._unsaid: dict[str, int] = {}
 
     def say(self, cause: str, text: str) -> bool:
-        """Write a line to stderr, unless there was one for this cause within the last minute; return whether. Never raises."""
+        """Write a line to stderr, unless there was one for this cause within the last minute; return whether it was written.
+
+        Never raises. The next line for the cause gives the number of those that were not written.
+        """
         now = self._clock()
         if now - self._said.get(cause, -inf) < QUIET_SECONDS:
             self._unsaid[cause] = self._unsaid.get(cause, 0) + 1
             return False
         if len(self._said) >= MAX_CAUSES:
             self._said.clear()
-        self._said[cause] = now
         again = self._unsaid.pop(cause, 0)
         suffix = f' ({again} more like this since the last line)' if again else ''
-        self.write(f'{text}{suffix}\n')
+        if not self.write(f'{text}{suffix}\n'):
+            self._unsaid[cause] = again + 1
+            return False
+        self._said[cause] = now
         return True
 
     def say_hook_failed(self, hook: str, error: BaseException) -> None:
@@ -48,17 +51,9 @@ class Diagnostics:
         )
 
     @staticmethod
-    def write(text: str) -> None:
-        """Write lines to stderr, without a limit. Never raises."""
-        with suppress(Exception):  # no stderr, or a broken one: the counters show the same
-            _write(f'firefighter: {text}')
-
-
-# A program may have put a logger in stderr's place. Without this our line would come back as an event.
-@as_own_output
-def _write(line: str) -> None:
-    sys.stderr.write(line)
-    sys.stderr.flush()
+    def write(text: str) -> bool:
+        """Write lines to stderr, without a limit; return whether all of them were written. Never raises."""
+        return write_text(f'firefighter: {text}')
 
 
 def count_of(events: int) -> str:

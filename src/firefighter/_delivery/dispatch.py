@@ -248,6 +248,8 @@ class Dispatch:
     def _settle(self, batch: Batch, answer: Answer) -> None:
         self._note_in_pacer(batch, answer)
         self._count_uncertain(batch, answer)
+        # First: a call that waits for the try returns as soon as the batch is settled.
+        self._traffic.last_error = answer.error or self._traffic.last_error
         refuses_all = self.batches.settle(batch, answer)
         self.flushes_tried = max(self.flushes_tried, batch.flushes)
         if answer.cause is None:
@@ -296,7 +298,6 @@ class Dispatch:
 
     def _report_failure(self, batch: Batch, answer: Answer) -> None:
         failed = len(batch.records) - answer.outcomes.count(Outcome.ACCEPTED)
-        self._traffic.last_error = answer.error
         fate = 'kept, and sent again'
         if Outcome.REFUSED in answer.outcomes:
             fate += ' in parts, to find the one that is invalid'

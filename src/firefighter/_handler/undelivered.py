@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from firefighter._delivery.diagnostics import Diagnostics, count_of
+from firefighter._delivery.stderr import write_bytes
 from firefighter._process import exit_and_forks
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
@@ -68,9 +70,7 @@ class Undelivered:
         events, self._written_through = spool.unsettled(self._written_through, kept_by)
         if not events:
             return
-        self._written += len(events)
-        self._diagnostics.write(
-            f'stream {self._stream!r}: closed with {count_of(len(events))} undelivered, which follow\n'
-            # The events may come from a foreign formatter, so they may be any bytes.
-            + b''.join(events).decode('utf-8', 'backslashreplace')
-        )
+        title = f'stream {self._stream!r}: closed with {count_of(len(events))} undelivered, which follow\n'
+        if self._diagnostics.write(title):
+            # As they would have been sent, whatever the encoding of stderr. Where it takes no more, the others are reported as lost.
+            self._written += sum(takewhile(bool, map(write_bytes, events)))
