@@ -75,10 +75,12 @@ def _takes_more(stream: TextIO) -> bool:
     that out, and that would be so for the whole program.
     """
     global _stalled  # noqa: PLW0603
+    if sys.platform == 'win32':
+        return True
     try:
         descriptor = stream.fileno()
         poll = select.poll()
-    except Exception:  # it is no file, or this is Windows or eventlet
+    except Exception:  # it is no file, or eventlet has removed `poll`
         return True
     poll.register(descriptor, select.POLLOUT)
     _stalled = not poll.poll(0 if _stalled else STALL_SECONDS * 1000)
