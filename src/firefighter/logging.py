@@ -103,7 +103,7 @@ class FirehoseHandler(logging.Handler):
             own directory in it at the first event.
         max_spool_bytes: how many bytes may wait for delivery; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
         max_directory_bytes: how many bytes may wait in `spool_dir`, for all processes of one user and destination together,
-            including dead ones. Above it the oldest events of dead processes are dropped. Default 1 GiB.
+            including dead ones; at least 64 KiB. Above it the oldest events of dead processes are dropped. Default 1 GiB.
         overflow: what happens at `max_spool_bytes`. "drop_oldest", the default: a run of the oldest events is dropped, but
             none that is being sent. "drop_newest": the new event is dropped. "block": the logging call waits for room, at
             most `block_timeout_seconds`, then the new event is dropped. A call that delivers by itself does not wait,
@@ -132,7 +132,7 @@ class FirehoseHandler(logging.Handler):
         compression: "gzip" or "zstd": like `aggregate`, and each record is one whole gzip member or zstd frame. An object in S3
             is then a valid file of that format, an eighth to a fifth as large. Only for S3 without any processor, conversion or
             compression of Firehose's own. Set the stream's FileExtension to `.json.gz` or `.json.zst`. "zstd" needs
-            firefighter[zstd] before Python 3.14; firefighter[fast] makes gzip a sixth to an eighth of the work. Default None.
+            the extra `zstd` before Python 3.14; the extra `fast` makes gzip a sixth to an eighth of the work. Default None.
         max_aggregated_events: the largest number of events in one record, for streams that split records again. Set 500 for
             dynamic partitioning with de-aggregation. Default None: as many as fit into 1,024,000 bytes.
         target_batch_bytes: with `aggregate` or `compression`, a batch is due when more than this waits; the number of events
