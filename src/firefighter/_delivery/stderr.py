@@ -55,9 +55,7 @@ def _write_text(stream: TextIO, text: str) -> bool:
             return False
         try:
             stream.write(piece)
-        except (
-            UnicodeEncodeError
-        ):  # the stream is strict, and of an encoding that does not have the character
+        except UnicodeEncodeError:  # the stream is strict, and of an encoding without the character
             stream.write(piece.encode('ascii', 'backslashreplace').decode('ascii'))
         stream.flush()
     return True
