@@ -1,7 +1,7 @@
 """What users of other log shippers suffer from, and the tests that hold that it does not happen here.
 
 The numbers are those of the project's list of such complaints. `tests/unit/test_pains.py` checks that each test is there.
-To add a row: a phrase that says what must hold, and the tests that would fail if it did not, by their files below `tests`.
+From 101 on they are cases from the issue threads of other projects, which are named. To add a row: a phrase that says what must hold, and the tests that would fail if it did not, by their files below `tests`.
 """
 
 from __future__ import annotations
@@ -483,5 +483,44 @@ PAINS: Mapping[int, Pain] = {
             ),
             'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
         },
+    ),
+    103: Pain(
+        'A program ends though nobody reads its stderr (moby#31540, containerd#9342)',
+        {
+            'lives/test_stderr.py': (
+                'test_a_program_ends_though_nobody_reads_its_stderr',
+                'test_what_could_not_be_written_is_counted_in_the_next_line',
+            ),
+        },
+    ),
+    104: Pain(
+        'Undelivered events on stderr are the bytes that would have been sent, whatever its encoding (s2i-python-container#156)',
+        {'lives/test_stderr.py': ('test_events_on_stderr_are_the_bytes_that_would_have_been_sent',)},
+    ),
+    111: Pain(
+        'What was logged for one account is never delivered to another one (botocore#1725, aws-cli#805)',
+        {
+            'integration/test_disk_handler.py': ('test_nobody_adopts_what_goes_elsewhere',),
+            'unit/test_destination_of_a_client.py': (
+                'test_it_is_what_boto3_resolves',
+                'test_what_leads_elsewhere_is_another_destination',
+                'test_what_leads_nowhere_else_parts_nothing',
+                'test_sessions_are_told_apart_by_profile_region_and_key',
+                'test_clients_are_told_apart_by_region_endpoint_and_key',
+            ),
+        },
+    ),
+    118: Pain(
+        'A long answer of a proxy makes one short line, and no password in a URL is written anywhere',
+        {
+            'integration/test_foreign_text.py': (
+                'test_a_long_answer_makes_one_short_line',
+                'test_the_password_of_an_endpoint_is_written_nowhere',
+            ),
+        },
+    ),
+    120: Pain(
+        "A program's random numbers are not ours to use",
+        {'integration/test_foreign_text.py': ('test_the_programs_random_numbers_stay_the_same',)},
     ),
 }

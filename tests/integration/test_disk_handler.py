@@ -528,12 +528,14 @@ logging.shutdown()
         (('bar', {}), ('bar2', {})),
         (('bar', {'endpoint_url': 'http://127.0.0.1:1'}), ('bar', {'endpoint_url': 'http://127.0.0.1:2'})),
         (('bar', {'region_name': 'eu-west-1'}), ('bar', {'region_name': 'us-east-1'})),
+        (('bar', {'profile': 'one'}), ('bar', {'profile': 'other'})),
     ],
-    ids=['another stream', 'another endpoint', 'another region'],
+    ids=['another stream', 'another endpoint', 'another region', 'another profile'],
 )
-def test_nobody_adopts_what_goes_elsewhere(run, tmp_path, make_handler, ours, theirs):
+def test_nobody_adopts_what_goes_elsewhere(run, tmp_path, make_handler, ours, theirs, monkeypatch):
     """A spool is adopted only by a handler of exactly its destination."""
     stream, options = theirs
+    monkeypatch.setenv('AWS_DEFAULT_PROFILE', options.pop('profile', ''))
     run(
         f"""
 made = FirehoseHandler({stream!r}, spool_dir=spool_dir, **{options!r})
@@ -545,6 +547,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         complaints=None,
     )
     stream, options = ours
+    monkeypatch.setenv('AWS_DEFAULT_PROFILE', options.pop('profile', ''))
     handler = make_handler(stream, spool_dir=tmp_path / 'spool', **options)
     assert handler.flush()
     assert handler.stats().adopted == 0

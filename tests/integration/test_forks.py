@@ -73,6 +73,9 @@ PROGRAMS = {
         # With a second thread, such a child hangs at times, in the interpreter's own lock: nobody has told Python of it.
         handler.use_queues = False
         logger.info('parent')
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                thread.join()  # the one that has delivered ends after the call
         if not (child := ctypes.PyDLL(None).fork()):
             logger.info('child')
             handler.flush()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 
 from firefighter._delivery.foreign_text import name_error, without_user
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
+from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.destination import Destination
 
 __all__ = ['ClientFactory']
@@ -33,6 +34,7 @@ class ClientFactory:
         self._given = given
         self._options = options
         self._ready = given
+        self._seen: _Seen | None = None
         if given is not None and _attempts(given) != 1:
             self.complaints.append(
                 'boto3_client keeps its own retries and timeouts beside those of the handler. Make it with '
@@ -47,6 +49,8 @@ class ClientFactory:
                     f'no client can be made from boto3_session ({name_error(error)}). '
                     'Events are kept, and it is tried again'
                 )
+        if self._ready is not None:
+            self._seen = _look_at(self._ready, options.session)
 
     @property
     def owns_client(self) -> bool:
@@ -73,25 +77,24 @@ class ClientFactory:
 
         Temporary keys change with each start, so accounts are distinguished only by the ids of permanent ones (AKIA...).
         """
-        environment = os.environ.get
-        options, meta = self._options, getattr(self._ready, 'meta', None)
-        key = environment('AWS_ACCESS_KEY_ID', '')
+        with not_forking():  # 5 ms, which a spool in memory does not need
+            from firefighter._delivery.aws_configuration import read_configuration  # noqa: PLC0415
+        options, seen = self._options, self._seen or _Seen()
+        configured = read_configuration(options.profile_name or seen.profile)
+        key = seen.access_key or configured.access_key or ''
         endpoint = (
-            options.endpoint_url
-            or environment('AWS_ENDPOINT_URL_FIREHOSE')
-            or environment('AWS_ENDPOINT_URL')
-            or (_text(getattr(meta, 'endpoint_url', None)) if self._given else None)
+            options.endpoint_url or configured.endpoint_url or (seen.endpoint_url if self._given else None)
         )
         return Destination(
             stream=stream,
-            region=options.region_name
-            or _text(getattr(meta, 'region_name', None))
-            or environment('AWS_REGION')
-            or environment('AWS_DEFAULT_REGION'),
+            region=options.region_name or seen.region or configured.region,
             # It is written into files.
             endpoint_url=without_user(endpoint) if endpoint else None,
-            profile=options.profile_name or environment('AWS_PROFILE'),
+            profile=configured.profile,
             account_or_key=key if key.startswith('AKIA') else None,
+            role_arn=None if key else configured.role_arn,
+            files=None if key else configured.files,
+            endpoint_variant=configured.endpoint_variant,
         )
 
     def options_of_a_copy(self) -> ClientOptions:
@@ -115,14 +118,15 @@ class ClientFactory:
         of the user's drops its connections; the parent's own descriptors stay open. Both happen at the first use:
         in the fork itself, locks of urllib3 may be held by a thread that the child does not have.
         """
-        return _InheritedClient(self._given, self._options)
+        return _InheritedClient(self._given, self._options, self._seen)
 
 
 class _InheritedClient(ClientFactory):
-    def __init__(self, given: FirehoseClient | None, options: ClientOptions) -> None:
+    def __init__(self, given: FirehoseClient | None, options: ClientOptions, seen: _Seen | None) -> None:
         self.complaints = []
         self._given = given
         self._options = options
+        self._seen = seen
         self._ready = None
 
     def __call__(self) -> FirehoseClient:
@@ -139,6 +143,36 @@ def _attempts(client: object) -> object:
     config = getattr(getattr(client, 'meta', None), 'config', None)
     retries = getattr(config, 'retries', None)
     return retries.get('total_max_attempts') if isinstance(retries, dict) else None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a client that was handed in, or made from a session, shows of its destination.
+
+    Attributes:
+        region: its region.
+        endpoint_url: its endpoint, AWS's own as well.
+        access_key: the id of its key, if that is a permanent one, or was just given.
+        profile: the name of the session's profile.
+    """
+
+    region: str | None = None
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    profile: str | None = None
+
+
+def _look_at(client: object, session: object) -> _Seen:
+    meta = getattr(client, 'meta', None)
+    credentials = getattr(getattr(client, '_request_signer', None), '_credentials', None)
+    profile = _text(getattr(session, 'profile_name', None))
+    return _Seen(
+        region=_text(getattr(meta, 'region_name', None)),
+        endpoint_url=_text(getattr(meta, 'endpoint_url', None)),
+        # Not the attribute, which asks the network where credentials are renewed. They have it under another name.
+        access_key=_text(getattr(credentials, '__dict__', {}).get('access_key')),
+        profile=None if profile == 'default' else profile,
+    )
 
 
 def _text(value: object) -> str | None:

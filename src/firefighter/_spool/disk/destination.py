@@ -32,6 +32,9 @@ class Destination:
         endpoint_url: the endpoint, where it is not AWS's own.
         profile: the profile that the credentials come from.
         account_or_key: the account, or else the access key id, where one is known.
+        role_arn: the role that a web identity assumes.
+        files: AWS's configuration files, where they are not in their usual places: a profile in another file is another one.
+        endpoint_variant: "fips", "dualstack" or both.
     """
 
     stream: str
@@ -39,6 +42,9 @@ class Destination:
     endpoint_url: str | None = None
     profile: str | None = None
     account_or_key: str | None = None
+    role_arn: str | None = None
+    files: str | None = None
+    endpoint_variant: str | None = None
 
     @property
     def folder_name(self) -> str:

@@ -1,0 +1,99 @@
+"""Finds out what botocore will find in the environment and in AWS's configuration files, in its order, without importing it.
+
+Needed where a spool's destination is told: at the first event of a handler with `spool_dir`, which must not wait a tenth of a second
+for botocore. The order: botocore's `configprovider.py` and `credentials.py`; the files: AWS SDKs and Tools Reference Guide,
+"Shared config and credentials files".
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ['AwsConfiguration', 'read_configuration']
+
+_FILES = {'AWS_CONFIG_FILE': '~/.aws/config', 'AWS_SHARED_CREDENTIALS_FILE': '~/.aws/credentials'}
+
+
+@dataclass(frozen=True)
+class AwsConfiguration:
+    """What is configured for Firehose. None: nothing.
+
+    Attributes:
+        profile: the name of the profile; None for the default one.
+        region: the region.
+        endpoint_url: the endpoint, where it is not AWS's own.
+        endpoint_variant: "fips", "dualstack" or both, with a space between.
+        access_key: the id of the access key in the environment.
+        role_arn: the role that a web identity assumes.
+        files: where the configuration files are, if not in their usual places.
+    """
+
+    profile: str | None
+    region: str | None
+    endpoint_url: str | None
+    endpoint_variant: str | None
+    access_key: str | None
+    role_arn: str | None
+    files: str | None
+
+
+def read_configuration(profile_name: str | None) -> AwsConfiguration:
+    """Read the configuration for a profile; for the environment's if none is given."""
+    given = os.environ.get
+    profile = profile_name or given('AWS_DEFAULT_PROFILE') or given('AWS_PROFILE') or 'default'
+    config, credentials = (_sections(Path(given(name) or usual)) for name, usual in _FILES.items())
+    # The credentials file comes second, and overrides.
+    own = {**config.get(('profile', profile), {}), **credentials.get((profile,), {})}
+    if profile == 'default':
+        own = {**config.get(('default',), {}), **own}
+    services = _nested(config.get(('services', own.get('services', '')), {}).get('firehose', ''))
+
+    def is_on(variable: str, key: str) -> bool:
+        return (given(variable) or own.get(key, '')).lower() == 'true'
+
+    endpoint_url = None
+    if not is_on('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'ignore_configured_endpoint_urls'):
+        endpoint_url = (
+            given('AWS_ENDPOINT_URL_FIREHOSE')
+            or given('AWS_ENDPOINT_URL')
+            or services.get('endpoint_url')
+            or own.get('endpoint_url')
+        )
+    variants = [
+        name
+        for name in ('dualstack', 'fips')
+        if is_on(f'AWS_USE_{name.upper()}_ENDPOINT', f'use_{name}_endpoint')
+    ]
+    # A profile that is named in the code comes before keys in the environment, which come before all else.
+    access_key = None if profile_name else given('AWS_ACCESS_KEY_ID')
+    return AwsConfiguration(
+        profile=None if profile == 'default' else profile,
+        region=given('AWS_DEFAULT_REGION') or own.get('region'),
+        endpoint_url=endpoint_url,
+        endpoint_variant=' '.join(variants) or None,
+        access_key=access_key or None,
+        role_arn=None if access_key else given('AWS_ROLE_ARN') or None,
+        files=None if access_key else os.pathsep.join(filter(None, map(given, _FILES))) or None,
+    )
+
+
+def _sections(path: Path) -> Mapping[tuple[str, ...], Mapping[str, str]]:
+    """Return a file's sections by the words of their names; none where it cannot be read, which botocore will say."""
+    # No section gives defaults to the others; "%" and "$" are just characters.
+    parser = configparser.RawConfigParser(default_section='')
+    try:
+        parser.read_string(path.expanduser().read_text('utf-8'))
+        return {tuple(shlex.split(name)): parser[name] for name in parser.sections()}
+    except (OSError, RuntimeError, ValueError, configparser.Error):
+        return {}
+
+
+def _nested(text: str) -> Mapping[str, str]:
+    """Return the settings in an indented block."""
+    pairs = (line.partition('=') for line in text.splitlines())
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
