@@ -497,6 +497,16 @@ PAINS: Mapping[int, Pain] = {
         'Undelivered events on stderr are the bytes that would have been sent, whatever its encoding (s2i-python-container#156)',
         {'lives/test_stderr.py': ('test_events_on_stderr_are_the_bytes_that_would_have_been_sent',)},
     ),
+    108: Pain(
+        'A kept connection that was closed meanwhile is no failure (requests#4506, aws-sdk-js-v3#1196)',
+        {
+            'integration/test_kept_connections.py': (
+                'test_each_event_arrives_at_once_though_the_kept_connection_was_closed',
+                'test_it_is_a_new_connection_though_others_are_kept_too',
+                'test_a_new_connection_that_breaks_is_a_failure',
+            ),
+        },
+    ),
     111: Pain(
         'What was logged for one account is never delivered to another one (botocore#1725, aws-cli#805)',
         {

@@ -247,7 +247,7 @@ class Dispatch:
 
     def _settle(self, batch: Batch, answer: Answer) -> None:
         self._note_in_pacer(batch, answer)
-        self._count_uncertain(batch, answer)
+        self._count_copies(batch, answer)
         # First: a call that waits for the try returns as soon as the batch is settled.
         self._traffic.last_error = answer.error or self._traffic.last_error
         refuses_all = self.batches.settle(batch, answer)
@@ -272,10 +272,19 @@ class Dispatch:
             throttled_bytes=throttled_bytes,
         )
 
-    def _count_uncertain(self, batch: Batch, answer: Answer) -> None:
-        """Count the events that may arrive twice. Only once, where settling was interrupted and is done again."""
-        if answer.uncertain and batch.sorted_out is None:
-            self._traffic.uncertain += sum(
+    def _count_copies(self, batch: Batch, answer: Answer) -> None:
+        """Count what may arrive twice. Only once, where settling was interrupted and is done again."""
+        if batch.sorted_out is not None:
+            return
+        traffic = self._traffic
+        if answer.sent_twice:
+            traffic.requests += 1
+            traffic.records += len(batch.records)
+            traffic.sent_bytes += batch.size_bytes
+            traffic.retried += len(batch.records)
+            traffic.uncertain += sum(record.events for record in batch.records)
+        if answer.uncertain:
+            traffic.uncertain += sum(
                 record.events
                 for record, outcome in zip(batch.records, answer.outcomes, strict=True)
                 if outcome is not Outcome.ACCEPTED

@@ -13,7 +13,15 @@ from typing import Any
 
 from firefighter._delivery.foreign_text import one_line
 
-__all__ = ['STALE_CREDENTIALS', 'Answer', 'Outcome', 'cure_for', 'from_exception', 'from_response']
+__all__ = [
+    'BROKEN_CONNECTION',
+    'STALE_CREDENTIALS',
+    'Answer',
+    'Outcome',
+    'cure_for',
+    'from_exception',
+    'from_response',
+]
 
 
 class Outcome(enum.Enum):
@@ -39,12 +47,14 @@ class Answer:
         cause: the error code or exception class of the first failure; None when all were accepted.
         error: the same for people, with its message and, where one is known, the cure.
         uncertain: whether records that count as not accepted may have been stored, since the answer never arrived.
+        sent_twice: whether the request was made once before this one, on a connection that broke: all records may have been stored then.
     """
 
     outcomes: Sequence[Outcome]
     cause: str | None = None
     error: str | None = None
     uncertain: bool = False
+    sent_twice: bool = False
 
     @classmethod
     def all_alike(
@@ -101,6 +111,8 @@ STALE_CREDENTIALS = frozenset(
     }
 )
 """After one of these the same client fails again, even where somebody has renewed the credentials. It has to be made anew."""
+BROKEN_CONNECTION = frozenset({'ConnectionClosedError', 'SSLError'})
+"""What botocore raises where a connection breaks before an answer has begun."""
 # Not surely a misconfiguration, but often one.
 _HINTS = {
     'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',

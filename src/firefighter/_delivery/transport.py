@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import firefighter
 from firefighter._delivery.cause import as_request_of_ours
 from firefighter._delivery.fast_json import use_fast_json
-from firefighter._delivery.outcomes import STALE_CREDENTIALS, Answer, from_exception, from_response
+from firefighter._delivery.outcomes import (
+    BROKEN_CONNECTION,
+    STALE_CREDENTIALS,
+    Answer,
+    from_exception,
+    from_response,
+)
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
 
@@ -24,6 +30,10 @@ __all__ = ['BotoTransport', 'ClientOptions', 'FirehoseClient', 'Transport', 'mak
 
 RENEWAL_SECONDS = 5.0
 """Between two searches for new credentials. Finding none takes a second where they are looked for on AWS's machines."""
+
+# A packet that meets a closed connection is answered within a round trip. What takes longer has another reason, and a second request
+# would be late for whoever waits.
+_BREAKS_WITHIN_SECONDS = 0.5
 
 
 class Transport(Protocol):
@@ -160,22 +170,46 @@ class BotoTransport:
     @as_request_of_ours
     def close_connections(self) -> None:
         """Close the connections that are kept for the next request, unless the client is the user's."""
-        client: Any = self._client
-        if not self._owns_client or client is None:
+        if not self._owns_client:
             return
         with suppress(Exception):  # another version of botocore may have no such attributes
             # One by one, because the client's `close` leaves it to the collector, which warns of open sockets.
-            pools = client._endpoint.http_session._manager.pools  # noqa: SLF001  # no public way
-            for key in pools.keys():  # noqa: SIM118  # not a mapping
-                pools[key].close()
-            pools.clear()  # a closed pool makes no connections any more; the next request makes another pool
+            for pools in self._pools():
+                for key in pools.keys():  # noqa: SIM118  # not a mapping
+                    pools[key].close()
+                pools.clear()  # a closed pool makes no connections any more; the next request makes another pool
+
+    def _connections_made(self) -> int | None:
+        """Return how many connections were made for requests; None where that cannot be found out."""
+        with suppress(Exception):
+            return sum(int(pools[key].num_connections) for pools in self._pools() for key in pools.keys())  # noqa: SIM118
+        return None
+
+    def _pools(self) -> list[Any]:
+        """Return urllib3's pools of connections, by their keys. Raises any Exception where there are none: there is no public way."""
+        client: Any = self._client
+        session = client._endpoint.http_session  # noqa: SLF001
+        return [manager.pools for manager in (session._manager, *session._proxy_managers.values())]  # noqa: SLF001
 
     def renew_client(self) -> None:
         """Have the next request make a new client, for example with other timeouts."""
         self._client = None
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
-        """Send records and return the outcome of each."""
+        """Send records and return the outcome of each.
+
+        The other side may have closed a connection that was kept for the next request (a load balancer after some minutes, or while AWS
+        Lambda had frozen the process). Sent on that one, a request breaks at once. Then it is made on a new one.
+        """
+        made, began_at = self._connections_made(), self._clock()
+        answer = self._put(stream, records)
+        kept = made and made == self._connections_made()
+        if answer.cause in BROKEN_CONNECTION and kept and self._clock() - began_at < _BREAKS_WITHIN_SECONDS:
+            # urllib3 puts nothing in the place of the broken one, and takes that first: so this is a new connection.
+            answer = replace(self._put(stream, records), sent_twice=True)
+        return answer
+
+    def _put(self, stream: str, records: Sequence[bytes]) -> Answer:
         client = self._client
         try:
             if client is None:
