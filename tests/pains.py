@@ -520,6 +520,16 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    115: Pain(
+        'Each error of boto3 has its kind and its cure; before a request is sent nothing is in doubt (boto3#4119, botocore#2351)',
+        {
+            'integration/test_what_boto3_cannot_do.py': (
+                'test_nothing_is_in_doubt_the_cure_is_told_and_one_try_is_enough',
+                'test_what_another_service_refuses_or_throttles_drops_nothing_and_slows_nothing_down',
+                'test_each_class_of_exception_of_botocore_and_boto3_is_known',
+            ),
+        },
+    ),
     118: Pain(
         'A long answer of a proxy makes one short line, and no password in a URL is written anywhere',
         {

@@ -57,7 +57,8 @@ class Stats:
     """Firehose records that were sent again because Firehose had not accepted them."""
     uncertain: int = 0
     """Events sent again although they may have arrived: the answer never came, or cannot be understood, or the connection
-    had been kept from an earlier request and turned out to be closed. There are at most this many extra copies, apart from copies caused by the death of a process."""
+    had been kept from an earlier request and turned out to be closed. There are at most this many extra copies, apart
+    from copies caused by the death of a process."""
     queue_age_seconds: float = 0.0
     """An upper bound for how long the oldest pending event has waited in this process; 0.0 while delivery knows of none.
     An event of a dead process counts from when it was taken over."""

@@ -406,7 +406,7 @@ class SSLError(Exception):
 
 def test_a_connection_that_breaks_while_the_answer_is_read_leaves_open_what_was_stored():
     """TLS notices a damaged answer; the records may be there."""
-    assert from_exception(SSLError('bad record mac'), 3, connected=True).uncertain
+    assert from_exception(SSLError('bad record mac'), 3, sent=True).uncertain
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no spool')

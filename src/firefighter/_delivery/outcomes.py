@@ -68,35 +68,97 @@ class Answer:
 _REFUSED = frozenset(
     {'InvalidArgumentException', 'ValidationException', 'SerializationException', 'ParamValidationError'}
 )
+_LOG_IN_TO_SSO = 'log in with `aws sso login`'
+_LOG_IN = 'log in with `aws login`'
+_CORRECT_THE_CONFIGURATION = 'correct the AWS configuration, in its file or in the environment'
+_CORRECT_THE_REGION = 'correct the region, or set endpoint_url='
+_INSTALL_AGAIN = 'install boto3 and botocore again, or another version'
+_SEE_TO_THE_FILE = 'see that the file is there and may be read'
 _CURES = {
+    # Credentials.
     'NoCredentialsError': 'give the process AWS credentials (role, profile or environment)',
     'PartialCredentialsError': 'set the access key and the secret key both',
     'CredentialRetrievalError': 'see why the credentials cannot be had',
-    'NoRegionError': 'set AWS_DEFAULT_REGION or region_name=',
-    'InvalidRegionError': 'correct the region',
-    'ProfileNotFound': 'add the profile to the AWS configuration, or correct boto3_profile_name=',
-    'ConfigParseError': 'correct the AWS configuration file',
-    'UnauthorizedSSOTokenError': 'log in with `aws sso login`',
-    'SSOTokenLoadError': 'log in with `aws sso login`',
-    'SSLError': "see that the endpoint's certificate is trusted here",
-    'ResourceNotFoundException': 'create the stream, or correct its name, region or account',
-    'AccessDeniedException': 'allow firehose:PutRecordBatch on the stream',
-    'AccessDenied': 'allow what the message names',
+    'UnknownCredentialError': 'correct the source of credentials in the AWS configuration file',
+    'RefreshWithMFAUnsupportedError': 'use credentials that are renewed without an MFA code',
+    'MissingAuthenticationToken': 'give the process AWS credentials',
+    'MissingAuthenticationTokenException': 'give the process AWS credentials',
     'UnrecognizedClientException': 'correct the access key',
     'InvalidClientTokenId': 'correct the access key',
     'InvalidSignatureException': 'correct the secret key, or the clock',
     'SignatureDoesNotMatch': 'correct the secret key',
     'IncompleteSignature': 'correct the credentials',
-    'MissingAuthenticationToken': 'give the process AWS credentials',
-    'MissingAuthenticationTokenException': 'give the process AWS credentials',
     'ExpiredToken': 'renew the credentials',
     'ExpiredTokenException': 'renew the credentials',
+    'InvalidIdentityToken': 'renew the token in AWS_WEB_IDENTITY_TOKEN_FILE',
     'RequestExpired': "set the machine's clock",
-    'OptInRequired': 'enable the region or the service for the account',
+    'SSOError': _LOG_IN_TO_SSO,
+    'SSOTokenLoadError': _LOG_IN_TO_SSO,
+    'UnauthorizedSSOTokenError': _LOG_IN_TO_SSO,
+    'TokenRetrievalError': _LOG_IN_TO_SSO,
+    'NoAuthTokenError': _LOG_IN_TO_SSO,
+    'UnknownTokenProviderError': _LOG_IN_TO_SSO,
+    'LoginError': _LOG_IN,
+    'LoginTokenLoadError': _LOG_IN,
+    'LoginRefreshRequired': _LOG_IN,
+    'LoginAuthorizationCodeError': _LOG_IN,
+    'LoginInsufficientPermissions': 'allow what the message names, then log in with `aws login`',
+    # The configuration.
+    'ProfileNotFound': 'add the profile to the AWS configuration, or correct boto3_profile_name=',
+    'ConfigNotFound': 'correct AWS_CONFIG_FILE',
+    'ConfigParseError': _CORRECT_THE_CONFIGURATION,
+    'InvalidConfigError': _CORRECT_THE_CONFIGURATION,
+    'InfiniteLoopConfigError': _CORRECT_THE_CONFIGURATION,
+    'InvalidChecksumConfigError': _CORRECT_THE_CONFIGURATION,
+    'InvalidDefaultsMode': _CORRECT_THE_CONFIGURATION,
+    'InvalidEndpointDiscoveryConfigurationError': _CORRECT_THE_CONFIGURATION,
+    'InvalidIMDSEndpointError': _CORRECT_THE_CONFIGURATION,
+    'InvalidIMDSEndpointModeError': _CORRECT_THE_CONFIGURATION,
+    'InvalidMaxRetryAttemptsError': _CORRECT_THE_CONFIGURATION,
+    'InvalidRetryConfigurationError': _CORRECT_THE_CONFIGURATION,
+    'InvalidRetryModeError': _CORRECT_THE_CONFIGURATION,
+    'InvalidS3UsEast1RegionalEndpointConfigError': _CORRECT_THE_CONFIGURATION,
+    'InvalidSTSRegionalEndpointsConfigError': _CORRECT_THE_CONFIGURATION,
+    'InvalidProxiesConfigError': 'correct the proxies',
+    # The endpoint.
+    'NoRegionError': 'set AWS_DEFAULT_REGION or region_name=',
+    'InvalidRegionError': 'correct the region',
+    'UnknownRegionError': 'correct the region',
+    'UnknownEndpointError': _CORRECT_THE_REGION,
+    'UnknownFIPSEndpointError': _CORRECT_THE_REGION,
+    'EndpointVariantError': _CORRECT_THE_REGION,
+    'EndpointProviderError': _CORRECT_THE_REGION,
+    'EndpointResolutionError': _CORRECT_THE_REGION,
+    'BaseEndpointResolverError': _CORRECT_THE_REGION,
+    'InvalidEndpointConfigurationError': _CORRECT_THE_REGION,
+    'InvalidHostLabelError': _CORRECT_THE_REGION,
+    'ServiceNotInRegionError': _CORRECT_THE_REGION,
+    'SSLError': "see that the endpoint's certificate is trusted here",
+    'ValueError': 'correct endpoint_url=',
+    # The installation.
+    'MissingDependencyException': 'install what the message names',
+    'DataNotFoundError': _INSTALL_AGAIN,
+    'UnknownServiceError': _INSTALL_AGAIN,
+    'ApiVersionNotFoundError': _INSTALL_AGAIN,
+    'UnknownServiceStyle': _INSTALL_AGAIN,
+    'UnknownSignatureVersionError': _INSTALL_AGAIN,
+    'UnsupportedSignatureVersionError': _INSTALL_AGAIN,
+    'UnsupportedServiceProtocolsError': _INSTALL_AGAIN,
+    # The stream, and what is allowed.
+    'ResourceNotFoundException': 'create the stream, or correct its name, region or account',
+    'AccessDeniedException': 'allow firehose:PutRecordBatch on the stream',
+    'AccessDenied': 'allow what the message names',
     'NotAuthorized': 'allow firehose:PutRecordBatch on the stream',
+    'OptInRequired': 'enable the region or the service for the account',
     'InvalidKMSResourceException': "see to the stream's KMS key",
     'InvalidSourceException': "turn off the stream's CloudWatch Logs decompression, or write to another stream",
-    'ValueError': 'correct endpoint_url=',
+}
+# The same before a request was sent: of a file that credentials are read from, or a program that gives them.
+_CURES_BEFORE_SENDING = {
+    'FileNotFoundError': _SEE_TO_THE_FILE,
+    'PermissionError': _SEE_TO_THE_FILE,
+    'IsADirectoryError': _SEE_TO_THE_FILE,
+    'NotADirectoryError': _SEE_TO_THE_FILE,
 }
 STALE_CREDENTIALS = frozenset(
     {
@@ -118,6 +180,7 @@ _HINTS = {
     'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
     'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
     'ProxyConnectionError': 'is the proxy right?',
+    'MetadataRetrievalError': 'can this process reach the metadata service?',
 }
 # Of single records in an answer of 200, or of the whole call. botocore counts the same codes as throttling.
 _THROTTLED = frozenset(
@@ -183,13 +246,13 @@ def _of_entry(code: str | None) -> Outcome:
     return Outcome.THROTTLED if code in _THROTTLED else Outcome.RETRY
 
 
-def from_exception(error: Exception, records: int, *, connected: bool) -> Answer:
+def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     """Read an exception of botocore, or of a client of the user's.
 
     Args:
         error: the exception.
         records: how many were in the request.
-        connected: whether there was a client; without one nothing can have been sent.
+        sent: whether the request may have been sent. If not, it is about the client, its credentials or its endpoint.
     """
     response = getattr(error, 'response', None)  # botocore's ClientError
     if isinstance(response, Mapping) and 'Error' in response:
@@ -201,14 +264,17 @@ def from_exception(error: Exception, records: int, *, connected: bool) -> Answer
         cause = type(error).__name__
         text = f'{cause}: {error}'
         certain = cause in _CERTAIN or (cause in _CURES and not _comes_at_any_time(cause, text))
-        uncertain = connected and not certain
+        uncertain = not certain
         text = one_line(text)
-    if cause in _REFUSED:
+    uncertain = uncertain and sent
+    if cause in _REFUSED and sent:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
-    if cause in _CURES:
+    cure = _CURES.get(cause) or (None if sent else _CURES_BEFORE_SENDING.get(cause))
+    if cure:
         return Answer.all_alike(
-            Outcome.MISCONFIGURED, records, cause, f'{text} ({_CURES[cause]})', uncertain=uncertain
+            Outcome.MISCONFIGURED, records, cause, f'{text} ({cure})', uncertain=uncertain
         )
     hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
-    outcome = Outcome.THROTTLED if cause in _THROTTLED else Outcome.RETRY
+    # What another service has throttled (of whom a role is asked for) says nothing of the stream.
+    outcome = Outcome.THROTTLED if cause in _THROTTLED and sent else Outcome.RETRY
     return Answer.all_alike(outcome, records, cause, text + hint, uncertain=uncertain)

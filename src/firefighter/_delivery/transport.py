@@ -133,6 +133,29 @@ def _make_session(profile_name: str | None) -> boto3.session.Session:
     return session
 
 
+class _Here(threading.local):
+    sending = False
+
+
+_here = _Here()
+
+
+def _have_sending_noted(client: Any) -> bool:
+    """Have it noted when a client sends a request, with all that comes before that done: credentials, endpoint, signature.
+
+    Returns:
+        Whether the client can do so; a double in a test may not.
+    """
+    with suppress(AttributeError):
+        client.meta.events.register_last('before-send.firehose.PutRecordBatch', _note_sending)
+        return True
+    return False
+
+
+def _note_sending(**_: object) -> None:
+    _here.sending = True
+
+
 class BotoTransport:
     """Sends through a boto3 client, which is made at the first request.
 
@@ -156,6 +179,8 @@ class BotoTransport:
         self._make_client = client
         self._limit_timeouts = limit_timeouts
         self._client: FirehoseClient | None = None
+        # Whether `_here` tells if a request of the client was sent.
+        self._notes_sending = False
         # Several requests may be the first: one makes the client, the others wait for it.
         # Python's own lock, which gevent and eventlet replace, because making a client asks the network for credentials.
         self._lock = threading.RLock()
@@ -211,6 +236,7 @@ class BotoTransport:
 
     def _put(self, stream: str, records: Sequence[bytes]) -> Answer:
         client = self._client
+        _here.sending = False
         try:
             if client is None:
                 client = self._make()
@@ -219,7 +245,8 @@ class BotoTransport:
             )
             return from_response(response, len(records))
         except Exception as error:  # of botocore, or of a client of the user's: each has an outcome
-            answer = from_exception(error, len(records), connected=client is not None)
+            sent = client is not None and (_here.sending or not self._notes_sending)
+            answer = from_exception(error, len(records), sent=sent)
             if answer.cause in STALE_CREDENTIALS:
                 self._forget_credentials()
             return answer
@@ -227,7 +254,11 @@ class BotoTransport:
     @locked
     def _make(self) -> FirehoseClient:
         with not_forking():
-            client = self._client = self._client or self._make_client()
+            client = self._client
+            if client is None:
+                client = self._make_client()
+                self._notes_sending = self._owns_client and _have_sending_noted(client)
+                self._client = client
         return client
 
     @as_request_of_ours

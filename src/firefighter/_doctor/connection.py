@@ -127,7 +127,7 @@ class Boto:
         except Exception as error:  # whatever it is, it is what there is to report
             response = getattr(error, 'response', None)
             return Described(
-                code=from_exception(error, 1, connected=True).cause,
+                code=from_exception(error, 1, sent=True).cause,
                 error=_text_of(error),
                 answered=response is not None,
                 skew_seconds=self._skew(response or {}, sent_at),
@@ -160,7 +160,7 @@ class Boto:
 
 
 def _text_of(error: Exception) -> str:
-    answer = from_exception(error, 1, connected=False)
+    answer = from_exception(error, 1, sent=False)
     return without_cure(answer)
 
 
