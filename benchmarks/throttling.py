@@ -1,7 +1,8 @@
-"""Many producers on one stream with a quota: how near to it they settle, what is refused meanwhile, how they share it.
+"""Producers on a stream that throttles: how much of its quota they use, how they share it, and what is refused and lost meanwhile.
 
-In simulated time, with the handler's own decisions and the local endpoint's quota (`benchmarks/fleet.py`), beside
-the same with the backoff alone; and how long producers are slow after an episode. Prints two tables and draws a picture.
+In simulated time, with the handler's own decisions and the local endpoint's quota (`benchmarks/fleet.py`). Prints a table each for:
+a quota, beside the same with the backoff alone; refusals that do not depend on the rate; how long producers are slow after an
+episode; a flush after an outage; and what each constant of the Pacer buys. Draws a picture.
 
     python -m benchmarks.throttling [--seconds N] [--picture FILE | --no-picture]
 """
@@ -11,19 +12,30 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.fleet import Account, Demand, Fleet, Quota
+from benchmarks.fleet import Account, Demand, Fleet, Quota, Refusals
+
+from firefighter._delivery.pace import pacer
 
 MIB = 2**20
 PICTURE = Path(__file__).parents[1] / 'docs' / 'throttling.svg'
 
 _PRODUCERS = 16
 _HALF_MINUTE = 30.0
+_SPOOL_SECONDS = 120.0
 _BIN_SECONDS = 5.0
-_EPISODES = [(0.2, 3.0), (0.5, 10.0), (0.2, 10.0), (0.05, 10.0), (0.2, 60.0)]
+REFUSALS = [Refusals(0.3), Refusals(0.3, 1.0, 1.0), Refusals(1.0, 0.5, 0.5)]
+_REFUSALS_NAMES = [
+    'a random share of the records in 30 of 100 requests (15% of all)',
+    '30 of 100 requests as a whole',
+    'half of the records in every request',
+]
+_NEAR_SECONDS = (0.02, 0.02)
+EPISODES = [(0.2, 3.0), (0.5, 10.0), (0.2, 10.0), (0.05, 10.0), (0.2, 60.0)]
 _EPISODE_AT_SECONDS, _LOOK_SECONDS = 20.0, 2.0
 _LONGEST_SECONDS = 120.0
 _COLOURS = {True: '#0b6e99', False: '#c0562f'}
@@ -52,15 +64,38 @@ def _requests(account: Account, quota: Quota) -> float:
     return account.accepted_requests / quota.requests
 
 
-def alike(producers: int, bytes_per_second: float, event_bytes: int = 200) -> list[Demand]:
+def demand(events_per_second: float, event_bytes: int = 200, from_seconds: float = 0.0) -> Demand:
+    """Return what a producer logs, with a spool for two minutes of it."""
+    return Demand(
+        events_per_second, event_bytes, from_seconds, _SPOOL_SECONDS * events_per_second * event_bytes
+    )
+
+
+def alike(
+    producers: int, bytes_per_second: float, event_bytes: int = 200, from_seconds: float = 0.0
+) -> list[Demand]:
     """Return producers that log so much together."""
-    return [Demand(bytes_per_second / producers / event_bytes, event_bytes)] * producers
+    return [demand(bytes_per_second / producers / event_bytes, event_bytes, from_seconds)] * producers
+
+
+def single(*, aggregated: bool = False) -> Demand:
+    """Return one producer of 2,000 events of 200 bytes a second: each in a record of its own, or 25 in one of 5,000 bytes."""
+    return demand(80, 5_000) if aggregated else demand(2_000)
 
 
 def scenarios() -> list[Scenario]:
     """Return the rows of the table."""
-    late = [Demand(MIB / 4 / 200)] * 8 + [Demand(MIB / 4 / 200, from_seconds=60.0)] * 8
+    early, late = alike(_PRODUCERS, 4 * MIB), alike(_PRODUCERS, 4 * MIB, from_seconds=60.0)
     rows = [
+        Scenario(
+            f'bytes, {_PRODUCERS} producers log {times:.0%} of it',
+            alike(_PRODUCERS, times * MIB),
+            [Quota(MIB)],
+            _bytes,
+        )
+        for times in (0.94, 1.07)
+    ]
+    rows += [
         Scenario(f'bytes, {count} producer{"s" * (count > 1)}', alike(count, 4 * MIB), [Quota(MIB)], _bytes)
         for count in (1, 4, 16, 100)
     ]
@@ -72,14 +107,14 @@ def scenarios() -> list[Scenario]:
     ]
     rows += [
         Scenario(
-            f'requests, {count} producers', [Demand(4_000)] * count, [Quota(requests=2 * count)], _requests
+            f'requests, {count} producers', [demand(4_000)] * count, [Quota(requests=2 * count)], _requests
         )
         for count in (16, 100)
     ]
     return [
         *rows,
-        Scenario('100 records/s, 4 producers', [Demand(100)] * 4, [Quota(records=100)], _records),
-        Scenario('8 producers, 8 more after 60 s', late, [Quota(MIB)], _bytes, 90.0),
+        Scenario('100 records/s, 4 producers', [demand(100)] * 4, [Quota(records=100)], _records),
+        Scenario('8 producers, 8 more after 60 s', [*early[:8], *late[8:]], [Quota(MIB)], _bytes, 90.0),
         Scenario(
             'the quota doubles after 60 s',
             alike(_PRODUCERS, 8 * MIB),
@@ -137,12 +172,101 @@ def seconds_until_as_before(
 def table_of_episodes(seconds: float) -> None:
     """Print how long after an episode producers are as fast as before."""
     print('\n| the stream takes | for | 1 producer | 16 producers | 100 producers |\n|---|---|---|---|---|')
-    for left_share, lasted_seconds in _EPISODES:
+    for left_share, lasted_seconds in EPISODES:
         times = [
             seconds_until_as_before(count, left_share, lasted_seconds, seconds) for count in (1, 16, 100)
         ]
         cells = ' | '.join(f'{one:.0f} s' for one in times)
         print(f'| {left_share:.0%} of what is logged | {lasted_seconds:.0f} s | {cells} |')
+
+
+def seconds_until_delivered(refusals: Sequence[Refusals], flush_at_seconds: float, *, seed: int) -> float:
+    """Return how long one producer's flush takes at the end of an outage; inf where a minute is not enough."""
+    fleet = Fleet(
+        [single()],
+        seed=seed,
+        refusals=refusals,
+        flush_at_seconds=flush_at_seconds,
+        latency_seconds=_NEAR_SECONDS,
+    ).run(flush_at_seconds + 60.0)
+    left = single().events_per_second * flush_at_seconds - fleet.dropped
+    for put in fleet.puts:
+        left -= put.accepted
+        if left <= 0.0:
+            return put.at_seconds + _NEAR_SECONDS[1] - flush_at_seconds
+    return inf
+
+
+def delivered_share(refusals: Sequence[Refusals], *, aggregated: bool = False, seed: int = 1) -> float:
+    """Return how much of what one producer logs in half a minute is delivered by then."""
+    one = single(aggregated=aggregated)
+    fleet = Fleet([one], seed=seed, refusals=refusals, latency_seconds=_NEAR_SECONDS).run(_HALF_MINUTE)
+    return fleet.account(0.0, _HALF_MINUTE).accepted_records / one.events_per_second
+
+
+def table_of_refusals() -> None:
+    """Print how much is delivered where refusals do not depend on the rate, and how much is dropped in the end."""
+    print('\n| refused | one event per record | aggregated | dropped in ten minutes |\n|---|---|---|---|')
+    for name, refusals in [('nothing', []), *zip(_REFUSALS_NAMES, ([one] for one in REFUSALS), strict=True)]:
+        fleet = Fleet([single()], seed=1, refusals=refusals, latency_seconds=_NEAR_SECONDS).run(600.0)
+        print(
+            f'| {name} | {delivered_share(refusals):.0%} | {delivered_share(refusals, aggregated=True):.0%} '
+            f'| {fleet.dropped / single().events_per_second / 600.0:.1%} |'
+        )
+
+
+def table_of_outages() -> None:
+    """Print how long a flush takes when something that has lasted for five minutes ends."""
+    print('\n| what has lasted for five minutes | a flush takes |\n|---|---|')
+    outages = [
+        ('every request is throttled as a whole', Refusals(1.0, 1.0, 1.0)),
+        *zip(_REFUSALS_NAMES, REFUSALS, strict=True),
+    ]
+    for name, one in outages:
+        seconds = seconds_until_delivered([replace(one, until_seconds=300.0)], 300.0, seed=1)
+        print(f'| {name} | {seconds:.1f} s |')
+
+
+_CONSTANTS = (
+    '_TOLERATED',
+    '_TOLERATED_MORE_WHEN_FULL',
+    '_GAIN',
+    '_CALM_SECONDS',
+    '_FIRST_LIMIT',
+    '_ROUND_SECONDS',
+)
+
+
+def table_of_constants() -> None:
+    """Print some figures with each constant of the Pacer as it is, halved and doubled."""
+    print(
+        '\n| | half refused: delivered | dropped | 107% of the quota: refused | 400%: refused | shared | as before after |'
+    )
+    print('|---|---|---|---|---|---|---|')
+    print(f'| as they are | {_figures()} |')
+    for name in _CONSTANTS:
+        usual = getattr(pacer, name)
+        for factor in (0.5, 2.0):
+            setattr(pacer, name, usual * factor)
+            print(f'| `{name}` {usual * factor:g} | {_figures()} |')
+        setattr(pacer, name, usual)
+
+
+def _figures() -> str:
+    above, far_above = (
+        Fleet(alike(_PRODUCERS, times * MIB), Quota(MIB), seed=1).run(240.0).account(_HALF_MINUTE, 240.0)
+        for times in (1.07, 4.0)
+    )
+    fleet = Fleet([single()], seed=1, refusals=REFUSALS[2:], latency_seconds=_NEAR_SECONDS).run(600.0)
+    figures = (
+        f'{delivered_share(REFUSALS[2:]):.0%}',
+        f'{fleet.dropped / single().events_per_second / 600.0:.1%}',
+        f'{above.refused_share:.0%}',
+        f'{far_above.refused_share:.0%}',
+        f'{far_above.fairness:.2f}',
+        f'{max(seconds_until_as_before(_PRODUCERS, *episode, 60.0) for episode in EPISODES):.0f} s',
+    )
+    return ' | '.join(figures)
 
 
 def draw(path: Path, seconds: float) -> None:
@@ -200,7 +324,10 @@ def main() -> None:
     parser.add_argument('--no-picture', action='store_true')
     arguments = parser.parse_args()
     table(arguments.seconds)
+    table_of_refusals()
     table_of_episodes(min(_LONGEST_SECONDS, arguments.seconds))
+    table_of_outages()
+    table_of_constants()
     if not arguments.no_picture:
         draw(arguments.picture, arguments.seconds)
 

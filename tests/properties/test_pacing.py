@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import inf, isfinite
 from typing import NamedTuple
 
 import pytest
@@ -14,16 +15,25 @@ from firefighter._delivery.pace.pacer import Pacer
 
 pytestmark = pytest.mark.once
 
-UNLIMITED = (MAX_RECORDS, MAX_REQUEST_BYTES)
-
 
 class Step(NamedTuple):
-    """A request, started after a pause, and how much of it was refused."""
+    """A request, started after a pause, how much of it was refused, and how full the spool was."""
 
     pause_seconds: float
     records: int
-    event_bytes: int
+    record_bytes: int
     refused_share: float
+    fullness: float = 0.0
+
+
+class Spool:
+    """Is as full as it is told."""
+
+    def __init__(self) -> None:
+        self.fullness = 0.0
+
+    def __call__(self) -> float:
+        return self.fullness
 
 
 steps = st.lists(
@@ -31,53 +41,48 @@ steps = st.lists(
         Step,
         pause_seconds=st.one_of(st.just(0.0), st.floats(0, 5), st.floats(0, 1000)),
         records=st.integers(1, MAX_RECORDS),
-        event_bytes=st.integers(1, MAX_RECORD_BYTES),
-        refused_share=st.sampled_from([0.0, 0.0, 0.1, 0.5, 1.0]),
+        record_bytes=st.integers(1, MAX_RECORD_BYTES),
+        refused_share=st.sampled_from([0.0, 0.0, 0.1, 0.5, 0.9, 1.0]),
+        fullness=st.floats(0, 1),
     ),
     max_size=60,
 )
 
 
-def answer(pacer, now, records, refused, event_bytes=200):
-    pacer.answered(
-        now,
-        records,
-        records * event_bytes,
-        throttled_records=refused,
-        throttled_bytes=refused * event_bytes,
-    )
+def answer(pacer, now, size_bytes, refused_bytes):
+    pacer.answered(now, accepted_bytes=size_bytes - refused_bytes, throttled_bytes=refused_bytes)
 
 
 def after(history, jitter=0.5):
     """Return a Pacer that has seen these requests, one at a time and no sooner than it allowed, and the time."""
-    pacer, now = Pacer(lambda: jitter), 0.0
+    spool = Spool()
+    pacer, now = Pacer(lambda: jitter, spool), 0.0
     for step in history:
+        spool.fullness = step.fullness
         now += max(step.pause_seconds, pacer.seconds_until_allowed(now))
-        records = min(step.records, pacer.request_limits(now)[0])
-        pacer.started(now, records, records * step.event_bytes)
+        records = max(1, min(step.records, pacer.max_request_bytes // step.record_bytes))
+        pacer.started(now, records * step.record_bytes)
         now += 0.05
-        answer(pacer, now, records, round(records * step.refused_share), step.event_bytes)
+        refused = round(records * step.refused_share)
+        answer(pacer, now, records * step.record_bytes, refused * step.record_bytes)
     return pacer, now
 
 
-def go_on(pacer, now, *, requests, refused):
-    """Make so many more requests of 100 events; return the time."""
-    for _ in range(requests):
-        now += pacer.seconds_until_allowed(now)
-        pacer.started(now, 100, 20_000)
-        answer(pacer, now, 100, refused)
+def use_up(pacer, now, seconds, *, refused_share=0.0, record_bytes=200):
+    """Send all that is allowed for so many seconds; return the time."""
+    end = now + seconds
+    while now < end:
+        now += max(0.01, pacer.seconds_until_allowed(now))
+        records = max(1, pacer.max_request_bytes // record_bytes)
+        pacer.started(now, records * record_bytes)
+        answer(pacer, now, records * record_bytes, int(records * refused_share) * record_bytes)
     return now
 
 
-def throttled(*, refused_share=0.5, requests=60):
-    """Return a Pacer of which ten requests a second, of 100 events each, were accepted and then throttled; and the time."""
-    return after([Step(0.05, 100, 200, share) for share in [0.0] * 30 + [refused_share] * requests])
-
-
-def three_quarters_refused_whole(requests=800, event_bytes=200):
-    """Return a Pacer of which three of four requests were refused as a whole, and the time."""
-    shares = [0.0] * 30 + [1.0, 1.0, 1.0, 0.0] * (requests // 4)
-    return after([Step(0.05, 500, event_bytes, share) for share in shares])
+def throttled(seconds=60.0, refused_share=0.5):
+    """Return a Pacer of a stream that takes 200,000 bytes a second, and then refuses a share of all for so long; and the time."""
+    pacer, now = after([Step(0.05, 100, 200, 0.0)] * 100)
+    return pacer, use_up(pacer, now, seconds, refused_share=refused_share)
 
 
 @given(steps)
@@ -90,18 +95,9 @@ def test_a_wait_is_never_negative_and_never_long(history):
 @given(steps)
 def test_there_is_always_room_for_a_record(history):
     """And never for more than the service takes."""
-    pacer, now = after(history)
-    records, size_bytes = pacer.request_limits(now)
-    assert 1 <= records <= MAX_RECORDS
-    assert 1 <= size_bytes <= MAX_REQUEST_BYTES
-
-
-def test_there_is_room_for_a_record_at_the_lowest_limits():
-    """A quarter of a second's share of one record a second is none, and one is sent."""
-    pacer, now = three_quarters_refused_whole()
-    pacer._limits = (*pacer._limits[:2], 10.0)
-    assert pacer._limits[0] * 0.25 < 1
-    assert pacer.request_limits(now)[0] == 1
+    pacer, _ = after(history)
+    assert 1 <= pacer.max_request_bytes <= MAX_REQUEST_BYTES
+    assert pacer._limit > 0.0
 
 
 @given(steps)
@@ -109,262 +105,178 @@ def test_without_throttling_there_is_no_limit(history):
     """A stream that takes all is never held back."""
     pacer, now = after([step._replace(refused_share=0.0) for step in history])
     assert pacer.seconds_until_allowed(now) == 0.0
-    assert pacer.request_limits(now) == UNLIMITED
+    assert pacer.max_request_bytes == MAX_REQUEST_BYTES
 
 
 @given(steps, st.floats(0.0, 0.999))
-def test_requests_carry_no_more_than_the_limits_allow(history, jitter):
-    """In 20 seconds as much as in 20 seconds, the credit of half a second, and one request."""
+def test_requests_carry_no_more_than_the_limit_allows(history, jitter):
+    """In 20 seconds as much as in 20 seconds, what may start late, and one request."""
     pacer, now = after(history, jitter)
-    assume(pacer.request_limits(now + 20.0) != UNLIMITED)
-    limits, end, records, sizes = pacer._limits, now + 20.0, 0, 0
+    assume(isfinite(pacer._limit))
+    end, sent = now + 20.0, 0
     while (now := now + max(0.001, pacer.seconds_until_allowed(now))) < end:
-        most_records, most_bytes = pacer.request_limits(now)
-        carried = max(1, min(most_records, most_bytes // 200))
-        pacer.started(now, carried, 200 * carried)
-        records += carried
-        sizes += 200 * carried
-    assert records <= 20.5 * limits[0] + MAX_RECORDS
-    assert sizes <= 20.5 * limits[1] + max(MAX_RECORDS * 200, limits[1])
+        size_bytes = max(200, pacer.max_request_bytes)
+        pacer.started(now, size_bytes)
+        sent += size_bytes
+    assert sent <= 20.25 * pacer._limit + max(200, pacer._limit)
 
 
 @given(steps)
-def test_the_limits_are_used_up(history):
-    """What starts late by chance loses nothing: in a minute at least 99 % of what the limits allow."""
+def test_the_limit_is_used_up(history):
+    """What starts late by chance loses nothing: in a minute at least 99 % of what the limit allows."""
     pacer, now = after(history)
-    assume(pacer.request_limits(now + 100.0) != UNLIMITED)
-    limits, begin, used = pacer._limits, now, 0.0
+    assume(isfinite(pacer._limit))
+    begin, used = now, 0.0
     while now < begin + 60.0:
         now += max(0.01, pacer.seconds_until_allowed(now))
-        records, size_bytes = pacer.request_limits(now)
-        records = max(1, min(records, size_bytes // 200))
-        pacer.started(now, records, 200 * records)
-        used += max(records / limits[0], 200 * records / limits[1], 1 / limits[2])
-    assert used >= 0.99 * (now - begin) - 31.0
+        size_bytes = pacer.max_request_bytes
+        pacer.started(now, size_bytes)
+        used += size_bytes / pacer._limit
+    assert used >= 0.99 * (now - begin) - 31.0 or pacer.max_request_bytes == MAX_REQUEST_BYTES
 
 
-@given(steps, st.integers(1, 100), st.integers(0, 100))
-def test_the_more_is_refused_the_lower_the_limits(history, records, refused):
-    """Never the other way round."""
-    refused = min(refused, records)
+@given(steps, st.integers(2, 10**6), st.integers(0, 10**6))
+def test_the_more_is_refused_the_lower_the_limit(history, size_bytes, refused_bytes):
+    """Never the other way round, as long as something is accepted."""
+    refused_bytes = min(refused_bytes, size_bytes - 1)
     limits = []
-    for count in (refused, records):
+    for count in (refused_bytes, size_bytes - 1):
         pacer, now = after(history)
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, count)
-        limits.append(pacer._limits)
-    if None not in limits:
-        assert all(more <= less for less, more in zip(*limits, strict=True))
+        pacer.started(now, size_bytes)
+        answer(pacer, now, size_bytes, count)
+        limits.append(pacer._limit)
+    assert limits[1] <= limits[0]
 
 
-@given(steps, st.integers(1, MAX_RECORDS))
-def test_a_fault_that_is_no_throttling_teaches_nothing(history, records):
-    """A request that timed out says neither that the stream takes more nor less."""
+@given(steps, st.integers(2, 10**6), st.floats(0.0, 1.0))
+def test_the_fuller_the_spool_the_higher_the_limit(history, size_bytes, refused_share):
+    """More refusals are tolerable when events are at stake."""
+    limits = []
+    for fullness in (0.0, 1.0):
+        pacer, now = after(history)
+        pacer._fullness.fullness = fullness
+        pacer.started(now, size_bytes)
+        answer(pacer, now, size_bytes, min(size_bytes - 1, int(size_bytes * refused_share)))
+        limits.append(pacer._limit)
+    assert limits[0] <= limits[1]
+
+
+@given(steps, st.integers(0, 10**6))
+def test_a_request_of_which_nothing_was_accepted_teaches_nothing(history, throttled_bytes):
+    """A time-out says neither that the stream takes more nor less; and a stream that refuses all may be down."""
     pacer, now = after(history)
-    before = pacer._limits
-    pacer.started(now, records, records * 200)
-    answer(pacer, now, 0, 0)
-    assert pacer._limits == before
+    before = pacer._limit
+    pacer.started(now, 20_000)
+    pacer.answered(now, accepted_bytes=0, throttled_bytes=throttled_bytes)
+    assert pacer._limit == before
 
 
-def test_throttling_limits_to_what_was_accepted():
-    """1,000 events a second were tried, a quarter of them accepted."""
-    pacer, _ = throttled(refused_share=0.75, requests=42)
-    records, size_bytes, _ = pacer._limits
-    assert records == pytest.approx(250, rel=0.1)
-    assert size_bytes == pytest.approx(200 * records)
+@pytest.mark.parametrize(('fullness', 'tolerated'), [(0.0, 0.02), (0.5, 0.32), (1.0, 0.62)])
+def test_a_share_of_refusals_is_tolerated(fullness, tolerated):
+    """2 %, and 60 % of how full the spool is: a limit rises where less is refused, and falls where more is."""
+    for share, rises in ((tolerated - 0.01, True), (tolerated + 0.01, False)):
+        pacer, now = throttled()
+        pacer._fullness.fullness = fullness
+        before = pacer._limit = 100_000.0
+        pacer.started(now, 20_000)
+        answer(pacer, now, 20_000, round(20_000 * share))
+        assert (pacer._limit > before) is rises
 
 
-def test_an_exception_before_the_conclusion_of_the_lesson_leaves_limits_that_are_numbers(monkeypatch):
-    """Ctrl-C may end a delivery anywhere: what is allowed stays finite, and delivery goes on."""
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Pacer, '_apply_estimate', interrupted)
-        pacer, now = after([Step(0.05, 100, 200, share) for share in [0.0] * 30 + [0.5] * 30])
-        with pytest.raises(KeyboardInterrupt):
-            go_on(pacer, now, requests=60, refused=50)
-    now = go_on(pacer, now, requests=5, refused=0)
-    assert max(pacer.request_limits(now)) <= MAX_REQUEST_BYTES
-    assert max(pacer._limits) < 2**30
+def test_refusals_for_half_a_minute_hold_nothing_back():
+    """Half of all is refused in each request, and all is sent twice: that is still within the limit after 20 seconds."""
+    pacer, now = after([Step(0.25, 500, 200, 0.0)] * 20)
+    for _ in range(20 * 4):
+        now += 0.25
+        assert pacer.seconds_until_allowed(now) == 0.0
+        pacer.started(now, 200_000)
+        answer(pacer, now, 200_000, 100_000)
+    assert isfinite(pacer._limit)
+    assert pacer._limit > 4 * 200_000
 
 
-def test_one_hiccup_leaves_no_limit():
-    """A single "Slow down." is not a quota: the estimate sees no more refusals, and does not hold."""
-    pacer, _ = after([Step(0.1, 100, 200, share) for share in [0.0] * 10 + [1.0] + [0.0] * 60])
-    assert pacer._limits is None
+def test_one_who_floods_a_stream_is_slow_within_seconds():
+    """Nine tenths are refused, however fast: within 15 seconds down to what was accepted at first, and on."""
+    pacer, now = after([Step(0.05, 100, 200, 0.0)] * 100)
+    use_up(pacer, now, 15.0, refused_share=0.9)
+    assert pacer._limit < 100_000
 
 
-def test_throttling_that_passes_leaves_no_limit():
-    """Some answers of a burst that was somebody else's; in the second half of the estimate nothing is refused."""
-    pacer, now = after([Step(0.0, 500, 200, share) for share in [0.5, 0.0, 1.0]])
-    assert pacer._limits is not None
-    begin, left = now, 7_600
-    while left:
-        now += max(0.01, pacer.seconds_until_allowed(now))
-        records = min(left, pacer.request_limits(now)[0])
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, 0)
-        left -= records
-    assert pacer._limits is None
-    assert now - begin < 6.0
+def test_the_longer_it_is_calm_the_faster_the_limit_rises():
+    """To a thousand times within ten seconds: there the old speed is back, whatever it was."""
+    pacer, now = throttled(seconds=120)
+    limit = pacer._limit
+    now = use_up(pacer, now, 2.0)
+    assert limit < pacer._limit < 2 * limit
+    use_up(pacer, now, 8.0)
+    assert pacer._limit > 1000 * limit
 
 
-@given(st.floats(0.05, 0.95), st.integers(40, 400))
-def test_the_longer_it_was_throttled_the_longer_until_the_old_speed_is_back(refused_share, requests):
-    """As long as it lasted, a minute at most, and the way up: an episode of ten seconds is forgotten after a minute."""
-    pacer, now = throttled(refused_share=refused_share, requests=requests)
-    lasted = now - 1.5
-    calm_at = now
-    while pacer._limits is not None and pacer._limits[0] < 1_000:
-        now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.request_limits(now)[0]
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, 0)
-    assert now - calm_at <= min(60.0, 4.0 + lasted) + 50.0
+def test_a_limit_that_is_not_used_rises_slowly():
+    """Nobody knows whether the stream would take more: as much as ten times what is sent."""
+    pacer, now = throttled(seconds=20)
+    before = pacer._limit = 100_000.0
+    for second in range(10):
+        pacer.started(now + second, 200)
+        answer(pacer, now + second, 200, 0)
+    assert before <= pacer._limit < 1.1 * before
 
 
-def test_what_quickened_growth_found_in_vain_is_taken_back():
-    """Half of the way, counted in doublings: who was lucky for a while shall not have more than the others for long."""
-    pacer, now = throttled(refused_share=0.75, requests=42)
-    before = pacer._limits[0]
-    while pacer._limits[0] < 4 * before:
-        now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.request_limits(now)[0]
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, 0)
-    pacer.started(now, 100, 20_000)
-    answer(pacer, now, 100, 1)
-    assert pacer._limits[0] == pytest.approx(2 * before, rel=0.1)
-
-
-def test_what_was_on_its_way_is_not_heard_in_the_lesson():
-    """Eight at once that are refused are one sign of throttling: they were started before there was a limit."""
-    pacer, now = after([Step(0.05, 100, 20, 0.0)])
-    for _ in range(8):
-        pacer.started(now, 100, 20_000)
-    for _ in range(8):
-        answer(pacer, now, 100, 100)
-    assert pacer._limits is not None
-    for _ in range(60):
-        now += max(0.1, pacer.seconds_until_allowed(now))
-        pacer.started(now, 100, 20_000)
-        answer(pacer, now, 100, 0)
-    assert pacer._limits is None
-
-
-def test_what_is_partly_accepted_says_nothing_against_requests():
-    """A quota of requests refuses them whole."""
-    pacer, _ = throttled(refused_share=0.5, requests=100)
-    assert pacer._limits[2] >= 10.0
-    pacer, _ = three_quarters_refused_whole()
-    assert pacer._limits[2] < 1.0
-
-
-def test_where_requests_are_scarce_each_carries_all_that_may_be_sent():
-    """One in five seconds takes what the others allow in five seconds."""
+def test_throttling_that_was_long_ago_holds_nothing_back():
+    """The first answer after five calm minutes lifts the limit to beyond what was ever sent."""
     pacer, now = throttled()
-    pacer._limits = (60.0, 50_000.0, 0.2)
-    assert pacer.request_limits(now) == (300, 250_000)
+    now += 300.0
+    pacer.started(now, 200)
+    answer(pacer, now, 200, 0)
+    assert pacer._limit > 200_000
 
 
-def test_what_the_lesson_left_over_is_found_soon():
-    """The estimates of the others throttle it, too, and it may take too little: a tenth more after 20 seconds."""
-    pacer, now = throttled(refused_share=0.75, requests=42)
-    before, end = pacer._limits[0], now + 20.0
-    while now < end:
-        now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.request_limits(now)[0]
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, 0)
-    assert pacer._limits[0] > 1.1 * before
-
-
-def test_limits_grow_while_they_are_used_and_nothing_is_refused():
-    """The way to a quota that has been raised: within three minutes to the double."""
+def test_an_outage_leaves_the_limit_as_it_was():
+    """Or all would be slow for minutes when it is over."""
     pacer, now = throttled()
-    before, end = pacer._limits[0], now + 180.0
-    while now < end:
-        now += max(0.01, pacer.seconds_until_allowed(now))
-        records = pacer.request_limits(now)[0]
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, 0)
-    assert pacer._limits[0] > 2 * before
-
-
-def test_limits_that_are_not_used_do_not_grow():
-    """Nobody knows whether the stream would take more."""
-    pacer, now = throttled()
-    before = pacer._limits[0]
-    for second in range(60):
-        pacer.started(now + second, 1, 200)
-        answer(pacer, now + second, 1, 0)
-    assert before <= pacer._limits[0] <= 1.05 * before
-
-
-def test_limits_are_forgotten_when_throttling_stays_away():
-    """After five minutes."""
-    pacer, now = throttled()
-    assert pacer.request_limits(now + 299.0) != UNLIMITED
-    assert pacer.request_limits(now + 301.0) == UNLIMITED
-    assert pacer.seconds_until_allowed(now + 301.0) == 0.0
-
-
-def test_a_stream_that_takes_nothing_teaches_nothing():
-    """Hours of it are an outage, which the backoff is for; when it is over, what has queued is to be sent."""
-    pacer, _ = throttled(refused_share=1.0, requests=2000)
-    assert pacer._limits is None or pacer._limits[0] >= 500
+    before = pacer._limit
+    for second in range(250):
+        pacer.started(now + second, 2000)
+        answer(pacer, now + second, 2000, 2000)
+    assert pacer._limit == before
 
 
 def test_when_a_stream_is_back_all_that_has_queued_may_be_sent():
-    """Whether it was down from the start, or while it was thought to be throttled."""
-    pacer, now = after([Step(0.1, 500, 200, 1.0)] * 10)
-    assert pacer.request_limits(now) == UNLIMITED
-    pacer, _ = after([Step(0.1, 500, 200, share) for share in [0.0] + [1.0] * 3 + [0.0] * 60])
-    assert pacer._limits is None
+    """It was down from the start, or after it had taken everything."""
+    for history in ([1.0] * 10, [0.0] + [1.0] * 50):
+        pacer, now = after([Step(0.1, 500, 200, share) for share in history])
+        assert pacer._limit == inf
+        assert pacer.seconds_until_allowed(now) == 0.0
 
 
-def test_an_outage_leaves_most_of_what_was_learnt():
-    """Or all would be slow for minutes when it is over."""
-    pacer, now = throttled(refused_share=0.75, requests=42)
-    before = pacer._limits[0]
-    for second in range(250):
-        pacer.started(now + second, 10, 2000)
-        answer(pacer, now + second, 10, 10)
-    assert pacer._limits[0] > 0.3 * before
-
-
-def test_after_the_lowest_limits_the_way_up_is_not_endless():
-    """There is something to grow from: in three minutes to the usual."""
-    pacer, now = three_quarters_refused_whole(3000)
-    end = now + 180.0
-    while now < end:
-        now += max(0.01, pacer.seconds_until_allowed(now))
-        records = max(1, min(pacer.request_limits(now)[0], pacer.request_limits(now)[1] // 200))
-        pacer.started(now, records, records * 200)
-        answer(pacer, now, records, 0)
-    assert pacer._limits[0] > 100
+def test_what_was_under_way_together_takes_no_more_than_half_each():
+    """Eight that were started while there was no limit are answered at once, and refused but for a little."""
+    pacer, now = after([Step(0.05, 100, 20, 0.0)])
+    for _ in range(8):
+        pacer.started(now, 20_000)
+    for _ in range(8):
+        before = pacer._limit
+        answer(pacer, now, 20_000, 19_800)
+        assert before == inf or pacer._limit >= before / 2
+    assert pacer._limit > 0.0
 
 
 def test_those_who_are_throttled_together_go_on_at_different_times():
     """Or all would come again in the same moment, and be refused."""
     chance = random.Random(7)
-    waits = []
+    waits = set()
     for _ in range(16):
-        pacer = Pacer(chance.random)
-        pacer.started(0.0, 500, 100_000)
-        answer(pacer, 0.1, 500, 400)
-        waits.append(pacer.seconds_until_allowed(0.1))
-    assert max(waits) - min(waits) > 0.5
-    assert len(set(waits)) == len(waits)
+        pacer, now = throttled()
+        pacer._jitter = chance.random
+        pacer.started(now, pacer.max_request_bytes)
+        waits.add(pacer.seconds_until_allowed(now))
+    assert len(waits) == 16
+    assert max(waits) - min(waits) > 0.1
 
 
-@pytest.mark.parametrize('event_bytes', [20, 200, 20_000, MAX_RECORD_BYTES])
-def test_a_small_quota_is_met_by_small_requests(event_bytes):
-    """A request is never so large that the quota would never take it, and takes the record that is larger."""
-    pacer, now = three_quarters_refused_whole(event_bytes=event_bytes)
-    records, size_bytes = pacer.request_limits(now)
-    assert records <= 10
-    assert size_bytes < 10_000
+@pytest.mark.parametrize('record_bytes', [20, 200, 20_000, MAX_RECORD_BYTES])
+def test_a_small_quota_is_met_by_small_requests(record_bytes):
+    """Where more than is tolerated is refused for long, down to requests of a record or two, which no quota refuses in part."""
+    pacer, now = after([Step(0.25, 10, record_bytes, 0.0)] * 20)
+    use_up(pacer, now, 300.0, refused_share=0.75, record_bytes=record_bytes)
+    assert pacer.max_request_bytes < 3 * record_bytes

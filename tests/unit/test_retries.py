@@ -56,6 +56,29 @@ def test_a_misconfiguration_has_its_own_pause_and_ends_with_a_success(retries):
     assert not retries.misconfigured
 
 
+def test_requests_that_are_throttled_in_a_row_by_chance_are_no_outage(retries):
+    """Seven in a row, 20 ms each. No pause is longer than a quarter of the time since something was accepted, or than the first."""
+    retries.note_success(started_at=0)
+    now = 0.02
+    for _ in range(7):
+        retries.note_failure(now, started_at=now - 0.02, progress=False, misconfigured=False, throttled=True)
+        assert retries.allowed_at - now == pytest.approx(max(FAILURE.base_seconds, now / 4))
+        now = retries.allowed_at + 0.02
+    assert now < 3.0
+
+
+def test_a_stream_that_throttles_everything_for_long_is_down(retries):
+    """The pauses grow to the usual ones, and a quarter of an hour is tried every half a minute."""
+    retries.note_success(started_at=0)
+    now, tries = 1.0, 0
+    while now < 900:
+        retries.note_failure(now, started_at=now - 0.02, progress=False, misconfigured=False, throttled=True)
+        now = retries.allowed_at + 0.02
+        tries += 1
+    assert retries.allowed_at - retries._noted_at == FAILURE.cap_seconds
+    assert tries < 60
+
+
 def test_some_refusals_are_free_and_a_row_of_them_is_a_misconfiguration(retries):
     """Until something is accepted."""
     for now in range(FREE_REFUSALS):

@@ -12,6 +12,7 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Waiting
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
+    MAX_RECORDS,
     MAX_REQUEST_BYTES,
     MIN_REQUEST_GAP_SECONDS,
 )
@@ -93,7 +94,7 @@ class Dispatch:
         self._clock = clock
         self.batches = Batches(source, self._keep_dead_letter)
         self._retries = Retries(jitter)
-        self._pacer = Pacer(jitter)
+        self._pacer = Pacer(jitter, source.fullness)
         self.flushes_served = 0
         self.flushes_tried = 0
         self.last_start = -inf
@@ -162,8 +163,8 @@ class Dispatch:
             return True
         _, records, size_bytes = self._source.waiting()
         taken, taken_bytes = self.batches.to_send
-        most_records, most_bytes = self._request_limits()
-        return records + taken >= most_records or size_bytes + taken_bytes >= min(full_bytes, most_bytes)
+        most_bytes = min(full_bytes, self._max_request_bytes)
+        return records + taken >= MAX_RECORDS or size_bytes + taken_bytes >= most_bytes
 
     def note_whether_empty(self) -> None:
         """Note whether the source is empty now, and when it last was."""
@@ -189,7 +190,9 @@ class Dispatch:
             everything: take all events that wait; otherwise the newest may wait for more to fill their record.
         """
         now = self._clock()
-        batch = self.batches.compose(*self._request_limits(), self.waiting().since, everything=everything)
+        batch = self.batches.compose(
+            MAX_RECORDS, self._max_request_bytes, self.waiting().since, everything=everything
+        )
         self.flushes_served = self._source.flushes
         if batch is None:
             return None
@@ -197,7 +200,7 @@ class Dispatch:
         batch.flushes = self.flushes_served
         self._note_left(now, batch.fresh_events)
         self._update_oldest_at()
-        self._pacer.started(now, len(batch.records), batch.size_bytes)
+        self._pacer.started(now, batch.size_bytes)
         traffic = self._traffic
         traffic.requests += 1
         traffic.records += len(batch.records)
@@ -229,10 +232,11 @@ class Dispatch:
         self.batches.conclude_refusals()
         return bool(answered)
 
-    def _request_limits(self) -> tuple[int, int]:
-        """Return the most records, and the most bytes of data, for the next request."""
-        records, size_bytes = self._pacer.request_limits(self._clock())
-        return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
+    @property
+    def _max_request_bytes(self) -> int:
+        """The most bytes of data for the next request."""
+        most = FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
+        return min(most, self._pacer.max_request_bytes)
 
     def _note_left(self, now: float, fresh_events: int) -> None:
         """Note how much the batch has left in the source, and since when that waits."""
@@ -260,17 +264,11 @@ class Dispatch:
 
     def _note_in_pacer(self, batch: Batch, answer: Answer) -> None:
         """Report to the pacer what was accepted and what was throttled; other failures do not depend on the quota."""
-        taken, taken_bytes, throttled, throttled_bytes = len(batch.records), batch.size_bytes, 0, 0
+        accepted_bytes, throttled_bytes = batch.size_bytes, 0
         if answer.cause is not None:
-            taken, taken_bytes = _sum_of(Outcome.ACCEPTED, batch, answer)
-            throttled, throttled_bytes = _sum_of(Outcome.THROTTLED, batch, answer)
-        self._pacer.answered(
-            self._clock(),
-            taken + throttled,
-            taken_bytes + throttled_bytes,
-            throttled_records=throttled,
-            throttled_bytes=throttled_bytes,
-        )
+            accepted_bytes = _bytes_of(Outcome.ACCEPTED, batch, answer)
+            throttled_bytes = _bytes_of(Outcome.THROTTLED, batch, answer)
+        self._pacer.answered(self._clock(), accepted_bytes=accepted_bytes, throttled_bytes=throttled_bytes)
 
     def _count_copies(self, batch: Batch, answer: Answer) -> None:
         """Count what may arrive twice. Only once, where settling was interrupted and is done again."""
@@ -303,6 +301,7 @@ class Dispatch:
                 started_at=started_at,
                 progress=Outcome.ACCEPTED in outcomes,
                 misconfigured=Outcome.MISCONFIGURED in outcomes,
+                throttled=outcomes == {Outcome.THROTTLED},
             )
 
     def _report_failure(self, batch: Batch, answer: Answer) -> None:
@@ -329,9 +328,8 @@ class Dispatch:
         self.oldest_at = min(self.batches.since, waiting_since)
 
 
-def _sum_of(outcome: Outcome, batch: Batch, answer: Answer) -> tuple[int, int]:
-    """Return how many of a batch's records have that outcome, and their size."""
-    sizes = [
+def _bytes_of(outcome: Outcome, batch: Batch, answer: Answer) -> int:
+    """Return the size of a batch's records with that outcome."""
+    return sum(
         len(record.data) for record, own in zip(batch.records, answer.outcomes, strict=True) if own is outcome
-    ]
-    return len(sizes), sum(sizes)
+    )

@@ -113,6 +113,10 @@ class SpoolSource:
         """Return how many bytes will be sent for so many bytes of the spool."""
         return self._aggregation.sent_bytes(spooled_bytes) if self._aggregation else spooled_bytes
 
+    def fullness(self) -> float:
+        """Return how full the spool is, from 0.0 to 1.0."""
+        return self.spool.fullness
+
     def take(self, max_records: int, max_bytes: int, into: list[Spooled], *, everything: bool = True) -> None:
         """Take the oldest events, as Firehose records.
 

@@ -39,6 +39,12 @@ class TakeSide(AppendSide):
         return sum(segment.read_offset - segment.head for segment in self._all_segments)
 
     @property
+    def fullness(self) -> float:
+        """The part of the bound that our own events take which are not settled, from 0.0 to 1.0."""
+        unsettled_bytes = sum(segment.tail - segment.head for segment in self._segments)
+        return min(1.0, unsettled_bytes / self._allocator.max_bytes)
+
+    @property
     def taken_through(self) -> int:
         """The sequence number before which every event has been taken or dropped."""
         for segment in self._segments:

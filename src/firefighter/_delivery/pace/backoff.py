@@ -24,16 +24,19 @@ class Backoff:
     base_seconds: float
     cap_seconds: float
 
-    def seconds(self, failures: int, random: Callable[[], float]) -> float:
+    def seconds(self, failures: int, random: Callable[[], float], fruitless_seconds: float = inf) -> float:
         """Return how long to wait after so many failures in a row (at least 1).
 
         Args:
             failures: failures since the last request of which anything was accepted.
             random: returns a number in [0, 1).
+            fruitless_seconds: how long nothing has been accepted, where no pause is to be longer than a quarter of that.
         """
         # 2.0 ** 1024 overflows; from 2 ** 30 on, every base is beyond every cap.
         doublings = min(failures - 1, 30)
-        return random() * min(self.cap_seconds, self.base_seconds * 2.0**doublings)
+        # Where three of ten requests are throttled by chance, seven in a row are several times an hour: within a second, and no outage.
+        longest = max(self.base_seconds, fruitless_seconds / 4)
+        return random() * min(self.cap_seconds, longest, self.base_seconds * 2.0**doublings)
 
 
 FAILURE = Backoff(base_seconds=0.25, cap_seconds=30.0)
@@ -76,6 +79,7 @@ class Retries:
         self._pauses_limited_until = -inf
         self._refusals = 0
         self._noted_at = -inf
+        self._accepted_at = -inf
 
     def limit_pauses_until(self, until: float) -> None:
         """Keep pauses to LIMITED_PAUSE_SECONDS until then: somebody waits."""
@@ -90,12 +94,15 @@ class Retries:
     def note_success(self, *, started_at: float) -> None:
         """Note a request of which everything was accepted, or all but what exceeds the stream's quota."""
         self._refusals = 0
+        self._accepted_at = max(self._accepted_at, started_at)
         if started_at >= self._noted_at:
             self.failing = self.misconfigured = False
             self._failures = 0
             self.allowed_at = -inf
 
-    def note_failure(self, now: float, *, started_at: float, progress: bool, misconfigured: bool) -> None:
+    def note_failure(
+        self, now: float, *, started_at: float, progress: bool, misconfigured: bool, throttled: bool = False
+    ) -> None:
         """Note a request of which something was not accepted.
 
         Args:
@@ -103,6 +110,7 @@ class Retries:
             started_at: when the request was started.
             progress: whether something of it was accepted.
             misconfigured: whether someone has to act.
+            throttled: whether everything was refused with "Slow down.", which comes by chance as well.
         """
         self.misconfigured = misconfigured
         self.failing = True
@@ -110,7 +118,8 @@ class Retries:
             self._failures = 1 if progress else self._failures + 1
             self._noted_at = now
             backoff = MISCONFIGURATION if misconfigured else FAILURE
-            self.allowed_at = now + backoff.seconds(self._failures, self._jitter)
+            fruitless_seconds = now - self._accepted_at if throttled else inf
+            self.allowed_at = now + backoff.seconds(self._failures, self._jitter, fruitless_seconds)
 
     def note_refusal(self, now: float, *, started_at: float, refuses_all: bool) -> None:
         """Note a request that was refused as invalid.
