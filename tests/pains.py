@@ -497,6 +497,28 @@ PAINS: Mapping[int, Pain] = {
         'Undelivered events on stderr are the bytes that would have been sent, whatever its encoding (s2i-python-container#156)',
         {'lives/test_stderr.py': ('test_events_on_stderr_are_the_bytes_that_would_have_been_sent',)},
     ),
+    106: Pain(
+        'A proxy that limits the size of requests gets smaller ones (blockscout#254, graylog2-server PR#7071)',
+        {
+            'integration/test_size_of_requests.py': (
+                'test_behind_a_proxy_with_a_limit_every_event_arrives_once',
+                'test_behind_a_real_nginx_every_event_arrives_once',
+                'test_an_event_too_large_for_the_proxy_by_itself_is_a_dead_letter',
+            ),
+        },
+    ),
+    107: Pain(
+        'A line that breaks under large requests gets smaller ones (osquery#3923, aws-for-fluent-bit#645)',
+        {
+            'integration/test_size_of_requests.py': (
+                'test_on_a_line_that_breaks_under_large_requests_every_event_arrives',
+            ),
+            'unit/test_request_size.py': (
+                'test_the_size_that_gets_through_is_found_and_kept_to',
+                'test_an_outage_teaches_nothing',
+            ),
+        },
+    ),
     108: Pain(
         'A kept connection that was closed meanwhile is no failure (requests#4506, aws-sdk-js-v3#1196)',
         {

@@ -18,6 +18,7 @@ from firefighter._delivery.limits import (
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.pace.backoff import Retries
 from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace.request_size import RequestSize
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 
@@ -94,6 +95,7 @@ class Dispatch:
         self.batches = Batches(source, self._keep_dead_letter)
         self._retries = Retries(jitter)
         self._pacer = Pacer(jitter)
+        self._request_size = RequestSize()
         self.flushes_served = 0
         self.flushes_tried = 0
         self.last_start = -inf
@@ -115,13 +117,14 @@ class Dispatch:
     def may_start(self) -> bool:
         """Whether one more request may be in flight.
 
-        Only one at a time while requests fail, since it is enough to find out whether the failure has passed; and while an invalid
-        record is looked for.
+        Only one at a time while requests fail, since it is enough to find out whether the failure has passed; while an invalid
+        record is looked for; and while only small requests get through, since those beside it would share the line.
         """
         in_flight = len(self.batches.in_flight)
         if not in_flight:
             return True
-        return in_flight < self._max_in_flight and not self._retries.failing and not self.batches.bisecting
+        alone = self._retries.failing or self.batches.bisecting or self._request_size.most_bytes < inf
+        return in_flight < self._max_in_flight and not alone
 
     @property
     def failing(self) -> bool:
@@ -189,6 +192,7 @@ class Dispatch:
             everything: take all events that wait; otherwise the newest may wait for more to fill their record.
         """
         now = self._clock()
+        self.batches.halve_above(self._request_size.most_bytes)
         batch = self.batches.compose(*self._request_limits(), self.waiting().since, everything=everything)
         self.flushes_served = self._source.flushes
         if batch is None:
@@ -232,7 +236,8 @@ class Dispatch:
     def _request_limits(self) -> tuple[int, int]:
         """Return the most records, and the most bytes of data, for the next request."""
         records, size_bytes = self._pacer.request_limits(self._clock())
-        return records, min(size_bytes, FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES)
+        full_bytes = FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
+        return records, int(min(size_bytes, full_bytes, self._request_size.most_bytes))
 
     def _note_left(self, now: float, fresh_events: int) -> None:
         """Note how much the batch has left in the source, and since when that waits."""
@@ -248,6 +253,7 @@ class Dispatch:
     def _settle(self, batch: Batch, answer: Answer) -> None:
         self._note_in_pacer(batch, answer)
         self._count_copies(batch, answer)
+        self._note_size(batch, answer)
         # First: a call that waits for the try returns as soon as the batch is settled.
         self._traffic.last_error = answer.error or self._traffic.last_error
         refuses_all = self.batches.settle(batch, answer)
@@ -290,6 +296,13 @@ class Dispatch:
                 if outcome is not Outcome.ACCEPTED
             )
 
+    def _note_size(self, batch: Batch, answer: Answer) -> None:
+        if batch.sorted_out is None:
+            if answer.size_matters:
+                self._request_size.note_failure(self._clock(), batch.size_bytes)
+            elif Outcome.ACCEPTED in answer.outcomes:
+                self._request_size.note_success(self._clock(), batch.size_bytes)
+
     def _note_failure(self, batch: Batch, answer: Answer, *, refuses_all: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
         if outcomes == {Outcome.REFUSED}:
@@ -308,7 +321,9 @@ class Dispatch:
     def _report_failure(self, batch: Batch, answer: Answer) -> None:
         failed = len(batch.records) - answer.outcomes.count(Outcome.ACCEPTED)
         fate = 'kept, and sent again'
-        if Outcome.REFUSED in answer.outcomes:
+        if answer.size_matters:
+            fate += ' in smaller requests'
+        elif Outcome.REFUSED in answer.outcomes:
             fate += ' in parts, to find the one that is invalid'
         self._diagnostics.say(
             answer.cause or 'unknown',
