@@ -88,6 +88,24 @@ def test_the_generated_parts_are_current():
     subprocess.run([sys.executable, ROOT / 'docs' / 'generate.py', '--check'], check=True, timeout=50)
 
 
+def test_what_is_to_be_installed_is_an_extra_by_its_name():
+    """`pip install 'firefighter[plot]'`, wherever the code or a page says it; one package may be bare, with its reason beside it."""
+    project = (ROOT / 'pyproject.toml').read_text('utf-8')
+    section = re.search(r'^\[project.optional-dependencies\]\n(.*?)\n\n', project, re.MULTILINE | re.DOTALL)[
+        1
+    ]
+    extras = set(re.findall(r'^(\w+) = ', section, re.MULTILINE))
+    bare = []
+    for file in [*PAGES, *ROOT.glob('src/**/*.py')]:
+        for name, rest in re.findall(
+            r"pip install (?:-e |-r )?'?([^\s`'\[]+)(?:\[([^\]]*)\])?", file.read_text('utf-8')
+        ):
+            assert {*filter(None, rest.split(','))} <= extras, file
+            if file.suffix == '.py' and (name, bool(rest)) != ('firefighter', True):
+                bare.append((file.name, name))
+    assert bare == [('codecs.py', 'zstandard')]
+
+
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_links_within_the_project_lead_somewhere(page):
     """A file that was renamed is noticed here."""

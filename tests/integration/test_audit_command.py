@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from delivered_objects import FIRST, OBJECTS, SECOND, check, event, marker
+from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.main import main
 
 RUN = [
@@ -142,7 +143,7 @@ def test_zstd_without_its_package_is_status_2(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'zstandard', None)
     monkeypatch.setitem(sys.modules, 'compression.zstd', None)
     assert main(['audit', str(folder)]) == 2
-    assert 'pip install zstandard' in capsys.readouterr().err
+    assert INSTALL_ZSTD in capsys.readouterr().err
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(folder):

@@ -397,9 +397,7 @@ sys.exit(main(['demo']))
     )
 
     assert finished.returncode == 2
-    assert finished.stderr == (
-        f"firefighter demo: needs {library}: run pip install -e '.[demo]' in a clone of firefighter\n"
-    )
+    assert finished.stderr == (f"firefighter demo: needs {library}: pip install 'firefighter[demo]'\n")
     assert not list(tmp_path.iterdir())
 
 

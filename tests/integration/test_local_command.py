@@ -79,14 +79,14 @@ def test_records_that_cannot_be_written_at_the_end_are_an_error(command, tmp_pat
     assert 'are lost' in err
 
 
-def test_without_aiohttp_it_says_what_to_install_from_the_clone(monkeypatch, capsys, tmp_path):
-    """The package index holds an unrelated firefighter, so the message names the clone; there is no traceback."""
+def test_without_aiohttp_it_says_what_to_install(monkeypatch, capsys, tmp_path):
+    """As a line that can be typed: pip adds the extra to the firefighter that is installed. There is no traceback."""
     monkeypatch.setitem(sys.modules, 'aiohttp', None)
     monkeypatch.delitem(sys.modules, 'firefighter.local.server', raising=False)
 
     assert main(['local', str(tmp_path), '--port', '0']) == 1
     assert capsys.readouterr().err == (
-        "firefighter local: the local endpoint needs aiohttp: run pip install -e '.[local]' in a clone of firefighter\n"
+        "firefighter local: the local endpoint needs aiohttp: pip install 'firefighter[local]'\n"
     )
 
 

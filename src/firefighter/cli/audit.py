@@ -15,6 +15,7 @@ from firefighter._audit.accounts import Accounts, ProducerAccount, Totals
 from firefighter._audit.bucket import Bucket
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
+from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _audit(arguments)
     except NeedsZstdError:
-        return _fail('some of it is zstd: pip install zstandard')
+        return _fail(f'some of it is zstd: {INSTALL_ZSTD}')
     except UnreadableError as error:
         return _fail(str(error))
     except BrokenPipeError:

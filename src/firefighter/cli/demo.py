@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         library = (error.name or '').partition('.')[0]
         if library not in EXTRA:
             raise
-        return _fail(f"needs {library}: run pip install -e '.[demo]' in a clone of firefighter", status=2)
+        return _fail(f"needs {library}: pip install 'firefighter[demo]'", status=2)
     try:
         folder = _empty_folder(arguments.folder)
     except OSError as error:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from firefighter.local.server import Server
 
 LOOPBACK = '127.0.0.1'
-MISSING_AIOHTTP = "the local endpoint needs aiohttp: run pip install -e '.[local]' in a clone of firefighter"
+MISSING_AIOHTTP = "the local endpoint needs aiohttp: pip install 'firefighter[local]'"
 
 
 class LocalFirehose(Controls):
