@@ -206,6 +206,9 @@ class FirehoseHandler(logging.Handler):
             parts.raise_unknown(unknown, FirehoseHandler)
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
+        levels = args if level is None else (level,)
+        for given in levels[:1]:
+            parts.check_level(given)
         self._options = parts.Options.of(arguments)
         parts.check_send_interval(send_interval)
         parts.check_flag('use_queues', use_queues)
@@ -222,7 +225,7 @@ class FirehoseHandler(logging.Handler):
             fields=fields, include=include, protect_fields=protect_fields
         )
         stream, complaints = _stream(delivery_stream_name)
-        super().__init__(*(args if level is None else (level,)))
+        super().__init__(*levels)
         self.formatter: logging.Formatter | None = self._json_formatter
         self.delivery_stream_name = stream
         self.use_queues = use_queues
