@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from firefighter.cli.main import COMMANDS, main
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from programs import PATIENT
@@ -104,6 +105,35 @@ def test_what_is_to_be_installed_is_an_extra_by_its_name():
             if file.suffix == '.py' and (name, bool(rest)) != ('firefighter', True):
                 bare.append((file.name, name))
     assert bare == [('codecs.py', 'zstandard')]
+
+
+# Of each command: what nobody can mean, and the page that has its exit statuses; `demo` has none.
+WRONG = {
+    'audit': (['s3://'], 'delivery-guarantees'),
+    'cost': (['--price', '0'], 'cost'),
+    'demo': (['--workers', '0'], None),
+    'doctor': (['a b'], 'doctor'),
+    'local': (['--fault', 'nope'], 'local-endpoint'),
+    'spool': (['ls', ''], 'spool-format'),
+}
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_the_exit_statuses_are_said_and_2_is_for_wrong_arguments(command, capsys):
+    """In the help and on the page, for whoever writes a script."""
+    words, page = WRONG[command]
+    with pytest.raises(SystemExit, match='0'):
+        main([command, '--help'])
+    told = ' '.join(capsys.readouterr().out.split())
+    assert re.search(r'The exit status is 0 when .* 2 .*invalid arguments', told)
+    if page:
+        text = ' '.join((ROOT / 'docs' / f'{page}.md').read_text('utf-8').split())
+        assert re.search(r'[Ee]xit status.* 0.* 2: [^.]*invalid', text)
+    try:
+        status = main([command, *words])
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)

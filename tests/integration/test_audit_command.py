@@ -131,6 +131,12 @@ def test_where_nothing_is_the_status_is_2(where, tmp_path, monkeypatch, capsys):
     assert where.removesuffix('/prefix') in capsys.readouterr().err
 
 
+def test_without_a_bucket_it_says_to_name_one(capsys):
+    """Rather than boto3 its pattern for names."""
+    assert main(['audit', 's3://']) == 2
+    assert capsys.readouterr().err == 'firefighter audit: s3://: name the bucket, as in s3://BUCKET/PREFIX\n'
+
+
 @pytest.mark.parametrize('body', [b'{"message":"no id"}\n', b'no JSON\n', b''])
 def test_where_no_event_has_an_id_the_status_is_2(body, tmp_path, capsys):
     """Whoever has forgotten `event_ids` must not be told that nothing is missing."""

@@ -380,7 +380,7 @@ def test_an_endpoint_that_cannot_start_is_reported(tmp_path, monkeypatch, capsys
     output = capsys.readouterr()
     assert status == 1
     assert 'the local endpoint: firefighter local: ' in output.out
-    assert output.err == 'firefighter demo: the local endpoint ended with status 1\n'
+    assert output.err == 'firefighter demo: the local endpoint ended with status 2\n'
 
 
 @pytest.mark.parametrize('library', ['aiohttp', 'rich'])

@@ -29,8 +29,8 @@ them), how many are missing without explanation, and how many are there more tha
 The end of a producer cannot be audited: events missing after the last one that has arrived leave no gap. Check
 handler.stats() for that, or audit again later.
 
-Exit status: 0 when nothing is missing without explanation, 1 when something is or an object cannot be read, and 2 when
-there is nothing to audit.
+The exit status is 0 when nothing is missing without explanation, 1 when something is or an object cannot be read, and 2
+when there is nothing to audit, or for invalid arguments.
 """
 
 # So many producers are listed for people, those with the most unexplained first.
@@ -101,6 +101,8 @@ def _place(arguments: argparse.Namespace) -> Place:
     where: str = arguments.where
     if where.startswith('s3://'):
         bucket, _, prefix = where.removeprefix('s3://').partition('/')
+        if not bucket:
+            raise UnreadableError(f'{where}: name the bucket, as in s3://BUCKET/PREFIX')
         return Bucket(
             bucket,
             prefix,

@@ -39,6 +39,8 @@ The command runs the handler's own code in simulated time, without sending anyth
 is billed with its size rounded up to 5,120 bytes. A short log is repeated; of a long one the first 64 MiB are used.
 DELAY is the median time from the logging call to the request, without the way to AWS. Not included: what Firehose bills
 for format conversion, dynamic partitioning and VPC, and what the destination costs.
+
+The exit status is 0 when all is printed, and 2 when the log cannot be read, or for invalid arguments.
 """
 
 

@@ -33,7 +33,7 @@ Everything stays on this machine. The Firehose is `firefighter local`, an endpoi
 used.
 
 The exit status is 0 when every event that was logged is in the files, 1 when one is missing, an account does not
-add up or a process has died, and 2 when the demo cannot begin.
+add up or a process has died, and 2 when the demo cannot begin, or for invalid arguments.
 """
 
 
