@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from firefighter._delivery.transport import ClientOptions
 from firefighter.cli.main import COMMANDS, main
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
@@ -134,6 +135,14 @@ def test_the_exit_statuses_are_said_and_2_is_for_wrong_arguments(command, capsys
     except SystemExit as ended:
         status = ended.code
     assert status == 2
+
+
+def test_the_time_outs_of_a_request_are_those_of_the_client():
+    """The page has them in figures."""
+    page = ' '.join((ROOT / 'docs' / 'delivery-guarantees.md').read_text('utf-8').split())
+    options = ClientOptions()
+    assert f'waits {options.connect_timeout_seconds:g} s at most for a connection' in page
+    assert f'and {options.read_timeout_seconds:g} s at most for each part of the answer' in page
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +54,20 @@ def audit(capsys):
 def test_every_producer_of_a_folder_is_accounted_for(audit, folder):
     """Plain, gzip and zstd; gaps with a marker and without; copies; lines that are no events of ours."""
     check(audit(folder))
+
+
+def test_each_field_is_documented(audit, folder):
+    """Every name that a line has, and no other, in the order in which it has them."""
+    page = (Path(__file__).parents[2] / 'docs' / 'delivery-guarantees.md').read_text('utf-8')
+    of_a_producer, sums, of_all = re.search(
+        r'<!-- begin: audit json -->\n(.*?)\n\n(In the last line .*?)\n\n(.*?)\n<!-- end', page, re.DOTALL
+    ).groups()
+    _, rows, totals = audit(folder)
+    for row in rows.values():
+        assert re.findall(r'^\| `(\w+)`', of_a_producer, re.MULTILINE) == list(row)
+    documented = re.findall(r'`(\w+)`', sums) + re.findall(r'^\| `(\w+)`', of_all, re.MULTILINE)
+    assert sorted(documented) == sorted(totals)
+    assert totals['producer'] is None
 
 
 def test_nothing_missing_is_status_0(audit, tmp_path):

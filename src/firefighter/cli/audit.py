@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='audit a slice (say one hour): do not report events before the first one of a producer as missing',
     )
     parser.add_argument(
-        '--json', action='store_true', help='a line of JSON for each producer, and one with the totals'
+        '--json',
+        action='store_true',
+        help='a line of JSON for each producer, and one with the totals; docs/delivery-guarantees.md has the fields',
     )
     parser.add_argument('--region', help="the bucket's region")
     parser.add_argument('--endpoint-url', help='the endpoint of S3, if it is not AWS')
