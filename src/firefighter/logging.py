@@ -132,7 +132,8 @@ class FirehoseHandler(logging.Handler):
         compression: "gzip" or "zstd": like `aggregate`, and each record is one whole gzip member or zstd frame. An object in S3
             is then a valid file of that format, an eighth to a fifth as large. Only for S3 without any processor, conversion or
             compression of Firehose's own. Set the stream's FileExtension to `.json.gz` or `.json.zst`. "zstd" needs
-            the extra `zstd` before Python 3.14; the extra `fast` makes gzip a sixth to an eighth of the work. Default None.
+            `pip install 'firefighter[zstd]'` before Python 3.14; `pip install 'firefighter[fast]'` makes gzip a sixth to an
+            eighth of the work. Default None.
         max_aggregated_events: the largest number of events in one record, for streams that split records again. Set 500 for
             dynamic partitioning with de-aggregation. Default None: as many as fit into 1,024,000 bytes.
         target_batch_bytes: with `aggregate` or `compression`, a batch is due when more than this waits; the number of events
@@ -205,6 +206,9 @@ class FirehoseHandler(logging.Handler):
             parts.raise_unknown(unknown, FirehoseHandler)
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
+        levels = args if level is None else (level,)
+        for given in levels[:1]:
+            parts.check_level(given)
         self._options = parts.Options.of(arguments)
         parts.check_send_interval(send_interval)
         parts.check_flag('use_queues', use_queues)
@@ -221,7 +225,7 @@ class FirehoseHandler(logging.Handler):
             fields=fields, include=include, protect_fields=protect_fields
         )
         stream, complaints = _stream(delivery_stream_name)
-        super().__init__(*(args if level is None else (level,)))
+        super().__init__(*levels)
         self.formatter: logging.Formatter | None = self._json_formatter
         self.delivery_stream_name = stream
         self.use_queues = use_queues

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ class Connection(Protocol):
     def endpoint_url(self) -> str:
         """Return where requests would go."""
 
+    def endpoint_source(self) -> str | None:
+        """Return what says so: an option, an environment variable, the configuration; None when it is boto3's default."""
+
     def describe(self, stream: str) -> Described:
         """Make one DescribeDeliveryStream request."""
 
@@ -107,7 +111,7 @@ class Boto:
         except (
             Exception
         ) as error:  # no such profile, a role that cannot be assumed, a login that has expired, ...
-            raise NoConnection(error) from error
+            raise self._no_connection(error) from error
 
     def region(self) -> str | None:
         """Return the region; None when there is none."""
@@ -118,6 +122,26 @@ class Boto:
         """Return where requests would go."""
         url: str = self._client().meta.endpoint_url
         return url
+
+    def endpoint_source(self) -> str | None:
+        """Return what says so: an option, an environment variable, the configuration; None when it is boto3's default.
+
+        In the order in which boto3 looks (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
+        """
+        import botocore.session  # noqa: PLC0415 - slow, and not for `--help`
+
+        if self._options.endpoint_url:
+            return '--endpoint-url'
+        core = botocore.session.Session(profile=self._options.profile_name)
+        if core.get_config_variable('ignore_configured_endpoint_urls'):
+            return None
+        for variable in ('AWS_ENDPOINT_URL_FIREHOSE', 'AWS_ENDPOINT_URL'):
+            if os.environ.get(variable):
+                return variable
+        profile = core.get_scoped_config()
+        services = core.full_config.get('services', {}).get(profile.get('services'), {})
+        configured = services.get('firehose', {}).get('endpoint_url') or profile.get('endpoint_url')
+        return 'the AWS configuration' if configured else None
 
     def describe(self, stream: str) -> Described:
         """Make one DescribeDeliveryStream request."""
@@ -151,8 +175,22 @@ class Boto:
             try:
                 self._made = make_client(self._options)
             except Exception as error:  # a region that is none, a URL that is none
-                raise NoConnection(error) from error
+                raise self._no_connection(error) from error
         return self._made
+
+    def _no_connection(self, error: Exception) -> NoConnection:
+        """Return the error, whose cure names what was typed or set here, not the handler's option."""
+        missing = NoConnection(error)
+        if 'boto3_profile_name=' in missing.cure:
+            given = (
+                '--profile (in the handler boto3_profile_name=)'
+                if self._options.profile_name
+                else 'AWS_PROFILE'
+            )
+            missing.cure = missing.cure.replace('boto3_profile_name=', given)
+        elif 'endpoint_url=' in missing.cure:
+            missing.cure = missing.cure.replace('endpoint_url=', self.endpoint_source() or 'the endpoint')
+        return missing
 
     def _skew(self, answer: Mapping[str, Any], sent_at: float) -> float | None:
         headers = answer.get('ResponseMetadata', {}).get('HTTPHeaders', {})

@@ -106,7 +106,9 @@ class JSONFormatter(logging.Formatter):
 
     Args:
         fields: constants for each event, like `{'service': 'api'}`. They are encoded here, once: changing the
-            mapping later has no effect. The event's own names cannot be used.
+            mapping later has no effect. The event's own names cannot be
+            used: those in the table, the names in `include`, `args`, `format_error`, `extra`, and with
+            `protect_fields` also `data`.
         include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
             name) and `'source'` (file, line and function).
         protect_fields: put a dict message as a whole under `data`. For programs that log what clients send:
@@ -114,7 +116,8 @@ class JSONFormatter(logging.Formatter):
 
     Raises:
         TypeError: `fields` is not a mapping with strings as keys; `include` is one string.
-        ValueError: `include` names something else than the above; `fields` uses one of the event's own names.
+        ValueError: `include` names something else than the above; `fields` uses one of the event's own
+            names.
     """
 
     def __init__(
@@ -238,6 +241,11 @@ def _leave_room(template: dict[str, object]) -> None:
         del template[name]
 
 
+def taken_name(name: str) -> str:
+    """Return what to say of a field whose name the event itself uses."""
+    return f"fields cannot use {name!r}, the event's own name: write another one, such as 'own_{name}'"
+
+
 def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
     if isinstance(include, (str, bytes)):
         raise TypeError(f'include must be a list or tuple of names, like [{str(include)!r}], not one string')
@@ -262,7 +270,7 @@ def _checked_fields(
         if not isinstance(name, str):
             raise TypeError(f'the names of fields must be strings; {name!r} is {type(name).__name__}')
         if name in reserved:
-            raise ValueError(f"fields cannot use the event's own name {name!r}")
+            raise ValueError(taken_name(name))
         encoded[key_text(name)] = encode_value(fields[name])
     return orjson.loads(orjson.dumps(encoded))
 
