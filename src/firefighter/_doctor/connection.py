@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from firefighter._delivery.aws_configuration import read_configuration
 from firefighter._delivery.outcomes import Answer, cure_for, from_exception
 from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
 from firefighter._doctor.clock import skew_seconds
@@ -124,24 +124,10 @@ class Boto:
         return url
 
     def endpoint_source(self) -> str | None:
-        """Return what says so: an option, an environment variable, the configuration; None when it is boto3's default.
-
-        In the order in which boto3 looks (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
-        """
-        import botocore.session  # noqa: PLC0415 - slow, and not for `--help`
-
+        """Return what says so: an option, an environment variable, the configuration; None when it is boto3's default."""
         if self._options.endpoint_url:
             return '--endpoint-url'
-        core = botocore.session.Session(profile=self._options.profile_name)
-        if core.get_config_variable('ignore_configured_endpoint_urls'):
-            return None
-        for variable in ('AWS_ENDPOINT_URL_FIREHOSE', 'AWS_ENDPOINT_URL'):
-            if os.environ.get(variable):
-                return variable
-        profile = core.get_scoped_config()
-        services = core.full_config.get('services', {}).get(profile.get('services'), {})
-        configured = services.get('firehose', {}).get('endpoint_url') or profile.get('endpoint_url')
-        return 'the AWS configuration' if configured else None
+        return read_configuration(self._options.profile_name).endpoint_source
 
     def describe(self, stream: str) -> Described:
         """Make one DescribeDeliveryStream request."""
