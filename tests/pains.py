@@ -529,6 +529,10 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    110: Pain(
+        'A fork waits for imports and locks of files, not for credentials that come of another process or the network',
+        {'integration/test_forks.py': ('test_a_fork_does_not_wait_for_credentials',)},
+    ),
     111: Pain(
         'What was logged for one account is never delivered to another one (botocore#1725, aws-cli#805)',
         {
