@@ -565,4 +565,17 @@ PAINS: Mapping[int, Pain] = {
         "A program's random numbers are not ours to use",
         {'integration/test_foreign_text.py': ('test_the_programs_random_numbers_stay_the_same',)},
     ),
+    130: Pain(
+        'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
+        {
+            'unit/test_emit.py': (
+                'test_a_filter_that_deletes_an_attribute_loses_neither_the_event_nor_an_extra',
+                'test_a_filter_that_puts_rubbish_into_an_attribute_loses_no_event',
+            ),
+            'unit/test_formatting_event.py': (
+                'test_an_extra_named_as_a_later_python_names_an_attribute_is_an_extra',
+                'test_as_many_extras_as_the_record_has_lost_attributes_are_found',
+            ),
+        },
+    ),
 }

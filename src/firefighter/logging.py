@@ -285,13 +285,16 @@ class FirehoseHandler(logging.Handler):
         append: Callable[[bytes], None] = pipeline.append
         line: bytes | None
         try:
-            if message.thread in threads_of_ours:
-                origin = origin_of(message)
-                if origin is Origin.DELIVERY:
-                    pipeline.count_suppressed()
-                    return
-                if origin is Origin.OUR_THREAD:
-                    append = pipeline.source.append_quietly
+            try:
+                if message.thread in threads_of_ours:
+                    origin = origin_of(message)
+                    if origin is Origin.DELIVERY:
+                        pipeline.count_suppressed()
+                        return
+                    if origin is Origin.OUR_THREAD:
+                        append = pipeline.source.append_quietly
+            except Exception:
+                pass  # a filter has deleted or replaced what the origin is told by: such a record is an event
             if self.formatter is self._json_formatter:
                 line = self._json_formatter.encode(message)
                 size = len(line)

@@ -469,6 +469,43 @@ def test_a_filter_may_replace_the_record(make_handler, make_logger) -> None:
     assert original.msg == 'original'
 
 
+@pytest.mark.parametrize('on', ['the logger', 'the handler'])
+@pytest.mark.parametrize('name', sorted({*vars(record())} - {'levelno'}))
+def test_a_filter_that_deletes_an_attribute_loses_neither_the_event_nor_an_extra(
+    name, on, make_handler, make_logger
+) -> None:
+    """Whichever it is, `thread` too; without `levelno` logging itself gives up."""
+
+    def delete(record: logging.LogRecord) -> bool:
+        delattr(record, name)
+        return True
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    logger = make_logger(handler)
+    (logger if on == 'the logger' else handler).addFilter(delete)
+    logger.info('Ahoy', extra={'order': 42})
+    assert handler.flush()
+    assert [orjson.loads(event)['order'] for event in client.events] == [42]
+
+
+@pytest.mark.parametrize('name', ['thread', 'process', 'created', 'name'])
+def test_a_filter_that_puts_rubbish_into_an_attribute_loses_no_event(name, make_handler, make_logger) -> None:
+    """A list cannot even be looked up."""
+
+    def replace(record: logging.LogRecord) -> bool:
+        setattr(record, name, [])
+        return True
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    logger = make_logger(handler)
+    logger.addFilter(replace)
+    logger.info('Ahoy', extra={'order': 42})
+    assert handler.flush()
+    assert [orjson.loads(event)['order'] for event in client.events] == [42]
+
+
 def test_handle_returns_what_the_standard_library_returns(make_handler) -> None:
     """A true value when the record was emitted, a false one when a filter refused it."""
     handler = make_handler('bar', boto3_client=AcceptingClient())

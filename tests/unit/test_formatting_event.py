@@ -182,9 +182,17 @@ class TestExtra:
     def test_the_records_own_attributes_are_no_extras(self):
         """None of them, on any Python; taskName (3.12) included."""
         record = make_record()
-        record.taskName = 'Task-1'
         assert list(event_of(record)) == ['timestamp', 'level', 'logger', 'message']
         assert list(event_of(make_record({}))) == ['timestamp', 'level', 'logger']
+
+    @pytest.mark.skipif(
+        sys.version_info >= (3, 12), reason='logging itself refuses this extra since Python 3.12'
+    )
+    def test_an_extra_named_as_a_later_python_names_an_attribute_is_an_extra(self):
+        """`taskName` is the program's own before Python 3.12."""
+        for message in ('Ahoy', {'message': 'Ahoy'}):
+            assert event_of(make_record(message, extra={'taskName': 'nightly'}))['taskName'] == 'nightly'
+            assert event_of(make_record(message, extra={'taskName': {1}, 'a': 2}))['taskName'] == [1]
 
     @pytest.mark.parametrize('message', ['Ahoy', {'message': 'Ahoy'}])
     def test_what_another_formatter_leaves_on_the_record_is_no_extra(self, message):
@@ -242,6 +250,19 @@ class TestExtra:
         assert event_of(record)['order'] == 42
         assert event_of(record)['user'] == 'ada'
         assert 'extra' not in event_of(record)
+
+    @pytest.mark.parametrize('name', sorted(vars(make_record())))
+    def test_as_many_extras_as_the_record_has_lost_attributes_are_found(self, name):
+        """A filter that deletes one, or two, hides nothing."""
+        record = make_record(extra={'order': 42})
+        delattr(record, name)
+        assert event_of(record)['order'] == 42
+        record.user = 'ada'
+        record.__dict__.pop('msecs', None)
+        assert [event_of(record)[key] for key in ('order', 'user')] == [42, 'ada']
+        record = make_record({'a': 1}, extra={'order': 42})
+        delattr(record, name)
+        assert event_of(record)['order'] == 42
 
 
 class TestADictMessage:

@@ -20,12 +20,11 @@ from firefighter._event.timestamp import timestamp
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: Attributes that records have by themselves, those of later Pythons (`taskName`) and those that other
-#: handlers' formatters leave behind (`message`, `asctime`) among them. All others came as `extra`.
+#: Attributes that records of this Python have by themselves, and those that other handlers' formatters leave behind (`message`,
+#: `asctime`), which logging refuses as `extra`. All others came as `extra`.
 STANDARD_ATTRIBUTES = frozenset(vars(logging.LogRecord('', 0, '', 0, '', None, None))) | {
     'asctime',
     'message',
-    'taskName',
 }
 
 #: What is left to say when nothing works, not even a function call: at the recursion limit, out of memory.
