@@ -565,6 +565,35 @@ PAINS: Mapping[int, Pain] = {
         "A program's random numbers are not ours to use",
         {'integration/test_foreign_text.py': ('test_the_programs_random_numbers_stay_the_same',)},
     ),
+    121: Pain(
+        'Values of numpy, pandas, pydantic and attrs are what they are, and what an author hides stays hidden '
+        '(eliot#332, numpy#27651, powertools-lambda-python#904)',
+        {
+            'unit/test_formatting_foreign_values.py': (
+                'test_a_number_or_a_boolean_is_one',
+                'test_times_keep_their_nanoseconds_and_no_time_is_null',
+                'test_an_array_is_a_list',
+                'test_what_an_array_masks_stays_hidden',
+                'test_a_long_array_is_cut_and_says_how_long_it_was',
+                'test_what_a_subclass_overrides_is_not_called',
+                'test_a_timestamp_keeps_its_nanoseconds',
+                'test_what_is_missing_is_null',
+                'test_a_model_becomes_its_fields',
+                'test_what_its_author_hides_stays_hidden',
+                'test_a_text_of_its_authors_is_its_value',
+                'test_model_dump_is_not_called',
+                'test_an_object_becomes_its_fields_but_for_hidden_ones',
+                'test_what_raises_costs_itself_alone',
+                'test_nothing_is_imported',
+            ),
+            'unit/test_formatting_values.py': (
+                'test_a_mapping_that_is_no_dict_becomes_an_object',
+                'test_a_mapping_that_raises_costs_itself_alone',
+                'test_a_mapping_without_end_costs_itself_alone',
+                'test_an_array_of_the_standard_library_becomes_a_list_up_to_a_bound',
+            ),
+        },
+    ),
     130: Pain(
         'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
         {

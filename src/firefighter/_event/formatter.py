@@ -99,9 +99,15 @@ class JSONFormatter(logging.Formatter):
       `extra`.
     * A `created` that is not a time is kept under `extra`. `timestamp` is then the time of formatting.
     * Values without a JSON equivalent are replaced one by one. NaN and infinities become null, integers
-      beyond 64 bits a string of their digits, bytes their text, sets lists, other objects their `str`. Aware
-      times are written with their offset or `Z`; naive ones without. The full table is in
+      beyond 64 bits a string of their digits, bytes their text, sets lists, mappings objects, other objects
+      their `str`. Aware times are written with their offset or `Z`; naive ones without. The full table is in
       `firefighter._event.json_values`.
+    * Values of numpy and pandas are what they stand for: numbers, lists, null for NaT and NA, times with their
+      nanoseconds. Of an array of more than 1,000 values there are the first ones and then a text with its
+      length: `[0, 1, ..., "<the first 1000 of 2000>"]`.
+    * Dataclasses, objects of attrs and models of pydantic are objects with the fields that their `repr` shows:
+      none with `repr=False`, and a `SecretStr` as asterisks. Where you have written a `__str__` or `__repr__`
+      for a class of attrs or pydantic, its objects are that text, which may be there to hide something.
 
     The record and the caller's objects are never changed, and `encode` and `format` raise no Exception. A
     subclass may replace `formatException` and `formatStack`.
