@@ -594,6 +594,27 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    122: Pain(
+        'What structlog hands to logging is an event with a message and a level, without junk (structlog PR#105, #705)',
+        {
+            'unit/test_formatting_structlog.py': (
+                'test_it_is_an_event_with_a_message_and_a_level_as_others_have_them',
+                'test_an_exception_is_the_one_that_is_named',
+                'test_an_exception_that_structlog_has_rendered_has_the_same_shape',
+                'test_the_handler_needs_no_configuration',
+            ),
+        },
+    ),
+    125: Pain(
+        'The message in colours is not in the event, nor any attribute that the program names (uvicorn PR#2154)',
+        {
+            'unit/test_formatting_event.py': (
+                'test_the_message_in_colours_is_no_extra',
+                'test_attributes_are_left_out_that_the_program_names',
+                'test_what_another_formatter_leaves_on_the_record_is_no_extra',
+            ),
+        },
+    ),
     130: Pain(
         'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
         {

@@ -202,6 +202,34 @@ class TestExtra:
         assert list(event_of(record)) == ['timestamp', 'level', 'logger', 'message', 'order']
         assert event_of(record)['message'] == 'Ahoy'
 
+    @pytest.mark.parametrize('message', ['Ahoy', {'message': 'Ahoy'}])
+    @pytest.mark.parametrize('value', ['\x1b[36mAhoy\x1b[0m', b'x'])
+    def test_the_message_in_colours_is_no_extra(self, message, value):
+        """Uvicorn passes it with each of its messages."""
+        event = event_of(make_record(message, extra={'a': 1, 'color_message': value, 'b': 2}))
+        assert list(event) == ['timestamp', 'level', 'logger', 'message', 'b', 'a']
+
+    @pytest.mark.parametrize('value', [1, b'x'])
+    @pytest.mark.parametrize('message', ['Ahoy', {'message': 'Ahoy', 'otelTraceID': 7}])
+    def test_attributes_are_left_out_that_the_program_names(self, message, value):
+        """Attributes alone: a key of the message is there. Those of the record itself are not written at all."""
+        record = make_record(message, extra={'a': value, 'otelTraceID': value, 'b': 2, 'otelSpanID': value})
+        options = {'leave_out': ['otelTraceID', 'otelSpanID', 'level', 'process', 'taskName', 'asctime']}
+        event = event_of(record, **options)
+        names = ['timestamp', 'level', 'logger', 'message', 'b', 'a']
+        assert list(event) == names[:4] + ['otelTraceID'] * isinstance(message, dict) + names[4:]
+        assert event['level'] == 'INFO'
+        formatter = pickle.loads(pickle.dumps(copy.copy(JSONFormatter(**options))))
+        assert orjson.loads(formatter.encode(record)) == event
+        assert 'otelSpanID' in event_of(record)
+
+    def test_leave_out_is_no_single_text(self):
+        """Whose letters would be the names."""
+        with pytest.raises(
+            TypeError, match=r"leave_out must be a list or tuple of names, like \['asctime'\]"
+        ):
+            JSONFormatter(leave_out='asctime')
+
     @pytest.mark.parametrize('name', ['timestamp', 'level', 'logger', 'service', 'host', 'pid'])
     def test_an_extra_replaces_nothing(self, name):
         """It is kept under `extra`, whatever there is: the event's own, fields, include."""

@@ -21,10 +21,13 @@ import orjson
 
 from firefighter._event.careful_encoding import (
     LAST_LINE,
+    LEFT_BEHIND,
+    OWN_ATTRIBUTES,
     STANDARD_ATTRIBUTES,
     Plan,
     encode_carefully,
     encode_last,
+    is_of_structlog,
 )
 from firefighter._event.json_values import OPTIONS, encode_degraded, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
@@ -35,11 +38,8 @@ _LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
 _dumps = orjson.dumps
 _LogRecord = logging.LogRecord
 
-_OWN = tuple(vars(logging.LogRecord('', 0, '', 0, '', None, None)))
-_OWN_COUNT = len(_OWN)
-_LAST_OWN = _OWN[-1]
-# Other handlers' formatters leave these on the record.
-_LEFT_BEHIND = frozenset({'message', 'asctime'})
+_OWN_COUNT = len(OWN_ATTRIBUTES)
+_LAST_OWN = OWN_ATTRIBUTES[-1]
 
 _source = attrgetter('pathname', 'lineno', 'funcName')
 
@@ -89,6 +89,11 @@ class JSONFormatter(logging.Formatter):
     * A key or attribute whose name is taken is kept under `extra`: `{"extra": {"level": ...}}`. One that is
       itself called `extra` stays in place. If something else has to be kept under `extra`, it moves inside:
       `{"extra": {"extra": ..., ...}}`.
+    * Left out is only what others leave on a record: `message` and `asctime` of other formatters, which logging
+      itself refuses as `extra`, uvicorn's `color_message`, and what `leave_out` names.
+    * A dict of structlog (`structlog.stdlib.ProcessorFormatter.wrap_for_formatter`) becomes an event as others are:
+      its `event` is the `message`, its `level` that of the record, and its `exc_info` the `exception`. What
+      else is in it are keys of a dict message.
     * `exception` and `stack` of the record cannot be replaced. Your own values of these names are then kept
       under `extra`.
     * If the arguments do not fit the message, the message stays as written, the arguments are kept under
@@ -121,9 +126,10 @@ class JSONFormatter(logging.Formatter):
             name) and `'source'` (file, line and function).
         protect_fields: put a dict message as a whole under `data`. For programs that log what clients send:
             otherwise a client could choose the event's level, logger and timestamp.
+        leave_out: names of attributes that are not written, such as those that a framework adds to each record.
 
     Raises:
-        TypeError: `fields` is not a mapping with strings as keys; `include` is one string.
+        TypeError: `fields` is not a mapping with strings as keys; `include` or `leave_out` is one string.
         ValueError: `include` names something else than the above; `fields` uses one of the event's own
             names.
     """
@@ -134,9 +140,11 @@ class JSONFormatter(logging.Formatter):
         fields: Mapping[str, object] | None = None,
         include: Iterable[str] = (),
         protect_fields: bool = False,
+        leave_out: Iterable[str] = (),
     ) -> None:
         super().__init__()
         self._include = _checked_include(include)
+        self._leave_out = _checked_names('leave_out', leave_out)
         self._protect_fields = protect_fields
         self._fields = _checked_fields(fields, self._include, protect_fields=protect_fields)
         self._prepare()
@@ -147,8 +155,16 @@ class JSONFormatter(logging.Formatter):
         if 'host' in self._include:
             constants['host'] = _host_name()
         self._origins = tuple((name, _ORIGINS[name]) for name in self._include if name in _ORIGINS)
+        # A record's own attributes are never written, and the walk over the extras ends at them.
+        self._left_out = LEFT_BEHIND.union(self._leave_out).difference(OWN_ATTRIBUTES)
+        self._no_extras = STANDARD_ATTRIBUTES | self._left_out
         self._plan = Plan(
-            constants, self._origins, self._protect_fields, self.formatException, self.formatStack
+            constants,
+            self._origins,
+            self._protect_fields,
+            self._no_extras,
+            self.formatException,
+            self.formatStack,
         )
         # A copy of it costs the same with constants as without: for two, 140 ns less than putting them in.
         self._template = dict.fromkeys(('timestamp', 'level', 'logger', 'message')) | constants
@@ -158,7 +174,7 @@ class JSONFormatter(logging.Formatter):
         self._second = (math.nan, '')
 
     def __getstate__(self) -> dict[str, object]:
-        derived = ('_origins', '_plan', '_template', '_second')
+        derived = ('_origins', '_left_out', '_no_extras', '_plan', '_template', '_second')
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -216,11 +232,12 @@ class JSONFormatter(logging.Formatter):
                 # They come behind the record's own attributes. From the end, the walk costs nothing for
                 # these: three extras take 320 ns, skipping forwards 420 ns, testing all names 720 ns.
                 size = len(event) + extras
+                no_extras = self._no_extras
                 # `reversed` finds out first what it was given: 50 ns more.
                 for name in attributes.__reversed__():
-                    if name not in STANDARD_ATTRIBUTES:
+                    if name not in no_extras:
                         event[name] = attributes[name]
-                    elif name in _LEFT_BEHIND:
+                    elif name in self._left_out:
                         size -= 1
                     else:
                         break
@@ -229,7 +246,10 @@ class JSONFormatter(logging.Formatter):
                     return encode_carefully(record, self._plan)
             try:
                 return _dumps(event, None, _LINE_OPTIONS)
-            except Exception:  # One of the values was refused; the event is good.
+            except Exception:
+                pass  # One of the values was refused; the event is good.
+            # structlog's logger is always refused. Its dict may have an exception looked up, so not within the `except`.
+            if not is_of_structlog(event):
                 return encode_degraded(event)
         except Exception:  # Whatever it was: the careful way finds it again, step by step.
             pass
@@ -260,13 +280,17 @@ def taken_name(name: str) -> str:
 
 
 def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(include, (str, bytes)):
-        raise TypeError(f'include must be a list or tuple of names, like [{str(include)!r}], not one string')
-    names = tuple(include)
+    names = _checked_names('include', include)
     for name in names:
         if name not in _INCLUDABLE:
             raise ValueError(f'include cannot name {name!r}; it may name {", ".join(map(repr, _INCLUDABLE))}')
     return names
+
+
+def _checked_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, (str, bytes)):
+        raise TypeError(f'{option} must be a list or tuple of names, like [{str(names)!r}], not one string')
+    return tuple(names)
 
 
 def _checked_fields(
