@@ -605,6 +605,16 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    124: Pain(
+        'What loguru logs has its plain message, what is bound as keys, and one traceback (loguru#465)',
+        {
+            'integration/test_loguru.py': (
+                'test_the_message_is_as_it_was_logged_and_what_is_bound_are_keys',
+                'test_an_exception_is_there_once',
+                'test_what_is_bound_by_the_name_of_an_attribute_is_kept',
+            ),
+        },
+    ),
     125: Pain(
         'The message in colours is not in the event, nor any attribute that the program names (uvicorn PR#2154)',
         {
