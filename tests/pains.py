@@ -625,6 +625,17 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    126: Pain(
+        'Where it is asked for, no two keys differ in case alone (athena-user-guide PR#46, Hive-JSON-Serde#104)',
+        {
+            'unit/test_formatting_keys_by_case.py': (
+                'test_the_later_of_two_keys_is_kept_under_extra',
+                'test_what_the_event_says_of_itself_stays',
+                'test_within_an_object_the_later_key_gets_a_number',
+                'test_whatever_is_logged_no_keys_collide_and_no_value_is_lost',
+            ),
+        },
+    ),
     130: Pain(
         'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
         {

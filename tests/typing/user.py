@@ -70,7 +70,9 @@ class Smaller(FirehoseHandler):
 handler = Smaller('bar')
 handler.MAX_RECORD_SIZE = 400
 handler.setFormatter(
-    JSONFormatter(fields={'env': 'prod'}, include=('source',), protect_fields=True, leave_out=['span'])
+    JSONFormatter(
+        fields={'env': 'prod'}, include=('source',), protect_fields=True, leave_out=['span'], ignore_case=True
+    )
 )
 handler.setFormatter(logging.Formatter('%(message)s'))
 handler.setFormatter(None)

@@ -65,8 +65,8 @@ class TestNumpy:
         """By themselves and in arrays, where numpy itself makes a bare number of them."""
         nanosecond = self.np.datetime64('2026-01-31T12:00:00.000000005')
         assert written(nanosecond) == '2026-01-31T12:00:00.000000005'
-        assert written(self.np.datetime64('NaT')) is None
-        assert written(self.np.timedelta64('NaT')) is None
+        assert written(self.np.datetime64('NaT', 'ns')) is None
+        assert written(self.np.timedelta64('NaT', 'ns')) is None
         assert written(self.np.timedelta64(5, 'ns')) == '5 nanoseconds'
         assert written(self.np.array([nanosecond, 'NaT'], 'M8[ns]')) == [
             '2026-01-31T12:00:00.000000005',
