@@ -48,7 +48,6 @@ class Plan(NamedTuple):
         tuple[str, Callable[[Any], object]], ...
     ]  # of `include`: name, and how to get it from a record
     protect_fields: bool
-    no_extras: frozenset[str]  # names of attributes
     format_exception: Callable[[Any], str]
     format_stack: Callable[[str], str]
 
@@ -120,7 +119,7 @@ def _build(record: logging.LogRecord, plan: Plan) -> dict[Any, object]:
     else:
         _add_message(event, record, plan)
     for name, value in attributes.items():
-        if name not in plan.no_extras:
+        if name not in STANDARD_ATTRIBUTES:
             event.add(name, value)
     _add_exception(event, exc_info, _read(record, 'exc_text'), plan)
     stack = _read(record, 'stack_info')
