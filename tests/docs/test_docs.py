@@ -60,6 +60,10 @@ def untouched_logging():
             if type(handler).__module__.startswith('firefighter'):
                 logger.removeHandler(handler)
                 handler.close()
+    if 'loguru' in sys.modules:
+        sys.modules['loguru'].logger.remove()
+    if 'structlog' in sys.modules:
+        sys.modules['structlog'].reset_defaults()
 
 
 @pytest.mark.parametrize('code', BLOCKS)
