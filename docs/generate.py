@@ -13,7 +13,9 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 
+from firefighter._audit.accounts import ProducerAccount, Totals
 from firefighter.formatting import JSONFormatter
 from firefighter.integrations.metrics import METRICS
 from firefighter.integrations.prometheus import FirehoseCollector
@@ -88,6 +90,29 @@ def metrics() -> str:
     return '\n'.join(rows)
 
 
+def audit_json() -> str:
+    """Return the tables of what `firefighter audit --json` writes, from the docstrings of the accounts."""
+    of_a_producer = _arguments(ProducerAccount, 'Attributes')
+    sums = [f'`{field.name}`' for field in fields(Totals) if field.name in of_a_producer]
+    of_all = {
+        'objects': 'files or objects that were found.',
+        'unreadable': 'those of them that could not be read to their end; stderr names each.',
+        **_arguments(Totals, 'Attributes'),
+    }
+    head = ['| field | meaning |', '|---|---|']
+    return '\n'.join(
+        [
+            *head,
+            *(f'| `{name}` | {text} |' for name, text in of_a_producer.items()),
+            '',
+            f'In the last line `producer` is null, and {", ".join(sums)} are the sums over all producers. It has also:',
+            '',
+            *head,
+            *(f'| `{name}` | {text} |' for name, text in of_all.items()),
+        ]
+    )
+
+
 def account() -> str:
     """Return the table of what an account counts, from its docstring."""
     rows = ['| counter | counts |', '|---|---|']
@@ -137,6 +162,7 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
     ('delivery-guarantees.md', 'stats'): stats,
+    ('delivery-guarantees.md', 'audit json'): audit_json,
     ('metrics.md', 'metrics'): metrics,
     ('doctor.md', 'printed'): printed_by_doctor,
     ('configuration.md', 'dictconfig'): example('dictconfig.py'),

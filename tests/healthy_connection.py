@@ -19,6 +19,7 @@ class HealthyConnection:
     description: Mapping[str, Any] | None = None
     found_credentials: Credentials | None = field(default_factory=lambda: Credentials('AKIDEXAMPLE', 'env'))
     found_region: str | None = 'eu-west-1'
+    found_endpoint_source: str | None = None
     described: Described | None = None
     answer: Answer = field(default_factory=lambda: Answer([Outcome.ACCEPTED]))
     sent: list[tuple[str, bytes]] = field(default_factory=list)
@@ -31,6 +32,9 @@ class HealthyConnection:
 
     def endpoint_url(self) -> str:
         return 'https://firehose.eu-west-1.amazonaws.com'
+
+    def endpoint_source(self) -> str | None:
+        return self.found_endpoint_source
 
     def describe(self, stream: str) -> Described:
         return self.described or Described(self.description, skew_seconds=0.2)

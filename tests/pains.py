@@ -497,6 +497,28 @@ PAINS: Mapping[int, Pain] = {
         'Undelivered events on stderr are the bytes that would have been sent, whatever its encoding (s2i-python-container#156)',
         {'lives/test_stderr.py': ('test_events_on_stderr_are_the_bytes_that_would_have_been_sent',)},
     ),
+    106: Pain(
+        'A proxy that limits the size of requests gets smaller ones (blockscout#254, graylog2-server PR#7071)',
+        {
+            'integration/test_size_of_requests.py': (
+                'test_behind_a_proxy_with_a_limit_every_event_arrives_once',
+                'test_behind_a_real_nginx_every_event_arrives_once',
+                'test_an_event_too_large_for_the_proxy_by_itself_is_a_dead_letter',
+            ),
+        },
+    ),
+    107: Pain(
+        'A line that breaks under large requests gets smaller ones (osquery#3923, aws-for-fluent-bit#645)',
+        {
+            'integration/test_size_of_requests.py': (
+                'test_on_a_line_that_breaks_under_large_requests_every_event_arrives',
+            ),
+            'unit/test_request_size.py': (
+                'test_the_size_that_gets_through_is_found_and_kept_to',
+                'test_an_outage_teaches_nothing',
+            ),
+        },
+    ),
     108: Pain(
         'A kept connection that was closed meanwhile is no failure (requests#4506, aws-sdk-js-v3#1196)',
         {
@@ -506,6 +528,10 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_new_connection_that_breaks_is_a_failure',
             ),
         },
+    ),
+    110: Pain(
+        'A fork waits for imports and locks of files, not for credentials that come of another process or the network',
+        {'integration/test_forks.py': ('test_a_fork_does_not_wait_for_credentials',)},
     ),
     111: Pain(
         'What was logged for one account is never delivered to another one (botocore#1725, aws-cli#805)',
@@ -542,5 +568,89 @@ PAINS: Mapping[int, Pain] = {
     120: Pain(
         "A program's random numbers are not ours to use",
         {'integration/test_foreign_text.py': ('test_the_programs_random_numbers_stay_the_same',)},
+    ),
+    121: Pain(
+        'Values of numpy, pandas, pydantic and attrs are what they are, and what an author hides stays hidden '
+        '(eliot#332, numpy#27651, powertools-lambda-python#904)',
+        {
+            'unit/test_formatting_foreign_values.py': (
+                'test_a_number_or_a_boolean_is_one',
+                'test_times_keep_their_nanoseconds_and_no_time_is_null',
+                'test_an_array_is_a_list',
+                'test_what_an_array_masks_stays_hidden',
+                'test_a_long_array_is_cut_and_says_how_long_it_was',
+                'test_what_a_subclass_overrides_is_not_called',
+                'test_a_timestamp_keeps_its_nanoseconds',
+                'test_what_is_missing_is_null',
+                'test_a_model_becomes_its_fields',
+                'test_what_its_author_hides_stays_hidden',
+                'test_a_text_of_its_authors_is_its_value',
+                'test_model_dump_is_not_called',
+                'test_an_object_becomes_its_fields_but_for_hidden_ones',
+                'test_what_raises_costs_itself_alone',
+                'test_nothing_is_imported',
+            ),
+            'unit/test_formatting_values.py': (
+                'test_a_mapping_that_is_no_dict_becomes_an_object',
+                'test_a_mapping_that_raises_costs_itself_alone',
+                'test_a_mapping_without_end_costs_itself_alone',
+                'test_an_array_of_the_standard_library_becomes_a_list_up_to_a_bound',
+            ),
+        },
+    ),
+    122: Pain(
+        'What structlog hands to logging is an event with a message and a level, without junk (structlog PR#105, #705)',
+        {
+            'unit/test_formatting_structlog.py': (
+                'test_it_is_an_event_with_a_message_and_a_level_as_others_have_them',
+                'test_an_exception_is_the_one_that_is_named',
+                'test_an_exception_that_structlog_has_rendered_has_the_same_shape',
+                'test_the_handler_needs_no_configuration',
+            ),
+        },
+    ),
+    124: Pain(
+        'What loguru logs has its plain message, what is bound as keys, and one traceback (loguru#465)',
+        {
+            'integration/test_loguru.py': (
+                'test_the_message_is_as_it_was_logged_and_what_is_bound_are_keys',
+                'test_an_exception_is_there_once',
+                'test_what_is_bound_by_the_name_of_an_attribute_is_kept',
+            ),
+        },
+    ),
+    125: Pain(
+        'The message in colours is not in the event, nor any attribute that the program names (uvicorn PR#2154)',
+        {
+            'unit/test_formatting_event.py': (
+                'test_the_message_in_colours_is_no_extra',
+                'test_attributes_are_left_out_that_the_program_names',
+                'test_what_another_formatter_leaves_on_the_record_is_no_extra',
+            ),
+        },
+    ),
+    126: Pain(
+        'Where it is asked for, no two keys differ in case alone (athena-user-guide PR#46, Hive-JSON-Serde#104)',
+        {
+            'unit/test_formatting_keys_by_case.py': (
+                'test_the_later_of_two_keys_is_kept_under_extra',
+                'test_what_the_event_says_of_itself_stays',
+                'test_within_an_object_the_later_key_gets_a_number',
+                'test_whatever_is_logged_no_keys_collide_and_no_value_is_lost',
+            ),
+        },
+    ),
+    130: Pain(
+        'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
+        {
+            'unit/test_emit.py': (
+                'test_a_filter_that_deletes_an_attribute_loses_neither_the_event_nor_an_extra',
+                'test_a_filter_that_puts_rubbish_into_an_attribute_loses_no_event',
+            ),
+            'unit/test_formatting_event.py': (
+                'test_an_extra_named_as_a_later_python_names_an_attribute_is_an_extra',
+                'test_as_many_extras_as_the_record_has_lost_attributes_are_found',
+            ),
+        },
     ),
 }

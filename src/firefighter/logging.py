@@ -132,7 +132,8 @@ class FirehoseHandler(logging.Handler):
         compression: "gzip" or "zstd": like `aggregate`, and each record is one whole gzip member or zstd frame. An object in S3
             is then a valid file of that format, an eighth to a fifth as large. Only for S3 without any processor, conversion or
             compression of Firehose's own. Set the stream's FileExtension to `.json.gz` or `.json.zst`. "zstd" needs
-            the extra `zstd` before Python 3.14; the extra `fast` makes gzip a sixth to an eighth of the work. Default None.
+            `pip install 'firefighter[zstd]'` before Python 3.14; `pip install 'firefighter[fast]'` makes gzip a sixth to an
+            eighth of the work. Default None.
         max_aggregated_events: the largest number of events in one record, for streams that split records again. Set 500 for
             dynamic partitioning with de-aggregation. Default None: as many as fit into 1,024,000 bytes.
         target_batch_bytes: with `aggregate` or `compression`, a batch is due when more than this waits; the number of events
@@ -205,6 +206,9 @@ class FirehoseHandler(logging.Handler):
             parts.raise_unknown(unknown, FirehoseHandler)
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
+        levels = args if level is None else (level,)
+        for given in levels[:1]:
+            parts.check_level(given)
         self._options = parts.Options.of(arguments)
         parts.check_send_interval(send_interval)
         parts.check_flag('use_queues', use_queues)
@@ -221,8 +225,8 @@ class FirehoseHandler(logging.Handler):
             fields=fields, include=include, protect_fields=protect_fields
         )
         stream, complaints = _stream(delivery_stream_name)
-        super().__init__(*(args if level is None else (level,)))
-        self.formatter: logging.Formatter | None = self._json_formatter
+        super().__init__(*levels)
+        self.formatter: logging.Formatter | None = self._usual_formatter()
         self.delivery_stream_name = stream
         self.use_queues = use_queues
         self.send_interval = send_interval
@@ -248,19 +252,58 @@ class FirehoseHandler(logging.Handler):
         """Emit the record unless a filter refuses it; return what the filters returned.
 
         Without the handler's lock, which `logging.Handler.handle` takes: only the append locks. That lock would cost
-        as much as the append, and `logging.shutdown` holds it while it waits for delivery.
+        as much as the append, and `logging.shutdown` holds it while it waits for delivery. A subclass with an `emit` of its
+        own gets the lock. A filter that raises loses its event, which is counted.
         """
         if self.filters:
-            if is_caused_by_delivery(record):
-                self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
-                return False
-            verdict = call_for_record(self.filter, record)
+            verdict = self._ask_filters(record)
             if not verdict:
                 return verdict
             if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
                 record = verdict
         self.emit(record)
         return record
+
+    def _handle_in_turn(self, record: logging.LogRecord) -> Any:
+        """Do the same with the handler's lock around `emit`: a subclass's own may rely on that, as logging promises."""
+        if self.filters:
+            verdict = self._ask_filters(record)
+            if not verdict:
+                return verdict
+            if isinstance(verdict, logging.LogRecord):
+                record = verdict
+        # `logging.shutdown` holds the lock while it waits for a thread of ours, which so must not wait for the lock.
+        taken = self.lock is not None and self.lock.acquire(blocking=not on_thread_of_ours())
+        try:
+            self.emit(record)
+        finally:
+            if taken:
+                self.release()
+        return record
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Choose how records are handled, once for each class, so that no call pays for the question."""
+        super().__init_subclass__(**kwargs)
+        if cls.emit is not FirehoseHandler.emit and cls.handle is FirehoseHandler.handle:
+            cls.handle = cls._handle_in_turn  # type: ignore[method-assign]
+
+    def _ask_filters(self, record: logging.LogRecord) -> Any:
+        """Return the filters' verdict; where one raises, the event is counted as one that could not be encoded."""
+        if is_caused_by_delivery(record):
+            self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
+            return False
+        try:
+            return call_for_record(self.filter, record) or False
+        except Exception as error:
+            self._give_up(error)
+            return False
+
+    def _give_up(self, error: Exception) -> None:
+        pipeline = self._pipeline_here()
+        try:
+            pipeline.give_up(error)
+        except Exception:  # no stack for a call
+            pipeline.tally.failed += 1
 
     def emit(  # noqa: C901, PLR0912  # a call of a function for its parts costs more than they do
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread] = threading.Thread
@@ -281,13 +324,16 @@ class FirehoseHandler(logging.Handler):
         append: Callable[[bytes], None] = pipeline.append
         line: bytes | None
         try:
-            if message.thread in threads_of_ours:
-                origin = origin_of(message)
-                if origin is Origin.DELIVERY:
-                    pipeline.count_suppressed()
-                    return
-                if origin is Origin.OUR_THREAD:
-                    append = pipeline.source.append_quietly
+            try:
+                if message.thread in threads_of_ours:
+                    origin = origin_of(message)
+                    if origin is Origin.DELIVERY:
+                        pipeline.count_suppressed()
+                        return
+                    if origin is Origin.OUR_THREAD:
+                        append = pipeline.source.append_quietly
+            except Exception:
+                pass  # a filter has deleted or replaced what the origin is told by: such a record is an event
             if self.formatter is self._json_formatter:
                 line = self._json_formatter.encode(message)
                 size = len(line)
@@ -314,7 +360,18 @@ class FirehoseHandler(logging.Handler):
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
         """Use another formatter; None is the handler's own `JSONFormatter` again."""
-        self.formatter = self._json_formatter if fmt is None else fmt
+        self.formatter = self._usual_formatter() if fmt is None else fmt
+
+    def _usual_formatter(self) -> parts.JSONFormatter:
+        """Return the formatter that is there as long as the program sets none.
+
+        Where a subclass has a `format` of its own it is a twin of the one that is used without asking `format`.
+        """
+        if type(self).format is logging.Handler.format:
+            return self._json_formatter
+        import copy  # noqa: PLC0415  # it is there by now, but not where this module alone is imported
+
+        return copy.copy(self._json_formatter)
 
     def flush(self, timeout_seconds: float | None = None) -> bool:  # type: ignore[override]  # logging's returns None
         """Deliver what is pending, and wait for it.

@@ -8,7 +8,7 @@ unasked. Then:
         ...
         assert b'order received' in local_firehose.delivered()
 
-The fixtures need the extra `local`. The stream's name is `bar`; for another endpoint override the fixture
+The fixtures need `pip install 'firefighter[local]'`. The stream's name is `bar`; for another endpoint override the fixture
 `local_firehose_arguments`, in a conftest.py, a module or by parametrizing a test:
 
     @pytest.mark.parametrize('local_firehose_arguments', [{'streams': ['orders'], 'buffer_seconds': 0.1}])

@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from firefighter._delivery.transport import ClientOptions
+from firefighter.cli.main import COMMANDS, main
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from programs import PATIENT
@@ -58,6 +60,10 @@ def untouched_logging():
             if type(handler).__module__.startswith('firefighter'):
                 logger.removeHandler(handler)
                 handler.close()
+    if 'loguru' in sys.modules:
+        sys.modules['loguru'].logger.remove()
+    if 'structlog' in sys.modules:
+        sys.modules['structlog'].reset_defaults()
 
 
 @pytest.mark.parametrize('code', BLOCKS)
@@ -86,6 +92,61 @@ def test_the_readmes_first_program_leaves_the_line_that_it_shows(aws):
 def test_the_generated_parts_are_current():
     """`make docs` writes them; an option is documented in its docstring and nowhere else."""
     subprocess.run([sys.executable, ROOT / 'docs' / 'generate.py', '--check'], check=True, timeout=50)
+
+
+def test_what_is_to_be_installed_is_an_extra_by_its_name():
+    """`pip install 'firefighter[plot]'`, wherever the code or a page says it; one package may be bare, with its reason beside it."""
+    project = (ROOT / 'pyproject.toml').read_text('utf-8')
+    section = re.search(r'^\[project.optional-dependencies\]\n(.*?)\n\n', project, re.MULTILINE | re.DOTALL)[
+        1
+    ]
+    extras = set(re.findall(r'^(\w+) = ', section, re.MULTILINE))
+    bare = []
+    for file in [*PAGES, *ROOT.glob('src/**/*.py')]:
+        for name, rest in re.findall(
+            r"pip install (?:-e |-r )?'?([^\s`'\[]+)(?:\[([^\]]*)\])?", file.read_text('utf-8')
+        ):
+            assert {*filter(None, rest.split(','))} <= extras, file
+            if file.suffix == '.py' and (name, bool(rest)) != ('firefighter', True):
+                bare.append((file.name, name))
+    assert bare == [('codecs.py', 'zstandard')]
+
+
+# Of each command: what nobody can mean, and the page that has its exit statuses; `demo` has none.
+WRONG = {
+    'audit': (['s3://'], 'delivery-guarantees'),
+    'cost': (['--price', '0'], 'cost'),
+    'demo': (['--workers', '0'], None),
+    'doctor': (['a b'], 'doctor'),
+    'local': (['--fault', 'nope'], 'local-endpoint'),
+    'spool': (['ls', ''], 'spool-format'),
+}
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_the_exit_statuses_are_said_and_2_is_for_wrong_arguments(command, capsys):
+    """In the help and on the page, for whoever writes a script."""
+    words, page = WRONG[command]
+    with pytest.raises(SystemExit, match='0'):
+        main([command, '--help'])
+    told = ' '.join(capsys.readouterr().out.split())
+    assert re.search(r'The exit status is 0 when .* 2 .*invalid arguments', told)
+    if page:
+        text = ' '.join((ROOT / 'docs' / f'{page}.md').read_text('utf-8').split())
+        assert re.search(r'[Ee]xit status.* 0.* 2: [^.]*invalid', text)
+    try:
+        status = main([command, *words])
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+
+
+def test_the_time_outs_of_a_request_are_those_of_the_client():
+    """The page has them in figures."""
+    page = ' '.join((ROOT / 'docs' / 'delivery-guarantees.md').read_text('utf-8').split())
+    options = ClientOptions()
+    assert f'waits {options.connect_timeout_seconds:g} s at most for a connection' in page
+    assert f'and {options.read_timeout_seconds:g} s at most for each part of the answer' in page
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from delivered_objects import FIRST, OBJECTS, SECOND, check, event, marker
+from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.main import main
 
 RUN = [
@@ -51,6 +54,20 @@ def audit(capsys):
 def test_every_producer_of_a_folder_is_accounted_for(audit, folder):
     """Plain, gzip and zstd; gaps with a marker and without; copies; lines that are no events of ours."""
     check(audit(folder))
+
+
+def test_each_field_is_documented(audit, folder):
+    """Every name that a line has, and no other, in the order in which it has them."""
+    page = (Path(__file__).parents[2] / 'docs' / 'delivery-guarantees.md').read_text('utf-8')
+    of_a_producer, sums, of_all = re.search(
+        r'<!-- begin: audit json -->\n(.*?)\n\n(In the last line .*?)\n\n(.*?)\n<!-- end', page, re.DOTALL
+    ).groups()
+    _, rows, totals = audit(folder)
+    for row in rows.values():
+        assert re.findall(r'^\| `(\w+)`', of_a_producer, re.MULTILINE) == list(row)
+    documented = re.findall(r'`(\w+)`', sums) + re.findall(r'^\| `(\w+)`', of_all, re.MULTILINE)
+    assert sorted(documented) == sorted(totals)
+    assert totals['producer'] is None
 
 
 def test_nothing_missing_is_status_0(audit, tmp_path):
@@ -130,6 +147,12 @@ def test_where_nothing_is_the_status_is_2(where, tmp_path, monkeypatch, capsys):
     assert where.removesuffix('/prefix') in capsys.readouterr().err
 
 
+def test_without_a_bucket_it_says_to_name_one(capsys):
+    """Rather than boto3 its pattern for names."""
+    assert main(['audit', 's3://']) == 2
+    assert capsys.readouterr().err == 'firefighter audit: s3://: name the bucket, as in s3://BUCKET/PREFIX\n'
+
+
 @pytest.mark.parametrize('body', [b'{"message":"no id"}\n', b'no JSON\n', b''])
 def test_where_no_event_has_an_id_the_status_is_2(body, tmp_path, capsys):
     """Whoever has forgotten `event_ids` must not be told that nothing is missing."""
@@ -142,7 +165,7 @@ def test_zstd_without_its_package_is_status_2(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'zstandard', None)
     monkeypatch.setitem(sys.modules, 'compression.zstd', None)
     assert main(['audit', str(folder)]) == 2
-    assert 'pip install zstandard' in capsys.readouterr().err
+    assert INSTALL_ZSTD in capsys.readouterr().err
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(folder):

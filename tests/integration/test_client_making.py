@@ -67,7 +67,10 @@ def test_what_botocore_reads_of_the_service_is_read_once_for_all_handlers(monkey
 
 def test_a_profile_that_has_botocore_look_elsewhere_has_its_own(monkeypatch, tmp_path):
     """`data_path` in the configuration file: a description of the service of one's own."""
-    (tmp_path / 'config').write_text(f'[profile own]\ndata_path = {tmp_path}\n', encoding='utf-8')
+    (tmp_path / 'config').write_text(
+        f'[profile own]\ndata_path = {tmp_path}\naws_access_key_id = a\naws_secret_access_key = b\n',
+        encoding='utf-8',
+    )
     monkeypatch.setenv('AWS_CONFIG_FILE', str(tmp_path / 'config'))
     make_client(ClientOptions())
     read = []

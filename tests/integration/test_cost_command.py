@@ -12,6 +12,7 @@ import pytest
 
 from firefighter._cost import plot
 from firefighter._cost.ways import WAYS
+from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.main import main
 
 RUN = [
@@ -208,7 +209,7 @@ def test_what_is_not_installed_is_left_out_and_said(cost, log, capsys, monkeypat
     monkeypatch.setitem(sys.modules, 'compression.zstd', None)
     assert list(cost(log)) == ['one per record', 'aggregated', 'gzip']
     assert main(['cost', str(log)]) == 0
-    assert 'zstd is left out, since its package is missing: pip install zstandard' in capsys.readouterr().out
+    assert f'zstd is left out, since its package is missing: {INSTALL_ZSTD}' in capsys.readouterr().out
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(log):

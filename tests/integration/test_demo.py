@@ -380,7 +380,7 @@ def test_an_endpoint_that_cannot_start_is_reported(tmp_path, monkeypatch, capsys
     output = capsys.readouterr()
     assert status == 1
     assert 'the local endpoint: firefighter local: ' in output.out
-    assert output.err == 'firefighter demo: the local endpoint ended with status 1\n'
+    assert output.err == 'firefighter demo: the local endpoint ended with status 2\n'
 
 
 @pytest.mark.parametrize('library', ['aiohttp', 'rich'])
@@ -397,9 +397,7 @@ sys.exit(main(['demo']))
     )
 
     assert finished.returncode == 2
-    assert finished.stderr == (
-        f"firefighter demo: needs {library}: run pip install -e '.[demo]' in a clone of firefighter\n"
-    )
+    assert finished.stderr == (f"firefighter demo: needs {library}: pip install 'firefighter[demo]'\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -59,7 +59,7 @@ def test_a_healthy_stream_is_status_0_and_its_arguments_are_printed(endpoint):
     lines = done.stdout.splitlines()
     assert lines[0].split() == ['CHECK', 'STATE', 'FOUND']
     assert [line.split()[1] for line in lines[1:10]] == ['ok'] * 8 + ['not']
-    assert f'endpoint     ok         {endpoint.url}' in lines
+    assert f'endpoint     ok         {endpoint.url}, from AWS_ENDPOINT_URL_FIREHOSE' in lines
     assert 'region       ok         eu-west-1, from --region' in lines
     assert "  FirehoseHandler(delivery_stream_name='bar', region_name='eu-west-1', aggregate=True)" in lines
     assert endpoint.account('bar').requests == 0
@@ -146,6 +146,56 @@ def test_a_profile_that_is_not_there_is_said(endpoint, doctor):
     status, checks, _ = doctor('bar', '--profile', 'nobody')
     assert (status, wrong(checks)) == (1, {'credentials'})
     assert 'nobody' in checks['credentials']['found']
+    assert checks['credentials']['cure'].endswith('or correct --profile (in the handler boto3_profile_name=)')
+
+
+def test_a_profile_of_the_environment_is_said_to_be_from_there(endpoint, doctor, monkeypatch):
+    """Nobody has typed --profile."""
+    monkeypatch.setenv('AWS_PROFILE', 'nobody')
+    _, checks, _ = doctor('bar')
+    assert checks['credentials']['cure'].endswith('or correct AWS_PROFILE')
+
+
+@pytest.mark.parametrize(
+    'source',
+    ['--endpoint-url', 'AWS_ENDPOINT_URL_FIREHOSE', 'AWS_ENDPOINT_URL', 'the AWS configuration', None],
+)
+@pytest.mark.parametrize('section', ['default', 'services'])
+def test_the_endpoint_is_said_with_its_source(monkeypatch, tmp_path, source, section):
+    """The one that boto3 takes first, where several say something; a forgotten variable is the usual surprise."""
+    sources = ['--endpoint-url', 'AWS_ENDPOINT_URL_FIREHOSE', 'AWS_ENDPOINT_URL', 'the AWS configuration']
+    told = sources[sources.index(source) :] if source else []
+    urls = {name: f'http://127.0.0.1:{9 - number}' for number, name in enumerate(sources)}
+    for variable in told:
+        if variable.startswith('AWS_'):
+            monkeypatch.setenv(variable, urls[variable])
+    url = f'endpoint_url = {urls["the AWS configuration"]}\n'
+    configuration = {
+        'default': f'[default]\n{url}',
+        'services': f'[default]\nservices = here\n[services here]\nfirehose =\n  {url}',
+    }
+    (tmp_path / 'config').write_text(configuration[section] if told else '')
+    monkeypatch.setenv('AWS_CONFIG_FILE', str(tmp_path / 'config'))
+    connection = Boto(ClientOptions(endpoint_url=urls[source] if source == '--endpoint-url' else None))
+    connection.credentials()
+    assert connection.endpoint_source() == source
+    assert connection.endpoint_url() == (
+        urls[source] if source else 'https://firehose.eu-west-1.amazonaws.com'
+    )
+    connection.close()
+    monkeypatch.setenv('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'true')
+    connection = Boto(ClientOptions())
+    connection.credentials()
+    assert connection.endpoint_source() is None
+    assert connection.endpoint_url() == 'https://firehose.eu-west-1.amazonaws.com'
+    connection.close()
+
+
+def test_a_url_that_is_none_is_said_with_the_variable_that_has_it(doctor, monkeypatch):
+    """The handler's option was not given."""
+    monkeypatch.setenv('AWS_ENDPOINT_URL', 'localhost:4573')
+    _, checks, _ = doctor('bar')
+    assert (wrong(checks), checks['endpoint']['cure']) == ({'endpoint'}, 'correct AWS_ENDPOINT_URL')
 
 
 def test_a_region_that_cannot_be_is_said(doctor):
@@ -191,7 +241,7 @@ def test_an_endpoint_that_is_not_there_is_said(doctor):
         url = f'http://127.0.0.1:{free.getsockname()[1]}'
         status, checks, _ = doctor('bar', '--endpoint-url', url)
     assert (status, wrong(checks)) == (1, {'endpoint'})
-    assert checks['endpoint']['found'].startswith(f'{url}: EndpointConnectionError')
+    assert checks['endpoint']['found'].startswith(f'{url}, from --endpoint-url: EndpointConnectionError')
 
 
 def test_a_page_that_is_no_answer_of_firehose_is_said_to_be_none(endpoint, doctor):
@@ -199,7 +249,9 @@ def test_a_page_that_is_no_answer_of_firehose_is_said_to_be_none(endpoint, docto
     endpoint.inject('not-json', operations='all')
     status, checks, _ = doctor('bar')
     assert (status, wrong(checks)) == (1, {'endpoint'})
-    assert checks['endpoint']['found'] == f'{endpoint.url}: what answers there is not Firehose'
+    assert checks['endpoint']['found'] == (
+        f'{endpoint.url}, from AWS_ENDPOINT_URL_FIREHOSE: what answers there is not Firehose'
+    )
 
 
 def test_a_failure_inside_of_aws_is_to_be_tried_again(endpoint, doctor):

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from firefighter.cli.main import main
-from firefighter.local import LocalFirehoseClient
+from firefighter.local import LocalFirehose, LocalFirehoseClient
 from firefighter.local.catalogue import CATALOGUE
 
 RUN = [
@@ -79,33 +79,58 @@ def test_records_that_cannot_be_written_at_the_end_are_an_error(command, tmp_pat
     assert 'are lost' in err
 
 
-def test_without_aiohttp_it_says_what_to_install_from_the_clone(monkeypatch, capsys, tmp_path):
-    """The package index holds an unrelated firefighter, so the message names the clone; there is no traceback."""
+def test_without_aiohttp_it_says_what_to_install(monkeypatch, capsys, tmp_path):
+    """As a line that can be typed: pip adds the extra to the firefighter that is installed. There is no traceback."""
     monkeypatch.setitem(sys.modules, 'aiohttp', None)
     monkeypatch.delitem(sys.modules, 'firefighter.local.server', raising=False)
 
-    assert main(['local', str(tmp_path), '--port', '0']) == 1
+    assert main(['local', str(tmp_path), '--port', '0']) == 2
     assert capsys.readouterr().err == (
-        "firefighter local: the local endpoint needs aiohttp: run pip install -e '.[local]' in a clone of firefighter\n"
+        "firefighter local: the local endpoint needs aiohttp: pip install 'firefighter[local]'\n"
     )
 
 
+def test_what_it_cannot_do_is_one_line_and_status_1(capsys, tmp_path):
+    """An address that is not this machine's, a folder that cannot be made."""
+    (tmp_path / 'file').touch()
+    for arguments in ([tmp_path, '--host', '203.0.113.1'], [tmp_path / 'file' / 'folder']):
+        assert main(['local', '--port', '0', *map(str, arguments)]) == 1
+        err = capsys.readouterr().err
+        assert err.startswith('firefighter local: cannot ')
+        assert err.count('\n') == 1
+
+
+def test_a_port_that_is_in_use_is_answered_with_the_option_to_give(capsys, tmp_path):
+    """Mostly it is another `firefighter local`."""
+    with LocalFirehose(tmp_path / 'first') as first:
+        port = first.url.rpartition(':')[2]
+        assert main(['local', str(tmp_path / 'second'), '--port', port]) == 1
+    assert f'port {port} is in use; give another one with --port ' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    'arguments',
+    ('arguments', 'said'),
     [
-        ['--stream', 'a b'],
-        ['--host', '203.0.113.1'],
-        ['--fault', 'nope'],
-        ['--buffer-seconds', '-1'],
-        ['--port', '70000'],
+        (['--stream', 'a b'], "must be 1 to 64 letters, digits, dots, hyphens and underscores, not 'a b'"),
+        (['--fault', 'nope'], "no fault is called 'nope'; there are: quota, "),
+        (['--fault', 'partial=0.3'], ': write partial:share=0.3\n'),
+        (['--fault', 'partial:0.3'], ': write partial:share=0.3\n'),
+        (['--fault', 'partial=share=0.3,times=2'], ': write partial:share=0.3,times=2\n'),
+        (['--fault', 'unavailable=0.3'], ': write unavailable:probability=0.3\n'),
+        (['--fault', 'nope=0.3'], 'is not of the form name:parameter=value,parameter=value\n'),
+        (['--buffer-seconds', '-1'], "--buffer-seconds: '-1' is no number from 0 on"),
+        (['--buffer-mib', 'inf'], "--buffer-mib: 'inf' is no number from 0 on"),
+        (['--port', '70000'], "'70000' is no port: a whole number from 0 to 65535"),
     ],
 )
-def test_what_it_cannot_do_is_one_line_and_status_1(capsys, tmp_path, arguments):
-    """A name that AWS would not take, or an address that is not this machine's."""
-    assert main(['local', str(tmp_path), '--port', '0', *arguments]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith('firefighter local: ')
-    assert err.count('\n') == 1
+def test_what_was_typed_wrong_is_status_2_and_says_what_to_write(capsys, tmp_path, arguments, said):
+    """As argparse has it for what it refuses itself."""
+    try:
+        status = main(['local', str(tmp_path), '--port', '0', *arguments])
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    assert said in capsys.readouterr().err
 
 
 def test_the_handlers_of_signals_are_put_back(capsys, tmp_path):

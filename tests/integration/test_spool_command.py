@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import sys
 import pytest
 
 from firefighter.cli.main import main
+from firefighter.cli.spool import EXPECTED
 from spool_files import WrittenProducer, deny, line
 
 RUN = [
@@ -306,4 +308,105 @@ def test_what_may_not_be_looked_into_is_said_and_no_success(capsys, monkeypatch,
 def test_a_directory_that_is_not_there_is_an_error(capsys, tmp_path, action):
     """A typing error is no empty spool."""
     assert main(['spool', action, str(tmp_path / 'missing')]) == 1
-    assert 'missing: No such file or directory' in capsys.readouterr().err
+    assert f'missing: No such file or directory; {EXPECTED}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
+def test_what_is_no_spool_directory_is_said_with_what_was_expected(capsys, tmp_path, action):
+    """A file, or a folder with other things in it: the events wait somewhere else."""
+    (tmp_path / 'photos' / '2026' / '11').mkdir(parents=True)
+    (tmp_path / 'photos' / 'file').touch()
+    for directory in (tmp_path / 'photos', tmp_path / 'photos' / 'file'):
+        assert main(['spool', action, str(directory)]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ''
+        assert printed.err.startswith(f'firefighter spool: {directory}: ')
+        assert printed.err.endswith(f'; {EXPECTED}\n')
+        assert printed.err.count('\n') == 1
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
+def test_an_empty_directory_may_be_a_spool_directory_of_tomorrow(capsys, tmp_path, action):
+    """No failure, as in a script before the program's first start; but a typing error can be seen."""
+    assert main(['spool', action, str(tmp_path)]) == 0
+    assert capsys.readouterr().err == (
+        f'firefighter spool: {tmp_path}: it is empty, and no handler has had a spool here; {EXPECTED}\n'
+    )
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
+def test_a_spool_directory_from_which_all_is_delivered_is_one(capsys, spool_dir, dead, alive, action):
+    """Nothing is complained of: at whatever level, and where only root's preparation is there."""
+    main(['spool', 'purge', '--yes', str(dead.path)])
+    alive.die()
+    main(['spool', 'purge', '--yes', str(alive.path)])
+    capsys.readouterr()
+    for directory in (spool_dir, alive.path.parents[1], alive.path.parent):
+        assert main(['spool', action, str(directory)]) == 0
+        assert capsys.readouterr().err == ''
+    prepared = spool_dir / 'shared'
+    (prepared / str(os.getuid())).mkdir(parents=True)
+    assert main(['spool', action, str(prepared)]) == 0
+    assert capsys.readouterr().err == ''
+
+
+def test_following_waits_for_a_spool_that_is_not_there_yet(spool_dir):
+    """But says so first."""
+    (spool_dir / 'other').mkdir(parents=True)
+    with subprocess.Popen([*RUN, 'cat', '-f', spool_dir], stderr=subprocess.PIPE, text=True) as command:
+        try:
+            assert 'no handler has had a spool here' in command.stderr.readline()
+            command.send_signal(signal.SIGINT)
+            assert command.stderr.read() == ''
+        finally:
+            command.kill()
+    assert command.returncode == 130
+
+
+CLOSED = ['sh', '-c', 'exec "$@" >&- <&-', 'sh']
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['ls'],
+        ['ls', '--json'],
+        ['cat'],
+        ['verify'],
+        ['verify', '--json'],
+        ['purge', '--yes'],
+        ['replay', '--yes'],
+    ],
+)
+def test_a_closed_stdout_is_like_dev_null(spool_dir, alive, words):
+    """`firefighter spool ls DIR >&-`: the exit status counts, and no file of the spool gets the number of stdout."""
+    before = {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()}
+    done = subprocess.run([*CLOSED, *RUN, *words, spool_dir], stderr=subprocess.PIPE, check=False, timeout=50)
+    assert (done.returncode, done.stderr) == (0, b'')
+    assert {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()} == before
+
+
+def test_without_stdin_nobody_has_answered(spool_dir, dead):
+    """It says what to give instead, and deletes nothing."""
+    done = subprocess.run(
+        [*CLOSED, *RUN, 'purge', spool_dir], stderr=subprocess.PIPE, check=False, timeout=50
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == b'firefighter spool: nobody is there to answer: where it runs without a terminal, give --yes\n'
+    )
+    assert dead.path.exists()
+
+
+@pytest.mark.parametrize(
+    'words', [['ls'], ['ls', '--json'], ['verify', '--json'], ['purge'], ['replay', '--yes']]
+)
+def test_a_reader_that_has_seen_enough_costs_no_traceback(spool_dir, alive, words):
+    """`firefighter spool ls DIR | head -1`."""
+    with subprocess.Popen(
+        [*RUN, *words, spool_dir], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        command.stdout.close()
+        assert command.stderr.read() == b''
+    assert command.returncode == int(words[0] != 'ls')

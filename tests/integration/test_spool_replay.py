@@ -71,11 +71,22 @@ def test_another_destination_is_asked_for(tmp_path, endpoint):
     die(tmp_path / 'spool', 'http://127.0.0.1:9')
     refused = replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, answer='no\n')
     assert refused.returncode == 1
-    assert f'endpoint_url: http://127.0.0.1:9, and now {endpoint.url}' in refused.stdout
+    assert f'  endpoint_url: http://127.0.0.1:9 when they were logged, {endpoint.url} now\n' in refused.stdout
+    assert 'where they were logged for, answer no, and set the same again: --region, ' in refused.stdout
     assert numbers(endpoint) == []
     agreed = replay(tmp_path / 'spool', '--endpoint-url', endpoint.url, answer='yes\n')
     assert agreed.returncode == 0, agreed.stderr
     assert numbers(endpoint) == list(range(1000))
+
+
+def test_what_was_not_set_is_called_so_and_without_an_answer_it_says_what_to_give(tmp_path, endpoint):
+    """As in a cron job: nothing is delivered, and the last line says how it would be."""
+    die(tmp_path / 'spool', endpoint.url)
+    asked = replay(tmp_path / 'spool', '--profile', 'other')
+    assert asked.returncode == 1
+    assert '  profile: not set when they were logged, other now\n' in asked.stdout
+    assert 'nobody is there to answer: where it runs without a terminal, give --yes' in asked.stderr
+    assert not numbers(endpoint)
 
 
 def test_what_cannot_be_delivered_stays(tmp_path):
@@ -127,6 +138,7 @@ def test_aggregates_are_made_where_it_is_asked_for(tmp_path, endpoint):
 
 def test_an_option_that_would_say_nothing_is_refused(tmp_path):
     """Rather than accepted and ignored."""
+    (tmp_path / 'spool').mkdir()
     refused = replay(tmp_path / 'spool', '--max-aggregated-events', '500')
     assert refused.returncode == 2
     assert 'says nothing without --aggregate or --compression' in refused.stderr

@@ -71,6 +71,7 @@ def files(monkeypatch, tmp_path):
     return tmp_path
 
 
+KEYS = {'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'secret'}
 ROLE = {'AWS_ROLE_ARN': 'arn:aws:iam::123456789012:role/a'}
 
 
@@ -88,7 +89,7 @@ ROLE = {'AWS_ROLE_ARN': 'arn:aws:iam::123456789012:role/a'}
         ({'AWS_PROFILE': 'program'}, 'CredentialRetrievalError', 'see why'),
         ({'AWS_PROFILE': 'missing-program'}, 'FileNotFoundError', 'is there'),
         ({'AWS_PROFILE': 'no-such'}, 'ProfileNotFound', 'add the profile'),
-        ({'AWS_DEFAULT_REGION': 'no region'}, 'InvalidRegionError', 'region'),
+        ({**KEYS, 'AWS_DEFAULT_REGION': 'no region'}, 'InvalidRegionError', 'region'),
     ],
     ids=str,
 )

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3.session
+import loguru
 from prometheus_client import REGISTRY
 
 from firefighter.formatting import JSONFormatter
+from firefighter.integrations.loguru import make_sink
 from firefighter.integrations.opentelemetry import observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
 from firefighter.logging import FirehoseHandler, FirehoseWarning
@@ -67,7 +69,11 @@ class Smaller(FirehoseHandler):
 
 handler = Smaller('bar')
 handler.MAX_RECORD_SIZE = 400
-handler.setFormatter(JSONFormatter(fields={'env': 'prod'}, include=('source',), protect_fields=True))
+handler.setFormatter(
+    JSONFormatter(
+        fields={'env': 'prod'}, include=('source',), protect_fields=True, leave_out=['span'], ignore_case=True
+    )
+)
 handler.setFormatter(logging.Formatter('%(message)s'))
 handler.setFormatter(None)
 
@@ -93,5 +99,6 @@ handler.close()
 
 warning: type[Warning] = FirehoseWarning
 
+loguru.logger.add(make_sink(by_name))
 REGISTRY.register(FirehoseCollector([by_name]))
 observe_handlers([by_position, by_name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from doubles import (
 )
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler
+from firefighter.stats import DropReason
 
 
 def record(message: object = 'Ahoy', **attributes: object) -> logging.LogRecord:
@@ -469,12 +471,189 @@ def test_a_filter_may_replace_the_record(make_handler, make_logger) -> None:
     assert original.msg == 'original'
 
 
+@pytest.mark.parametrize('on', ['the logger', 'the handler'])
+@pytest.mark.parametrize('name', sorted({*vars(record())} - {'levelno'}))
+def test_a_filter_that_deletes_an_attribute_loses_neither_the_event_nor_an_extra(
+    name, on, make_handler, make_logger
+) -> None:
+    """Whichever it is, `thread` too; without `levelno` logging itself gives up."""
+
+    def delete(record: logging.LogRecord) -> bool:
+        delattr(record, name)
+        return True
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    logger = make_logger(handler)
+    (logger if on == 'the logger' else handler).addFilter(delete)
+    logger.info('Ahoy', extra={'order': 42})
+    assert handler.flush()
+    assert [orjson.loads(event)['order'] for event in client.events] == [42]
+
+
+@pytest.mark.parametrize('name', ['thread', 'process', 'created', 'name'])
+def test_a_filter_that_puts_rubbish_into_an_attribute_loses_no_event(name, make_handler, make_logger) -> None:
+    """A list cannot even be looked up."""
+
+    def replace(record: logging.LogRecord) -> bool:
+        setattr(record, name, [])
+        return True
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    logger = make_logger(handler)
+    logger.addFilter(replace)
+    logger.info('Ahoy', extra={'order': 42})
+    assert handler.flush()
+    assert [orjson.loads(event)['order'] for event in client.events] == [42]
+
+
 def test_handle_returns_what_the_standard_library_returns(make_handler) -> None:
     """A true value when the record was emitted, a false one when a filter refused it."""
     handler = make_handler('bar', boto3_client=AcceptingClient())
     assert handler.handle(record())
     handler.addFilter(lambda record: False)
     assert not handler.handle(record())
+
+
+@pytest.mark.parametrize('kind', ['function', 'filter', 'verdict'])
+def test_a_filter_that_raises_costs_its_event_which_is_counted(
+    kind, make_handler, make_logger, capsys
+) -> None:
+    """As an event that cannot be encoded: nothing is raised in the program, and nothing that it may hide is sent."""
+
+    class Undecided:
+        def __bool__(self) -> bool:
+            raise LookupError('a fault')
+
+    class Failing(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise LookupError('a fault')
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    logger = make_logger(handler)
+    failing = {'function': Failing().filter, 'filter': Failing(), 'verdict': lambda record: Undecided()}[kind]
+    handler.addFilter(failing)
+    logger.info('lost')
+    assert handler.handle(record()) is False
+    handler.removeFilter(failing)
+    logger.info('there')
+    assert handler.flush()
+    assert [orjson.loads(event)['message'] for event in client.events] == ['there']
+    assert handler.stats().dropped == {DropReason.FAILED: 2}
+    assert 'LookupError: a fault' in capsys.readouterr().err
+
+
+# Subclasses.
+
+
+class Redacting(FirehoseHandler):
+    """Changes each line, and sets no formatter."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace('hunter2', '***')
+
+
+class Prefixing(logging.Handler):
+    """Is mixed in, and asks nobody else."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f'{record.levelname}: {record.getMessage()}'
+
+
+class Prefixed(Prefixing, FirehoseHandler):
+    """Has its format from the other one."""
+
+
+def test_the_format_of_a_subclass_is_honoured_without_a_formatter(make_handler, make_logger) -> None:
+    """Also after `setFormatter(None)`, in a copy, and in a class derived from it; with the handler's own options."""
+
+    class Derived(Redacting):
+        pass
+
+    for kind in (Redacting, Derived):
+        client = AcceptingClient()
+        handler = make_handler('bar', kind=kind, boto3_client=client, fields={'service': 'api'})
+        make_logger(handler).info('hunter2')
+        handler.setFormatter(None)
+        make_logger(handler).info('hunter2')
+        handler.setFormatter(logging.Formatter('%(message)s!'))
+        make_logger(handler).info('hunter2')
+        assert handler.flush()
+        events = [orjson.loads(event) for event in client.events[:2]]
+        assert [(event['message'], event['service']) for event in events] == [('***', 'api')] * 2
+        assert client.events[2] == b'***!\n'
+    twin = pickle.loads(pickle.dumps(make_handler('bar', kind=Redacting)))
+    assert orjson.loads(twin.format(record('hunter2')))['message'] == '***'
+    assert twin.formatter is not twin._json_formatter
+
+
+def test_a_format_that_is_mixed_in_is_honoured(make_handler, make_logger) -> None:
+    """As any other one."""
+    client = AcceptingClient()
+    handler = make_handler('bar', kind=Prefixed, boto3_client=client)
+    make_logger(handler).info('Ahoy')
+    assert handler.flush()
+    assert client.events == [b'INFO: Ahoy\n']
+
+
+class Emitting(logging.Handler):
+    """Is mixed in: remembers who emits, and whether it has the lock."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.owned = [*getattr(self, 'owned', ()), self.lock._is_owned()]  # type: ignore[union-attr]
+        super().emit(record)
+
+
+class EmittingInTurn(Emitting, FirehoseHandler):
+    """Has its emit from the other one."""
+
+
+class DerivedFromThat(EmittingInTurn):
+    """Has nothing of its own."""
+
+
+@pytest.mark.parametrize('kind', [EmittingInTurn, DerivedFromThat])
+@pytest.mark.parametrize('filtered', [False, True])
+def test_an_emit_of_a_subclass_has_the_lock(kind, filtered, make_handler, make_logger) -> None:
+    """As logging promises; filters have not."""
+    client = AcceptingClient()
+    handler = make_handler('bar', kind=kind, boto3_client=client)
+    if filtered:
+        handler.addFilter(lambda _: not handler.lock._is_owned())
+    make_logger(handler).info('Ahoy')
+    assert handler.handle(record()) is not False
+    assert handler.owned == [True, True]
+    assert not handler.lock._is_owned()
+    assert handler.flush()
+    assert len(client.events) == 2
+
+
+def test_a_hook_that_logs_does_not_wait_for_who_holds_the_lock(make_handler, make_logger) -> None:
+    """As `logging.shutdown` does, while it waits for delivery, which calls the hook."""
+
+    class Own(FirehoseHandler):
+        def emit(self, record: logging.LogRecord) -> None:
+            super().emit(record)
+
+    logged = threading.Event()
+
+    def on_drop(*_: object) -> None:
+        logger.warning('dropped')
+        logged.set()
+
+    handler = make_handler('bar', kind=Own, boto3_client=AcceptingClient(), oversize='drop', on_drop=on_drop)
+    logger = make_logger(handler)
+    logger.info('before')
+    logger.info('x' * 2000)
+    handler.acquire()
+    try:
+        handler.flush(0)
+        assert logged.wait(DEADLINE_SECONDS)
+    finally:
+        handler.release()
+    assert handler.flush()
 
 
 # Concurrency.

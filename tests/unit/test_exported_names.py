@@ -6,6 +6,7 @@ import inspect
 
 import firefighter
 import firefighter.formatting
+import firefighter.integrations.loguru
 import firefighter.integrations.opentelemetry
 import firefighter.integrations.prometheus
 import firefighter.logging
@@ -26,7 +27,8 @@ def test_the_door_exports_the_handler_and_its_warning() -> None:
 
 
 def test_the_integrations_export_one_name_each() -> None:
-    """The names of `firefighter.integrations.prometheus` and `opentelemetry`."""
+    """The names of `firefighter.integrations.loguru`, `prometheus` and `opentelemetry`."""
+    assert list(firefighter.integrations.loguru.__all__) == ['make_sink']
     assert list(firefighter.integrations.prometheus.__all__) == ['FirehoseCollector']
     assert list(firefighter.integrations.opentelemetry.__all__) == ['observe_handlers']
 

@@ -182,9 +182,17 @@ class TestExtra:
     def test_the_records_own_attributes_are_no_extras(self):
         """None of them, on any Python; taskName (3.12) included."""
         record = make_record()
-        record.taskName = 'Task-1'
         assert list(event_of(record)) == ['timestamp', 'level', 'logger', 'message']
         assert list(event_of(make_record({}))) == ['timestamp', 'level', 'logger']
+
+    @pytest.mark.skipif(
+        sys.version_info >= (3, 12), reason='logging itself refuses this extra since Python 3.12'
+    )
+    def test_an_extra_named_as_a_later_python_names_an_attribute_is_an_extra(self):
+        """`taskName` is the program's own before Python 3.12."""
+        for message in ('Ahoy', {'message': 'Ahoy'}):
+            assert event_of(make_record(message, extra={'taskName': 'nightly'}))['taskName'] == 'nightly'
+            assert event_of(make_record(message, extra={'taskName': {1}, 'a': 2}))['taskName'] == [1]
 
     @pytest.mark.parametrize('message', ['Ahoy', {'message': 'Ahoy'}])
     def test_what_another_formatter_leaves_on_the_record_is_no_extra(self, message):
@@ -193,6 +201,34 @@ class TestExtra:
         logging.Formatter('%(asctime)s %(message)s').format(record)
         assert list(event_of(record)) == ['timestamp', 'level', 'logger', 'message', 'order']
         assert event_of(record)['message'] == 'Ahoy'
+
+    @pytest.mark.parametrize('message', ['Ahoy', {'message': 'Ahoy'}])
+    @pytest.mark.parametrize('value', ['\x1b[36mAhoy\x1b[0m', b'x'])
+    def test_the_message_in_colours_is_no_extra(self, message, value):
+        """Uvicorn passes it with each of its messages."""
+        event = event_of(make_record(message, extra={'a': 1, 'color_message': value, 'b': 2}))
+        assert list(event) == ['timestamp', 'level', 'logger', 'message', 'b', 'a']
+
+    @pytest.mark.parametrize('value', [1, b'x'])
+    @pytest.mark.parametrize('message', ['Ahoy', {'message': 'Ahoy', 'otelTraceID': 7}])
+    def test_attributes_are_left_out_that_the_program_names(self, message, value):
+        """Attributes alone: a key of the message is there. Those of the record itself are not written at all."""
+        record = make_record(message, extra={'a': value, 'otelTraceID': value, 'b': 2, 'otelSpanID': value})
+        options = {'leave_out': ['otelTraceID', 'otelSpanID', 'level', 'process', 'taskName', 'asctime']}
+        event = event_of(record, **options)
+        names = ['timestamp', 'level', 'logger', 'message', 'b', 'a']
+        assert list(event) == names[:4] + ['otelTraceID'] * isinstance(message, dict) + names[4:]
+        assert event['level'] == 'INFO'
+        formatter = pickle.loads(pickle.dumps(copy.copy(JSONFormatter(**options))))
+        assert orjson.loads(formatter.encode(record)) == event
+        assert 'otelSpanID' in event_of(record)
+
+    def test_leave_out_is_no_single_text(self):
+        """Whose letters would be the names."""
+        with pytest.raises(
+            TypeError, match=r"leave_out must be a list or tuple of names, like \['asctime'\]"
+        ):
+            JSONFormatter(leave_out='asctime')
 
     @pytest.mark.parametrize('name', ['timestamp', 'level', 'logger', 'service', 'host', 'pid'])
     def test_an_extra_replaces_nothing(self, name):
@@ -242,6 +278,19 @@ class TestExtra:
         assert event_of(record)['order'] == 42
         assert event_of(record)['user'] == 'ada'
         assert 'extra' not in event_of(record)
+
+    @pytest.mark.parametrize('name', sorted(vars(make_record())))
+    def test_as_many_extras_as_the_record_has_lost_attributes_are_found(self, name):
+        """A filter that deletes one, or two, hides nothing."""
+        record = make_record(extra={'order': 42})
+        delattr(record, name)
+        assert event_of(record)['order'] == 42
+        record.user = 'ada'
+        record.__dict__.pop('msecs', None)
+        assert [event_of(record)[key] for key in ('order', 'user')] == [42, 'ada']
+        record = make_record({'a': 1}, extra={'order': 42})
+        delattr(record, name)
+        assert event_of(record)['order'] == 42
 
 
 class TestADictMessage:

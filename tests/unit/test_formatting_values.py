@@ -1,10 +1,13 @@
 """What becomes of a value that JSON does not have? It alone degrades; the event and its other values stay."""
 
+import array
 import collections
+import collections.abc
 import dataclasses
 import datetime as dt
 import decimal
 import enum
+import itertools
 import logging
 import math
 import subprocess
@@ -15,6 +18,7 @@ import uuid
 import orjson
 import pytest
 
+from firefighter._event.foreign_values import MAX_ITEMS
 from firefighter._event.json_values import MAX_DEPTH
 from firefighter.formatting import JSONFormatter
 
@@ -175,6 +179,81 @@ class TestContainers:
         value['b'] = b'x'
         assert written(value) == {'a': 1, 'b': 'x'}
 
+    @pytest.mark.parametrize(
+        'value',
+        [
+            types.MappingProxyType({'a': 1, 'b': b'x'}),
+            collections.UserDict(a=1, b=b'x'),
+            collections.ChainMap({'a': 1}, {'b': b'x'}),
+        ],
+    )
+    def test_a_mapping_that_is_no_dict_becomes_an_object(self, value):
+        """Read only, as those of web frameworks are, or of several dicts."""
+        assert written(value) == {'a': 1, 'b': 'x'}
+
+    @pytest.mark.parametrize('name', ['__iter__', '__getitem__', '__len__', 'items', 'keys'])
+    def test_a_mapping_that_raises_costs_itself_alone(self, name):
+        """Its str is what is left then, unless it can be read all the same."""
+
+        def refuse(*_):
+            raise LookupError
+
+        kind = type(
+            'Refusing', (collections.UserDict,), {name: refuse, '__str__': lambda _: 'text', '__repr__': None}
+        )
+        value = kind()
+        value.data = {'a': 1}
+        assert written(value) == ({'a': 1} if name in {'__len__', 'keys'} else 'text')
+
+    def test_a_mapping_without_end_costs_itself_alone(self):
+        """It is not read for ever, and one that is too large is not read either."""
+
+        class Endless(collections.abc.Mapping):
+            def __iter__(self):
+                return itertools.count()
+
+            def __getitem__(self, key):
+                return key
+
+            def __len__(self):
+                raise OverflowError
+
+            def __str__(self):
+                return 'endless'
+
+        assert written(Endless()) == 'endless'
+        assert len(written(types.MappingProxyType(dict.fromkeys(range(MAX_ITEMS))))) == MAX_ITEMS
+        assert isinstance(written(types.MappingProxyType(dict.fromkeys(range(MAX_ITEMS + 1)))), str)
+
+    def test_a_mapping_in_itself_is_a_cycle(self):
+        """As any other container."""
+        value = collections.UserDict()
+        value['again'] = [value]
+        assert written(value) == {'again': ['<cycle>']}
+
+    def test_a_key_that_a_mapping_has_twice_is_there_twice(self):
+        """Headers of HTTP, say."""
+
+        class Headers(collections.UserDict):
+            def items(self):
+                return [('cookie', 'a'), ('cookie', 'b')]
+
+        assert written(Headers()) == {'cookie': 'a', 'cookie_1': 'b'}
+
+    def test_other_containers_of_the_standard_library_become_lists(self):
+        """A deque, and the views of a dict."""
+        assert written(collections.deque([1, b'x'])) == [1, 'x']
+        assert written({'a': b'x'}.keys()) == ['a']
+        assert written({'a': b'x'}.values()) == ['x']
+        assert written({'a': b'x'}.items()) == [['a', 'x']]
+
+    def test_an_array_of_the_standard_library_becomes_a_list_up_to_a_bound(self):
+        """It says how long it was."""
+        assert written(array.array('d', [1, 2.5])) == [1, 2.5]
+        long = written(array.array('q', range(MAX_ITEMS + 1)))
+        assert long[:-1] == list(range(MAX_ITEMS))
+        assert long[-1] == '<the first 1000 of 1001>'
+
     def test_keys_become_strings(self):
         """Their str; bytes their text."""
         keys = {
@@ -246,6 +325,14 @@ class TestContainers:
         """What its author keeps out of its repr stays out of the logs."""
         assert written(Login('ada', tags={1})) == {'user': 'ada', 'tags': [1]}
         assert 'secret' not in str(written([Login('ada', tags=Login('eve'))]))
+
+    def test_a_class_derived_from_a_dataclass_is_one(self):
+        """Whether decorated again or not."""
+
+        class Session(Login):
+            pass
+
+        assert written(Session('ada', tags=[b'x'])) == {'user': 'ada', 'tags': ['x']}
 
     def test_a_dataclass_in_itself_is_a_cycle(self):
         """As any other container."""
@@ -341,7 +428,6 @@ class TestOtherTypes:
         assert written(Constant()) == 'constant'
         assert written(int) == "<class 'int'>"
         assert written(dt.timedelta(days=1)) == '1 day, 0:00:00'
-        assert written(types.MappingProxyType({'a': 1})) == "{'a': 1}"
         assert written(range(3)) == 'range(0, 3)'
 
     def test_an_iterator_is_not_consumed(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 import pytest
@@ -37,6 +38,56 @@ def test_a_flag_is_true_or_false(name, value):
     """The text 'False', as a settings file may have it, would be true."""
     with pytest.raises(TypeError, match=f'{name} must be True or False'):
         FirehoseHandler('bar', **{name: value})
+
+
+@pytest.mark.parametrize(
+    ('written', 'meant'), [('INF', 'INFO'), ('info', 'INFO'), ('Warnings', 'WARNING'), ('TRACES', 'TRACE')]
+)
+@pytest.mark.parametrize('by_position', [False, True])
+def test_a_level_that_is_none_is_answered_with_the_one_that_was_meant(
+    monkeypatch, written, meant, by_position
+):
+    """Also where that is one that the program has added."""
+    monkeypatch.setitem(logging._nameToLevel, 'TRACE', 5)
+    with pytest.raises(ValueError, match=f"level cannot be '{written}'; did you mean '{meant}'"):
+        _with_level(written, by_position=by_position)
+
+
+def _with_level(level, *, by_position):
+    return (
+        FirehoseHandler('bar', True, 60, None, None, level)
+        if by_position
+        else FirehoseHandler('bar', level=level)
+    )
+
+
+def test_a_level_like_none_is_answered_with_all_there_are():
+    """The program's own among them."""
+    with pytest.raises(ValueError, match=r"level cannot be 'x'; there are CRITICAL, .*NOTSET$"):
+        FirehoseHandler('bar', level='x')
+    with pytest.raises(
+        TypeError, match=r"level must be the name of a level, such as 'INFO', or its number, not 1\.5"
+    ):
+        FirehoseHandler('bar', level=1.5)
+
+
+@pytest.mark.parametrize(
+    ('name', 'others'),
+    [
+        ('level', {}),
+        ('extra', {}),
+        ('host', {'include': ['host']}),
+        ('data', {'protect_fields': True}),
+        ('sequence', {'event_ids': True}),
+    ],
+)
+def test_a_field_with_a_name_of_the_events_is_answered_with_what_to_write(name, others):
+    """It would take the place of the event's own value, or be replaced by it."""
+    FirehoseHandler('bar', fields={f'own_{name}': 1}, **others)
+    with pytest.raises(
+        ValueError, match=f"fields cannot use '{name}', the event's own name: write .* 'own_{name}'"
+    ):
+        FirehoseHandler('bar', fields={name: 1}, **others)
 
 
 @pytest.mark.parametrize('url', ['127.0.0.1:4573', 'localhost', '', 'http://', 'ftp://x'])

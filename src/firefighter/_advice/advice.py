@@ -117,7 +117,7 @@ def _why_compression(fits: Fit, used: str | None) -> str:
         return '; '.join(obstacle.why for obstacle in fits.obstacles)
     if used is None:
         return f'{_PREFERRED} fits once FileExtension is {_PREFERRED_EXTENSION}: readers choose the codec by the name'
-    extra = '; before Python 3.14 it needs the extra zstd' if used == 'zstd' else ''
+    extra = "; before Python 3.14 it needs pip install 'firefighter[zstd]'" if used == 'zstd' else ''
     return f'nothing on the way looks into the records, and FileExtension says {used} to readers{extra}'
 
 

@@ -24,12 +24,12 @@ class ProducerAccount:
     Attributes:
         producer: its id.
         events: its events, each counted once, markers included.
-        markers: those of them that the handler has made itself, to tell of what it has dropped.
-        duplicates: further copies of them.
+        markers: the events that the handler has made itself, to tell of what it has dropped.
+        duplicates: further copies of events.
         explained: events that are missing and that a marker tells of, for each reason.
         unexplained: events that are missing and that no marker tells of.
-        before_first: those of them before the first event that is there.
-        gaps: where the unexplained are, as first and last number; the first 100.
+        before_first: the unexplained before the first event that is there.
+        gaps: where the unexplained are, as pairs of first and last number; the first 100.
     """
 
     producer: str
@@ -44,7 +44,13 @@ class ProducerAccount:
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums over all producers, and what belongs to none. The fields that an account has mean the same here."""
+    """The sums over all producers, and what belongs to none. The fields that an account has mean the same here.
+
+    Attributes:
+        producers: how many there are.
+        without_id: JSON values that carry no event id.
+        not_json: lines that are no JSON: torn, or of a formatter that writes something else.
+    """
 
     producers: int
     events: int

@@ -12,6 +12,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 __all__ = ['AwsConfiguration', 'read_configuration']
@@ -27,6 +28,7 @@ class AwsConfiguration:
         profile: the name of the profile; None for the default one.
         region: the region.
         endpoint_url: the endpoint, where it is not AWS's own.
+        endpoint_source: the environment variable that has it, or "the AWS configuration".
         endpoint_variant: "fips", "dualstack" or both, with a space between.
         access_key: the id of the access key in the environment.
         role_arn: the role that a web identity assumes.
@@ -36,6 +38,7 @@ class AwsConfiguration:
     profile: str | None
     region: str | None
     endpoint_url: str | None
+    endpoint_source: str | None
     endpoint_variant: str | None
     access_key: str | None
     role_arn: str | None
@@ -56,14 +59,11 @@ def read_configuration(profile_name: str | None) -> AwsConfiguration:
     def is_on(variable: str, key: str) -> bool:
         return (given(variable) or own.get(key, '')).lower() == 'true'
 
-    endpoint_url = None
+    endpoints: dict[str, str | None] = {}
     if not is_on('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'ignore_configured_endpoint_urls'):
-        endpoint_url = (
-            given('AWS_ENDPOINT_URL_FIREHOSE')
-            or given('AWS_ENDPOINT_URL')
-            or services.get('endpoint_url')
-            or own.get('endpoint_url')
-        )
+        endpoints = {name: given(name) for name in ('AWS_ENDPOINT_URL_FIREHOSE', 'AWS_ENDPOINT_URL')}
+        endpoints['the AWS configuration'] = services.get('endpoint_url') or own.get('endpoint_url')
+    endpoint_source, endpoint_url = next(filter(itemgetter(1), endpoints.items()), (None, None))
     variants = [
         name
         for name in ('dualstack', 'fips')
@@ -75,6 +75,7 @@ def read_configuration(profile_name: str | None) -> AwsConfiguration:
         profile=None if profile == 'default' else profile,
         region=given('AWS_DEFAULT_REGION') or own.get('region'),
         endpoint_url=endpoint_url,
+        endpoint_source=endpoint_source,
         endpoint_variant=' '.join(variants) or None,
         access_key=access_key or None,
         role_arn=None if access_key else given('AWS_ROLE_ARN') or None,

@@ -233,6 +233,21 @@ class Batches:
         )
         return batch
 
+    def halve_above(self, most_bytes: float) -> None:
+        """Halve what would go first in the next request, until it is not larger than that or a single event: it would not get through."""
+        while self._taken.halves and self._taken.halves[0].size_bytes > most_bytes:
+            half, *others = self._taken.halves
+            halves, _ = self._split_refused(half.records, half.since, REFUSED, is_conclusive=False)
+            if not halves:
+                return
+            self._taken = replace(self._taken, halves=(*halves, *others))
+        while self._taken.returned and len(self._taken.returned[0].data) > most_bytes:
+            record, *rest = self._taken.returned
+            pieces = self._source.split(record)
+            if len(pieces) == 1:
+                return
+            self._taken = replace(self._taken, returned=(*pieces, *rest))
+
     def settle(self, batch: Batch, answer: Answer) -> bool:
         """Settle a batch by the answer to its request. Call it again where an exception interrupted it.
 

@@ -26,7 +26,11 @@ Compressor = Callable[[Iterable[bytes]], bytes]
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """For zlib this means: with a header and a trailer of gzip."""
 
-_NO_ZSTD = 'compression="zstd" needs Python 3.14 or the package zstandard: pip install zstandard, or write compression="gzip"'
+# From Python 3.14 on the extra installs nothing, and only a Python that was built without libzstd needs the package.
+INSTALL_ZSTD = "pip install 'firefighter[zstd]'" if sys.version_info < (3, 14) else 'pip install zstandard'
+"""What to type where zstd is missing."""
+
+_NO_ZSTD = f'compression="zstd" needs a package: {INSTALL_ZSTD}, or write compression="gzip"'
 
 _ZLIB_LEVEL, _ISAL_LEVEL, _ZSTD_LEVEL = 4, 2, 1
 

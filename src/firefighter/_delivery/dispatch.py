@@ -19,6 +19,7 @@ from firefighter._delivery.limits import (
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.pace.backoff import Retries
 from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace.request_size import RequestSize
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 
@@ -95,6 +96,7 @@ class Dispatch:
         self.batches = Batches(source, self._keep_dead_letter)
         self._retries = Retries(jitter)
         self._pacer = Pacer(jitter, source.fullness)
+        self._request_size = RequestSize()
         self.flushes_served = 0
         self.flushes_tried = 0
         self.last_start = -inf
@@ -116,13 +118,14 @@ class Dispatch:
     def may_start(self) -> bool:
         """Whether one more request may be in flight.
 
-        Only one at a time while requests fail, since it is enough to find out whether the failure has passed; and while an invalid
-        record is looked for.
+        Only one at a time while requests fail, since it is enough to find out whether the failure has passed; while an invalid
+        record is looked for; and while only small requests get through, since those beside it would share the line.
         """
         in_flight = len(self.batches.in_flight)
         if not in_flight:
             return True
-        return in_flight < self._max_in_flight and not self._retries.failing and not self.batches.bisecting
+        alone = self._retries.failing or self.batches.bisecting or self._request_size.most_bytes < inf
+        return in_flight < self._max_in_flight and not alone
 
     @property
     def failing(self) -> bool:
@@ -190,6 +193,7 @@ class Dispatch:
             everything: take all events that wait; otherwise the newest may wait for more to fill their record.
         """
         now = self._clock()
+        self.batches.halve_above(self._request_size.most_bytes)
         batch = self.batches.compose(
             MAX_RECORDS, self._max_request_bytes, self.waiting().since, everything=everything
         )
@@ -235,8 +239,8 @@ class Dispatch:
     @property
     def _max_request_bytes(self) -> int:
         """The most bytes of data for the next request."""
-        most = FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
-        return min(most, self._pacer.max_request_bytes)
+        full_bytes = FULL_REQUEST_BYTES if self._max_in_flight > 1 else MAX_REQUEST_BYTES
+        return int(min(full_bytes, self._pacer.max_request_bytes, self._request_size.most_bytes))
 
     def _note_left(self, now: float, fresh_events: int) -> None:
         """Note how much the batch has left in the source, and since when that waits."""
@@ -252,6 +256,7 @@ class Dispatch:
     def _settle(self, batch: Batch, answer: Answer) -> None:
         self._note_in_pacer(batch, answer)
         self._count_copies(batch, answer)
+        self._note_size(batch, answer)
         # First: a call that waits for the try returns as soon as the batch is settled.
         self._traffic.last_error = answer.error or self._traffic.last_error
         refuses_all = self.batches.settle(batch, answer)
@@ -288,6 +293,13 @@ class Dispatch:
                 if outcome is not Outcome.ACCEPTED
             )
 
+    def _note_size(self, batch: Batch, answer: Answer) -> None:
+        if batch.sorted_out is None:
+            if answer.size_matters:
+                self._request_size.note_failure(self._clock(), batch.size_bytes)
+            elif Outcome.ACCEPTED in answer.outcomes:
+                self._request_size.note_success(self._clock(), batch.size_bytes)
+
     def _note_failure(self, batch: Batch, answer: Answer, *, refuses_all: bool) -> None:
         now, started_at, outcomes = self._clock(), batch.started_at, set(answer.outcomes)
         if outcomes == {Outcome.REFUSED}:
@@ -307,7 +319,9 @@ class Dispatch:
     def _report_failure(self, batch: Batch, answer: Answer) -> None:
         failed = len(batch.records) - answer.outcomes.count(Outcome.ACCEPTED)
         fate = 'kept, and sent again'
-        if Outcome.REFUSED in answer.outcomes:
+        if answer.size_matters:
+            fate += ' in smaller requests'
+        elif Outcome.REFUSED in answer.outcomes:
             fate += ' in parts, to find the one that is invalid'
         self._diagnostics.say(
             answer.cause or 'unknown',

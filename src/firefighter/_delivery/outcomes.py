@@ -7,6 +7,7 @@ are compared by their names, so that nothing of botocore has to be imported.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ class Answer:
         cause: the error code or exception class of the first failure; None when all were accepted.
         error: the same for people, with its message and, where one is known, the cure.
         uncertain: whether records that count as not accepted may have been stored, since the answer never arrived.
+        size_matters: whether a smaller request might have got through: it was too large for a proxy, or the line broke under it.
         sent_twice: whether the request was made once before this one, on a connection that broke: all records may have been stored then.
     """
 
@@ -54,6 +56,7 @@ class Answer:
     cause: str | None = None
     error: str | None = None
     uncertain: bool = False
+    size_matters: bool = False
     sent_twice: bool = False
 
     @classmethod
@@ -175,11 +178,28 @@ STALE_CREDENTIALS = frozenset(
 """After one of these the same client fails again, even where somebody has renewed the credentials. It has to be made anew."""
 BROKEN_CONNECTION = frozenset({'ConnectionClosedError', 'SSLError'})
 """What botocore raises where a connection breaks before an answer has begun."""
+# A proxy's answer to a request that is too large for it: its code, or the status where it has none; a plain 400 where its text says so.
+_TOO_LARGE = 'RequestTooLarge'
+_TOO_LARGE_CODES = frozenset(
+    {
+        '413',
+        'RequestEntityTooLarge',
+        'RequestEntityTooLargeException',
+        'PayloadTooLargeException',
+        'EntityTooLarge',
+    }
+)
+_SAYS_TOO_LARGE = re.compile(
+    r'(entity|body|payload|content|request) (is )?too (large|big|long)', re.IGNORECASE
+)
+# What ends a request that takes too long for the other end, or for us.
+_LINE_BROKE = frozenset({'ReadTimeoutError', 'ConnectionClosedError', '408', '504'})
 # Not surely a misconfiguration, but often one.
 _HINTS = {
     'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
     'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
     'ProxyConnectionError': 'is the proxy right?',
+    _TOO_LARGE: 'something on the way to Firehose limits the size of requests; nginx: client_max_body_size',
     'MetadataRetrievalError': 'can this process reach the metadata service?',
 }
 # Of single records in an answer of 200, or of the whole call. botocore counts the same codes as throttling.
@@ -257,7 +277,10 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     response = getattr(error, 'response', None)  # botocore's ClientError
     if isinstance(response, Mapping) and 'Error' in response:
         cause = str(response['Error'].get('Code', 'Unknown'))
-        text = one_line(f'{cause}: {response["Error"].get("Message", "")}')
+        message = str(response['Error'].get('Message', ''))
+        if cause in _TOO_LARGE_CODES or (cause == '400' and _SAYS_TOO_LARGE.search(message)):
+            cause = _TOO_LARGE
+        text = one_line(f'{cause}: {message}')
         status = response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
         uncertain = status >= _SERVER_ERROR and cause not in _CERTAIN
     else:
@@ -267,6 +290,14 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
         uncertain = not certain
         text = one_line(text)
     uncertain = uncertain and sent
+    if cause == _TOO_LARGE:
+        return Answer(
+            [Outcome.REFUSED] * records,
+            cause,
+            f'{text} ({_HINTS[cause]})',
+            uncertain=False,
+            size_matters=True,
+        )
     if cause in _REFUSED and sent:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     cure = _CURES.get(cause) or (None if sent else _CURES_BEFORE_SENDING.get(cause))
@@ -277,4 +308,10 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
     # What another service has throttled (of whom a role is asked for) says nothing of the stream.
     outcome = Outcome.THROTTLED if cause in _THROTTLED and sent else Outcome.RETRY
-    return Answer.all_alike(outcome, records, cause, text + hint, uncertain=uncertain)
+    return Answer(
+        [outcome] * records,
+        cause,
+        text + hint,
+        uncertain=uncertain,
+        size_matters=sent and cause in _LINE_BROKE,
+    )

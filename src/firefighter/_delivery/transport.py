@@ -96,13 +96,22 @@ def make_client(options: ClientOptions) -> FirehoseClient:
         botocore.exceptions.BotoCoreError: there is no region, no such profile, ...
         ValueError: the endpoint is not a URL.
     """
-    # The first connection would import this, without regard to forks. A child that is forked meanwhile finds half of it,
-    # and then no host's name can be looked up there: "unknown encoding: idna".
-    import encodings.idna  # noqa: F401, PLC0415
+    with not_forking():
+        # The first connection would import this, without regard to forks. A child that is forked meanwhile finds half of it,
+        # and then no host's name can be looked up there: "unknown encoding: idna".
+        import encodings.idna  # noqa: F401, PLC0415
 
-    from botocore.config import Config  # noqa: PLC0415  # 0.1 s: never before it is needed
+        from botocore.config import Config  # noqa: PLC0415  # 0.1 s: never before it is needed
+        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
 
-    session = options.session or _make_session(options.profile_name)
+        session = options.session or _make_session(options.profile_name)
+        with suppress(AttributeError):  # a double in a test
+            # Makes all that may be asked for credentials, some with a context of OpenSSL, whose locks a child would find taken.
+            session._session.get_component('credential_provider')  # noqa: SLF001  # no public way
+    # A fork does not wait for this: another process or the network may be asked. The session keeps the answer for its client.
+    ask = getattr(session, 'get_credentials', None)
+    if ask is not None and ask() is None:
+        raise NoCredentialsError
     config = Config(
         # botocore's default went from 5 attempts to 3, and its pauses from seconds to 0.1 s, with version 1.44.
         retries={'total_max_attempts': 1, 'mode': 'standard'},
@@ -113,9 +122,10 @@ def make_client(options: ClientOptions) -> FirehoseClient:
         tcp_keepalive=True,
         user_agent_extra=f'firefighter/{firefighter.__version__}',
     )
-    client: FirehoseClient = session.client(
-        'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
-    )
+    with not_forking():
+        client: FirehoseClient = session.client(
+            'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
+        )
     use_fast_json(client)
     return client
 
@@ -253,12 +263,11 @@ class BotoTransport:
 
     @locked
     def _make(self) -> FirehoseClient:
-        with not_forking():
-            client = self._client
-            if client is None:
-                client = self._make_client()
-                self._notes_sending = self._owns_client and _have_sending_noted(client)
-                self._client = client
+        client = self._client
+        if client is None:
+            client = self._make_client()
+            self._notes_sending = self._owns_client and _have_sending_noted(client)
+            self._client = client
         return client
 
     @as_request_of_ours

@@ -44,7 +44,7 @@ def events(account: Account) -> Table:
     table = _table('What became of the log events')
     table.add_row('accepted', f'{account.accepted:,}', 'logging calls in the processes of the shop')
     if account.adopted:
-        table.add_row('adopted', f'{account.adopted:,}', 'left by the killed worker, sent by another')
+        table.add_row('adopted', f'{account.adopted:,}', "of these, the killed worker's, sent by another")
     table.add_row('delivered', f'{account.delivered:,}', 'found again in the files')
     table.add_row('missing', f'{account.missing:,}', 'logged, but in no file', style=_alarm(account.missing))
     table.add_row('duplicated', f'{account.duplicated:,}', 'copies beyond the first')

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from firefighter._delivery.aws_configuration import read_configuration
 from firefighter._delivery.outcomes import Answer, cure_for, from_exception
 from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
 from firefighter._doctor.clock import skew_seconds
@@ -73,6 +74,9 @@ class Connection(Protocol):
     def endpoint_url(self) -> str:
         """Return where requests would go."""
 
+    def endpoint_source(self) -> str | None:
+        """Return what says so: an option, an environment variable, the configuration; None when it is boto3's default."""
+
     def describe(self, stream: str) -> Described:
         """Make one DescribeDeliveryStream request."""
 
@@ -107,7 +111,7 @@ class Boto:
         except (
             Exception
         ) as error:  # no such profile, a role that cannot be assumed, a login that has expired, ...
-            raise NoConnection(error) from error
+            raise self._no_connection(error) from error
 
     def region(self) -> str | None:
         """Return the region; None when there is none."""
@@ -118,6 +122,12 @@ class Boto:
         """Return where requests would go."""
         url: str = self._client().meta.endpoint_url
         return url
+
+    def endpoint_source(self) -> str | None:
+        """Return what says so: an option, an environment variable, the configuration; None when it is boto3's default."""
+        if self._options.endpoint_url:
+            return '--endpoint-url'
+        return read_configuration(self._options.profile_name).endpoint_source
 
     def describe(self, stream: str) -> Described:
         """Make one DescribeDeliveryStream request."""
@@ -151,8 +161,22 @@ class Boto:
             try:
                 self._made = make_client(self._options)
             except Exception as error:  # a region that is none, a URL that is none
-                raise NoConnection(error) from error
+                raise self._no_connection(error) from error
         return self._made
+
+    def _no_connection(self, error: Exception) -> NoConnection:
+        """Return the error, whose cure names what was typed or set here, not the handler's option."""
+        missing = NoConnection(error)
+        if 'boto3_profile_name=' in missing.cure:
+            given = (
+                '--profile (in the handler boto3_profile_name=)'
+                if self._options.profile_name
+                else 'AWS_PROFILE'
+            )
+            missing.cure = missing.cure.replace('boto3_profile_name=', given)
+        elif 'endpoint_url=' in missing.cure:
+            missing.cure = missing.cure.replace('endpoint_url=', self.endpoint_source() or 'the endpoint')
+        return missing
 
     def _skew(self, answer: Mapping[str, Any], sent_at: float) -> float | None:
         headers = answer.get('ResponseMetadata', {}).get('HTTPHeaders', {})

@@ -81,8 +81,10 @@ class _Examination:
             url = without_user(connection.endpoint_url())
         except NoConnection as error:
             raise self._stop('endpoint', str(error), error.cure) from error
+        source = connection.endpoint_source()
+        endpoint = f'{url}, from {source}' if source else f'{url}, the default of the region'
         self._described = connection.describe(self._stream)
-        self._look_at_answer(url, self._described)
+        self._look_at_answer(endpoint, self._described)
         self._look_at_description(self._described)
         if send:
             self._send(connection)
@@ -112,12 +114,12 @@ class _Examination:
         )
         self._note(Check('region', State.OK, f'{region}, from {source}'))
 
-    def _look_at_answer(self, url: str, described: Described) -> None:
+    def _look_at_answer(self, endpoint: str, described: Described) -> None:
         """Say what it tells that there is an answer, and who has sent it."""
         if not described.answered:
             cure = cure_for(described.code) or 'see what lies between, and whether the address is right'
-            raise self._stop('endpoint', f'{url}: {described.error}', cure)
-        self._note(Check('endpoint', State.OK, url))
+            raise self._stop('endpoint', f'{endpoint}: {described.error}', cure)
+        self._note(Check('endpoint', State.OK, endpoint))
         self._note(check_clock(described.skew_seconds))
         if described.code in _NOBODY:
             found = f'{self._checks["credentials"].found}: {described.error}'

@@ -9,6 +9,7 @@ event under `extra`.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,15 +19,20 @@ from firefighter._event.json_values import OPTIONS, encode_degraded, free_name, 
 from firefighter._event.timestamp import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
-#: Attributes that records have by themselves, those of later Pythons (`taskName`) and those that other
-#: handlers' formatters leave behind (`message`, `asctime`) among them. All others came as `extra`.
-STANDARD_ATTRIBUTES = frozenset(vars(logging.LogRecord('', 0, '', 0, '', None, None))) | {
-    'asctime',
-    'message',
-    'taskName',
-}
+#: Attributes that records of this Python have by themselves.
+OWN_ATTRIBUTES = tuple(vars(logging.LogRecord('', 0, '', 0, '', None, None)))
+
+#: What others leave on a record: the formatters of other handlers (logging refuses these two as `extra`), and uvicorn, whose
+#: `color_message` is the message with escape sequences.
+LEFT_BEHIND = frozenset({'message', 'asctime', 'color_message'})
+
+#: All others came as `extra`.
+STANDARD_ATTRIBUTES = LEFT_BEHIND.union(OWN_ATTRIBUTES)
+
+# What `structlog.stdlib.ProcessorFormatter.wrap_for_formatter` adds to a record whose message is structlog's dict.
+_STRUCTLOG_LOGGER, _STRUCTLOG_METHOD = '_logger', '_name'
 
 #: What is left to say when nothing works, not even a function call: at the recursion limit, out of memory.
 LAST_LINE = b'{"message":"<unprintable event>"}\n'
@@ -105,11 +111,17 @@ def _build(record: logging.LogRecord, plan: Plan) -> dict[Any, object]:
     event.fields.update(plan.constants)
     for name, origin in plan.origins:
         event.fields[name] = _guarded(origin, record)
-    _add_message(event, record, plan)
-    for name, value in _attributes(record):
+    attributes, exc_info = _attributes(record), _read(record, 'exc_info')
+    if is_of_structlog(attributes) and issubclass(type(_read(record, 'msg')), dict):
+        del attributes[_STRUCTLOG_LOGGER], attributes[_STRUCTLOG_METHOD]
+        named = _add_structlog(event, _read(record, 'msg'), plan)
+        exc_info = named if _is_true(named) else exc_info
+    else:
+        _add_message(event, record, plan)
+    for name, value in attributes.items():
         if name not in STANDARD_ATTRIBUTES:
             event.add(name, value)
-    _add_exception(event, record, plan)
+    _add_exception(event, exc_info, _read(record, 'exc_text'), plan)
     stack = _read(record, 'stack_info')
     if _is_true(stack):
         event.claim('stack', _guarded(plan.format_stack, stack))
@@ -143,8 +155,34 @@ def _add_message(event: _Event, record: logging.LogRecord, plan: Plan) -> None:
         event.fields['format_error'] = f'{type_name(type(error))}: {text(error)}'
 
 
-def _add_exception(event: _Event, record: logging.LogRecord, plan: Plan) -> None:
-    exc_info, exc_text = _read(record, 'exc_info'), _read(record, 'exc_text')
+def is_of_structlog(names: Container[Any]) -> bool:
+    """Return whether a record with these attributes has structlog's dict as its message."""
+    return _STRUCTLOG_LOGGER in names and _STRUCTLOG_METHOD in names
+
+
+def _add_structlog(event: _Event, message: Any, plan: Plan) -> object:
+    """Add what structlog has put together, by the names that it has everywhere else; return the exception that it names."""
+    fields = dict(dict.items(message))
+    exc_info = fields.pop('exc_info', None)
+    if exc_info is True:
+        # Left to the formatter, which is called where the exception is handled; behind a queue there is none any more.
+        exc_info = sys.exc_info()[1]
+    # Of the same level as the record, but in lower case.
+    if text(fields.get('level')).upper() == event.fields['level']:
+        del fields['level']
+    if 'event' in fields:
+        event.fields['message'] = text(fields.pop('event'))
+        if 'message' in fields:
+            event.displace('message', fields.pop('message'))
+    else:
+        del event.fields['message']
+    if type(fields.get('exception')) is str:
+        fields['exception'] = {'traceback': fields['exception']}
+    event.fields.update({'data': fields} if plan.protect_fields else fields)
+    return exc_info
+
+
+def _add_exception(event: _Event, exc_info: Any, exc_text: object, plan: Plan) -> None:
     if issubclass(type(exc_info), BaseException):
         exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
     if type(exc_info) is tuple and len(exc_info) == 3:  # noqa: PLR2004 - as sys.exc_info() makes it
@@ -174,11 +212,11 @@ def _read(record: logging.LogRecord, name: str) -> Any:
         return None
 
 
-def _attributes(record: logging.LogRecord) -> list[tuple[Any, object]]:
+def _attributes(record: logging.LogRecord) -> dict[Any, object]:
     try:
-        return list(dict.items(record.__dict__))
+        return dict(dict.items(record.__dict__))
     except Exception:  # Not a real record, but something that stands in for one.
-        return []
+        return {}
 
 
 def _guarded(function: Callable[[Any], object], argument: Any) -> object:

@@ -21,11 +21,15 @@ import orjson
 
 from firefighter._event.careful_encoding import (
     LAST_LINE,
+    LEFT_BEHIND,
+    OWN_ATTRIBUTES,
     STANDARD_ATTRIBUTES,
     Plan,
     encode_carefully,
     encode_last,
+    is_of_structlog,
 )
+from firefighter._event.distinct_keys import separate_keys
 from firefighter._event.json_values import OPTIONS, encode_degraded, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 
@@ -35,9 +39,8 @@ _LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
 _dumps = orjson.dumps
 _LogRecord = logging.LogRecord
 
-_OWN_COUNT = len(vars(logging.LogRecord('', 0, '', 0, '', None, None)))
-# Other handlers' formatters leave these on the record.
-_LEFT_BEHIND = frozenset({'message', 'asctime'})
+_OWN_COUNT = len(OWN_ATTRIBUTES)
+_LAST_OWN = OWN_ATTRIBUTES[-1]
 
 _source = attrgetter('pathname', 'lineno', 'funcName')
 
@@ -87,6 +90,11 @@ class JSONFormatter(logging.Formatter):
     * A key or attribute whose name is taken is kept under `extra`: `{"extra": {"level": ...}}`. One that is
       itself called `extra` stays in place. If something else has to be kept under `extra`, it moves inside:
       `{"extra": {"extra": ..., ...}}`.
+    * Left out is only what others leave on a record: `message` and `asctime` of other formatters, which logging
+      itself refuses as `extra`, uvicorn's `color_message`, and what `leave_out` names.
+    * A dict of structlog (`structlog.stdlib.ProcessorFormatter.wrap_for_formatter`) becomes an event as others are:
+      its `event` is the `message`, its `level` that of the record, and its `exc_info` the `exception`. What
+      else is in it are keys of a dict message.
     * `exception` and `stack` of the record cannot be replaced. Your own values of these names are then kept
       under `extra`.
     * If the arguments do not fit the message, the message stays as written, the arguments are kept under
@@ -97,24 +105,38 @@ class JSONFormatter(logging.Formatter):
       `extra`.
     * A `created` that is not a time is kept under `extra`. `timestamp` is then the time of formatting.
     * Values without a JSON equivalent are replaced one by one. NaN and infinities become null, integers
-      beyond 64 bits a string of their digits, bytes their text, sets lists, other objects their `str`. Aware
-      times are written with their offset or `Z`; naive ones without. The full table is in
+      beyond 64 bits a string of their digits, bytes their text, sets lists, mappings objects, other objects
+      their `str`. Aware times are written with their offset or `Z`; naive ones without. The full table is in
       `firefighter._event.json_values`.
+    * Values of numpy and pandas are what they stand for: numbers, lists, null for NaT and NA, times with their
+      nanoseconds. Of an array of more than 1,000 values there are the first ones and then a text with its
+      length: `[0, 1, ..., "<the first 1000 of 2000>"]`.
+    * Dataclasses, objects of attrs and models of pydantic are objects with the fields that their `repr` shows:
+      none with `repr=False`, and a `SecretStr` as asterisks. Where you have written a `__str__` or `__repr__`
+      for a class of attrs or pydantic, its objects are that text, which may be there to hide something.
 
     The record and the caller's objects are never changed, and `encode` and `format` raise no Exception. A
     subclass may replace `formatException` and `formatStack`.
 
     Args:
         fields: constants for each event, like `{'service': 'api'}`. They are encoded here, once: changing the
-            mapping later has no effect. The event's own names cannot be used.
+            mapping later has no effect. The event's own names cannot be
+            used: those in the table, the names in `include`, `args`, `format_error`, `extra`, and with
+            `protect_fields` also `data`.
         include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
             name) and `'source'` (file, line and function).
         protect_fields: put a dict message as a whole under `data`. For programs that log what clients send:
             otherwise a client could choose the event's level, logger and timestamp.
+        leave_out: names of attributes that are not written, such as those that a framework adds to each record.
+        ignore_case: take keys that differ in case alone for one name, which is taken for the second: `userid` is kept
+            under `extra` where there is a `userId`, and in an object within the event it becomes `userid_1`. For
+            destinations that are queried by Athena or Glue, where two such keys in one line make each query of the
+            whole file fail. It costs some 2 us for each event.
 
     Raises:
-        TypeError: `fields` is not a mapping with strings as keys; `include` is one string.
-        ValueError: `include` names something else than the above; `fields` uses one of the event's own names.
+        TypeError: `fields` is not a mapping with strings as keys; `include` or `leave_out` is one string.
+        ValueError: `include` names something else than the above; `fields` uses one of the event's own
+            names.
     """
 
     def __init__(
@@ -123,9 +145,14 @@ class JSONFormatter(logging.Formatter):
         fields: Mapping[str, object] | None = None,
         include: Iterable[str] = (),
         protect_fields: bool = False,
+        leave_out: Iterable[str] = (),
+        ignore_case: bool = False,
     ) -> None:
         super().__init__()
+        self._ignore_case = ignore_case
         self._include = _checked_include(include)
+        # A record's own attributes are not written anyway, but what is written is read from them.
+        self._leave_out = frozenset(_checked_names('leave_out', leave_out)).difference(OWN_ATTRIBUTES)
         self._protect_fields = protect_fields
         self._fields = _checked_fields(fields, self._include, protect_fields=protect_fields)
         self._prepare()
@@ -143,11 +170,14 @@ class JSONFormatter(logging.Formatter):
         self._template = dict.fromkeys(('timestamp', 'level', 'logger', 'message')) | constants
         self._template.update(dict.fromkeys(name for name, _ in self._origins))
         _leave_room(self._template)
+        if self._leave_out or self._ignore_case:
+            # Of the instance, so that nobody else pays for the question.
+            self.encode = self._encode_by_more_options  # type: ignore[method-assign]
         # One tuple, so that it is read and replaced in one step by any number of threads.
         self._second = (math.nan, '')
 
     def __getstate__(self) -> dict[str, object]:
-        derived = ('_origins', '_plan', '_template', '_second')
+        derived = ('_origins', '_plan', '_template', '_second', 'encode')
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -158,8 +188,15 @@ class JSONFormatter(logging.Formatter):
         """Return the record's line without its newline."""
         return self.encode(record)[:-1].decode()
 
+    def _encode_by_more_options(self, record: logging.LogRecord) -> bytes:
+        line = JSONFormatter.encode(self, _without(record, self._leave_out))
+        try:
+            return separate_keys(line, _RESERVED) if self._ignore_case else line
+        except Exception:  # No stack left, no memory.
+            return line
+
     # One function with many branches: each call of another one would cost 40 ns of some 1,000.
-    def encode(self, record: logging.LogRecord) -> bytes:  # noqa: C901, PLR0911, PLR0912
+    def encode(self, record: logging.LogRecord) -> bytes:  # noqa: C901, PLR0911, PLR0912, PLR0915
         r"""Return the record's line: UTF-8, one newline, at its end; no NUL and no 0x1A."""
         try:
             # A subclass may have a getMessage of its own, and attributes in another order.
@@ -194,9 +231,14 @@ class JSONFormatter(logging.Formatter):
             else:
                 return encode_carefully(record, self._plan)
             attributes = record.__dict__
-            # To notice also a record that has lost as many attributes as it has gained would cost each 75 ns.
             extras = len(attributes) - _OWN_COUNT
-            if extras:
+            if not extras:
+                # A record that has lost as many attributes as it has gained (a filter has deleted some) ends in one of those gained.
+                for name in attributes.__reversed__():
+                    if name != _LAST_OWN:
+                        return encode_carefully(record, self._plan)
+                    break
+            else:
                 # They come behind the record's own attributes. From the end, the walk costs nothing for
                 # these: three extras take 320 ns, skipping forwards 420 ns, testing all names 720 ns.
                 size = len(event) + extras
@@ -204,7 +246,7 @@ class JSONFormatter(logging.Formatter):
                 for name in attributes.__reversed__():
                     if name not in STANDARD_ATTRIBUTES:
                         event[name] = attributes[name]
-                    elif name in _LEFT_BEHIND:
+                    elif name in LEFT_BEHIND:
                         size -= 1
                     else:
                         break
@@ -213,7 +255,10 @@ class JSONFormatter(logging.Formatter):
                     return encode_carefully(record, self._plan)
             try:
                 return _dumps(event, None, _LINE_OPTIONS)
-            except Exception:  # One of the values was refused; the event is good.
+            except Exception:
+                pass  # One of the values was refused; the event is good.
+            # structlog's logger is always refused. Its dict may have an exception looked up, so not within the `except`.
+            if not is_of_structlog(event):
                 return encode_degraded(event)
         except Exception:  # Whatever it was: the careful way finds it again, step by step.
             pass
@@ -227,6 +272,18 @@ class JSONFormatter(logging.Formatter):
             return LAST_LINE
 
 
+def _without(record: logging.LogRecord, names: frozenset[str]) -> logging.LogRecord:
+    """Return the record, or a copy of it where it has attributes of these names."""
+    try:
+        if names.isdisjoint(record.__dict__):
+            return record
+        shorter: logging.LogRecord = object.__new__(type(record))
+        shorter.__dict__.update({name: value for name, value in record.__dict__.items() if name not in names})
+    except Exception:  # Not a real record, but something that stands in for one.
+        return record
+    return shorter
+
+
 def _leave_room(template: dict[str, object]) -> None:
     """Make a dict larger than its names need: then a copy takes some extras before it has to grow, which costs 35 ns.
 
@@ -238,14 +295,23 @@ def _leave_room(template: dict[str, object]) -> None:
         del template[name]
 
 
+def taken_name(name: str) -> str:
+    """Return what to say of a field whose name the event itself uses."""
+    return f"fields cannot use {name!r}, the event's own name: write another one, such as 'own_{name}'"
+
+
 def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(include, (str, bytes)):
-        raise TypeError(f'include must be a list or tuple of names, like [{str(include)!r}], not one string')
-    names = tuple(include)
+    names = _checked_names('include', include)
     for name in names:
         if name not in _INCLUDABLE:
             raise ValueError(f'include cannot name {name!r}; it may name {", ".join(map(repr, _INCLUDABLE))}')
     return names
+
+
+def _checked_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, (str, bytes)):
+        raise TypeError(f'{option} must be a list or tuple of names, like [{str(names)!r}], not one string')
+    return tuple(names)
 
 
 def _checked_fields(
@@ -262,7 +328,7 @@ def _checked_fields(
         if not isinstance(name, str):
             raise TypeError(f'the names of fields must be strings; {name!r} is {type(name).__name__}')
         if name in reserved:
-            raise ValueError(f"fields cannot use the event's own name {name!r}")
+            raise ValueError(taken_name(name))
         encoded[key_text(name)] = encode_value(fields[name])
     return orjson.loads(orjson.dumps(encoded))
 

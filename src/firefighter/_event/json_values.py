@@ -18,9 +18,11 @@ walks where no Python code can run (but for the `value` of an enum); Python code
 | a dict with keys that are not strings | the `str` of the keys; of two equal ones the later gets a number |
 | bytes, bytearray, memoryview | their text as UTF-8, other bytes as four characters, like `\xff` |
 | set, frozenset, list, tuple and their subclasses | a list |
-| dict and its subclasses | an object |
+| deque, the views of a dict | a list |
+| dict and its subclasses, other mappings | an object |
 | date, time, datetime and their subclasses | ISO 8601; UTC as `Z`, naive ones stay naive |
-| a dataclass | its fields, except those with `repr=False` |
+| a dataclass, an object of attrs | its fields, except those with `repr=False`; what a `repr=` of attrs makes of a field |
+| values of numpy, pandas and pydantic | see `firefighter._event.foreign_values` |
 | an enum member | its value |
 | an exception | its type and message |
 | a container inside itself | `<cycle>` |
@@ -30,6 +32,7 @@ walks where no Python code can run (but for the `value` of an enum); Python code
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import enum
@@ -37,6 +40,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
+
+from firefighter._event.foreign_values import Fields, Simplification, find_simplification, simplify_mapping
 
 #: Refused, and so left to this module: dataclasses, since orjson would write the fields that `repr=False`
 #: hides; times, since it would ask their time zone, and an error there ends the process (a null pointer).
@@ -105,13 +110,20 @@ def degrade(value: object, ancestors: _Ancestors = ()) -> object:
     """
     try:
         # Not isinstance: that believes `__class__`, which is foreign code and may lie or raise.
-        for kind in type(value).__mro__:
+        kinds = type(value).__mro__
+        for kind in kinds:
             convert = _CONVERSIONS.get(kind)
             if convert is not None:
                 return convert(value, ancestors)
-        if '__dataclass_fields__' in type(value).__dict__:
-            return _dataclass(value, ancestors)
-        return text(value)
+            simplify = find_simplification(kind)
+            if simplify is not None:
+                return _simplified(value, ancestors, simplify)
+        for kind in kinds:
+            if '__attrs_attrs__' in kind.__dict__:
+                return _attrs_object(value, ancestors)
+            if '__dataclass_fields__' in kind.__dict__:
+                return _dataclass(value, ancestors)
+        return _simplified(value, ancestors, simplify_mapping) if _is_mapping(type(value)) else text(value)
     except Exception as error:  # A type that defeats its own base; RecursionError near the limit.
         return unprintable(value, error)
 
@@ -171,16 +183,21 @@ def free_name(name: str, taken: Mapping[str, object]) -> str:
 def _container(base: type, build: Callable[[list[Any], _Ancestors], object]) -> _Conversion:
     """Return the conversion for a kind of container, which knows where to stop."""
     contents = dict.items if base is dict else base.__iter__  # type: ignore[attr-defined]
+    # The list is a snapshot, made in one step: another thread may be changing the container.
+    return _nested(lambda value, ancestors: build(list(contents(value)), ancestors))
 
-    def convert(value: Any, ancestors: _Ancestors) -> object:
+
+def _nested(convert: _Conversion) -> _Conversion:
+    """Return the conversion with the value among the ancestors of what it holds; it ends at a cycle, and at some depth."""
+
+    def convert_within(value: Any, ancestors: _Ancestors) -> object:
         if id(value) in ancestors:
             return CYCLE
         if len(ancestors) >= MAX_DEPTH:
             return text(value)
-        # The list is a snapshot, made in one step: another thread may be changing the container.
-        return build(list(contents(value)), (*ancestors, id(value)))
+        return convert(value, (*ancestors, id(value)))
 
-    return convert
+    return convert_within
 
 
 def _list(items: Iterable[object], ancestors: _Ancestors) -> list[object]:
@@ -194,13 +211,53 @@ def _object(items: Iterable[tuple[object, object]], ancestors: _Ancestors) -> di
     return clean
 
 
+@_nested
 def _dataclass(value: Any, ancestors: _Ancestors) -> object:
-    if id(value) in ancestors:
-        return CYCLE
-    if len(ancestors) >= MAX_DEPTH:
-        return text(value)
     shown = [field.name for field in dataclasses.fields(value) if field.repr]
-    return _object([(name, _attribute(value, name)) for name in shown], (*ancestors, id(value)))
+    return _object([(name, _attribute(value, name)) for name in shown], ancestors)
+
+
+def _attrs_object(value: Any, ancestors: _Ancestors) -> object:
+    kind: Any = type(value)
+    # A text of the author's may be there to hide something. attrs marks its own by their docstring alone.
+    generated = (kind.__repr__.__doc__ or '').startswith('Method generated by attrs')
+    if kind.__str__ is not object.__str__ or not generated:
+        return text(value)
+    return _attrs_fields(value, ancestors)
+
+
+@_nested
+def _attrs_fields(value: Any, ancestors: _Ancestors) -> object:
+    shown = [field for field in type(value).__attrs_attrs__ if field.repr]
+    return _object([(field.name, _attrs_field(value, field)) for field in shown], ancestors)
+
+
+def _attrs_field(value: object, field: Any) -> object:
+    content = _attribute(value, field.name)
+    if field.repr is True:
+        return content
+    try:
+        return field.repr(content)
+    except Exception as error:
+        return unprintable(content, error)
+
+
+def _simplified(value: object, ancestors: _Ancestors, simplify: Simplification) -> object:
+    def convert(value: object, ancestors: _Ancestors) -> object:
+        try:
+            simple = simplify(value)
+        except Exception:  # A property that raises, a mapping without end.
+            return text(value)
+        return degrade(simple, ancestors)
+
+    return _nested(convert)(value, ancestors)
+
+
+def _is_mapping(kind: type) -> bool:
+    try:
+        return issubclass(kind, Mapping)
+    except Exception:  # A metaclass may do anything.
+        return False
 
 
 def _attribute(value: object, name: str) -> object:
@@ -242,4 +299,9 @@ _CONVERSIONS: dict[type, _Conversion] = {
     tuple: _container(tuple, _list),
     set: _container(set, _list),
     frozenset: _container(frozenset, _list),
+    collections.deque: _container(collections.deque, _list),
+    type({}.keys()): _container(type({}.keys()), _list),
+    type({}.values()): _container(type({}.values()), _list),
+    type({}.items()): _container(type({}.items()), _list),
+    Fields: _container(list, _object),
 }

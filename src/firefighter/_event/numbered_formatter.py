@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from firefighter._event.formatter import JSONFormatter
+from firefighter._event.formatter import JSONFormatter, taken_name
 from firefighter._event.ids import DROPPED, PLACE, PRODUCER, SEQUENCE, with_place
 from firefighter._event.json_values import free_name
 from firefighter._event.oversize import Oversize
@@ -33,7 +33,7 @@ class NumberedFormatter(JSONFormatter):
         super().__init__(fields=fields, include=include, protect_fields=protect_fields)
         for name in _KEYS:
             if name in self._fields:
-                raise ValueError(f"fields cannot use the event's own name {name!r}, which event_ids needs")
+                raise ValueError(f'{taken_name(name)} (event_ids needs it)')
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """Return the record's line with a place for its id, which ends in NULs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import math
 import os
 import re
@@ -42,6 +43,7 @@ __all__ = [
     'Options',
     'check_client_arguments',
     'check_flag',
+    'check_level',
     'check_send_interval',
     'check_spool_dir',
     'check_stream_name',
@@ -255,6 +257,24 @@ def check_stream_name(name: object) -> None:
         raise ValueError(
             f'delivery_stream_name must be 1 to 64 letters, digits, dots, hyphens and underscores, not {name!r}'
         )
+
+
+def check_level(level: object) -> None:
+    """Raise unless it is a level of logging's: a number, or a name that it knows, the program's own among them.
+
+    Raises:
+        TypeError: it is neither a number nor a string.
+        ValueError: with the name that may have been meant.
+    """
+    if isinstance(level, int):
+        return
+    if not isinstance(level, str):
+        raise TypeError(f"level must be the name of a level, such as 'INFO', or its number, not {level!r}")
+    names = list(logging._nameToLevel)  # noqa: SLF001 - public, as `getLevelNamesMapping`, only from Python 3.11 on
+    if level not in names:
+        close = difflib.get_close_matches(level.upper(), names, n=1)
+        hint = f'did you mean {close[0]!r}?' if close else f'there are {", ".join(names)}'
+        raise ValueError(f'level cannot be {level!r}; {hint}')
 
 
 def check_send_interval(seconds: float) -> None:

@@ -15,6 +15,7 @@ from firefighter._audit.accounts import Accounts, ProducerAccount, Totals
 from firefighter._audit.bucket import Bucket
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
+from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable
 
@@ -28,8 +29,8 @@ them), how many are missing without explanation, and how many are there more tha
 The end of a producer cannot be audited: events missing after the last one that has arrived leave no gap. Check
 handler.stats() for that, or audit again later.
 
-Exit status: 0 when nothing is missing without explanation, 1 when something is or an object cannot be read, and 2 when
-there is nothing to audit.
+The exit status is 0 when nothing is missing without explanation, 1 when something is or an object cannot be read, and 2
+when there is nothing to audit, or for invalid arguments.
 """
 
 # So many producers are listed for people, those with the most unexplained first.
@@ -49,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='audit a slice (say one hour): do not report events before the first one of a producer as missing',
     )
     parser.add_argument(
-        '--json', action='store_true', help='a line of JSON for each producer, and one with the totals'
+        '--json',
+        action='store_true',
+        help='a line of JSON for each producer, and one with the totals; docs/delivery-guarantees.md has the fields',
     )
     parser.add_argument('--region', help="the bucket's region")
     parser.add_argument('--endpoint-url', help='the endpoint of S3, if it is not AWS')
@@ -61,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _audit(arguments)
     except NeedsZstdError:
-        return _fail('some of it is zstd: pip install zstandard')
+        return _fail(f'some of it is zstd: {INSTALL_ZSTD}')
     except UnreadableError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -100,6 +103,8 @@ def _place(arguments: argparse.Namespace) -> Place:
     where: str = arguments.where
     if where.startswith('s3://'):
         bucket, _, prefix = where.removeprefix('s3://').partition('/')
+        if not bucket:
+            raise UnreadableError(f'{where}: name the bucket, as in s3://BUCKET/PREFIX')
         return Bucket(
             bucket,
             prefix,

@@ -21,6 +21,7 @@ from firefighter._cost.reading import Entry, entries
 from firefighter._cost.report import heading, rows, titles, verdict
 from firefighter._cost.ways import WAYS
 from firefighter._cost.workload import Workload, collect, workload
+from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.progress import progress
 from firefighter.cli.tables import print_table
 
@@ -38,6 +39,8 @@ The command runs the handler's own code in simulated time, without sending anyth
 is billed with its size rounded up to 5,120 bytes. A short log is repeated; of a long one the first 64 MiB are used.
 DELAY is the median time from the logging call to the request, without the way to AWS. Not included: what Firehose bills
 for format conversion, dynamic partitioning and VPC, and what the destination costs.
+
+The exit status is 0 when all is printed, and 2 when the log cannot be read, or for invalid arguments.
 """
 
 
@@ -125,7 +128,7 @@ def _cost(arguments: argparse.Namespace) -> int:
         print(f'\n{verdict(found)}')
         for way in WAYS:
             if not way.is_usable:
-                print(f'{way.name} is left out, since its package is missing: pip install zstandard')
+                print(f'{way.name} is left out, since its package is missing: {INSTALL_ZSTD}')
     if arguments.plot:
         _plot(log, fleet, arguments)
     return 0
@@ -203,7 +206,7 @@ def _pattern(text: str) -> re.Pattern[bytes]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, NeedsZstdError):
-        return 'some of it is zstd: pip install zstandard'
+        return f'some of it is zstd: {INSTALL_ZSTD}'
     if isinstance(error, DamagedError):
         return f'the log cannot be read: {error}'
     if isinstance(error, OSError):

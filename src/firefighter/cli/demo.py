@@ -33,7 +33,7 @@ Everything stays on this machine. The Firehose is `firefighter local`, an endpoi
 used.
 
 The exit status is 0 when every event that was logged is in the files, 1 when one is missing, an account does not
-add up or a process has died, and 2 when the demo cannot begin.
+add up or a process has died, and 2 when the demo cannot begin, or for invalid arguments.
 """
 
 
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         library = (error.name or '').partition('.')[0]
         if library not in EXTRA:
             raise
-        return _fail(f"needs {library}: run pip install -e '.[demo]' in a clone of firefighter", status=2)
+        return _fail(f"needs {library}: pip install 'firefighter[demo]'", status=2)
     try:
         folder = _empty_folder(arguments.folder)
     except OSError as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import queue
 import signal
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from firefighter._handler.options import check_stream_name
 from firefighter.local import EndpointError, LocalFirehose
 from firefighter.local.buffering import MIB
 from firefighter.local.catalogue import CATALOGUE
@@ -57,7 +59,8 @@ Records arrive in FOLDER/logs/YYYY/MM/DD/HH/STREAM-1-YYYY-MM-DD-HH-MM-SS-UUID, o
 records of a buffering interval. More streams, with other destinations, can be made with CreateDeliveryStream.
 
 When it is ready it prints one line: "firefighter local: listening on URL, delivering into FOLDER".
-On SIGINT (Ctrl-C) and SIGTERM it writes its buffered records and ends with exit status 0.
+On SIGINT (Ctrl-C) and SIGTERM it writes its buffered records and ends. The exit status is 0 when all of them are
+written, 1 when some are not, or when it cannot listen or deliver, and 2 for invalid arguments or without aiohttp.
 
 In addition to AWS's protocol it answers:
 
@@ -89,12 +92,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--stream',
+        type=_stream,
         action='append',
         metavar='NAME',
         help=f'a delivery stream to create at once; may be repeated (default: {DEFAULT_STREAM})',
     )
     parser.add_argument(
-        '--port', type=int, default=DEFAULT_PORT, help='0 takes a free one (default: %(default)s)'
+        '--port', type=_port, default=DEFAULT_PORT, help='0 takes a free one (default: %(default)s)'
     )
     parser.add_argument(
         '--host',
@@ -104,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--buffer-seconds',
-        type=float,
+        type=_not_negative,
         default=1,
         metavar='N',
         help="how long a stream buffers records for one object; Firehose's own default is 300 "
@@ -112,7 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--buffer-mib',
-        type=float,
+        type=_not_negative,
         default=5,
         metavar='N',
         help="how many MiB it buffers at most; Firehose's own default is the same (default: %(default)s)",
@@ -130,7 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until a signal comes, and return the exit status: 1 if it cannot start or cannot write everything."""
+    """Serve until a signal comes, and return the exit status: 2 for what was typed, 1 if it cannot start or write everything."""
     try:
         endpoint = LocalFirehose(
             arguments.folder,
@@ -143,11 +147,13 @@ def run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
         )
     except ValueError as error:
-        return _fail(str(error))
+        return _fail(str(error), status=2)
     with _termination() as signals:
         try:
             endpoint.start()
-        except (EndpointError, ModuleNotFoundError) as error:
+        except ModuleNotFoundError as error:
+            return _fail(str(error), status=2)
+        except EndpointError as error:
             return _fail(str(error))
         print(
             f'firefighter local: listening on {endpoint.url}, delivering into {endpoint.folder}', flush=True
@@ -185,6 +191,28 @@ def _wait_for(signals: queue.SimpleQueue[int]) -> None:
         return
 
 
-def _fail(message: str) -> int:
+def _stream(text: str) -> str:
+    try:
+        check_stream_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _port(text: str) -> int:
+    with suppress(ValueError):
+        if 0 <= int(text) < 1 << 16:
+            return int(text)
+    raise argparse.ArgumentTypeError(f'{text!r} is no port: a whole number from 0 to 65535')
+
+
+def _not_negative(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 on')
+
+
+def _fail(message: str, *, status: int = 1) -> int:
     print(f'firefighter local: {message}', file=sys.stderr)
-    return 1
+    return status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,11 +42,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after `firefighter`; without it, those of this process.
     """
+    _open_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith('-')), None)
     arguments = build_parser(command).parse_args(words)
     status: int = _module(arguments.command).run(arguments)
     return status
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null where a shell has closed stdin, stdout or stderr (`>&-`): Python has None there, which can be asked nothing.
+
+    It takes the lowest free descriptor, the closed one. Otherwise that would become a file that a command opens.
+    """
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDONLY if mode == 'r' else os.O_WRONLY)
+            setattr(sys, name, open(descriptor, mode, encoding='utf-8', closefd=False))  # noqa: SIM115 - for as long as the process runs
 
 
 def _module(command: str):  # type: ignore[no-untyped-def]  # noqa: ANN202

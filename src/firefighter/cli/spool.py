@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from firefighter._spool.disk.inspection import Producer, find_producers
+from firefighter._spool.disk.inspection import Producer, find_producers, holds_spools
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import remove_dead, why_irremovable
 from firefighter._spool.disk.tail import Follower
@@ -34,10 +34,14 @@ DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a p
 
 A producer is one handler in one process. It is alive while its lock is held, by itself or by the process that has
 adopted it. With --json, `ls` and `verify` print a line of JSON for each row. The format: docs/spool-format.md.
+
+The exit status is 0 when all is done, 1 when something could not be done or read, or as above, and 2 for invalid arguments.
 """
 
 # Between two looks of `cat -f`: soon enough for a person, and too seldom to be noticed by the machine.
 FOLLOW_INTERVAL_SECONDS = 0.25
+
+EXPECTED = 'give the spool_dir that a handler has, or a directory below it'
 
 # Of a name in a table. A line of JSON has all of it.
 _MOST_CHARACTERS = 256
@@ -79,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     action, _ = ACTIONS[arguments.action]
     escape_what_cannot_be_encoded()
     try:
-        status = action(arguments)
+        status = 1 if _is_no_spool(arguments) else action(arguments)
         sys.stdout.flush()  # now, when it can still be said that it does not go
     except BrokenPipeError:
         # Whoever reads has seen enough; but of these the status counts, and nobody knows it now.
@@ -93,6 +97,22 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130  # as shells count it
     return status
+
+
+def _is_no_spool(arguments: argparse.Namespace) -> bool:
+    """Say so where DIR cannot be right, and return whether to stop there: not at what may yet become a spool directory."""
+    directory: Path = arguments.directory
+    try:
+        if holds_spools(directory):
+            return False
+    except (FileNotFoundError, NotADirectoryError) as error:
+        complain(f'{directory}: {error.strerror}; {EXPECTED}')
+        return True
+    if any(directory.iterdir()):
+        complain(f'{directory}: no handler has had a spool here; {EXPECTED}')
+        return not getattr(arguments, 'follow', False)
+    complain(f'{directory}: it is empty, and no handler has had a spool here; {EXPECTED}')
+    return False
 
 
 def list_producers(arguments: argparse.Namespace) -> int:

@@ -41,6 +41,10 @@ __all__ = ['add_replay_arguments', 'replay']
 
 PATIENCE_SECONDS = 60.0
 
+# Of a part of a destination: neither the handler nor its environment named one, so boto3 took its own default.
+_NOT_SET = 'not set'
+_WHERE_TO_SET = '--region, --profile and --endpoint-url here, or AWS_... in the environment.'
+
 
 def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `replay`."""
@@ -298,9 +302,12 @@ class _Shown:
 
 def _agreed(logged_for: Destination, now: Destination) -> bool:
     """Ask; no answer is no."""
-    print(f'Events for stream {logged_for.stream!r} were logged for another destination:')
+    print(
+        f'Events for stream {logged_for.stream!r} were logged for another destination than this command has now:'
+    )
     for name, value in asdict(logged_for).items():
         other = getattr(now, name)
         if value != other:
-            print(printable(f'  {name}: {value or "not known"}, and now {other or "not known"}'))
-    return typed_yes('Type yes to deliver them there: ')
+            print(printable(f'  {name}: {value or _NOT_SET} when they were logged, {other or _NOT_SET} now'))
+    print('To deliver them where they were logged for, answer no, and set the same again: ' + _WHERE_TO_SET)
+    return typed_yes('Type yes to deliver them to where it is now: ')

@@ -37,6 +37,9 @@ def typed_yes(prompt: str) -> bool:
     """Ask, and return whether the answer is "yes"; no answer is no."""
     try:
         return input(prompt) == 'yes'
-    except (EOFError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         print()
-        return False
+    except EOFError:
+        print()
+        complain('nobody is there to answer: where it runs without a terminal, give --yes')
+    return False

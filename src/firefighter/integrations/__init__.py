@@ -1,4 +1,6 @@
-"""What other libraries see of the handlers: one module for each of them, imported by whoever has it.
+"""What has to do with other libraries: one module for each of them, imported by whoever has it.
 
-`metrics` says which of a handler's numbers is which metric; `prometheus` and `opentelemetry` say it in their words.
+Two of them need `pip install 'firefighter[prometheus]'` and `pip install 'firefighter[opentelemetry]'`.
+`metrics` says which of a handler's numbers is which metric; `prometheus` and `opentelemetry` say it in their words. `loguru` hands on
+what loguru logs.
 """

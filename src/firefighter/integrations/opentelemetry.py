@@ -1,4 +1,4 @@
-"""Metrics for OpenTelemetry, by its API: `pip install 'firefighter[opentelemetry]'`."""
+"""Metrics for OpenTelemetry, by its API; it needs `pip install 'firefighter[opentelemetry]'`."""
 
 from __future__ import annotations
 

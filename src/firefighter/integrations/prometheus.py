@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, by its client library: `pip install 'firefighter[prometheus]'`."""
+"""Metrics for Prometheus, by its client library; it needs `pip install 'firefighter[prometheus]'`."""
 
 from __future__ import annotations
 

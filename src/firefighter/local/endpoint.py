@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
 import os
 import pathlib
 import ssl
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from firefighter.local.server import Server
 
 LOOPBACK = '127.0.0.1'
-MISSING_AIOHTTP = "the local endpoint needs aiohttp: run pip install -e '.[local]' in a clone of firefighter"
+MISSING_AIOHTTP = "the local endpoint needs aiohttp: pip install 'firefighter[local]'"
 
 
 class LocalFirehose(Controls):
@@ -133,7 +134,10 @@ class LocalFirehose(Controls):
         except (OSError, OverflowError) as error:
             self._thread.join()
             self._thread = None
-            raise EndpointError(f'cannot listen on {self._address[0]}:{self._address[1]}: {error}') from error
+            host, port = self._address
+            taken = getattr(error, 'errno', None) == errno.EADDRINUSE
+            why = f'port {port} is in use; give another one with --port or port=, or 0 for a free one'
+            raise EndpointError(f'cannot listen on {host}:{port}: {why if taken else error}') from error
         _running.add(self)
         return self
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -151,9 +152,22 @@ def parse_fault(text: str) -> tuple[str, dict[str, str]]:
     """
     name, _, rest = text.partition(':')
     pairs = [part.partition('=') for part in rest.split(',') if part]
-    if not all(equals for _, equals, _ in pairs):
-        raise ValueError(f'{text!r} is not of the form name:parameter=value,parameter=value')
+    if '=' in name or not all(equals for _, equals, _ in pairs):
+        raise ValueError(f'{text!r} is not of the form name:parameter=value,parameter=value{_meant(text)}')
     return name, {key: value for key, _, value in pairs}
+
+
+def _meant(text: str) -> str:
+    """Return how a fault is written whose value has no parameter, as in `partial=0.3`; nothing where none can be seen."""
+    name, value = re.split('[:=]', text, maxsplit=1)
+    if name not in CATALOGUE:
+        return ''
+    if '=' in value:
+        return f': write {name}:{value}'
+    # The first number that the fault has is what is meant; where it has none, how often it strikes.
+    own = CATALOGUE[name].parameters.items()
+    numbers = (key for key, default in own if type(default) in {int, float} and key != 'status')
+    return f': write {name}:{next(numbers, "probability")}={value}'
 
 
 def parse_faults(texts: Iterable[str]) -> list[tuple[str, dict[str, str]]]:

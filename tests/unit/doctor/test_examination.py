@@ -104,7 +104,7 @@ def test_an_endpoint_that_does_not_answer_is_said_with_its_address():
     _, checks = look(HealthyConnection(described=silent), send=True)
     assert checks['endpoint'].state is State.WRONG
     assert checks['endpoint'].found.startswith(
-        'https://firehose.eu-west-1.amazonaws.com: ConnectTimeoutError'
+        'https://firehose.eu-west-1.amazonaws.com, the default of the region: ConnectTimeoutError'
     )
     assert 'may this host reach the endpoint' in checks['endpoint'].cure
 

@@ -23,7 +23,7 @@ from firefighter._spool.disk.recovery import Recovery, recover
 from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment, read_header, read_segment
 from firefighter._spool.disk.untrusted_directory import Inode, UntrustedDirectory, open_untrusted
 
-__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find_producers', 'is_unnamed']
+__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find_producers', 'holds_spools', 'is_unnamed']
 
 SEGMENT_SUFFIX = '.spool'
 _UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
@@ -266,6 +266,35 @@ def find_producers(
         except OSError as error:
             trouble(f'{path}: {error.strerror}')
     return found
+
+
+def holds_spools(directory: Path) -> bool:
+    """Return whether handlers have had their spool in a directory or below it, be it that nothing is left to deliver.
+
+    Where something may not be looked into, the answer is yes: nobody knows.
+
+    Raises:
+        OSError: it is not a directory, or cannot be read.
+    """
+    with open_untrusted(directory) as root:
+        return _has_traces(root, _LEVELS - 1)
+
+
+def _has_traces(directory: UntrustedDirectory, levels_below: int) -> bool:
+    if DESTINATION in directory.names() or _is_marked(directory):
+        return True
+    for name in directory.directory_names():
+        try:
+            # The second is a user's directory, which root may have prepared.
+            if producer_id_of(name) or (name.isdecimal() and directory.status(name).st_uid == int(name)):
+                return True
+            if levels_below:
+                with directory.directory(name) as below:
+                    if _has_traces(below, levels_below - 1):
+                        return True
+        except OSError:
+            return True
+    return False
 
 
 def _below(root: UntrustedDirectory, steps: tuple[str, ...], trouble: Trouble) -> Iterator[tuple[str, ...]]:

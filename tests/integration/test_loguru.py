@@ -1,0 +1,119 @@
+"""What becomes of what loguru logs? The same as of what the standard library logs, by our sink."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+
+import orjson
+import pytest
+
+from doubles import AcceptingClient
+from firefighter.integrations.loguru import make_sink
+
+loguru = pytest.importorskip('loguru')
+logger = loguru.logger
+
+
+@pytest.fixture
+def log_into(make_handler):
+    """Return a function that has loguru log to a handler, and one that returns its events."""
+    logger.remove()
+    client = AcceptingClient()
+
+    def add(*, enqueue: bool = False, **options: object):
+        handler = make_handler('bar', boto3_client=client, **options)
+        number = logger.add(make_sink(handler), enqueue=enqueue, level=0)
+
+        def events():
+            logger.remove(number)
+            assert handler.flush()
+            return [orjson.loads(event) for event in client.events]
+
+        return events
+
+    yield add
+    logger.remove()
+
+
+@pytest.mark.parametrize('enqueue', [False, True])
+def test_the_message_is_as_it_was_logged_and_what_is_bound_are_keys(enqueue, log_into) -> None:
+    """Without loguru's time, level and place; also through its queue."""
+    events = log_into(enqueue=enqueue, include=['source', 'pid', 'thread'])
+    logger.bind(user='ada').success('hello {}', 'you', order=1)
+    (event,) = events()
+    timestamp, source = event.pop('timestamp'), event.pop('source')
+    assert timestamp.endswith('Z')
+    assert source['file'] == __file__
+    assert source['function'] == 'test_the_message_is_as_it_was_logged_and_what_is_bound_are_keys'
+    assert event == {
+        'level': 'SUCCESS',
+        'logger': __name__,
+        'message': 'hello you',
+        'pid': os.getpid(),
+        'thread': 'MainThread',
+        'user': 'ada',
+        'order': 1,
+    }
+
+
+def test_the_time_is_that_of_the_call(log_into) -> None:
+    """As loguru has taken it, to the microsecond."""
+    times = []
+    events = log_into()
+    logger.patch(lambda record: times.append(record['time'])).info('Ahoy')
+    utc = times[0].astimezone(dt.timezone.utc).isoformat(timespec='microseconds')
+    assert events()[0]['timestamp'] == utc.replace('+00:00', 'Z')
+
+
+def test_an_exception_is_there_once(log_into) -> None:
+    """With its type, message and traceback, and not in the message."""
+    events = log_into()
+    try:
+        raise LookupError('no such ship')
+    except LookupError:
+        logger.exception('lost')
+    (event,) = events()
+    assert event['message'] == 'lost'
+    assert (event['exception']['type'], event['exception']['message']) == ('LookupError', 'no such ship')
+    assert event['exception']['traceback'].endswith('\nLookupError: no such ship')
+    assert str(event).count('Traceback') == 1
+
+
+def test_what_is_bound_by_the_name_of_an_attribute_is_kept(log_into) -> None:
+    """Under `extra`, as what finds its name taken."""
+    events = log_into()
+    logger.bind(name='Ada', args=[1], level='mine', message='x', other=1).info('100 %')
+    (event,) = events()
+    assert (event['message'], event['level'], event['other']) == ('100 %', 'INFO', 1)
+    assert event['extra']['level'] == 'mine'
+    assert event['extra']['extra'] == {'name': 'Ada', 'args': [1], 'message': 'x'}
+
+
+def test_what_is_bound_as_extra_is_kept_beside_it(log_into) -> None:
+    """Whether another name is taken or not."""
+    events = log_into()
+    logger.bind(extra=[1]).info('Ahoy')
+    logger.bind(extra=[1], name='Ada').info('Ahoy')
+    assert [event['extra'] for event in events()] == [[1], {'name': 'Ada', 'extra': [1]}]
+
+
+def test_the_level_and_the_filters_of_the_handler_count() -> None:
+    """As with the standard library's loggers, with any handler."""
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record.getMessage())
+
+    kept: list[str] = []
+    handler = Keeping(level=logging.INFO)
+    handler.addFilter(lambda record: 'secret' not in record.msg)
+    number = logger.add(make_sink(handler), level=0)
+    try:
+        logger.debug('low')
+        logger.info('a secret')
+        logger.info('Ahoy')
+    finally:
+        logger.remove(number)
+    assert kept == ['Ahoy']
