@@ -107,7 +107,7 @@ bench-quick: $(BENCH)/.bench ## the same with small counts (some minutes; writes
 bench-tail: $(VENV)/.test ## measure the slowest calls on a busy machine (3 minutes; OPTIONS=--quick: 20 s)
 	$(BIN)/python -m benchmarks.tail $(OPTIONS)
 
-bench-throttling: $(BENCH)/.bench ## simulate a throttled fleet (1 to 2 minutes; writes docs/throttling.svg)
+bench-throttling: $(BENCH)/.bench ## simulate throttled streams (3 minutes; writes docs/throttling.svg)
 	$(BENCH)/bin/python -m benchmarks.throttling $(OPTIONS)
 
 cost-report: $(VENV)/.test ## compute the price of five logs of 50 MiB (2 minutes; writes docs/cost.md and docs/bill.svg)

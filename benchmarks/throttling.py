@@ -26,6 +26,8 @@ PICTURE = Path(__file__).parents[1] / 'docs' / 'throttling.svg'
 
 _PRODUCERS = 16
 _HALF_MINUTE = 30.0
+# How many times longer the rows last in which spools fill: ten minutes, usually.
+_LONG = 2.5
 _SPOOL_SECONDS = 120.0
 _BIN_SECONDS = 5.0
 REFUSALS = [Refusals(0.3), Refusals(0.3, 1.0, 1.0), Refusals(1.0, 0.5, 0.5)]
@@ -111,6 +113,16 @@ def scenarios() -> list[Scenario]:
         )
         for count in (16, 100)
     ]
+    rows += [
+        Scenario(
+            f'5 producers, 15 more after 60 s, log {times:.0%} of it',
+            [*alike(20, times * MIB)[:5], *alike(20, times * MIB, from_seconds=60.0)[5:]],
+            [Quota(MIB)],
+            _bytes,
+            150.0,
+        )
+        for times in (1.07, 4.0)
+    ]
     return [
         *rows,
         Scenario('100 records/s, 4 producers', [demand(100)] * 4, [Quota(records=100)], _records),
@@ -120,7 +132,7 @@ def scenarios() -> list[Scenario]:
             alike(_PRODUCERS, 8 * MIB),
             [Quota(MIB), Quota(2 * MIB, from_seconds=60.0)],
             _bytes,
-            150.0,
+            70.0,
         ),
         Scenario(
             'the quota halves after 60 s',
@@ -197,34 +209,42 @@ def seconds_until_delivered(refusals: Sequence[Refusals], flush_at_seconds: floa
     return inf
 
 
-def delivered_share(refusals: Sequence[Refusals], *, aggregated: bool = False, seed: int = 1) -> float:
-    """Return how much of what one producer logs in half a minute is delivered by then."""
+def delivered_share(refusals: Sequence[Refusals], seconds: float, *, aggregated: bool = False) -> float:
+    """Return how much of what one producer logs in so many seconds is delivered by then."""
     one = single(aggregated=aggregated)
-    fleet = Fleet([one], seed=seed, refusals=refusals, latency_seconds=_NEAR_SECONDS).run(_HALF_MINUTE)
-    return fleet.account(0.0, _HALF_MINUTE).accepted_records / one.events_per_second
+    fleet = Fleet([one], seed=1, refusals=refusals, latency_seconds=_NEAR_SECONDS).run(seconds)
+    return fleet.account(0.0, seconds).accepted_records / one.events_per_second
 
 
-def table_of_refusals() -> None:
+def dropped_share(refusals: Sequence[Refusals], seconds: float) -> float:
+    """Return how much of what one producer logs in so many seconds is dropped, since its spool has no room."""
+    fleet = Fleet([single()], seed=1, refusals=refusals, latency_seconds=_NEAR_SECONDS).run(seconds)
+    return fleet.dropped / single().events_per_second / seconds
+
+
+def table_of_refusals(seconds: float) -> None:
     """Print how much is delivered where refusals do not depend on the rate, and how much is dropped in the end."""
+    half_minute = min(_HALF_MINUTE, seconds)
     print('\n| refused | one event per record | aggregated | dropped in ten minutes |\n|---|---|---|---|')
     for name, refusals in [('nothing', []), *zip(_REFUSALS_NAMES, ([one] for one in REFUSALS), strict=True)]:
-        fleet = Fleet([single()], seed=1, refusals=refusals, latency_seconds=_NEAR_SECONDS).run(600.0)
         print(
-            f'| {name} | {delivered_share(refusals):.0%} | {delivered_share(refusals, aggregated=True):.0%} '
-            f'| {fleet.dropped / single().events_per_second / 600.0:.1%} |'
+            f'| {name} | {delivered_share(refusals, half_minute):.0%} '
+            f'| {delivered_share(refusals, half_minute, aggregated=True):.0%} '
+            f'| {dropped_share(refusals, _LONG * seconds):.1%} |'
         )
 
 
-def table_of_outages() -> None:
+def table_of_outages(seconds: float) -> None:
     """Print how long a flush takes when something that has lasted for five minutes ends."""
+    end = _LONG * seconds / 2
     print('\n| what has lasted for five minutes | a flush takes |\n|---|---|')
     outages = [
         ('every request is throttled as a whole', Refusals(1.0, 1.0, 1.0)),
         *zip(_REFUSALS_NAMES, REFUSALS, strict=True),
     ]
     for name, one in outages:
-        seconds = seconds_until_delivered([replace(one, until_seconds=300.0)], 300.0, seed=1)
-        print(f'| {name} | {seconds:.1f} s |')
+        until_delivered = seconds_until_delivered([replace(one, until_seconds=end)], end, seed=1)
+        print(f'| {name} | {until_delivered:.1f} s |')
 
 
 _CONSTANTS = (
@@ -237,34 +257,34 @@ _CONSTANTS = (
 )
 
 
-def table_of_constants() -> None:
+def table_of_constants(seconds: float) -> None:
     """Print some figures with each constant of the Pacer as it is, halved and doubled."""
     print(
         '\n| | half refused: delivered | dropped | 107% of the quota: refused | 400%: refused | shared | as before after |'
     )
     print('|---|---|---|---|---|---|---|')
-    print(f'| as they are | {_figures()} |')
+    print(f'| as they are | {_figures(seconds)} |')
     for name in _CONSTANTS:
         usual = getattr(pacer, name)
         for factor in (0.5, 2.0):
             setattr(pacer, name, usual * factor)
-            print(f'| `{name}` {usual * factor:g} | {_figures()} |')
+            print(f'| `{name}` {usual * factor:g} | {_figures(seconds)} |')
         setattr(pacer, name, usual)
 
 
-def _figures() -> str:
+def _figures(seconds: float) -> str:
+    half_refused, begin = REFUSALS[2:], min(_HALF_MINUTE, seconds / 2)
     above, far_above = (
-        Fleet(alike(_PRODUCERS, times * MIB), Quota(MIB), seed=1).run(240.0).account(_HALF_MINUTE, 240.0)
+        Fleet(alike(_PRODUCERS, times * MIB), Quota(MIB), seed=1).run(seconds).account(begin, seconds)
         for times in (1.07, 4.0)
     )
-    fleet = Fleet([single()], seed=1, refusals=REFUSALS[2:], latency_seconds=_NEAR_SECONDS).run(600.0)
     figures = (
-        f'{delivered_share(REFUSALS[2:]):.0%}',
-        f'{fleet.dropped / single().events_per_second / 600.0:.1%}',
+        f'{delivered_share(half_refused, min(_HALF_MINUTE, seconds)):.0%}',
+        f'{dropped_share(half_refused, _LONG * seconds):.1%}',
         f'{above.refused_share:.0%}',
         f'{far_above.refused_share:.0%}',
         f'{far_above.fairness:.2f}',
-        f'{max(seconds_until_as_before(_PRODUCERS, *episode, 60.0) for episode in EPISODES):.0f} s',
+        f'{max(seconds_until_as_before(_PRODUCERS, *episode, min(60.0, seconds)) for episode in EPISODES):.0f} s',
     )
     return ' | '.join(figures)
 
@@ -324,10 +344,10 @@ def main() -> None:
     parser.add_argument('--no-picture', action='store_true')
     arguments = parser.parse_args()
     table(arguments.seconds)
-    table_of_refusals()
+    table_of_refusals(arguments.seconds)
     table_of_episodes(min(_LONGEST_SECONDS, arguments.seconds))
-    table_of_outages()
-    table_of_constants()
+    table_of_outages(arguments.seconds)
+    table_of_constants(arguments.seconds)
     if not arguments.no_picture:
         draw(arguments.picture, arguments.seconds)
 

@@ -133,7 +133,11 @@ PAINS: Mapping[int, Pain] = {
             'faults/test_outage.py': (
                 'test_after_six_hours_without_firehose_every_event_is_delivered_or_counted',
             ),
-            'unit/test_throttled_fleet.py': ('test_16_producers_settle_at_the_quota',),
+            'unit/test_throttled_fleet.py': (
+                'test_16_producers_settle_at_the_quota',
+                'test_refusals_that_do_not_depend_on_the_rate_do_not_starve_it',
+                'test_a_flush_after_an_outage_goes_at_the_full_rate_at_once',
+            ),
         },
     ),
     7: Pain(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from math import inf
 
 import pytest
 
@@ -395,6 +396,19 @@ def test_what_exceeds_the_quota_is_no_reason_for_a_pause_when_the_rest_was_accep
     loop.step()
     loop.step(5)
     assert loop.sent == [[b'one\n', b'two\n'], [b'two\n']]
+
+
+def test_the_fuller_the_spool_the_more_refusals_are_tolerated(loop) -> None:
+    """Half of a request is refused: with an empty spool that sets a limit, with a full one it goes on at full speed."""
+    for events, outcomes in ((2, [ACCEPTED, THROTTLED]), (15, [ACCEPTED, THROTTLED] * 2)):
+        again = Loop(loop.rules)
+        again.append(*[b'x' * 999_999 + b'\n'] * events)
+        again.transport.script = [outcomes]
+        again.source.flush()
+        again.step()
+        assert len(again.sent) == 1
+        is_limited = again.sender._dispatch._pacer._limit < inf
+        assert is_limited is (events == 2)
 
 
 def test_the_age_of_the_queue_is_that_of_the_oldest_event_that_is_not_settled(loop) -> None:

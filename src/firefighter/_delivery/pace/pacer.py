@@ -54,8 +54,8 @@ _GAIN = 2.0
 With `_ROUND_SECONDS` one round takes half of it at most, so it does not swing."""
 
 _CALM_SECONDS = 5.0
-"""After so long a calm, a limit that is used up doubles in a second. Recovery takes ten seconds at most; a shorter time makes a fleet at
-its quota search, and be refused, more often."""
+"""After so long a calm, a limit that is used up doubles in a second. So the old speed is back within ten seconds. With a shorter time a fleet
+at its quota tries more, and is refused more."""
 
 _FIRST_LIMIT = 48.0
 """Where the limit begins, and the most it may be when it falls: so many times the bytes that were accepted in the last second. While half of
