@@ -96,7 +96,7 @@ def tick(handler: FirehoseHandler, report: int) -> None:
 
 def live(settings: dict[str, Any], report: int) -> None:
     """Do what a script says, report what has become of it, and die at once, wherever delivery is."""
-    Backoff.seconds = lambda self, failures, random: 0.001
+    Backoff.seconds = lambda self, *_: 0.001
     ledger = os.open(settings['ledger'], os.O_WRONLY | os.O_CREAT)
 
     def store(events: Sequence[bytes], told: bool) -> None:

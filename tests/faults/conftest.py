@@ -10,4 +10,4 @@ from firefighter._delivery.pace.backoff import Backoff
 @pytest.fixture
 def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again when somebody flushes, and not by itself: a pause may be next to nothing, and the test slower than that."""
-    monkeypatch.setattr(Backoff, 'seconds', lambda self, failures, random: 60.0)
+    monkeypatch.setattr(Backoff, 'seconds', lambda self, *_: 60.0)

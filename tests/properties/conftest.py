@@ -17,7 +17,7 @@ def short_pauses() -> Iterator[None]:
     """Try again after a moment, also where the stream throttles: how long a pause is has its own tests."""
     allowed = Pacer.seconds_until_allowed
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Backoff, 'seconds', lambda self, *args: PAUSE_SECONDS)
+        patch.setattr(Backoff, 'seconds', lambda self, *_: PAUSE_SECONDS)
         patch.setattr(
             Pacer, 'seconds_until_allowed', lambda self, now: min(PAUSE_SECONDS, allowed(self, now))
         )
