@@ -105,6 +105,38 @@ def test_on_a_line_that_breaks_under_large_requests_every_event_arrives(
     assert failed <= 10
 
 
+@pytest.mark.parametrize('most_bytes', [3_000, 10_000])
+def test_a_line_that_takes_very_little_gets_very_little(most_bytes, service, make_handler, make_logger):
+    """As one whose path takes smaller packets than the hosts believe."""
+    Limited.most_bytes = most_bytes
+    handler = make_handler('bar', endpoint_url=service.url)
+    logger = make_logger(handler)
+    for number in range(100):
+        logger.info('%d %s', number, 'x' * 300)
+    assert handler.flush(DEADLINE_SECONDS)
+    assert {message.split()[0] for message in service.messages} == {str(number) for number in range(100)}
+
+
+@pytest.mark.parametrize('options', [{}, {'aggregate': True}], ids=str)
+def test_an_event_that_the_line_never_takes_keeps_none_back(options, service, make_handler, make_logger):
+    """It goes by itself where nothing else waits, again and again, since the line may be mended."""
+    handler = make_handler(
+        'bar', endpoint_url=service.url, send_interval=0, shutdown_timeout_seconds=0, **options
+    )
+    logger = make_logger(handler)
+    logger.info('x' * 150_000)
+    for line in LINES:
+        logger.info(line)
+    assert not handler.flush(1)  # it has the others sent
+    for line in LINES:
+        logger.info(line)
+    while handler.stats().pending > 1:
+        handler.flush(1)
+    assert set(service.messages) == set(LINES)
+    Limited.most_bytes = 1_000_000
+    assert handler.flush(DEADLINE_SECONDS)
+
+
 def test_an_event_too_large_for_the_proxy_by_itself_is_a_dead_letter(service, make_handler, make_logger):
     """All others arrive; that one is counted, and handed to the hook."""
     Limited.page = PAGES['nginx']

@@ -11,7 +11,7 @@ import botocore.config
 import pytest
 
 from firefighter._delivery.clients import ClientFactory
-from firefighter._delivery.transport import ClientOptions, make_client
+from firefighter._delivery.transport import ClientOptions
 from firefighter._spool.disk.destination import Destination
 
 CONFIG = """
@@ -53,6 +53,9 @@ region = eu-north-1
 
 [unheard-of]
 region = af-south-1
+
+[profile o'k]
+region = af-south-1
 """
 CREDENTIALS = """
 [plain]
@@ -77,7 +80,7 @@ def environment(monkeypatch, tmp_path) -> pytest.MonkeyPatch:
 
 
 def write(folder: Path, config: str = CONFIG, credentials: str = CREDENTIALS) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / 'config').write_text(config)
     (folder / 'credentials').write_text(credentials)
 
@@ -116,7 +119,10 @@ def test_it_is_what_boto3_resolves(options, variables, environment):
     """From the arguments, the environment and the files, in botocore's own order."""
     for name, value in variables.items():
         environment.setenv(name, value)
-    client: Any = make_client(ClientOptions(**options))
+    session = boto3.session.Session(profile_name=options.get('profile_name'))
+    client: Any = session.client(
+        'firehose', region_name=options.get('region_name'), endpoint_url=options.get('endpoint_url')
+    )
     found = destination(**options)
     assert found.region == client.meta.region_name
     standard = f'https://firehose.{found.region}.amazonaws.com'
@@ -135,12 +141,17 @@ PAIRS = [
     ({'AWS_PROFILE': 'plain'}, {'AWS_PROFILE': 'plain', 'AWS_ACCESS_KEY_ID': 'AKIAOTHER'}),
     ({'AWS_ROLE_ARN': 'arn:aws:iam::1:role/a'}, {'AWS_ROLE_ARN': 'arn:aws:iam::2:role/a'}),
     ({}, {'AWS_USE_FIPS_ENDPOINT': 'true'}),
+    # The usual files of another home, which is not that of the user who runs.
+    ({'HOME': 'one'}, {'HOME': 'other'}),
 ]
 
 
 @pytest.mark.parametrize(('one', 'other'), PAIRS, ids=str)
-def test_what_leads_elsewhere_is_another_destination(one, other, environment):
+def test_what_leads_elsewhere_is_another_destination(one, other, environment, tmp_path):
     """Where the profile is, its files, the keys, the role."""
+    for name in ('one', 'other'):
+        write(tmp_path / name / '.aws')
+    environment.chdir(tmp_path)
     with environment.context() as changed:
         for name, value in one.items():
             changed.setenv(name, value)
@@ -175,12 +186,18 @@ def test_a_file_that_cannot_be_read_configures_nothing(text, environment, tmp_pa
     """boto3 says what is wrong with it."""
     (tmp_path / '.aws' / 'config').write_bytes(text if isinstance(text, bytes) else text.encode())
     environment.setenv('AWS_PROFILE', 'plain')
-    assert destination() == Destination('bar', profile='plain')
+    found = destination()
+    assert (found.profile, found.region, found.endpoint_url) == ('plain', None, None)
 
 
-def test_sessions_are_told_apart_by_profile_region_and_key(environment):
+def test_sessions_are_told_apart_by_profile_region_and_key(environment, tmp_path):
     """Also in a forked child, which has no client yet."""
+    environment.setenv('AWS_PROFILE', 'fips')
+    with (tmp_path / '.aws' / 'credentials').open('a') as file:
+        for name in ('default', 'local', 'fips'):
+            file.write(f'[{name}]\naws_access_key_id = ASIAONE\naws_secret_access_key = x\n')
     sessions = [
+        boto3.session.Session(profile_name='default'),
         boto3.session.Session(profile_name='plain'),
         boto3.session.Session(profile_name='local'),
         boto3.session.Session(region_name='eu-west-1'),
@@ -215,6 +232,22 @@ def test_clients_are_told_apart_by_region_endpoint_and_key(environment):
         client(key='AKIATWO'),
         client(endpoint_url='http://127.0.0.1:1'),
     ]
+    same = client()
+    # It says where keys of the environment lead, not where this client does.
+    environment.setenv('AWS_ENDPOINT_URL', 'http://127.0.0.1:9')
     found = [ClientFactory(each, ClientOptions()).destination('bar') for each in clients]
+    assert [each.endpoint_url for each in found] == [each.meta.endpoint_url for each in clients]
     assert len(set(found)) == len(clients)
-    assert found[0] == ClientFactory(client(), ClientOptions()).destination('bar')
+    assert found[0] == ClientFactory(same, ClientOptions()).destination('bar')
+
+
+def test_it_is_told_when_the_first_event_comes(environment, make_handler, make_logger, tmp_path):
+    """As the client is made after that: a program may load its environment between the handler's making and its first event."""
+    environment.setenv('AWS_DEFAULT_REGION', 'eu-west-1')
+    handler = make_handler(
+        'bar', spool_dir=tmp_path / 'spool', endpoint_url='http://127.0.0.1:9', shutdown_timeout_seconds=0
+    )
+    environment.setenv('AWS_DEFAULT_REGION', 'eu-west-2')
+    make_logger(handler).info('one')
+    folder = handler._pipeline.place.path.parent
+    assert Destination.from_json((folder / 'destination.json').read_bytes()).region == 'eu-west-2'

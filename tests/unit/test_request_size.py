@@ -58,5 +58,5 @@ def test_an_outage_teaches_nothing(failures):
     for _ in range(failures):
         assert not send(size, 1.0, 0)
         assert size.most_bytes >= LEAST_BYTES
-    assert all(send(size, 2.0, inf) for _ in range(10))
+    assert all(send(size, 2.0, inf) for _ in range(13))
     assert size.most_bytes >= FULL_BYTES

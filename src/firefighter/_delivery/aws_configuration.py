@@ -10,7 +10,7 @@ from __future__ import annotations
 import configparser
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -49,12 +49,12 @@ def read_configuration(profile_name: str | None) -> AwsConfiguration:
     """Read the configuration for a profile; for the environment's if none is given."""
     given = os.environ.get
     profile = profile_name or given('AWS_DEFAULT_PROFILE') or given('AWS_PROFILE') or 'default'
-    config, credentials = (_sections(Path(given(name) or usual)) for name, usual in _FILES.items())
+    paths = [Path(given(name) or usual).expanduser().absolute() for name, usual in _FILES.items()]
+    config, credentials = map(_sections, paths)
+    sections = {_words(name): section for name, section in config.items()}
     # The credentials file comes second, and overrides.
-    own = {**config.get(('profile', profile), {}), **credentials.get((profile,), {})}
-    if profile == 'default':
-        own = {**config.get(('default',), {}), **own}
-    services = _nested(config.get(('services', own.get('services', '')), {}).get('firehose', ''))
+    own = {**sections.get(('profile', profile), {}), **credentials.get(profile, {})}
+    services = _nested(sections.get(('services', own.get('services', '')), {}).get('firehose', ''))
 
     def is_on(variable: str, key: str) -> bool:
         return (given(variable) or own.get(key, '')).lower() == 'true'
@@ -79,19 +79,44 @@ def read_configuration(profile_name: str | None) -> AwsConfiguration:
         endpoint_variant=' '.join(variants) or None,
         access_key=access_key or None,
         role_arn=None if access_key else given('AWS_ROLE_ARN') or None,
-        files=None if access_key else os.pathsep.join(filter(None, map(given, _FILES))) or None,
+        files=None if access_key else _unusual(paths),
     )
 
 
-def _sections(path: Path) -> Mapping[tuple[str, ...], Mapping[str, str]]:
-    """Return a file's sections by the words of their names; none where it cannot be read, which botocore will say."""
+def _sections(path: Path) -> Mapping[str, Mapping[str, str]]:
+    """Return a file's sections by their names; none where it cannot be read, which botocore will say."""
     # No section gives defaults to the others; "%" and "$" are just characters.
     parser = configparser.RawConfigParser(default_section='')
     try:
-        parser.read_string(path.expanduser().read_text('utf-8'))
-        return {tuple(shlex.split(name)): parser[name] for name in parser.sections()}
-    except (OSError, RuntimeError, ValueError, configparser.Error):
+        parser.read_string(path.read_text('utf-8'))
+        return {name: parser[name] for name in parser.sections()}
+    except (OSError, ValueError, configparser.Error):
         return {}
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """Return the words of a section's name: `profile` and the profile's, for example; `default` is a profile by itself."""
+    try:
+        words = shlex.split(name)
+    except ValueError:  # an apostrophe: botocore leaves that section out
+        return ()
+    return ('profile', 'default') if words == ['default'] else tuple(words)
+
+
+def _unusual(paths: Sequence[Path]) -> str | None:
+    """Return where the files are, unless they are in the home of the user's that the system knows, or there are none."""
+    try:
+        import pwd  # noqa: PLC0415  # not on Windows
+
+        home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except (ImportError, KeyError):
+        home = Path('~').expanduser()
+    unusual = [
+        str(path)
+        for path, (variable, usual) in zip(paths, _FILES.items(), strict=True)
+        if path != home / usual[2:] and (os.environ.get(variable) or path.exists())
+    ]
+    return os.pathsep.join(unusual) or None
 
 
 def _nested(text: str) -> Mapping[str, str]:

@@ -177,7 +177,13 @@ class Batches:
         return len(records), _size(records)
 
     def compose(
-        self, max_records: int, max_bytes: int, since: float, *, everything: bool = True
+        self,
+        max_records: int,
+        max_bytes: int,
+        since: float,
+        *,
+        everything: bool = True,
+        most_bytes: float = inf,
     ) -> Batch | None:
         """Compose the next batch and count it as in flight; return None when there is nothing to send.
 
@@ -188,18 +194,24 @@ class Batches:
             max_bytes: the most bytes of data in it; a single record may have more.
             since: when the oldest event in the source was queued.
             everything: take all events that wait; otherwise the newest may wait for more to fill their record.
+            most_bytes: what gets through to Firehose. What is larger is halved; a single event that is larger goes after all
+                others, by itself, so that it keeps none of them back.
         """
+        self._make_fit(most_bytes)
         taken = self._taken
         if taken.halves:
             self._taken = replace(
                 taken, halves=taken.halves[1:], in_flight=(*taken.in_flight, taken.halves[0])
             )
             return taken.halves[0]
-        again, again_bytes = _fitting(taken.returned, max_records, max_bytes)
-        returned = taken.returned[again:]
+        returned = taken.returned
+        others = taken.fresh or taken.inconclusive or self._source.waiting().events
+        waits = bool(returned and others) and len(returned[0].data) > most_bytes
+        again, again_bytes = (0, 0) if waits else _fitting(returned, max_records, max_bytes)
+        returned = returned[again:]
         max_records, max_bytes = max_records - again, max_bytes - again_bytes
         most_fresh = max(min(1, max_records), max_records - len(taken.inconclusive))
-        if not returned:
+        if not returned or waits:
             self._take(most_fresh, max_bytes, everything=everything, at_least_one=not again)
         # Only those that fit: an exception may have left some that were taken for a larger batch.
         count, size_bytes = _fitting(taken.fresh, most_fresh, max_bytes, at_least_one=not again)
@@ -232,21 +244,6 @@ class Batches:
             inconclusive_since=taken.inconclusive_since if taken.inconclusive[refused:] else inf,
         )
         return batch
-
-    def halve_above(self, most_bytes: float) -> None:
-        """Halve what would go first in the next request, until it is not larger than that or a single event: it would not get through."""
-        while self._taken.halves and self._taken.halves[0].size_bytes > most_bytes:
-            half, *others = self._taken.halves
-            halves, _ = self._split_refused(half.records, half.since, REFUSED, is_conclusive=False)
-            if not halves:
-                return
-            self._taken = replace(self._taken, halves=(*halves, *others))
-        while self._taken.returned and len(self._taken.returned[0].data) > most_bytes:
-            record, *rest = self._taken.returned
-            pieces = self._source.split(record)
-            if len(pieces) == 1:
-                return
-            self._taken = replace(self._taken, returned=(*pieces, *rest))
 
     def settle(self, batch: Batch, answer: Answer) -> bool:
         """Settle a batch by the answer to its request. Call it again where an exception interrupted it.
@@ -356,6 +353,27 @@ class Batches:
         self._taken = _Taken(fresh=events)
         self._source.give_up(events)
         self._taken = _Taken()
+
+    def _make_fit(self, most_bytes: float) -> None:
+        """Halve what is to be sent again until it is not larger than that, and put single events that are to the end."""
+        while self._taken.halves and self._taken.halves[0].size_bytes > most_bytes:
+            half, *others = self._taken.halves
+            halves, _ = self._split_refused(half.records, half.since, REFUSED, is_conclusive=False)
+            if not halves:
+                break
+            self._taken = replace(self._taken, halves=(*halves, *others))
+        small: list[Spooled] = []
+        large: list[Spooled] = []
+        waiting = [*reversed(self._taken.returned)] if most_bytes < inf else []
+        while waiting:
+            record = waiting.pop()
+            pieces = self._source.split(record) if len(record.data) > most_bytes else [record]
+            if len(pieces) > 1:
+                waiting += reversed(pieces)
+            else:
+                (large if len(record.data) > most_bytes else small).append(record)
+        if small or large:
+            self._taken = replace(self._taken, returned=(*small, *large))
 
     def _take(self, max_records: int, max_bytes: int, *, everything: bool, at_least_one: bool) -> None:
         """Have the source put into `fresh` what fits, unless an exception has left something there."""

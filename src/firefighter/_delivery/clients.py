@@ -82,9 +82,8 @@ class ClientFactory:
         options, seen = self._options, self._seen or _Seen()
         configured = read_configuration(options.profile_name or seen.profile)
         key = seen.access_key or configured.access_key or ''
-        endpoint = (
-            options.endpoint_url or configured.endpoint_url or (seen.endpoint_url if self._given else None)
-        )
+        # A client that was handed in has its own, whatever the environment says.
+        endpoint = seen.endpoint_url if self._given else options.endpoint_url or configured.endpoint_url
         return Destination(
             stream=stream,
             region=options.region_name or seen.region or configured.region,
@@ -165,13 +164,12 @@ class _Seen:
 def _look_at(client: object, session: object) -> _Seen:
     meta = getattr(client, 'meta', None)
     credentials = getattr(getattr(client, '_request_signer', None), '_credentials', None)
-    profile = _text(getattr(session, 'profile_name', None))
     return _Seen(
         region=_text(getattr(meta, 'region_name', None)),
         endpoint_url=_text(getattr(meta, 'endpoint_url', None)),
         # Not the attribute, which asks the network where credentials are renewed. They have it under another name.
         access_key=_text(getattr(credentials, '__dict__', {}).get('access_key')),
-        profile=None if profile == 'default' else profile,
+        profile=_text(getattr(session, 'profile_name', None)),
     )
 
 

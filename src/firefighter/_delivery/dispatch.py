@@ -193,9 +193,12 @@ class Dispatch:
             everything: take all events that wait; otherwise the newest may wait for more to fill their record.
         """
         now = self._clock()
-        self.batches.halve_above(self._request_size.most_bytes)
         batch = self.batches.compose(
-            MAX_RECORDS, self._max_request_bytes, self.waiting().since, everything=everything
+            MAX_RECORDS,
+            self._max_request_bytes,
+            self.waiting().since,
+            everything=everything,
+            most_bytes=self._request_size.most_bytes,
         )
         self.flushes_served = self._source.flushes
         if batch is None:

@@ -93,7 +93,9 @@ class Pipeline:
         self.tally = self.spool.tally
         self._queue_deliveries = QueueDeliveries()
         self._traffic = Traffic()
-        self.place = SpoolPlace(stream, self.spool, self._make_disk(), self._traffic, diagnostics)
+        self.place = SpoolPlace(
+            stream, self.spool, self._make_disk(), self._disk_as_of_now, self._traffic, diagnostics
+        )
         self._drops = DropReports(
             options.on_drop,
             self._dropped,
@@ -207,6 +209,12 @@ class Pipeline:
             options.max_directory_bytes,
             self._producer_id,
         )
+
+    def _disk_as_of_now(self, disk: SpoolDirectory) -> SpoolDirectory:
+        """Return the disk for where the client will send, which is made next: the program may have set its environment meanwhile."""
+        if disk.destination == self._client.destination(self._stream):
+            return disk
+        return self._make_disk() or disk
 
     def _make_stream_check(self) -> StreamCheck | None:
         options = self._options

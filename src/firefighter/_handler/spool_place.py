@@ -29,6 +29,7 @@ class SpoolPlace:
         stream: the delivery stream's name.
         spool: the spool.
         disk: its directory; None: it is in memory.
+        disk_as_of_now: called when it is first opened: returns it, or another one where the events would go elsewhere now.
         traffic: where to note the last error.
         diagnostics: where to report it.
 
@@ -45,12 +46,15 @@ class SpoolPlace:
         stream: str,
         spool: Spool,
         disk: SpoolDirectory | None,
+        disk_as_of_now: Callable[[SpoolDirectory], SpoolDirectory],
         traffic: Traffic,
         diagnostics: Diagnostics,
     ) -> None:
         self._stream = stream
         self._spool = spool
         self._disk = disk
+        self._disk_as_of_now = disk_as_of_now
+        self._was_opened = False
         self._traffic = traffic
         self._diagnostics = diagnostics
 
@@ -98,6 +102,9 @@ class SpoolPlace:
     def open(self) -> None:
         """Make the directory, if there is to be one and it can be made. Done already: nothing."""
         if self._disk is not None:
+            if not self._was_opened:
+                self._disk = self._disk_as_of_now(self._disk)
+                self._was_opened = True
             self._disk.look_at_once()  # adopted events may have been given back meanwhile
             self._say(self._disk.try_to_open(self._spool))
 

@@ -15,8 +15,8 @@ from math import inf
 
 __all__ = ['RequestSize']
 
-LEAST_BYTES = 16 * 1024
-"""The least size that is tried: at 8 kB/s it takes two seconds."""
+LEAST_BYTES = 1024
+"""The least size that is tried. With less data a request is mostly head and signature, some 700 bytes."""
 
 KEPT_TO_SECONDS = 300.0
 """How long a limit is kept to. What a try beyond it costs is one request that fails, and may arrive all the same."""

@@ -102,6 +102,7 @@ class SpoolDirectory:
         producer_id: what to call the first directory, where the events have it in their ids; if not, a random id.
 
     Attributes:
+        destination: where the events go.
         quarantine: where torn bytes of dead producers are put.
         dead_letters: where events are put that Firehose refuses.
     """
@@ -115,7 +116,7 @@ class SpoolDirectory:
         producer_id: bytes | None = None,
     ) -> None:
         self._spool_dir = spool_dir
-        self._destination = destination
+        self.destination = destination
         self._max_spool_bytes = max_spool_bytes
         self._producer_id = producer_id
         # What dead producers have left must not keep live ones from logging.
@@ -332,7 +333,7 @@ class SpoolDirectory:
             reason = why_unmappable(self._spool_dir)
             if reason is not None:
                 raise SpoolUnusable(reason, errno.EOPNOTSUPP)
-            if not has_room_for(self._destination.stream, asdict(self._destination)):
+            if not has_room_for(self.destination.stream, asdict(self.destination)):
                 raise SpoolUnusable(
                     'endpoint_url, region_name and the profile are too long together for the header of a segment; '
                     'leave spool_dir out'
@@ -344,10 +345,10 @@ class SpoolDirectory:
                     f'{self._spool_dir}: on its file system a store into a mapped file may kill the program, and '
                     f'copying into it does not go here ({trouble}); choose a spool_dir on tmpfs or ext4'
                 )
-            directory = create_producer(self._spool_dir, self._destination, self._producer_id)
+            directory = create_producer(self._spool_dir, self.destination, self._producer_id)
             self._producer_id = None  # a later one is another directory
             prepare_to_map()
-            return FileStore(directory, self._destination, self._bound, copies=copies)
+            return FileStore(directory, self.destination, self._bound, copies=copies)
 
     def _find_again(self, spool: Spool, lost: FileStore) -> tuple[FileStore, str | None]:
         """Lock a lost directory again, or make another one in its place; return its store, and what to report.
@@ -383,7 +384,7 @@ class SpoolDirectory:
     def _lock_again(self, store: FileStore) -> str | None:
         """Take our own locks again; return what to report, None where others have them or the directory is gone."""
         with not_forking():
-            regained = lock_again(self._spool_dir, self._destination, store.directory.id)
+            regained = lock_again(self._spool_dir, self.destination, store.directory.id)
             if regained is None:
                 return None
             store.use_directory(regained)
