@@ -201,6 +201,15 @@ def test_refusals_for_half_a_minute_hold_nothing_back():
     assert pacer._limit > 4 * 200_000
 
 
+def test_one_small_request_after_a_pause_sets_no_low_limit():
+    """Aggregated, a program sends once a second, and at times a request of two records. Half of one is refused."""
+    pacer, now = after([Step(1.0, 80, 5_000, 0.0)] * 20)
+    now += 1.0
+    pacer.started(now, 10_000)
+    answer(pacer, now, 10_000, 5_000)
+    assert pacer._limit > 20 * 400_000
+
+
 def test_one_who_floods_a_stream_is_slow_within_seconds():
     """Nine tenths are refused, however fast: within 15 seconds down to what was accepted at first, and on."""
     pacer, now = after([Step(0.05, 100, 200, 0.0)] * 100)

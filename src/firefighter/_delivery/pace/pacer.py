@@ -139,7 +139,7 @@ class Pacer:
         self._limit = max(limit / 2, limit + _GAIN * spared_bytes + growth)
 
     def _note_accepted(self, now: float, accepted_bytes: int) -> None:
-        """Add to what was accepted lately, which fades within a second."""
-        seconds = min(1.0, max(0.0, now - self._answered_at))
-        self._accepted_bytes = self._accepted_bytes * (1.0 - seconds) + accepted_bytes
+        """Add to what was accepted lately. Of that a half is left after a pause of a second, and e^-1 after one of many answers."""
+        seconds = max(0.0, now - self._answered_at)
+        self._accepted_bytes = self._accepted_bytes / (1.0 + seconds) + accepted_bytes
         self._answered_at = now
