@@ -92,6 +92,17 @@ def test_a_wait_is_never_negative_and_never_long(history):
     assert 0.0 <= pacer.seconds_until_allowed(now) <= 31.0
 
 
+@given(steps, st.integers(1, 100))
+def test_requests_that_start_before_their_time_leave_no_debt(history, requests):
+    """A flush permits one at once; a program that flushes after each event makes hundreds, while the stream is throttled."""
+    pacer, now = after(history)
+    for _ in range(requests):
+        pacer.started(now, 1_000_000)
+        answer(pacer, now, 1_000_000, 900_000)
+        now += 0.05
+    assert pacer.seconds_until_allowed(now) <= 31.0
+
+
 @given(steps)
 def test_there_is_always_room_for_a_record(history):
     """And never for more than the service takes."""

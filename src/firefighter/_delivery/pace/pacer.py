@@ -109,7 +109,8 @@ class Pacer:
         if now >= self._used_until:
             # A round that begins late by chance, or for a slow thread, loses nothing.
             self._round_began = self._used_until = max(self._used_until, now - _ROUND_SECONDS)
-        self._used_until += seconds
+        # A flush has requests start before their time. However many it was, no wait is longer than the cap.
+        self._used_until = min(self._used_until + seconds, now + FAILURE.cap_seconds)
         self._delay_seconds = self._jitter() * min(seconds, _ROUND_SECONDS)
 
     def answered(self, now: float, *, accepted_bytes: int, throttled_bytes: int) -> None:
