@@ -229,6 +229,8 @@ class TestExtra:
             TypeError, match=r"leave_out must be a list or tuple of names, like \['asctime'\]"
         ):
             JSONFormatter(leave_out='asctime')
+        with pytest.raises(TypeError, match='leave_out must be a list or tuple of names, not 5'):
+            JSONFormatter(leave_out=5)
 
     @pytest.mark.parametrize('name', ['timestamp', 'level', 'logger', 'service', 'host', 'pid'])
     def test_an_extra_replaces_nothing(self, name):

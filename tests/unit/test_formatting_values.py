@@ -79,6 +79,27 @@ class Login:
     password: str = dataclasses.field(default='secret', repr=False)
 
 
+@dataclasses.dataclass
+class Shy:
+    password: str = 'secret'
+
+    def __repr__(self):
+        return '<hidden>'
+
+
+@dataclasses.dataclass
+class ShyAsText(Login):
+    user: str = 'secret'
+
+    def __str__(self):
+        return '<hidden>'
+
+
+@dataclasses.dataclass(repr=False)
+class Silent(Shy):
+    """Inherits the text."""
+
+
 class Failing:
     def __str__(self):
         raise ValueError('no')
@@ -93,6 +114,13 @@ Pair = collections.namedtuple('Pair', 'a b')  # noqa: PYI024 - the untyped one i
 
 class Moment(dt.datetime):
     """As freezegun, pendulum and pandas have them."""
+
+
+@pytest.mark.parametrize('value', [Shy(), ShyAsText(), Silent()])
+def test_a_dataclass_with_a_text_of_its_author_is_that_text(value):
+    """It may be there to hide something."""
+    assert written(value) == '<hidden>'
+    assert written([{'in': value}]) == [{'in': '<hidden>'}]
 
 
 class TestNumbers:

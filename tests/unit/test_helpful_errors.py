@@ -129,3 +129,10 @@ def test_what_says_neither_is_complained_of(monkeypatch):
 def test_a_handler_says_which_stream_it_is_for():
     """In a debugger, and where logging names its handlers."""
     assert repr(FirehoseHandler('bar', level='INFO')) == "<FirehoseHandler 'bar' (INFO)>"
+
+
+@pytest.mark.parametrize('name', ['leave_out', 'ignore_case'])
+def test_an_option_of_the_formatter_is_not_the_handlers(name):
+    """The message says where it goes."""
+    with pytest.raises(TypeError, match=rf'handler\.setFormatter\(JSONFormatter\({name}=\.\.\.\)\)'):
+        FirehoseHandler('bar', **{name: True})

@@ -109,11 +109,11 @@ class JSONFormatter(logging.Formatter):
       their `str`. Aware times are written with their offset or `Z`; naive ones without. The full table is in
       `firefighter._event.json_values`.
     * Values of numpy and pandas are what they stand for: numbers, lists, null for NaT and NA, times with their
-      nanoseconds. Of an array of more than 1,000 values there are the first ones and then a text with its
+      nanoseconds (but a Series or DataFrame is its `str`). Of an array of more than 1,000 values there are the first ones and then a text with its
       length: `[0, 1, ..., "<the first 1000 of 2000>"]`.
     * Dataclasses, objects of attrs and models of pydantic are objects with the fields that their `repr` shows:
       none with `repr=False`, and a `SecretStr` as asterisks. Where you have written a `__str__` or `__repr__`
-      for a class of attrs or pydantic, its objects are that text, which may be there to hide something.
+      for such a class, its objects are that text, which may be there to hide something.
 
     The record and the caller's objects are never changed, and `encode` and `format` raise no Exception. A
     subclass may replace `formatException` and `formatStack`.
@@ -311,7 +311,10 @@ def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
 def _checked_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, (str, bytes)):
         raise TypeError(f'{option} must be a list or tuple of names, like [{str(names)!r}], not one string')
-    return tuple(names)
+    try:
+        return tuple(names)
+    except TypeError:
+        raise TypeError(f'{option} must be a list or tuple of names, not {names!r}') from None
 
 
 def _checked_fields(

@@ -21,7 +21,7 @@ walks where no Python code can run (but for the `value` of an enum); Python code
 | deque, the views of a dict | a list |
 | dict and its subclasses, other mappings | an object |
 | date, time, datetime and their subclasses | ISO 8601; UTC as `Z`, naive ones stay naive |
-| a dataclass, an object of attrs | its fields, except those with `repr=False`; what a `repr=` of attrs makes of a field |
+| a dataclass, an object of attrs | its fields, except those with `repr=False`; what a `repr=` of attrs makes of a field; its `str` where its author has written a `__repr__` or `__str__` |
 | values of numpy, pandas and pydantic | see `firefighter._event.foreign_values` |
 | an enum member | its value |
 | an exception | its type and message |
@@ -211,8 +211,26 @@ def _object(items: Iterable[tuple[object, object]], ancestors: _Ancestors) -> di
     return clean
 
 
-@_nested
 def _dataclass(value: Any, ancestors: _Ancestors) -> object:
+    kind: Any = type(value)
+    # A text of the author's may be there to hide something.
+    generated = getattr(kind.__repr__, '__code__', None) is _GENERATED_REPR
+    if kind.__str__ is not object.__str__ or not generated:
+        return text(value)
+    return _dataclass_fields(value, ancestors)
+
+
+@dataclasses.dataclass
+class _Example:
+    pass
+
+
+_GENERATED_REPR: object = _Example.__repr__.__code__
+"""The same for all dataclasses: that of the function which ends a recursion."""
+
+
+@_nested
+def _dataclass_fields(value: Any, ancestors: _Ancestors) -> object:
     shown = [field.name for field in dataclasses.fields(value) if field.repr]
     return _object([(name, _attribute(value, name)) for name in shown], ancestors)
 

@@ -291,6 +291,10 @@ def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:
     known = inspect.signature(handler).parameters.values()
     names = [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
     for name in unknown:
+        if name in {'leave_out', 'ignore_case'}:
+            raise TypeError(
+                f'{name} is an option of the formatter: handler.setFormatter(JSONFormatter({name}=...))'
+            )
         close = difflib.get_close_matches(name, names, n=1) or [other for other in names if name in other]
         hint = f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'
         raise TypeError(f'FirehoseHandler has no option {name!r}{hint}')

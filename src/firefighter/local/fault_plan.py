@@ -150,10 +150,17 @@ def parse_fault(text: str) -> tuple[str, dict[str, str]]:
     Raises:
         ValueError: it has not that form.
     """
+    parsed = _parsed(text)
+    if parsed is None:
+        raise ValueError(f'{text!r} is not of the form name:parameter=value,parameter=value{_meant(text)}')
+    return parsed
+
+
+def _parsed(text: str) -> tuple[str, dict[str, str]] | None:
     name, _, rest = text.partition(':')
     pairs = [part.partition('=') for part in rest.split(',') if part]
     if '=' in name or not all(equals for _, equals, _ in pairs):
-        raise ValueError(f'{text!r} is not of the form name:parameter=value,parameter=value{_meant(text)}')
+        return None
     return name, {key: value for key, _, value in pairs}
 
 
@@ -162,12 +169,16 @@ def _meant(text: str) -> str:
     name, value = re.split('[:=]', text, maxsplit=1)
     if name not in CATALOGUE:
         return ''
-    if '=' in value:
-        return f': write {name}:{value}'
     # The first number that the fault has is what is meant; where it has none, how often it strikes.
     own = CATALOGUE[name].parameters.items()
     numbers = (key for key, default in own if type(default) in {int, float} and key != 'status')
-    return f': write {name}:{next(numbers, "probability")}={value}'
+    meant = f'{name}:{value}' if '=' in value else f'{name}:{next(numbers, "probability")}={value}'
+    parsed = _parsed(meant)
+    try:
+        armed(*parsed or ('', {}))
+    except ValueError:
+        return ''
+    return f': write {meant}'
 
 
 def parse_faults(texts: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
