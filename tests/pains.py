@@ -569,6 +569,10 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    119: Pain(
+        'What freezes time for a test does not freeze deadlines (freezegun#129)',
+        {'integration/test_frozen_time.py': ('test_a_flush_and_a_close_end_while_time_is_frozen',)},
+    ),
     120: Pain(
         "A program's random numbers are not ours to use",
         {'integration/test_foreign_text.py': ('test_the_programs_random_numbers_stay_the_same',)},

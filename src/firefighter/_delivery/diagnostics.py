@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from time import monotonic
 
 from firefighter._delivery.foreign_text import name_error
 from firefighter._delivery.stderr import write_text
+from firefighter._process.clock import monotonic
 
 __all__ = ['Diagnostics', 'count_of']
 

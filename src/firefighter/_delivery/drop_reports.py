@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf
-from time import monotonic
 
+from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, make_lock
 from firefighter.stats import DropReason
 

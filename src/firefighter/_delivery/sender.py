@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from math import inf
 from random import SystemRandom
-from time import monotonic
 
 from firefighter._delivery.cause import as_thread_of_ours
 from firefighter._delivery.dead_letters import DeadLetters
@@ -27,6 +26,7 @@ from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import Transport
+from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Broadcast, Wakeup
 from firefighter._spool.spool import Spooled

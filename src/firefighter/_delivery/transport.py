@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
@@ -20,6 +19,7 @@ from firefighter._delivery.outcomes import (
     from_exception,
     from_response,
 )
+from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
 

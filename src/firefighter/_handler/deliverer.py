@@ -13,7 +13,6 @@ import _thread
 import threading
 from collections.abc import Callable
 from math import inf
-from time import monotonic
 from typing import Protocol
 
 from firefighter._delivery.cause import as_thread_of_ours, enter_in_list_of_threads
@@ -21,6 +20,7 @@ from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._process import exit_and_forks
+from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked
 from firefighter._process.wakeup import Wakeup
 

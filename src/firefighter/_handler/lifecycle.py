@@ -27,7 +27,6 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from os import getpid
-from time import monotonic
 from typing import Protocol
 
 from firefighter._delivery.cause import on_thread_of_ours
@@ -38,6 +37,7 @@ from firefighter._delivery.source import SpoolSource
 from firefighter._handler.deliverer import Deliverer, HasClient
 from firefighter._handler.numbers import OPEN
 from firefighter._process import exit_and_forks
+from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, run_if_free
 from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._process.open_mark import make_mark

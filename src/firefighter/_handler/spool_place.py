@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
+from firefighter._process.clock import monotonic
 from firefighter._spool.disk.errors import BackInFiles, SpoolUnusable
 from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import inf
-from time import monotonic
 from typing import Protocol
 
+from firefighter._process.clock import monotonic
 from firefighter._process.fork_gate import ForkGate
 
 __all__ = [

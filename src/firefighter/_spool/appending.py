@@ -19,10 +19,10 @@ import _thread
 import mmap
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from firefighter._event.ids import PLACE, Dropped
+from firefighter._process.clock import monotonic
 from firefighter._process.wakeup import Broadcast
 from firefighter._spool.allocator import SegmentAllocator, SegmentStore
 from firefighter._spool.memory import MemoryStore

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from time import monotonic
 from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
@@ -22,6 +21,7 @@ from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
+from firefighter._process.clock import monotonic
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.allocator import MIN_SPOOL_BYTES
 from firefighter._spool.disk.adoption import Adoption

@@ -23,8 +23,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from time import monotonic, time_ns
+from time import time_ns
 
+from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.allocator import LARGEST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
