@@ -424,11 +424,16 @@ class FirehoseHandler(logging.Handler):
                 lacks one. `task_done` is called for each item once it is delivered or dropped.
             delivery_stream_name: the stream to deliver to.
             send_interval: how many seconds an event waits, at most, to be sent together with others.
+
+        Raises:
+            TypeError: `batch_queue` is not a queue, or `send_interval` not a number.
+            ValueError: `send_interval` is negative.
         """
         pipeline = self._pipeline_here()
         if isinstance(batch_queue, parts.SpoolSource):
             pipeline.lifecycle.run()
             return
+        parts.check_queue_arguments(batch_queue, send_interval)
         pipeline.deliver_queue(
             batch_queue,
             lambda: parts.QueueSource(
@@ -544,7 +549,9 @@ class FirehoseHandler(logging.Handler):
         try:
             formatted = call_for_record(self.format, record)
         except Exception as error:
-            pipeline.note_format_error(error)
+            pipeline.note_format_error(
+                'the formatter failed, so the event is sent as JSONFormatter writes it', error
+            )
             formatted = NESTED_TOO_DEEP
         if formatted is NESTED_TOO_DEEP:
             return pipeline.fit_or_drop(self._json_formatter.encode(record), self.MAX_RECORD_SIZE)
@@ -565,7 +572,7 @@ class FirehoseHandler(logging.Handler):
             event = _as_event(item if isinstance(item, str) else bytes(item))
             return pipeline.fit(event, self.MAX_RECORD_SIZE), parts.DropReason.OVERSIZE
         except Exception as error:  # a memoryview that was released, for example
-            pipeline.note_format_error(error)
+            pipeline.note_format_error('an item of a batch queue was dropped', error)
             return None, parts.DropReason.FAILED
 
 

@@ -117,3 +117,9 @@ def test_the_level_and_the_filters_of_the_handler_count() -> None:
     finally:
         logger.remove(number)
     assert kept == ['Ahoy']
+
+
+def test_a_sink_needs_a_handler():
+    """Not the name of a stream, which loguru would only find at the first event."""
+    with pytest.raises(TypeError, match=r"make_sink\(FirehoseHandler\('bar'\)\)"):
+        make_sink('bar')

@@ -9,8 +9,16 @@ from math import inf
 
 import pytest
 
-from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient, EntryFailingClient, RaisingClient
+from doubles import (
+    DEADLINE_SECONDS,
+    AcceptingClient,
+    BlockingClient,
+    EntryFailingClient,
+    NoCredentialsError,
+    RaisingClient,
+)
 from firefighter.logging import FirehoseHandler
+from firefighter.stats import DropReason
 
 NEVER = 10_000.0
 
@@ -474,3 +482,29 @@ def test_an_infinite_interval_is_allowed(batch_queue, make_handler, run) -> None
     batch_queue.put(b'one\n')
     batch_queue.put(handler.FLUSH)
     client.wait_for_events(1)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (([b'one\n'], 'bar', 1), 'batch_queue must be a queue.Queue, not list'),
+        ((None, 'bar', 1), 'batch_queue must be a queue.Queue, not NoneType'),
+        ((queue.Queue(), 'bar', '5'), 'send_interval must be a number'),
+    ],
+)
+def test_what_it_cannot_deliver_from_is_refused(arguments, said, make_handler):
+    """It would go on for ever, and say so twice a second."""
+    handler = make_handler('foo', boto3_client=AcceptingClient())
+    with pytest.raises(TypeError, match=said):
+        handler.batch_sender(*arguments)
+
+
+def test_what_it_gives_up_after_end_is_said(batch_queue, make_handler, capsys):
+    """Until then the line said that the event is kept."""
+    client = RaisingClient(*[NoCredentialsError()] * 10)
+    handler = make_handler('foo', boto3_client=client)
+    for item in (b'one\n', handler.END):
+        batch_queue.put(item)
+    handler.batch_sender(batch_queue, 'bar', NEVER)
+    assert handler.stats().dropped == {DropReason.UNDELIVERED: 1}
+    assert '1 event dropped so far, since batch_sender had END' in capsys.readouterr().err

@@ -15,6 +15,8 @@ __all__ = ['ClientFactory']
 _NO_DIFFERENCE_SECONDS = 0.25
 # The longest time-out of a request that is made by a thread of the program's.
 _MOST_SECONDS = 20.0
+# Of temporary keys it is known only that there are some: they come before the profile.
+_TEMPORARY = 'temporary keys'
 
 
 class ClientFactory:
@@ -75,7 +77,7 @@ class ClientFactory:
     def destination(self, stream: str) -> Destination:
         """Return where events go, as far as the arguments and the environment show it, without boto3.
 
-        Temporary keys change with each start, so accounts are distinguished only by the ids of permanent ones (AKIA...).
+        Temporary keys (ASIA...) change with each start, so accounts are distinguished only by the ids of permanent ones (AKIA...).
         """
         with not_forking():  # 5 ms, which a spool in memory does not need
             from firefighter._delivery.aws_configuration import read_configuration  # noqa: PLC0415
@@ -90,7 +92,7 @@ class ClientFactory:
             # It is written into files.
             endpoint_url=without_user(endpoint) if endpoint else None,
             profile=configured.profile,
-            account_or_key=key if key.startswith('AKIA') else None,
+            account_or_key=key if key.startswith('AKIA') else _TEMPORARY if key.startswith('ASIA') else None,
             role_arn=None if key else configured.role_arn,
             files=None if key else configured.files,
             endpoint_variant=configured.endpoint_variant,

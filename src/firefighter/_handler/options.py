@@ -44,6 +44,7 @@ __all__ = [
     'check_client_arguments',
     'check_flag',
     'check_level',
+    'check_queue_arguments',
     'check_send_interval',
     'check_spool_dir',
     'check_stream_name',
@@ -280,6 +281,20 @@ def check_level(level: object) -> None:
 def check_send_interval(seconds: float) -> None:
     """Raise unless it is a number of seconds, zero or more."""
     _seconds()('send_interval', seconds)
+
+
+def check_queue_arguments(batch_queue: object, send_interval: float) -> None:
+    """Raise unless `batch_sender` can deliver from such a queue, at such an interval.
+
+    Raises:
+        TypeError: the queue is not one; `send_interval` is no number.
+        ValueError: `send_interval` is negative, or no finite number.
+    """
+    if not callable(getattr(batch_queue, 'get', None)) or not callable(
+        getattr(batch_queue, 'task_done', None)
+    ):
+        raise TypeError(f'batch_queue must be a queue.Queue, not {type(batch_queue).__name__}')
+    check_send_interval(send_interval)
 
 
 def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:

@@ -267,9 +267,9 @@ class Pipeline:
         """Report a failure that will be tried again."""
         self._complain('bug', 'delivery stumbled', error)
 
-    def note_format_error(self, error: Exception) -> None:
-        """Report that a formatter has failed, or that a batch queue holds something else than events."""
-        self._complain('format', 'formatting failed', error)
+    def note_format_error(self, what: str, error: Exception) -> None:
+        """Report that a formatter has failed, or that a batch queue holds something else than events, and what was done."""
+        self._complain('format', what, error)
 
     @locked
     def count_suppressed(self) -> None:
@@ -306,6 +306,12 @@ class Pipeline:
         )
 
     def _say_dropped(self, reason: str, events: int) -> None:
+        if reason == DropReason.UNDELIVERED.value:
+            self._diagnostics.say(
+                'undelivered',
+                f'stream {self._stream!r}: {count_of(events)} dropped so far, since batch_sender had END and could not '
+                'deliver them in time (shutdown_timeout_seconds; one try where the stream or the credentials are wrong)',
+            )
         # All other reasons have a line of their own, or are intended by the program.
         if reason == DropReason.OVERFLOW.value and self._diagnostics.say(
             'overflow', self._overflow_line(events)

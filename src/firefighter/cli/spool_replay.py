@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
+from firefighter._delivery.aws_configuration import read_configuration
 from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.codecs import COMPRESSIONS
 from firefighter._delivery.compression import make_aggregation
@@ -169,10 +170,13 @@ def _why_not_taken(producer: Producer) -> str:
 def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | None, str | None]:
     """Deliver what was logged for one destination; return what has delivered, and what went wrong."""
     spool_dir, destination = place
+    # Not by name where the environment says the same: keys in it come before its own profile, but not before one that is named.
+    own_profile = read_configuration(None).profile
+    profile_name = destination.profile if destination.profile != own_profile else None
     client = ClientFactory(
         None,
         ClientOptions(
-            profile_name=arguments.profile or destination.profile,
+            profile_name=arguments.profile or profile_name,
             region_name=arguments.region or destination.region,
             endpoint_url=arguments.endpoint_url or destination.endpoint_url,
         ),

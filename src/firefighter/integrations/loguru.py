@@ -22,7 +22,12 @@ def make_sink(handler: logging.Handler) -> Callable[[Message], None]:
 
     Args:
         handler: a `FirehoseHandler`; or any other handler.
+
+    Raises:
+        TypeError: it is not a handler.
     """
+    if not isinstance(handler, logging.Handler):
+        raise TypeError(f'make_sink needs a handler, as in make_sink(FirehoseHandler({handler!r}))')
 
     def log(message: Message) -> None:
         record = _record_of(message.record)
