@@ -226,6 +226,7 @@ IMPORTED = {
     'firefighter._handler.numbers',
     'firefighter._handler.user_code',
     'firefighter._process',
+    'firefighter._process.clock',
     'firefighter._process.exit_and_forks',
     'firefighter._process.fork_gate',
     'firefighter._process.logging_lock',

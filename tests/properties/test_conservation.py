@@ -115,7 +115,11 @@ def live(life: Life, actions, calm_down) -> Stats:
                 assert adds_up(stats), stats
                 assert stats.accepted - stats.markers == len(life.logged)
             calm_down()
-            life.log(1, 0)  # what is refused is dropped only where something else is accepted
+            # What is refused alone is dropped only where something else is accepted after that.
+            deadline = monotonic() + DEADLINE_SECONDS
+            life.log(1, 0)
+            while not life.handler.flush(1) and monotonic() < deadline:
+                life.log(1, 0)
             deliver_everything(life.handler)
     finally:
         calm_down()
