@@ -10,7 +10,9 @@ from __future__ import annotations
 import configparser
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -105,12 +107,12 @@ def _words(name: str) -> tuple[str, ...]:
 
 def _unusual(paths: Sequence[Path]) -> str | None:
     """Return where the files are, unless they are in the home of the user's that the system knows, or there are none."""
-    try:
-        import pwd  # noqa: PLC0415  # not on Windows
+    home = Path('~').expanduser()
+    if sys.platform != 'win32':
+        import pwd  # noqa: PLC0415  # not there
 
-        home = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except (ImportError, KeyError):
-        home = Path('~').expanduser()
+        with suppress(KeyError):  # a user whom the system does not know
+            home = Path(pwd.getpwuid(os.getuid()).pw_dir)
     unusual = [
         str(path)
         for path, (variable, usual) in zip(paths, _FILES.items(), strict=True)
