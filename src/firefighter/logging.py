@@ -207,8 +207,8 @@ class FirehoseHandler(logging.Handler):
         if level is not None and args:
             raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
         levels = args if level is None else (level,)
-        for given in levels[:1]:
-            parts.check_level(given)
+        if levels:
+            parts.check_level(levels[0])
         self._options = parts.Options.of(arguments)
         parts.check_send_interval(send_interval)
         parts.check_flag('use_queues', use_queues)
@@ -256,22 +256,20 @@ class FirehoseHandler(logging.Handler):
         own gets the lock. A filter that raises loses its event, which is counted.
         """
         if self.filters:
-            verdict = self._ask_filters(record)
-            if not verdict:
-                return verdict
-            if isinstance(verdict, logging.LogRecord):  # since Python 3.12 a filter may replace it
-                record = verdict
+            passed = self._ask_filters(record)
+            if passed is None:
+                return False
+            record = passed
         self.emit(record)
         return record
 
     def _handle_in_turn(self, record: logging.LogRecord) -> Any:
         """Do the same with the handler's lock around `emit`: a subclass's own may rely on that, as logging promises."""
         if self.filters:
-            verdict = self._ask_filters(record)
-            if not verdict:
-                return verdict
-            if isinstance(verdict, logging.LogRecord):
-                record = verdict
+            passed = self._ask_filters(record)
+            if passed is None:
+                return False
+            record = passed
         # `logging.shutdown` holds the lock while it waits for a thread of ours, which so must not wait for the lock.
         taken = self.lock is not None and self.lock.acquire(blocking=not on_thread_of_ours())
         try:
@@ -287,16 +285,21 @@ class FirehoseHandler(logging.Handler):
         if cls.emit is not FirehoseHandler.emit and cls.handle is FirehoseHandler.handle:
             cls.handle = cls._handle_in_turn  # type: ignore[method-assign]
 
-    def _ask_filters(self, record: logging.LogRecord) -> Any:
-        """Return the filters' verdict; where one raises, the event is counted as one that could not be encoded."""
+    def _ask_filters(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """Return the record to emit, None where a filter refuses it; where one raises, the event is counted as failed."""
         if is_caused_by_delivery(record):
             self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
-            return False
+            return None
         try:
-            return call_for_record(self.filter, record) or False
+            verdict = call_for_record(self.filter, record)
         except Exception as error:
             self._give_up(error)
-            return False
+            return None
+        if not verdict:
+            return None
+        return (
+            verdict if isinstance(verdict, logging.LogRecord) else record
+        )  # since Python 3.12 a filter may replace it
 
     def _give_up(self, error: Exception) -> None:
         pipeline = self._pipeline_here()

@@ -118,7 +118,7 @@ def test_what_another_service_refuses_or_throttles_drops_nothing_and_slows_nothi
     def answered(code: str) -> Exception:
         return botocore.exceptions.ClientError({'Error': {'Code': code, 'Message': 'x'}}, 'AssumeRole')
 
-    for code in ('ValidationException', 'SerializationException', 'Throttling', 'InternalFailure'):
+    for code in ('ValidationException', 'SerializationException', 'Throttling', 'InternalFailure', '413'):
         answer = from_exception(answered(code), 1, sent=False)
         assert (answer.outcomes, answer.uncertain) == ([Outcome.RETRY], False), code
 

@@ -205,8 +205,8 @@ class Batches:
             )
             return taken.halves[0]
         returned = taken.returned
-        others = taken.fresh or taken.inconclusive or self._source.waiting().events
-        waits = bool(returned and others) and len(returned[0].data) > most_bytes
+        is_too_large = bool(returned) and len(returned[0].data) > most_bytes
+        waits = is_too_large and bool(taken.fresh or taken.inconclusive or self._source.waiting().events)
         again, again_bytes = (0, 0) if waits else _fitting(returned, max_records, max_bytes)
         returned = returned[again:]
         max_records, max_bytes = max_records - again, max_bytes - again_bytes
@@ -356,6 +356,8 @@ class Batches:
 
     def _make_fit(self, most_bytes: float) -> None:
         """Halve what is to be sent again until it is not larger than that, and put single events that are to the end."""
+        if most_bytes == inf:
+            return
         while self._taken.halves and self._taken.halves[0].size_bytes > most_bytes:
             half, *others = self._taken.halves
             halves, _ = self._split_refused(half.records, half.since, REFUSED, is_conclusive=False)
@@ -364,7 +366,7 @@ class Batches:
             self._taken = replace(self._taken, halves=(*halves, *others))
         small: list[Spooled] = []
         large: list[Spooled] = []
-        waiting = [*reversed(self._taken.returned)] if most_bytes < inf else []
+        waiting = [*reversed(self._taken.returned)]
         while waiting:
             record = waiting.pop()
             pieces = self._source.split(record) if len(record.data) > most_bytes else [record]
@@ -372,8 +374,7 @@ class Batches:
                 waiting += reversed(pieces)
             else:
                 (large if len(record.data) > most_bytes else small).append(record)
-        if small or large:
-            self._taken = replace(self._taken, returned=(*small, *large))
+        self._taken = replace(self._taken, returned=(*small, *large))
 
     def _take(self, max_records: int, max_bytes: int, *, everything: bool, at_least_one: bool) -> None:
         """Have the source put into `fresh` what fits, unless an exception has left something there."""

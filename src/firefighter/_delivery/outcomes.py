@@ -219,7 +219,12 @@ _THROTTLED = frozenset(
     }
 )
 # These come before anything is stored, or before anything is sent.
-_CERTAIN = _THROTTLED | {'EndpointConnectionError', 'ConnectTimeoutError', 'ProxyConnectionError'}
+_CERTAIN = _THROTTLED | {
+    _TOO_LARGE,
+    'EndpointConnectionError',
+    'ConnectTimeoutError',
+    'ProxyConnectionError',
+}
 _SERVER_ERROR = 500
 
 
@@ -290,14 +295,6 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
         uncertain = not certain
         text = one_line(text)
     uncertain = uncertain and sent
-    if cause == _TOO_LARGE:
-        return Answer(
-            [Outcome.REFUSED] * records,
-            cause,
-            f'{text} ({_HINTS[cause]})',
-            uncertain=False,
-            size_matters=True,
-        )
     if cause in _REFUSED and sent:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     cure = _CURES.get(cause) or (None if sent else _CURES_BEFORE_SENDING.get(cause))
@@ -307,11 +304,15 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
         )
     hint = f' ({_HINTS[cause]})' if cause in _HINTS else ''
     # What another service has throttled (of whom a role is asked for) says nothing of the stream.
-    outcome = Outcome.THROTTLED if cause in _THROTTLED and sent else Outcome.RETRY
+    outcome = Outcome.RETRY
+    if sent and cause in _THROTTLED:
+        outcome = Outcome.THROTTLED
+    elif sent and cause == _TOO_LARGE:
+        outcome = Outcome.REFUSED
     return Answer(
         [outcome] * records,
         cause,
         text + hint,
         uncertain=uncertain,
-        size_matters=sent and cause in _LINE_BROKE,
+        size_matters=sent and (cause in _LINE_BROKE or cause == _TOO_LARGE),
     )

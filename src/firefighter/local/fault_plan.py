@@ -174,8 +174,10 @@ def _meant(text: str) -> str:
     numbers = (key for key, default in own if type(default) in {int, float} and key != 'status')
     meant = f'{name}:{value}' if '=' in value else f'{name}:{next(numbers, "probability")}={value}'
     parsed = _parsed(meant)
+    if parsed is None:
+        return ''
     try:
-        armed(*parsed or ('', {}))
+        armed(*parsed)
     except ValueError:
         return ''
     return f': write {meant}'
