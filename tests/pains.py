@@ -617,6 +617,17 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    123: Pain(
+        'With a queue before the handler a dict message is still a dict, and an exception an exception (cpython#75267)',
+        {
+            'integration/test_queue_handler.py': (
+                'test_an_event_is_the_same_with_the_queue_and_without',
+                'test_what_the_program_changes_after_the_call_is_not_in_the_event',
+                'test_events_of_another_process_arrive_whole',
+                'test_the_other_handlers_of_the_listener_write_what_they_always_wrote',
+            ),
+        },
+    ),
     124: Pain(
         'What loguru logs has its plain message, what is bound as keys, and one traceback (loguru#465)',
         {
