@@ -617,6 +617,17 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    123: Pain(
+        'With a queue before the handler a dict message is still a dict, and an exception an exception (cpython#75267)',
+        {
+            'integration/test_queue_handler.py': (
+                'test_an_event_is_the_same_with_the_queue_and_without',
+                'test_what_the_program_changes_after_the_call_is_not_in_the_event',
+                'test_events_of_another_process_arrive_whole',
+                'test_the_other_handlers_of_the_listener_write_what_they_always_wrote',
+            ),
+        },
+    ),
     124: Pain(
         'What loguru logs has its plain message, what is bound as keys, and one traceback (loguru#465)',
         {
@@ -658,6 +669,45 @@ PAINS: Mapping[int, Pain] = {
             'unit/test_formatting_event.py': (
                 'test_an_extra_named_as_a_later_python_names_an_attribute_is_an_extra',
                 'test_as_many_extras_as_the_record_has_lost_attributes_are_found',
+            ),
+        },
+    ),
+    201: Pain(
+        'A value that runs Python code while it is encoded (an enum member) does not end the process, whatever that code does',
+        {
+            'faults/test_values_that_run_code.py': ('test_a_value_that_runs_code_does_not_end_the_process',),
+            'unit/test_formatting_values.py': (
+                'test_a_str_that_changes_what_it_is_in_does_not_crash_the_process',
+            ),
+        },
+    ),
+    202: Pain(
+        'Whatever a program has encoded itself, an event is one line of JSON',
+        {
+            'unit/test_formatting_values.py': (
+                'test_a_fragment_becomes_what_its_json_says',
+                'test_a_fragment_of_neither_bytes_nor_text_is_marked',
+            ),
+        },
+    ),
+    203: Pain(
+        'A deep value beside a key that event ids need is delivered',
+        {'unit/test_emit.py': ('test_a_deep_value_beside_a_key_of_ours_is_delivered',)},
+    ),
+    204: Pain(
+        'What leaves a logging call passes as in logging, and its event is counted',
+        {
+            'unit/test_emit.py': (
+                'test_an_exit_within_the_call_passes_as_in_logging_and_the_event_is_counted',
+            )
+        },
+    ),
+    205: Pain(
+        'The work for one event is bounded, however often its values are referred to',
+        {
+            'unit/test_formatting_values.py': (
+                'test_a_value_that_is_referred_to_many_times_is_written_up_to_a_bound',
+                'test_a_list_of_more_values_than_an_event_has_says_how_long_it_was',
             ),
         },
     ),

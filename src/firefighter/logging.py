@@ -292,8 +292,10 @@ class FirehoseHandler(logging.Handler):
             return None
         try:
             verdict = call_for_record(self.filter, record)
-        except Exception as error:
+        except BaseException as error:
             self._give_up(error)
+            if not isinstance(error, Exception):
+                raise
             return None
         if not verdict:
             return None
@@ -301,7 +303,7 @@ class FirehoseHandler(logging.Handler):
             verdict if isinstance(verdict, logging.LogRecord) else record
         )  # since Python 3.12 a filter may replace it
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: BaseException) -> None:
         pipeline = self._pipeline_here()
         try:
             pipeline.give_up(error)
@@ -312,6 +314,9 @@ class FirehoseHandler(logging.Handler):
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread] = threading.Thread
     ) -> None:
         """Queue a log record, or deliver it at once when `use_queues` is false. Never raises an Exception.
+
+        What is not an Exception passes (SystemExit in a `__str__`, Ctrl-C). If it comes while the record is encoded, the event is
+        counted as failed.
 
         Args:
             message: the log record.
@@ -344,11 +349,15 @@ class FirehoseHandler(logging.Handler):
                     line = pipeline.fit_or_drop(line, self.MAX_RECORD_SIZE)
             else:
                 line = self._foreign_line(message, pipeline)
-        except Exception as error:
+        except BaseException as error:
             try:
                 pipeline.give_up(error)
             except Exception:  # no stack for a call
                 pipeline.tally.failed += 1
+            if not isinstance(
+                error, Exception
+            ):  # a `__str__` that exits, Ctrl-C: as in `logging`, the caller gets it
+                raise
             return
         if line:
             if not pipeline.open_mark[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import pickle
@@ -713,3 +714,52 @@ def test_what_is_logged_while_the_service_is_down_stays_pending(make_handler, ma
     assert not handler.flush(timeout_seconds=0.05)
     stats = handler.stats()
     assert (stats.accepted, stats.delivered, dict(stats.dropped), stats.pending) == (2000, 0, {}, 2000)
+
+
+class Exits:
+    """Leaves by what is no Exception, wherever it is looked at."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __str__(self):
+        raise self.error
+
+
+@pytest.mark.parametrize('error', [SystemExit(3), asyncio.CancelledError(), KeyboardInterrupt()])
+@pytest.mark.parametrize('where', ['message', 'extra', 'filter', 'formatter'])
+def test_an_exit_within_the_call_passes_as_in_logging_and_the_event_is_counted(
+    where, error, make_handler
+) -> None:
+    """Like all that is no Exception."""
+    handler = make_handler('bar', boto3_client=AcceptingClient())
+
+    def leave(_):
+        raise error
+
+    value = Exits(error)
+    logged = record(value if where == 'message' else 'Ahoy')
+    if where == 'extra':
+        logged.value = value
+    elif where == 'filter':
+        handler.addFilter(leave)
+    elif where == 'formatter':
+        handler.setFormatter(logging.Formatter())
+        handler.formatter.format = leave
+    with pytest.raises(type(error)):
+        handler.handle(logged)
+    assert handler.stats().dropped == {'failed': 1}
+    assert handler.stats().accepted == 1
+
+
+@pytest.mark.parametrize('levels', [90, 99, 252, 254])
+def test_a_deep_value_beside_a_key_of_ours_is_delivered(levels, make_handler) -> None:
+    """With event ids, which move the program's own `sequence` one level down."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client, event_ids=True)
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    handler.emit(record({'sequence': value, 'producer': 'me', 'message': 'Ahoy'}))
+    assert handler.flush()
+    assert [orjson.loads(event)['message'] for event in client.events] == ['Ahoy']

@@ -173,7 +173,7 @@ class TestTheEncoder:
             raise MemoryError
 
         monkeypatch.setattr('firefighter._event.formatter._dumps', exhausted)
-        monkeypatch.setattr('firefighter._event.formatter.encode_degraded', exhausted)
+        monkeypatch.setattr('firefighter._event.formatter.encode_event', exhausted)
         monkeypatch.setattr('firefighter._event.formatter.encode_carefully', exhausted)
         event = event_of(make_record('%s \ud800', 'Ada'))
         assert event.pop('timestamp').endswith('Z')
@@ -190,7 +190,7 @@ class TestTheEncoder:
         def exhausted(*_):
             raise MemoryError
 
-        for name in ('_dumps', 'encode_degraded', 'encode_carefully', 'encode_last'):
+        for name in ('_dumps', 'encode_event', 'encode_carefully', 'encode_last'):
             monkeypatch.setattr(f'firefighter._event.formatter.{name}', exhausted)
         assert JSONFormatter().encode(make_record()) == LAST_LINE
         assert orjson.loads(LAST_LINE)

@@ -19,7 +19,7 @@ import orjson
 import pytest
 
 from firefighter._event.foreign_values import MAX_ITEMS
-from firefighter._event.json_values import MAX_DEPTH
+from firefighter._event.json_values import MAX_DEPTH, MAX_VALUES
 from firefighter.formatting import JSONFormatter
 
 
@@ -319,6 +319,35 @@ class TestContainers:
         value = {Constant(): number for number in range(10_000)}
         assert sorted(written(value).values()) == list(range(10_000))
 
+    @pytest.mark.parametrize(
+        'wrap', [lambda value: [value, value], lambda value: {'a': value, 'b': (value,)}]
+    )
+    @pytest.mark.parametrize('beside', [1, b'x'])
+    @pytest.mark.parametrize('times', [22, 60, 1000])
+    def test_a_value_that_is_referred_to_many_times_is_written_up_to_a_bound(self, times, beside, wrap):
+        """Doubled a thousand times it takes no memory, and as text more than there is."""
+        value = ['x', beside]
+        for _ in range(times):
+            value = wrap(value)
+        line = JSONFormatter().encode(make_record(extra={'before': 1, 'value': value, 'after': [2]}))
+        event = orjson.loads(line)
+        assert (event['before'], event['after']) == (1, [2])
+        assert len(line) < 100 * MAX_VALUES
+
+    @pytest.mark.parametrize('other', [1, b'x'])
+    def test_a_list_of_more_values_than_an_event_has_says_how_long_it_was(self, other):
+        """And is whole up to there."""
+
+        def alone(value):
+            return orjson.loads(JSONFormatter().encode(make_record(extra={'value': value})))['value']
+
+        assert alone([other] * MAX_VALUES) == [alone(other)] * MAX_VALUES
+        assert alone([other] * (MAX_VALUES + 1)) == [
+            *[alone(other)] * MAX_VALUES,
+            f'<the first {MAX_VALUES} of {MAX_VALUES + 1}>',
+        ]
+        assert alone(dict.fromkeys(range(MAX_VALUES + 1), other)) == f'<an object of {MAX_VALUES + 1} values>'
+
     def test_a_cycle_is_marked(self):
         """Only where it closes; what is merely there twice is written twice."""
         value = {'a': 1}
@@ -440,6 +469,25 @@ class TestOtherTypes:
         assert written(Level.HIGH) == 2
         assert written(Opaque.THING) == "<class 'object'>"
         assert written([Colour.RED, Level.HIGH, b'']) == ['red', 2, '']
+
+    @pytest.mark.parametrize(
+        ('content', 'value'),
+        [
+            (b'{\n "a": 1\n}', {'a': 1}),
+            ('[1,\n2]', [1, 2]),
+            (b'"x\\u0000"', 'x\0'),
+            (b'a\0b\nc', 'a\0b\nc'),
+            (b'\xff{}', '\\xff{}'),
+            (b'', ''),
+            ('{"a":' * 2000 + '1' + '}' * 2000, '{"a":' * 2000 + '1' + '}' * 2000),
+        ],
+    )
+    def test_a_fragment_becomes_what_its_json_says(self, content, value):
+        """In one line; what is not JSON becomes its text."""
+        assert written(orjson.Fragment(content)) == value
+
+    def test_a_fragment_of_neither_bytes_nor_text_is_marked(self):
+        assert written(orjson.Fragment(7)).startswith('<unprintable orjson.Fragment')
 
     def test_a_uuid_becomes_its_text(self):
         """Also beside a value that must degrade."""

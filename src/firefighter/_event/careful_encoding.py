@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from firefighter._event.json_values import OPTIONS, encode_degraded, free_name, text, type_name, unprintable
+from firefighter._event.json_values import encode_event, free_name, text, type_name, unprintable
 from firefighter._event.timestamp import timestamp
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ STANDARD_ATTRIBUTES = LEFT_BEHIND.union(OWN_ATTRIBUTES)
 # What `structlog.stdlib.ProcessorFormatter.wrap_for_formatter` adds to a record whose message is structlog's dict.
 _STRUCTLOG_LOGGER, _STRUCTLOG_METHOD = '_logger', '_name'
 
+# What `sys.exc_info()` returns, and `logger.exception()` records, where no exception is handled.
+_NO_EXCEPTION = (None, None, None)
+
 #: What is left to say when nothing works, not even a function call: at the recursion limit, out of memory.
 LAST_LINE = b'{"message":"<unprintable event>"}\n'
-
-_LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
 
 
 class Plan(NamedTuple):
@@ -84,11 +85,7 @@ class _Event:
 
 def encode_carefully(record: logging.LogRecord, plan: Plan) -> bytes:
     """Return the record's line, whatever the record holds."""
-    event = _build(record, plan)
-    try:
-        return orjson.dumps(event, None, _LINE_OPTIONS)
-    except Exception:  # One of the values was refused; the event is good.
-        return encode_degraded(event)
+    return encode_event(_build(record, plan))
 
 
 def encode_last(record: logging.LogRecord, error: Exception) -> bytes:
@@ -163,10 +160,7 @@ def is_of_structlog(names: Container[Any]) -> bool:
 def _add_structlog(event: _Event, message: Any, plan: Plan) -> object:
     """Add what structlog has put together, by the names that it has everywhere else; return the exception that it names."""
     fields = dict(dict.items(message))
-    exc_info = fields.pop('exc_info', None)
-    if exc_info is True:
-        # Left to the formatter, which is called where the exception is handled; behind a queue there is none any more.
-        exc_info = sys.exc_info()[1]
+    exc_info = take_exception(fields)
     # Of the same level as the record, but in lower case.
     if text(fields.get('level')).upper() == event.fields['level']:
         del fields['level']
@@ -182,26 +176,41 @@ def _add_structlog(event: _Event, message: Any, plan: Plan) -> object:
     return exc_info
 
 
+def take_exception(fields: dict[Any, object]) -> object:
+    """Take the exception out of what structlog has put together, and return it; something false where there is none.
+
+    `True` leaves it to who formats the record, where the exception is handled. After a queue there is none any more.
+    """
+    exc_info = fields.pop('exc_info', None)
+    return sys.exc_info()[1] if exc_info is True else exc_info
+
+
 def _add_exception(event: _Event, exc_info: Any, exc_text: object, plan: Plan) -> None:
-    if issubclass(type(exc_info), BaseException):
-        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
-    if type(exc_info) is tuple and len(exc_info) == 3:  # noqa: PLR2004 - as sys.exc_info() makes it
-        # Three times None is what logger.exception() records when there is no exception.
-        if exc_info != (None, None, None):
-            event.claim('exception', _exception(exc_info, plan))
+    if type(exc_info) is tuple and exc_info == _NO_EXCEPTION:
+        return
+    fields = exception_fields(exc_info, plan.format_exception)
+    if fields is not None:
+        event.claim('exception', fields)
     elif _is_true(exc_info):
         event.displace('exc_info', exc_info)
-    if not _is_true(exc_info) and _is_true(exc_text):
-        # The traceback has been made text by another handler, to cross a queue or a socket.
-        event.claim('exception', {'traceback': exc_text})
+    elif _is_true(exc_text):
+        # The traceback has been made text by another handler, to cross a queue or a socket. Ours kept the rest as well.
+        kept = event.fields.get('exception')
+        if type(kept) is not dict or kept.get('traceback') != exc_text:
+            event.claim('exception', {'traceback': exc_text})
 
 
-def _exception(exc_info: tuple[Any, Any, Any], plan: Plan) -> dict[str, object]:
+def exception_fields(exc_info: Any, format_exception: Callable[[Any], str]) -> dict[str, object] | None:
+    """Return an exception as the event has it: `type`, `message` and `traceback`; None where `exc_info` is not one."""
+    if issubclass(type(exc_info), BaseException):
+        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
+    if type(exc_info) is not tuple or len(exc_info) != len(_NO_EXCEPTION) or exc_info == _NO_EXCEPTION:
+        return None
     kind, error, _ = exc_info
     return {
         'type': type_name(kind if issubclass(type(kind), type) else type(error)),
         'message': '' if error is None else text(error),
-        'traceback': _guarded(plan.format_exception, exc_info),
+        'traceback': _guarded(format_exception, exc_info),
     }
 
 

@@ -30,14 +30,15 @@ from firefighter._event.careful_encoding import (
     is_of_structlog,
 )
 from firefighter._event.distinct_keys import separate_keys
-from firefighter._event.json_values import OPTIONS, encode_degraded, encode_value, key_text
+from firefighter._event.json_values import PLAIN, encode_event, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 
-_LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
+_LINE_OPTIONS = orjson.OPT_APPEND_NEWLINE
 
 # Bound once: a global is looked up faster than an attribute of a module.
 _dumps = orjson.dumps
 _LogRecord = logging.LogRecord
+_PLAIN = PLAIN
 
 _OWN_COUNT = len(OWN_ATTRIBUTES)
 _LAST_OWN = OWN_ATTRIBUTES[-1]
@@ -159,7 +160,10 @@ class JSONFormatter(logging.Formatter):
 
     def _prepare(self) -> None:
         """Compute what each event needs from the options, which alone are copied and pickled."""
-        constants: dict[str, object] = {name: encode_value(value) for name, value in self._fields.items()}
+        constants: dict[str, object] = {
+            name: value if type(value) in PLAIN else encode_value(value)
+            for name, value in self._fields.items()
+        }
         if 'host' in self._include:
             constants['host'] = _host_name()
         self._origins = tuple((name, _ORIGINS[name]) for name in self._include if name in _ORIGINS)
@@ -212,11 +216,18 @@ class JSONFormatter(logging.Formatter):
             micros = floor(offset + 0.5)
             event = self._template.copy()
             event['timestamp'] = f'{beginning}{THREE_DIGITS[micros // 1000]}{THREE_DIGITS_Z[micros % 1000]}'
-            event['level'] = record.levelname
-            event['logger'] = record.name
+            event['level'] = level = record.levelname
+            event['logger'] = logger = record.name
+            # Whether orjson may have the values as they are. For each of them this costs 20 ns.
+            plain = type(level) is str and type(logger) is str
             if self._origins:
                 for name, origin in self._origins:
-                    event[name] = origin(record)
+                    event[name] = value = origin(record)
+                    # `source` is a dict, which nobody else has.
+                    if type(value) not in _PLAIN and not (
+                        type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
+                    ):
+                        plain = False
             message, args = record.msg, record.args
             if type(message) is str:
                 event['message'] = message % args if args else message
@@ -224,10 +235,17 @@ class JSONFormatter(logging.Formatter):
                 if self._protect_fields:
                     del event['message']
                     event['data'] = message
+                    plain = False
                 else:
+                    # Another thread may be changing it.
+                    message = message.copy()
                     event.update(message)
                     if 'message' not in message:
                         del event['message']
+                    for value in message.values():
+                        if type(value) is not str and type(value) not in _PLAIN:
+                            plain = False
+                            break
             else:
                 return encode_carefully(record, self._plan)
             attributes = record.__dict__
@@ -245,7 +263,9 @@ class JSONFormatter(logging.Formatter):
                 # `reversed` finds out first what it was given: 50 ns more.
                 for name in attributes.__reversed__():
                     if name not in STANDARD_ATTRIBUTES:
-                        event[name] = attributes[name]
+                        event[name] = value = attributes[name]
+                        if type(value) is not str and type(value) not in _PLAIN:
+                            plain = False
                     elif name in LEFT_BEHIND:
                         size -= 1
                     else:
@@ -253,13 +273,14 @@ class JSONFormatter(logging.Formatter):
                 # A name was taken, or the record's own attributes are not all where they should be.
                 if len(event) != size:
                     return encode_carefully(record, self._plan)
-            try:
-                return _dumps(event, None, _LINE_OPTIONS)
-            except Exception:
-                pass  # One of the values was refused; the event is good.
-            # structlog's logger is always refused. Its dict may have an exception looked up, so not within the `except`.
+            if plain:
+                try:
+                    return _dumps(event, None, _LINE_OPTIONS)
+                except Exception:
+                    pass  # One of the values was refused; the event is good.
+            # structlog's logger is never plain. Its dict may have an exception looked up, so not within the `except`.
             if not is_of_structlog(event):
-                return encode_degraded(event)
+                return encode_event(event)
         except Exception:  # Whatever it was: the careful way finds it again, step by step.
             pass
         try:

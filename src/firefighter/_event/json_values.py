@@ -1,14 +1,14 @@
 r"""Make any Python value acceptable to the JSON encoder, at the price of its form but never of the event.
 
-orjson refuses a whole event for one value that it does not know. Only then this module is asked, and only
-about the value that was refused. Nothing here changes, consumes or trusts what it is given: types are taken
-from `type()`, built-in containers are read through the built-in type's own methods whatever a subclass
-overrides, and every call into foreign code is guarded.
+orjson gets nothing but built-in types, in containers that nobody else has. It asks other values for attributes: an
+enum member for its `value`, an UUID for its `int`. That runs Python code, and orjson is not made for what this may do (seen with
+3.13.0): an exception there (the recursion limit, a signal handler) ends the process, since it goes on with a null
+pointer. And it walks lists by pointer, so a list that is changed meanwhile, by that code or by another thread, makes
+it read freed memory. For the same reason its hook `default=` is not used. So Python code runs only here, on copies.
 
-orjson has a hook for this, `default=`, which is not used, on purpose. orjson walks lists by pointer, so a
-hook that changes a list on the way (or another thread, which gets its turn while the hook runs) makes it read
-freed memory: a `__str__` that clears its own list is a segmentation fault with orjson 3.13.0. So orjson only
-walks where no Python code can run (but for the `value` of an enum); Python code runs only here, on copies.
+Nothing here changes, consumes or trusts what it is given: types are taken from `type()`, built-in containers are
+read through the built-in type's own methods whatever a subclass overrides, and every call into foreign code is
+guarded.
 
 | value | becomes |
 |---|---|
@@ -25,8 +25,11 @@ walks where no Python code can run (but for the `value` of an enum); Python code
 | values of numpy, pandas and pydantic | see `firefighter._event.foreign_values` |
 | an enum member | its value |
 | an exception | its type and message |
+| an `orjson.Fragment` | what its JSON says, in one line; its text if it is not JSON |
 | a container inside itself | `<cycle>` |
-| anything else, and containers in more than `MAX_DEPTH` others | its `str`; iterators are not consumed |
+| a list that makes the event hold more than `MAX_VALUES` | as many of its values, and how many it had |
+| a container in more than `MAX_DEPTH` others | `<list within 100 others>` |
+| anything else | its `str`; iterators are not consumed |
 | a value whose `__str__` raises | `<unprintable module.Type: ErrorType>` |
 """
 
@@ -36,20 +39,20 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from firefighter._event.foreign_values import Fields, Simplification, find_simplification, simplify_mapping
 
-#: Refused, and so left to this module: dataclasses, since orjson would write the fields that `repr=False`
-#: hides; times, since it would ask their time zone, and an error there ends the process (a null pointer).
-OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-
-#: Levels of nesting that stay JSON when degraded. orjson itself takes 254; 100 levels are up to 300 Python
-#: frames here, which Python's default limit of 1,000 leaves to a program that is itself deep.
+#: Levels of nesting that stay JSON. These are up to 300 Python frames here, which Python's default limit of 1,000 leaves to
+#: a program that is itself deep.
 MAX_DEPTH = 100
+
+#: Values in the containers of an event, at any depth: up to some 0.2 s of work. A list that is referred to twice counts twice:
+#: one that is doubled twenty times is a million values, though it takes no memory.
+MAX_VALUES = 100_000
 
 #: Integers of more bits become hexadecimal, which costs linear time and has no limit: 2**2125 has 640 digits,
 #: and 640 is the lowest limit that `sys.set_int_max_str_digits` accepts.
@@ -57,23 +60,36 @@ MAX_DECIMAL_BITS = 2125
 
 CYCLE = '<cycle>'
 
-_SCALARS = frozenset({str, int, float, bool, type(None), orjson.Fragment})
+#: What orjson writes without asking it for anything.
+PLAIN = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS = frozenset({dict, list, tuple})
 
-# The ids of the containers around a value.
-_Ancestors = tuple[int, ...]
-_Conversion = Callable[[Any, _Ancestors], object]
+
+class Walk:
+    """Where one is in an event: the ids of the containers around a value, and how many more values it may hold."""
+
+    __slots__ = ('around', 'room')
+
+    def __init__(self) -> None:
+        self.around: list[int] = []
+        self.room = MAX_VALUES
 
 
-def encode_degraded(event: dict[Any, object]) -> bytes:
-    """Return the line of an event that the encoder refused: the refused values degraded, the others whole."""
+_Conversion = Callable[[Any, Walk], object]
+
+
+def encode_event(event: dict[Any, object]) -> bytes:
+    """Return the line of an event, whatever it holds: what JSON does not have degraded, the others whole.
+
+    The event is used up.
+    """
+    walk = Walk()
     try:
-        # Most often it is one value of a foreign type, and keys and scalars are good: three times as fast.
-        replaced = {
-            name: value if type(value) in _SCALARS else _acceptable(value) for name, value in event.items()
-        }
-        return orjson.dumps(replaced, None, orjson.OPT_APPEND_NEWLINE)
-    except Exception:  # A surrogate, a large integer, a key.
+        for name, value in event.items():
+            if type(value) not in PLAIN:
+                event[name] = _acceptable(value, walk)
+        return orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
+    except Exception:  # A surrogate, a large integer, a key; no stack left, no memory.
         pass
     encoded: dict[str, orjson.Fragment] = {}
     for name, value in event.items():
@@ -84,46 +100,66 @@ def encode_degraded(event: dict[Any, object]) -> bytes:
 def encode_value(value: object) -> orjson.Fragment:
     """Encode one value, degraded if it must be."""
     try:
-        return orjson.Fragment(orjson.dumps(value, None, OPTIONS))
-    except Exception:  # Whatever the reason, the value is taken apart instead.
-        return _encode_apart(value)
-
-
-def _encode_apart(value: object) -> orjson.Fragment:
+        return orjson.Fragment(orjson.dumps(value if type(value) in PLAIN else _acceptable(value, Walk())))
+    except Exception:  # A surrogate, a large integer, a key.
+        pass
     try:
         return orjson.Fragment(orjson.dumps(degrade(value)))
     except Exception as error:  # RecursionError near the limit, MemoryError: the other values are still good.
         return orjson.Fragment(orjson.dumps(unprintable(value, error)))
 
 
-def _acceptable(value: object) -> object:
+def _acceptable(value: object, walk: Walk) -> object:
     """Return what the encoder takes in place of the value: a container whole if it can be, else degraded."""
-    return encode_value(value) if type(value) in _CONTAINERS else degrade(value)
+    if type(value) in _CONTAINERS:
+        room = walk.room
+        try:
+            return _copied(value, walk, MAX_DEPTH)
+        except Exception:  # It holds something else, or it is too deep, or too large.
+            walk.room = room
+    return degrade(value, walk)
 
 
-def degrade(value: object, ancestors: _Ancestors = ()) -> object:
+def _copied(container: Any, walk: Walk, depth: int) -> object:
+    """Return a copy of a dict, list or tuple that holds only these and plain values; raise a TypeError where it does not."""
+    # The copy is made in one step: another thread may be changing the container.
+    copy: Any = container.copy() if type(container) is dict else list(container)
+    walk.room -= len(copy)
+    if walk.room < 0 or not depth:
+        raise TypeError('too many values, or too deep')
+    if not PLAIN.issuperset(map(type, copy.values() if type(copy) is dict else copy)):
+        for place, value in copy.items() if type(copy) is dict else enumerate(copy):
+            if type(value) in _CONTAINERS:
+                copy[place] = _copied(value, walk, depth - 1)
+            elif type(value) not in PLAIN:
+                raise TypeError(type(value))
+    return copy
+
+
+def degrade(value: object, walk: Walk | None = None) -> object:
     """Return a copy of the value that consists of what JSON has, by the table above.
 
     Args:
         value: any value at all; it is not changed.
-        ancestors: the ids of the containers around the value.
+        walk: where it is in the event.
     """
+    walk = walk or Walk()
     try:
         # Not isinstance: that believes `__class__`, which is foreign code and may lie or raise.
         kinds = type(value).__mro__
         for kind in kinds:
             convert = _CONVERSIONS.get(kind)
             if convert is not None:
-                return convert(value, ancestors)
+                return convert(value, walk)
             simplify = find_simplification(kind)
             if simplify is not None:
-                return _simplified(value, ancestors, simplify)
+                return _simplified(value, walk, simplify)
         for kind in kinds:
             if '__attrs_attrs__' in kind.__dict__:
-                return _attrs_object(value, ancestors)
+                return _attrs_object(value, walk)
             if '__dataclass_fields__' in kind.__dict__:
-                return _dataclass(value, ancestors)
-        return _simplified(value, ancestors, simplify_mapping) if _is_mapping(type(value)) else text(value)
+                return _dataclass(value, walk)
+        return _simplified(value, walk, simplify_mapping) if _is_mapping(type(value)) else text(value)
     except Exception as error:  # A type that defeats its own base; RecursionError near the limit.
         return unprintable(value, error)
 
@@ -180,34 +216,45 @@ def free_name(name: str, taken: Mapping[str, object]) -> str:
     return free
 
 
-def _container(base: type, build: Callable[[list[Any], _Ancestors], object]) -> _Conversion:
+def _container(base: type, build: Callable[[list[Any], Walk], object]) -> _Conversion:
     """Return the conversion for a kind of container, which knows where to stop."""
     contents = dict.items if base is dict else base.__iter__  # type: ignore[attr-defined]
     # The list is a snapshot, made in one step: another thread may be changing the container.
-    return _nested(lambda value, ancestors: build(list(contents(value)), ancestors))
+    return _nested(lambda value, walk: build(list(contents(value)), walk))
 
 
 def _nested(convert: _Conversion) -> _Conversion:
     """Return the conversion with the value among the ancestors of what it holds; it ends at a cycle, and at some depth."""
 
-    def convert_within(value: Any, ancestors: _Ancestors) -> object:
-        if id(value) in ancestors:
+    def convert_within(value: Any, walk: Walk) -> object:
+        if id(value) in walk.around:
             return CYCLE
-        if len(ancestors) >= MAX_DEPTH:
-            return text(value)
-        return convert(value, (*ancestors, id(value)))
+        if len(walk.around) >= MAX_DEPTH:
+            # Not its `str`, which has no bound.
+            return f'<{type_name(type(value))} within {MAX_DEPTH} others>'
+        walk.around.append(id(value))
+        try:
+            return convert(value, walk)
+        finally:
+            walk.around.pop()
 
     return convert_within
 
 
-def _list(items: Iterable[object], ancestors: _Ancestors) -> list[object]:
-    return [degrade(item, ancestors) for item in items]
+def _list(items: list[object], walk: Walk) -> list[object]:
+    shown = items[: max(walk.room, 0)]
+    walk.room -= len(items)
+    copy = [degrade(item, walk) for item in shown]
+    return copy if len(shown) == len(items) else [*copy, f'<the first {len(shown)} of {len(items)}>']
 
 
-def _object(items: Iterable[tuple[object, object]], ancestors: _Ancestors) -> dict[str, object]:
+def _object(items: list[tuple[object, object]], walk: Walk) -> object:
+    walk.room -= len(items)
+    if walk.room < 0:
+        return f'<an object of {len(items)} values>'
     clean: dict[str, object] = {}
     for key, value in items:
-        clean[free_name(key_text(key), clean)] = degrade(value, ancestors)
+        clean[free_name(key_text(key), clean)] = degrade(value, walk)
     return clean
 
 
@@ -221,11 +268,11 @@ def _has_own_text(kind: Any, *, generated: bool) -> bool:
     return not generated or kind.__str__ is not object.__str__
 
 
-def _dataclass(value: Any, ancestors: _Ancestors) -> object:
+def _dataclass(value: Any, walk: Walk) -> object:
     generated = getattr(type(value).__repr__, '__code__', None) is _GENERATED_REPR
     if _has_own_text(type(value), generated=generated):
         return text(value)
-    return _dataclass_fields(value, ancestors)
+    return _dataclass_fields(value, walk)
 
 
 @dataclasses.dataclass
@@ -238,23 +285,23 @@ _GENERATED_REPR: object = _Example.__repr__.__code__
 
 
 @_nested
-def _dataclass_fields(value: Any, ancestors: _Ancestors) -> object:
+def _dataclass_fields(value: Any, walk: Walk) -> object:
     shown = [field.name for field in dataclasses.fields(value) if field.repr]
-    return _object([(name, _attribute(value, name)) for name in shown], ancestors)
+    return _object([(name, _attribute(value, name)) for name in shown], walk)
 
 
-def _attrs_object(value: Any, ancestors: _Ancestors) -> object:
+def _attrs_object(value: Any, walk: Walk) -> object:
     # attrs marks its own by their docstring alone.
     generated = (type(value).__repr__.__doc__ or '').startswith('Method generated by attrs')
     if _has_own_text(type(value), generated=generated):
         return text(value)
-    return _attrs_fields(value, ancestors)
+    return _attrs_fields(value, walk)
 
 
 @_nested
-def _attrs_fields(value: Any, ancestors: _Ancestors) -> object:
+def _attrs_fields(value: Any, walk: Walk) -> object:
     shown = [field for field in type(value).__attrs_attrs__ if field.repr]
-    return _object([(field.name, _attrs_field(value, field)) for field in shown], ancestors)
+    return _object([(field.name, _attrs_field(value, field)) for field in shown], walk)
 
 
 def _attrs_field(value: object, field: Any) -> object:
@@ -267,15 +314,15 @@ def _attrs_field(value: object, field: Any) -> object:
         return unprintable(content, error)
 
 
-def _simplified(value: object, ancestors: _Ancestors, simplify: Simplification) -> object:
-    def convert(value: object, ancestors: _Ancestors) -> object:
+def _simplified(value: object, walk: Walk, simplify: Simplification) -> object:
+    def convert(value: object, walk: Walk) -> object:
         try:
             simple = simplify(value)
         except Exception:  # A property that raises, a mapping without end.
             return text(value)
-        return degrade(simple, ancestors)
+        return degrade(simple, walk)
 
-    return _nested(convert)(value, ancestors)
+    return _nested(convert)(value, walk)
 
 
 def _is_mapping(kind: type) -> bool:
@@ -292,16 +339,24 @@ def _attribute(value: object, name: str) -> object:
         return unprintable(value, error)
 
 
-def _integer(value: int, _: _Ancestors) -> object:
+def _integer(value: int, _: Walk) -> object:
     number = int.__int__(value)
     if -(2**63) <= number < 2**64:
         return number
     return str(number) if number.bit_length() <= MAX_DECIMAL_BITS else hex(number)
 
 
-def _datetime(value: dt.datetime, _: _Ancestors) -> str:
+def _datetime(value: dt.datetime, _: Walk) -> str:
     written = dt.datetime.isoformat(value)
     return written.removesuffix('+00:00') + 'Z' if written.endswith('+00:00') else written
+
+
+def _fragment(value: orjson.Fragment, walk: Walk) -> object:
+    written = orjson.dumps(value)
+    try:
+        return degrade(orjson.loads(written), walk)
+    except orjson.JSONDecodeError:
+        return bytes.decode(written, 'utf-8', 'backslashreplace')
 
 
 # Looked up along a type's own order of bases, so that a datetime is not taken for the date that it also is.
@@ -318,7 +373,7 @@ _CONVERSIONS: dict[type, _Conversion] = {
     dt.date: lambda value, _: dt.date.isoformat(value),
     dt.time: lambda value, _: dt.time.isoformat(value),
     BaseException: lambda value, _: f'{type_name(type(value))}: {text(value)}',
-    enum.Enum: lambda value, ancestors: degrade(object.__getattribute__(value, '_value_'), ancestors),
+    enum.Enum: lambda value, walk: degrade(object.__getattribute__(value, '_value_'), walk),
     dict: _container(dict, _object),
     list: _container(list, _list),
     tuple: _container(tuple, _list),
@@ -329,4 +384,5 @@ _CONVERSIONS: dict[type, _Conversion] = {
     type({}.values()): _container(type({}.values()), _list),
     type({}.items()): _container(type({}.items()), _list),
     Fields: _container(list, _object),
+    orjson.Fragment: _fragment,
 }

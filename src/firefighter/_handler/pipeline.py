@@ -257,7 +257,7 @@ class Pipeline:
             self.spool.reject(DropReason.OVERSIZE.value, len(event))
         return fitting
 
-    def give_up(self, error: Exception) -> None:
+    def give_up(self, error: BaseException) -> None:
         """Count an event that could not be encoded."""
         self.spool.reject(DropReason.FAILED.value, 0)
         with suppress(Exception):  # it is counted, even where no stack is left to report it
@@ -276,7 +276,7 @@ class Pipeline:
         """Count a log record that delivery itself has caused, and that is not an event."""
         self._suppressed += 1
 
-    def _complain(self, cause: str, what: str, error: Exception) -> None:
+    def _complain(self, cause: str, what: str, error: BaseException) -> None:
         self._diagnostics.say(cause, f'stream {self._stream!r}: {what}: {name_error(error)}')
 
     # Accounts.
