@@ -151,6 +151,17 @@ def test_an_exception_that_structlog_has_rendered_has_the_same_shape(log_events)
     assert events[0]['stack'].startswith('Stack (most recent call last):\n')
 
 
+def test_an_exception_that_the_record_has_as_well_is_there_once(log_events):
+    """`exception` hands the exception on, also where a processor has rendered it."""
+    log, events = log_events(structlog.processors.format_exc_info)
+    try:
+        raise LookupError('no such ship')
+    except LookupError:
+        log.exception('lost')
+    assert events[0]['exception']['type'] == 'LookupError'
+    assert 'extra' not in events[0]
+
+
 def test_protected_its_fields_are_under_data(log_events):
     """The message is still the message."""
     log, events = log_events(protect_fields=True)

@@ -189,15 +189,19 @@ def _add_exception(event: _Event, exc_info: Any, exc_text: object, plan: Plan) -
     if type(exc_info) is tuple and exc_info == _NO_EXCEPTION:
         return
     fields = exception_fields(exc_info, plan.format_exception)
-    if fields is not None:
-        event.claim('exception', fields)
-    elif _is_true(exc_info):
+    if fields is None and _is_true(exc_info):
         event.displace('exc_info', exc_info)
-    elif _is_true(exc_text):
-        # The traceback has been made text by another handler, to cross a queue or a socket. Ours kept the rest as well.
-        kept = event.fields.get('exception')
-        if type(kept) is not dict or kept.get('traceback') != exc_text:
-            event.claim('exception', {'traceback': exc_text})
+    elif fields is None and _is_true(exc_text):
+        # The traceback has been made text by another handler, to cross a queue or a socket.
+        fields = {'traceback': exc_text}
+    if fields is None:
+        return
+    known = event.fields.get('exception')
+    if type(known) is dict and known.get('traceback') == fields['traceback']:
+        # structlog has rendered the same exception, or our QueueHandler has kept more than its text.
+        event.fields['exception'] = max(known, fields, key=len)
+    else:
+        event.claim('exception', fields)
 
 
 def exception_fields(exc_info: Any, format_exception: Callable[[Any], str]) -> dict[str, object] | None:

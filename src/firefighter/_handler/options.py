@@ -335,7 +335,8 @@ def check_client_arguments(**arguments: Any) -> None:
     endpoint_url = arguments['endpoint_url']
     if endpoint_url is not None and not re.match(r'https?://[^/]', endpoint_url):
         raise ValueError(
-            f"endpoint_url must begin with 'https://' or 'http://', not be {endpoint_url.rpartition('@')[2]!r}"
+            "endpoint_url must be 'https://' or 'http://' and a host, like 'http://localhost:4573', not "
+            f'{endpoint_url.rpartition("@")[2]!r}'
         )
 
 
