@@ -93,7 +93,7 @@ def test_a_field_with_a_name_of_the_events_is_answered_with_what_to_write(name, 
 @pytest.mark.parametrize('url', ['127.0.0.1:4573', 'localhost', '', 'http://', 'ftp://x'])
 def test_an_endpoint_is_a_url(url):
     """Otherwise it would be found out at the first delivery, and the events would wait for ever."""
-    with pytest.raises(ValueError, match='endpoint_url must be 'https:'):
+    with pytest.raises(ValueError, match="endpoint_url must be 'https:"):
         FirehoseHandler('bar', endpoint_url=url)
 
 

@@ -51,7 +51,9 @@ class QueueHandler(logging.handlers.QueueHandler):
         else:
             try:
                 prepared.msg, prepared.args = text(record.getMessage()), None
-            except Exception:  # The arguments do not fit. Who formats the record finds that out again, and reports it.
+            except (
+                Exception
+            ):  # The arguments do not fit. Who formats the record finds that out again, and reports it.
                 prepared.msg, prepared.args = text(record.msg), _copied_args(record.args)
         for name in attributes.keys() - STANDARD_ATTRIBUTES:
             attributes[name] = _copied(attributes[name])
