@@ -648,6 +648,20 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    127: Pain(
+        'Integers from 2^63 on are text, which each destination takes (elasticsearch#21728)',
+        {
+            'unit/test_formatting_values.py': (
+                'test_what_fits_is_a_number',
+                'test_a_larger_integer_becomes_its_digits',
+                'test_digits_that_are_text_stay_what_they_are',
+                'test_wherever_the_program_writes_a_large_integer_it_becomes_its_digits',
+            ),
+            'unit/test_formatting_foreign_values.py': (
+                'test_an_unsigned_number_that_no_reader_takes_is_its_digits',
+            ),
+        },
+    ),
     130: Pain(
         'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
         {

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from firefighter._event.json_values import OPTIONS, encode_degraded, free_name, text, type_name, unprintable
+from firefighter._event.json_values import (
+    LINE_OPTIONS,
+    encode_degraded,
+    free_name,
+    text,
+    type_name,
+    unprintable,
+)
 from firefighter._event.timestamp import timestamp
 
 if TYPE_CHECKING:
@@ -36,8 +43,6 @@ _STRUCTLOG_LOGGER, _STRUCTLOG_METHOD = '_logger', '_name'
 
 #: What is left to say when nothing works, not even a function call: at the recursion limit, out of memory.
 LAST_LINE = b'{"message":"<unprintable event>"}\n'
-
-_LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
 
 
 class Plan(NamedTuple):
@@ -86,7 +91,7 @@ def encode_carefully(record: logging.LogRecord, plan: Plan) -> bytes:
     """Return the record's line, whatever the record holds."""
     event = _build(record, plan)
     try:
-        return orjson.dumps(event, None, _LINE_OPTIONS)
+        return orjson.dumps(event, None, LINE_OPTIONS)
     except Exception:  # One of the values was refused; the event is good.
         return encode_degraded(event)
 

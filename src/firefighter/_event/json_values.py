@@ -12,7 +12,7 @@ walks where no Python code can run (but for the `value` of an enum); Python code
 
 | value | becomes |
 |---|---|
-| an integer beyond 64 bits | its digits as a string; hexadecimal above 640 digits |
+| an integer from 2^63 on, or below -2^63 | its digits as a string; hexadecimal above 640 digits |
 | a str with lone surrogates | each of them as six characters, like `\udcff` |
 | NaN, infinities | null |
 | a dict with keys that are not strings | the `str` of the keys; of two equal ones the later gets a number |
@@ -36,6 +36,7 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -47,6 +48,10 @@ from firefighter._event.foreign_values import Fields, Simplification, find_simpl
 #: hides; times, since it would ask their time zone, and an error there ends the process (a null pointer).
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
+#: For a whole event. Refused, too: integers beyond 53 bits. Some of them are beyond a signed 64-bit integer, which is what
+#: OpenSearch, Athena and Redshift have. orjson itself writes up to 2^64-1, and this is the one limit that it has below that.
+LINE_OPTIONS = OPTIONS | orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE
+
 #: Levels of nesting that stay JSON when degraded. orjson itself takes 254; 100 levels are up to 300 Python
 #: frames here, which Python's default limit of 1,000 leaves to a program that is itself deep.
 MAX_DEPTH = 100
@@ -57,7 +62,12 @@ MAX_DECIMAL_BITS = 2125
 
 CYCLE = '<cycle>'
 
-_SCALARS = frozenset({str, int, float, bool, type(None), orjson.Fragment})
+_TOO_LARGE = 2**63
+
+# Finds each integer from 2^63 to 2^64-1 in JSON: 19 digits from 92... on, 20 from 1... on. It finds a few other digits, too.
+_find_large_integer = re.compile(rb'(?:9[2-9]|1\d\d)\d{17}').search
+
+_SCALARS = frozenset({str, float, bool, type(None), orjson.Fragment})
 _CONTAINERS = frozenset({dict, list, tuple})
 
 # The ids of the containers around a value.
@@ -70,7 +80,10 @@ def encode_degraded(event: dict[Any, object]) -> bytes:
     try:
         # Most often it is one value of a foreign type, and keys and scalars are good: three times as fast.
         replaced = {
-            name: value if type(value) in _SCALARS else _acceptable(value) for name, value in event.items()
+            name: value
+            if type(value) in _SCALARS or (type(value) is int and value < _TOO_LARGE)
+            else _acceptable(value)
+            for name, value in event.items()
         }
         return orjson.dumps(replaced, None, orjson.OPT_APPEND_NEWLINE)
     except Exception:  # A surrogate, a large integer, a key.
@@ -84,9 +97,10 @@ def encode_degraded(event: dict[Any, object]) -> bytes:
 def encode_value(value: object) -> orjson.Fragment:
     """Encode one value, degraded if it must be."""
     try:
-        return orjson.Fragment(orjson.dumps(value, None, OPTIONS))
+        encoded = orjson.dumps(value, None, OPTIONS)
     except Exception:  # Whatever the reason, the value is taken apart instead.
         return _encode_apart(value)
+    return _encode_apart(value) if _find_large_integer(encoded) else orjson.Fragment(encoded)
 
 
 def _encode_apart(value: object) -> orjson.Fragment:
@@ -294,7 +308,7 @@ def _attribute(value: object, name: str) -> object:
 
 def _integer(value: int, _: _Ancestors) -> object:
     number = int.__int__(value)
-    if -(2**63) <= number < 2**64:
+    if -_TOO_LARGE <= number < _TOO_LARGE:
         return number
     return str(number) if number.bit_length() <= MAX_DECIMAL_BITS else hex(number)
 
