@@ -43,6 +43,9 @@ RECORDS = {
     'and three extras': record_of('GET %s took %d ms', '/items/42', 12, extra=dict(EXTRAS)),
     'a dict message': record_of({'message': 'GET /items/42', 'status': 200, 'user': 'ada', 'ms': 12}),
     'three extras, one a datetime': record_of('GET', extra={**EXTRAS, 'begun': NOON}),
+    'three extras, one an integer beyond 53 bits': record_of(
+        'GET', extra={**EXTRAS, 'ns': 1_769_860_800_000_000_000}
+    ),
     'three extras, one refused': record_of('GET', extra={**EXTRAS, 'raw': b'abc'}),
     'an exception': record_of('no', error=(ValueError, ValueError('no'), None)),
 }

@@ -1,7 +1,8 @@
 """What users of other log shippers suffer from, and the tests that hold that it does not happen here.
 
 The numbers are those of the project's list of such complaints. `tests/unit/test_pains.py` checks that each test is there.
-From 101 on they are cases from the issue threads of other projects, which are named. To add a row: a phrase that says what must hold, and the tests that would fail if it did not, by their files below `tests`.
+From 101 on they are cases from the issue threads of other projects, which are named; from 201 on what trying the edges has found: odd
+values, foreign bytes, the commands. To add a row: a phrase that says what must hold, and the tests that would fail if it did not, by their files below `tests`.
 """
 
 from __future__ import annotations
@@ -659,6 +660,38 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    127: Pain(
+        'Integers from 2^63 on are text, which each destination takes (elasticsearch#21728)',
+        {
+            'unit/test_formatting_values.py': (
+                'test_what_fits_is_a_number',
+                'test_a_larger_integer_becomes_its_digits',
+                'test_digits_that_are_text_stay_what_they_are',
+                'test_wherever_the_program_writes_a_large_integer_it_becomes_its_digits',
+            ),
+            'unit/test_formatting_foreign_values.py': (
+                'test_an_unsigned_number_that_no_reader_takes_is_its_digits',
+            ),
+        },
+    ),
+    128: Pain(
+        "Firehose's own ZIP, Snappy, HADOOP_SNAPPY and Parquet objects are not taken for empty: an audit says that it cannot read them "
+        '(floci#2328)',
+        {
+            'integration/test_audit_command.py': (
+                'test_what_firehose_writes_that_has_no_lines_is_named_and_the_rest_is_read',
+                'test_where_nothing_can_be_read_the_status_is_2',
+            ),
+            'unit/audit/test_foreign_formats.py': (
+                'test_what_firehose_writes_by_itself_is_named',
+                'test_so_is_what_others_compress',
+                'test_within_gzip_and_zstd_too',
+                'test_a_block_of_hadoops_is_told_whatever_its_size',
+                'test_lines_of_any_kind_are_not_taken_for_it',
+                'test_a_name_does_not_hide_lines',
+            ),
+        },
+    ),
     130: Pain(
         'A filter that deletes or replaces attributes loses neither the event nor an extra, and `taskName` is an extra before Python 3.12',
         {
@@ -709,6 +742,42 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_value_that_is_referred_to_many_times_is_written_up_to_a_bound',
                 'test_a_list_of_more_values_than_an_event_has_says_how_long_it_was',
             ),
+        },
+    ),
+    208: Pain(
+        'An object that is made to fill the memory, or to take for ever, costs itself alone: gzip in gzip, zstd, half a million empty members',
+        {
+            'integration/test_audit_command.py': (
+                'test_what_somebody_has_made_to_fill_the_memory_is_named_and_the_rest_is_read',
+            ),
+            'unit/audit/test_decoding.py': (
+                'test_what_expands_more_than_a_log_does_is_given_up',
+                'test_what_expands_without_a_newline_comes_in_pieces',
+                'test_one_layer_of_gzip_is_read_however_much_it_expands',
+                'test_a_zstd_frame_that_demands_much_memory_is_given_up',
+                'test_many_small_parts_are_decompressed_once_each',
+            ),
+        },
+    ),
+    210: Pain(
+        'An audit reads what S3 would list, padding and byte order marks are nothing, and output that cannot be written is one line and a status',
+        {
+            'integration/test_audit_command.py': (
+                'test_a_name_that_begins_with_a_dot_is_a_name',
+                'test_padding_and_byte_order_marks_are_nothing',
+                'test_where_nothing_can_be_written_there_is_one_line_and_a_status',
+            ),
+            'unit/audit/test_decoding.py': ('test_nuls_behind_a_compressed_part_are_nothing',),
+        },
+    ),
+    221: Pain(
+        'Where there was nothing to audit the status is 2, and noise is said: a nightly check does not stay green for ever',
+        {
+            'integration/test_audit_command.py': (
+                'test_where_no_event_has_an_id_the_status_is_2',
+                'test_noise_among_events_is_said',
+            ),
+            'unit/audit/test_foreign_formats.py': ('test_noise_is_no_text',),
         },
     ),
 }

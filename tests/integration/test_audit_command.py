@@ -5,16 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import random
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import zstd_frames
 from delivered_objects import FIRST, OBJECTS, SECOND, check, event, marker
 from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.main import main
+from foreign_objects import FOREIGN
 
 RUN = [
     sys.executable,
@@ -87,10 +92,106 @@ def test_a_part_begins_where_it_begins(audit, tmp_path):
 
 
 def test_unfinished_files_are_left_out(audit, tmp_path):
-    """The local endpoint writes into a folder that begins with a dot, and then renames."""
-    folder = store(tmp_path, {'a': event(FIRST, 0), '.incoming/b': event(FIRST, 7), '.c': event(FIRST, 9)})
+    """The local endpoint writes into a folder beside the buckets, and then renames."""
+    folder = store(tmp_path, {'a': event(FIRST, 0), '.incoming/b': event(FIRST, 7)})
     _, _, totals = audit(folder)
     assert (totals['objects'], totals['events']) == (1, 1)
+
+
+@pytest.mark.parametrize('name', ['.b', '.logs/b', 'logs/.incoming/b', '...'])
+def test_a_name_that_begins_with_a_dot_is_a_name(audit, tmp_path, name):
+    """As it is in S3, where any key may have it: a stream's prefix may be `.logs/`."""
+    folder = store(tmp_path, {'a': event(FIRST, 0), name: event(FIRST, 1)})
+    status, _, totals = audit(folder)
+    assert (status, totals['objects'], totals['events']) == (0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ('body', 'events'),
+    [
+        (b'\xef\xbb\xbf' + event(FIRST, 0), 1),
+        (event(FIRST, 0) + b'\xef\xbb\xbf' + event(FIRST, 1), 2),
+        (gzip.compress(b'\xef\xbb\xbf' + event(FIRST, 0)), 1),
+        (gzip.compress(event(FIRST, 0)) + bytes(4096), 1),
+        (event(FIRST, 0) + bytes(512), 1),
+        (event(FIRST, 0) + b'\xef\xbb\xbf\n \t\r\n', 1),
+    ],
+    ids=['mark', 'mark in the middle', 'mark in gzip', 'gzip and NULs', 'NULs', 'mark alone'],
+)
+def test_padding_and_byte_order_marks_are_nothing(audit, tmp_path, body, events):
+    """Tools that copy and concatenate files write them; no event is missing for it, and none is torn."""
+    status, _, totals = audit(store(tmp_path, {'a': body}))
+    assert (status, totals['events'], totals['not_json']) == (0, events, 0)
+
+
+@pytest.mark.parametrize('name', FOREIGN)
+def test_what_firehose_writes_that_has_no_lines_is_named_and_the_rest_is_read(tmp_path, capsys, name):
+    """ZIP, Snappy, Parquet: whoever gets the status 0 may believe it, so it is 1."""
+    body, title = FOREIGN[name]
+    folder = store(tmp_path / 'delivered', {f'0/{name}': body, 'b': event(FIRST, 0)})
+    assert main(['audit', str(folder), '--json']) == 1
+    printed = capsys.readouterr()
+    assert printed.err == (
+        f'firefighter audit: {folder}/0/{name}: cannot be read: it is {title}; unpack or convert it first\n'
+    )
+    totals = json.loads(printed.out.splitlines()[-1])
+    assert (totals['objects'], totals['unreadable'], totals['events'], totals['not_json']) == (2, 1, 1, 0)
+
+
+def test_where_nothing_can_be_read_the_status_is_2(tmp_path, capsys):
+    """And a line for each object."""
+    folder = store(tmp_path / 'delivered', {name: body for name, (body, _) in FOREIGN.items()})
+    assert main(['audit', str(folder)]) == 2
+    *each, last = capsys.readouterr().err.splitlines()
+    assert len(each) == len(FOREIGN)
+    assert last == f'firefighter audit: {folder}: there was nothing to audit: nothing in it can be read'
+
+
+def test_what_somebody_has_made_to_fill_the_memory_is_named_and_the_rest_is_read(tmp_path):
+    """Gzip in gzip, zstd, each in the other, many empty members: what is read takes 64 MiB beyond the lines at most."""
+    lines = b'{"a":1}\n' * (1 << 17)
+    many = gzip.compress(lines) * 100
+    bombs = {
+        'gzip-in-gzip': gzip.compress(many),
+        'newlines': gzip.compress(gzip.compress(b'\n' * (1 << 20)) * 100),
+        'zstd': zstd_frames.compressed(b'{' * (256 << 20)),
+        'zstd-in-gzip': gzip.compress(zstd_frames.compressed(b'{' * (256 << 20))),
+        'gzip-in-zstd': zstd_frames.compressed(many),
+        'zstd-in-zstd': zstd_frames.compressed(zstd_frames.compressed(lines) * 1000),
+    }
+    harmless = {'members': gzip.compress(gzip.compress(b'') * 100_000), 'z': event(FIRST, 0)}
+    folder = store(tmp_path / 'delivered', {**bombs, **harmless})
+    done = subprocess.run(
+        [sys.executable, '-c', MEASURED, str(folder)], capture_output=True, text=True, check=True
+    )
+    status, grown_kib = map(int, done.stdout.splitlines()[-1].split())
+    assert status == 1
+    reason = 'cannot be read: it expands to more than 1,032 times its size, as no log does'
+    assert done.stderr.splitlines() == [
+        f'firefighter audit: {folder}/{name}: {reason}' for name in sorted(bombs)
+    ]
+    assert '1 events of 1 producers in 8 objects' in done.stdout
+    assert grown_kib < 64 * 1024
+
+
+# How much memory the process had at most, beyond what it has when everything is imported.
+MEASURED = """
+import sys
+from firefighter.cli.main import main
+
+def most_kib():
+    try:
+        with open('/proc/self/status') as status:
+            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
+    except OSError:  # no Linux
+        return 0
+
+folder = sys.argv[1]
+main(['audit', folder + '/z'])
+before = most_kib()
+status = main(['audit', folder])
+print(status, most_kib() - before)
+"""
 
 
 def test_one_file_can_be_audited(audit, folder):
@@ -104,7 +205,9 @@ def test_an_object_that_is_damaged_is_named_and_the_rest_is_read(tmp_path, capsy
     folder = store(tmp_path, {'a.gz': gzip.compress(event(FIRST, 0) * 1000)[:-9], 'b': event(SECOND, 0)})
     assert main(['audit', str(folder)]) == 1
     printed = capsys.readouterr()
-    assert printed.err == (f'firefighter audit: {folder}/a.gz: it ends in the middle of what is compressed\n')
+    assert printed.err == (
+        f'firefighter audit: {folder}/a.gz: cannot be read: it ends in the middle of what is compressed\n'
+    )
     assert '2 events of 2 producers in 2 objects' in printed.out
     assert '0 missing and not explained' in printed.out
 
@@ -153,11 +256,34 @@ def test_without_a_bucket_it_says_to_name_one(capsys):
     assert capsys.readouterr().err == 'firefighter audit: s3://: name the bucket, as in s3://BUCKET/PREFIX\n'
 
 
-@pytest.mark.parametrize('body', [b'{"message":"no id"}\n', b'no JSON\n', b''])
-def test_where_no_event_has_an_id_the_status_is_2(body, tmp_path, capsys):
-    """Whoever has forgotten `event_ids` must not be told that nothing is missing."""
-    assert main(['audit', str(store(tmp_path / 'delivered', {'object': body}))]) == 2
-    assert 'event_ids=True' in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ('body', 'why'),
+    [
+        (b'{"message":"no id"}\n' * 3, '3 events without an id; was it logged with event_ids=True?'),
+        (b'no JSON\n', '1 lines that are no JSON; was it logged with event_ids=True?'),
+        (b'7\n{\n', '1 events without an id, 1 lines that are no JSON; was it logged with event_ids=True?'),
+        (b'', 'nothing but empty files'),
+        (b'\n\0\n', 'nothing but empty files'),
+        (random.Random(7).randbytes(3_000_000), 'nothing in it can be read'),
+    ],
+    ids=['without ids', 'text', 'both', 'empty', 'padding', 'noise'],
+)
+def test_where_no_event_has_an_id_the_status_is_2(body, why, tmp_path, capsys):
+    """Whoever has forgotten `event_ids` must not be told that nothing is missing; a nightly check must not stay green for ever."""
+    folder = store(tmp_path / 'delivered', {'object': body})
+    assert main(['audit', str(folder)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    assert printed.err.splitlines()[-1] == f'firefighter audit: {folder}: there was nothing to audit: {why}'
+
+
+def test_noise_among_events_is_said(tmp_path, capsys):
+    """Which may be events, encrypted: not everything was seen."""
+    noise = random.Random(7).randbytes(3_000_000)
+    folder = store(tmp_path / 'delivered', {'noise': noise, 'z': event(FIRST, 0)})
+    assert main(['audit', str(folder)]) == 1
+    told = f'{folder}/noise: cannot be read: it is neither text nor gzip nor zstd\n'
+    assert capsys.readouterr().err == f'firefighter audit: {told}'
 
 
 def test_zstd_without_its_package_is_status_2(folder, monkeypatch, capsys):
@@ -174,6 +300,33 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder):
     process.stdout.close()
     assert (process.stderr.read(), process.wait()) == (b'', 0)
     process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ('redirection', 'count'),
+    [('>/dev/full', 1), ('>/dev/full', 20_000), ('>&-', 1)],
+    ids=['full', 'full in the middle', 'closed'],
+)
+def test_where_nothing_can_be_written_there_is_one_line_and_a_status(tmp_path, redirection, count):
+    """Never a traceback: a full disk is 2, and to a stdout that the shell has closed nobody listens."""
+    if not Path('/dev/full').exists():
+        pytest.skip('this system has no device that is always full')
+    body = b''.join(event(f'{number:032x}', 0) for number in range(count))
+    folder = store(tmp_path / 'delivered', {'a': body})
+    command = f'exec {shlex.join([*RUN, str(folder), "--json"])} {redirection}'
+    surroundings = {name: value for name, value in os.environ.items() if name != 'PYTHONUNBUFFERED'}
+    done = subprocess.run(
+        ['/bin/sh', '-c', command],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=50,
+        env=surroundings,
+    )
+    expected = (
+        (2, 'firefighter audit: output: No space left on device\n') if 'full' in redirection else (0, '')
+    )
+    assert (done.returncode, done.stderr) == expected
 
 
 def test_on_a_terminal_it_shows_how_far_it_is(folder, monkeypatch):

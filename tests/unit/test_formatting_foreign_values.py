@@ -41,7 +41,7 @@ class TestNumpy:
         [
             *[(name, 5) for name in ('int8', 'uint8', 'int64')],
             *[(name, 5.5) for name in ('float16', 'float32', 'float64', 'longdouble')],
-            ('uint64', 2**64 - 1),
+            ('uint64', 2**63 - 1),
             ('float64', 0.1),
             ('bool_', True),
             ('bool_', False),
@@ -54,6 +54,11 @@ class TestNumpy:
         given = complex(value) if kind == 'complex128' else value
         found = written(getattr(self.np, kind)(given))
         assert (type(found), found) == (type(value), value)
+
+    def test_an_unsigned_number_that_no_reader_takes_is_its_digits(self):
+        """As with Python's own numbers, also in an array."""
+        assert written(self.np.uint64(2**64 - 1)) == str(2**64 - 1)
+        assert written(self.np.array([2**63, 1], dtype='uint64')) == [str(2**63), 1]
 
     def test_what_json_has_no_number_for_is_null(self):
         """As with Python's own numbers."""

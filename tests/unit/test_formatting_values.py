@@ -68,6 +68,10 @@ class Level(enum.IntEnum):
     HIGH = 2
 
 
+class Size(enum.Enum):
+    HUGE = 2**63
+
+
 class Opaque(enum.Enum):
     THING = object
 
@@ -129,15 +133,36 @@ class TestNumbers:
         """NaN and infinities become null."""
         assert written(value) is None
 
-    @pytest.mark.parametrize('value', [2**64 - 1, -(2**63), 0, Number(7), True, 1.5, Real(1.5)])
+    @pytest.mark.parametrize(
+        'value', [2**63 - 1, -(2**63), 2**53, -(2**53), 10**18, 0, Number(7), True, 1.5, Real(1.5), 2.0**64]
+    )
     def test_what_fits_is_a_number(self, value):
-        """All of 64 bits, signed and unsigned."""
+        """All of 64 bits with a sign."""
         assert written(value) == value
 
-    @pytest.mark.parametrize('value', [2**64, -(2**63) - 1, 10**600, -(10**600)])
-    def test_an_integer_beyond_64_bits_becomes_its_digits(self, value):
-        """As a string: no reader would take the number."""
-        assert written(value) == str(value)
+    @pytest.mark.parametrize(
+        'value', [2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**600, -(10**600), Number(2**63)]
+    )
+    def test_a_larger_integer_becomes_its_digits(self, value):
+        """As a string: OpenSearch, Athena and Redshift would not take the number."""
+        assert written(value) == str(int(value))
+        assert written([0, {'in': (value, 2**53)}]) == [0, {'in': [str(int(value)), 2**53]}]
+
+    @pytest.mark.parametrize('digits', ['9223372036854775808', '18446744073709551615', '1' * 40])
+    def test_digits_that_are_text_stay_what_they_are(self, digits):
+        """Beside an integer of more than 53 bits, which is looked at twice."""
+        assert written([digits, 2**60]) == [digits, 2**60]
+
+    def test_wherever_the_program_writes_a_large_integer_it_becomes_its_digits(self):
+        """In a constant field, in what an enum stands for, and beside an exception."""
+        formatter = JSONFormatter(fields={'shard': 2**63, 'ids': [2**63, 7]})
+        event = orjson.loads(formatter.encode(make_record({'size': Size.HUGE, 'n': 1})))
+        assert (event['shard'], event['ids']) == (str(2**63), [str(2**63), 7])
+        assert (event['size'], event['n']) == (str(2**63), 1)
+        record = make_record(extra={'id': 2**64 - 1, 'ns': 10**18})
+        record.exc_info = (ValueError, ValueError('no'), None)
+        event = orjson.loads(formatter.encode(record))
+        assert (event['id'], event['ns']) == (str(2**64 - 1), 10**18)
 
     @pytest.mark.parametrize('value', [10**650, -(2**100_000)], ids=['a little', 'much'])
     def test_a_huge_integer_becomes_hexadecimal(self, value):

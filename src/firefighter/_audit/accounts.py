@@ -16,6 +16,10 @@ __all__ = ['Accounts', 'ProducerAccount', 'Totals']
 # So many gaps are named; the events in all of them are counted.
 _NAMED_GAPS = 100
 
+# What some tools write before the first line of a file, and behind the last one to fill a block.
+_BYTE_ORDER_MARK = b'\xef\xbb\xbf'
+_PADDING = b'\0 \t\r\n'
+
 
 @dataclass(frozen=True)
 class ProducerAccount:
@@ -95,11 +99,11 @@ class Accounts:
         self.not_json = 0
 
     def take(self, line: bytes) -> None:
-        """Account for one line, with or without its newline; an empty one is none."""
+        """Account for one line, with or without its newline; an empty one is none, and a byte order mark is nothing."""
         try:
             event = orjson.loads(line)
         except ValueError:
-            self.not_json += not line.isspace() and line != b''
+            self._take_odd(line)
             return
         identity = event_id(event) if type(event) is dict else None
         if identity is None:
@@ -138,6 +142,13 @@ class Accounts:
             without_id=self.without_id,
             not_json=self.not_json,
         )
+
+    def _take_odd(self, line: bytes) -> None:
+        bare = line.strip(_PADDING).removeprefix(_BYTE_ORDER_MARK)
+        if bare == line:
+            self.not_json += 1
+        elif bare:
+            self.take(bare)
 
     def _producer(self, name: str) -> _Producer:
         return self._producers.setdefault(name, _Producer())

@@ -4,6 +4,9 @@ Firehose writes records one behind the other, so an object of compressed records
 frames, of both when the handlers of a fleet are not configured alike, and of plain lines between them when some do not
 compress at all. So each part of an object is told by its first bytes: where the object begins, where a compressed
 part ends, and where a line does. A stream may compress the whole object once more: two layers are taken off.
+
+An object may also be made to do harm, or be none of ours. What is read takes at most 64 MiB of memory beyond its lines, and
+time in proportion to the size of the object: an object that expands more than any log does is given up.
 """
 
 from __future__ import annotations
@@ -11,19 +14,32 @@ from __future__ import annotations
 import importlib
 import sys
 import zlib
-from collections.abc import Generator, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from firefighter._audit.foreign_formats import BEGINNING_BYTES, foreign_format
 
 __all__ = ['CHUNK_BYTES', 'DamagedError', 'NeedsZstdError', 'lines']
 
 CHUNK_BYTES = 64 * 1024
-"""What to read at once. Deflate expands it to 64 MiB at the most (1,032 times), log lines to some 600 KiB."""
+"""What to read at once."""
 
-# Of zstd, 4 bytes may stand for a block of 128 KiB that has one byte over and over (RFC 8878, 3.1.1.2).
-_ZSTD_PIECE_BYTES = 2048
+# What to decompress at once, as long as a compressed part is short. Many short ones behind each other are told apart in linear
+# time: the engine returns what lies behind a part, which is then decompressed again.
+_FIRST_PIECE_BYTES = 256
+# What comes out at once.
+_PIECE_BYTES = 1024 * 1024
+# `zstandard` has no such bound, and 4 bytes of zstd may stand for a block of 128 KiB (RFC 8878, 3.1.1.2): 4 MiB.
+_ZSTANDARD_PIECE_BYTES = 128
+# Above what zstd takes by itself at any level up to 19. A frame may demand 2 GiB.
+_ZSTD_WINDOW_LOG = 24
 
 # Four times what an event can have; a longer line is taken in pieces, none of which is JSON.
 _MAX_LINE_BYTES = 4 * 1024 * 1024
+
+# Deflate expands 1,032 times at most, so no object that is compressed once by gzip is meant; logs expand 5 to 80 times.
+_MAX_EXPANSION = 1032
+_SMALL_BYTES = 16 * 1024 * 1024
 
 _GZIP = b'\x1f\x8b\x08'
 _ZSTD = b'\x28\xb5\x2f\xfd'
@@ -32,31 +48,27 @@ _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
 class DamagedError(Exception):
-    """What is compressed cannot be read to its end."""
+    """An object cannot be read, or not to its end."""
 
 
 class NeedsZstdError(Exception):
     """There is zstd, and nothing is installed that reads it."""
 
 
-class _Codec(NamedTuple):
-    engine: Any  # has decompress(data), eof and unused_data
-    error: type[Exception]
-    piece_bytes: int  # what to decompress at once, so that it expands to 64 MiB at the most
-
-
-def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def lines(chunks: Iterable[bytes], name: str = '') -> Iterator[bytes]:
     """Yield the lines of an object, without their newlines.
 
     Args:
         chunks: the object's bytes, in pieces of about CHUNK_BYTES.
+        name: the object's, which may tell its format.
 
     Raises:
         DamagedError: after what could be read.
         NeedsZstdError: when zstd is met and cannot be read here.
     """
+    stored = _Stored(chunks)
     rest = b''
-    for chunk in _decoded(_decoded(chunks)):
+    for chunk in stored.bounded(_decoded(stored.bounded(_decoded(stored, name)), '')):
         *whole, rest = (rest + chunk).split(b'\n')
         yield from whole
         if len(rest) > _MAX_LINE_BYTES:
@@ -66,22 +78,97 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Take one layer of compression off."""
-    source = iter(chunks)
-    data, beginning = b'', True
-    while True:
-        while len(data) <= _MAGIC_BYTES:
-            more = next(source, None)
-            if more is None:
-                break
+class _Stored:
+    """The bytes of an object as it is stored, counted, so that what becomes of them has a bound."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self._bytes += len(chunk)
+            yield chunk
+
+    def bounded(self, expanded: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield what the bytes expand to, in pieces, until it is more than they can stand for in a log."""
+        total = 0
+        for chunk in expanded:
+            total += len(chunk)
+            if total > _SMALL_BYTES + _MAX_EXPANSION * self._bytes:
+                raise DamagedError(
+                    f'it expands to more than {_MAX_EXPANSION:,} times its size, as no log does'
+                )
+            for start in range(0, len(chunk), _PIECE_BYTES):
+                yield chunk[start : start + _PIECE_BYTES] if len(chunk) > _PIECE_BYTES else chunk
+
+
+class _Source:
+    """Bytes that come in chunks, to be taken in other pieces. What ends them too soon is raised when all before it is taken."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._data = b''
+        self._place = 0
+        self._trouble: Exception | None = None
+
+    def peek(self, size: int) -> bytes:
+        """Return the next so many bytes, fewer at the end."""
+        if self._place + size > len(self._data):
+            self.give_back(self.take(size))
+        return self._data[self._place : self._place + size]
+
+    def take(self, at_least: int) -> bytes:
+        """Take what has been read, and so many bytes at least, fewer at the end."""
+        data = self._data[self._place :]
+        while len(data) < at_least and (more := self._next()):
             data += more
-        if not data:
-            return
-        codec = _codec_of(data) if beginning else None
-        if codec is not None:
-            data = yield from _inflated(codec, data, source)
-            continue
+        if self._trouble is not None and not data:
+            raise self._trouble
+        self._data, self._place = data, len(data)
+        return data
+
+    def take_at_most(self, size: int) -> bytes:
+        """Take some bytes, none at the end."""
+        if self._place == len(self._data):
+            self.give_back(self.take(1))
+        piece = self._data[self._place : self._place + size]
+        self._place += len(piece)
+        return piece
+
+    def give_back(self, data: bytes) -> None:
+        """Take back what was taken last, or its end."""
+        self._place -= len(data)
+
+    def _next(self) -> bytes:
+        """Return the next chunk, nothing at the end."""
+        if self._trouble is None:
+            try:
+                return next(filter(None, self._chunks), b'')
+            except Exception as error:
+                self._trouble = error
+        return b''
+
+
+def _decoded(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Take one layer of compression off."""
+    source = _Source(chunks)
+    while beginning := source.peek(BEGINNING_BYTES):
+        engine = _engine_for(beginning)
+        if engine is None:
+            foreign = foreign_format(beginning, name)
+            if foreign is not None:
+                raise DamagedError(foreign)
+            yield from _plain(source)
+        else:
+            yield from _inflated(engine, source)
+            _skip_padding(source)
+        name = ''  # It is the beginning that a name speaks of.
+
+
+def _plain(source: _Source) -> Iterator[bytes]:
+    """Yield what is there, to the end of the line before the next compressed part."""
+    while data := source.take(_MAGIC_BYTES + 1):
         # Two searches in C: one with a regular expression for both takes half of an audit's time.
         parts = [place for place in (data.find(b'\n' + _GZIP), data.find(b'\n' + _ZSTD)) if place >= 0]
         if parts:
@@ -90,49 +177,137 @@ def _decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
             end = len(data) - _MAGIC_BYTES  # a newline and the first bytes of a part may be cut
         else:
             end = len(data)
+        source.give_back(data[end:])
         yield data[:end]
-        data, beginning = data[end:], bool(parts)
+        if parts:
+            return
 
 
-def _inflated(codec: _Codec, data: bytes, source: Iterator[bytes]) -> Generator[bytes, None, bytes]:
-    """Yield what is in a compressed part, and return the bytes behind it."""
-    engine = codec.engine
-    while True:
-        piece, data = data[: codec.piece_bytes], data[codec.piece_bytes :]
+def _skip_padding(source: _Source) -> None:
+    """Skip the NULs that some tools write behind a compressed part, to fill a block."""
+    while piece := source.take_at_most(CHUNK_BYTES):
+        rest = piece.lstrip(b'\0')
+        if rest:
+            source.give_back(rest)
+            return
+
+
+class _Engine(Protocol):
+    """Decompresses one part."""
+
+    errors: tuple[type[Exception], ...]
+    piece_bytes: int
+
+    def inflate(self, data: bytes) -> Iterator[bytes]:
+        """Yield what is in the next bytes, each piece of a few MiB at most."""
+
+    def unused(self) -> bytes | None:
+        """Return what came behind the part; None before its end."""
+
+
+def _inflated(engine: _Engine, source: _Source) -> Iterator[bytes]:
+    """Yield what is in a compressed part, and leave in the source what is behind it."""
+    size = _FIRST_PIECE_BYTES
+    while (behind := engine.unused()) is None:
+        piece = source.take_at_most(min(size, engine.piece_bytes))
+        if not piece:
+            raise DamagedError('it ends in the middle of what is compressed')
+        size = min(2 * size, CHUNK_BYTES)
         try:
-            inflated = engine.decompress(piece)
-        except codec.error as error:
+            yield from engine.inflate(piece)
+        except engine.errors as error:
             raise DamagedError(str(error)) from error
+    source.give_back(behind)
+
+
+class _Gzip:
+    errors: tuple[type[Exception], ...] = (zlib.error,)
+    piece_bytes = CHUNK_BYTES
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(_GZIP_FORMAT)
+
+    def inflate(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            inflated = self._zlib.decompress(data, _PIECE_BYTES)
+            if inflated:
+                yield inflated
+            data = self._zlib.unconsumed_tail
+            # A full piece may have left something inside.
+            if self._zlib.eof or not (data or len(inflated) == _PIECE_BYTES):
+                return
+
+    def unused(self) -> bytes | None:
+        return self._zlib.unused_data if self._zlib.eof else None
+
+
+class _OwnZstd:
+    """By Python's standard library.
+
+    Args:
+        module: `compression.zstd`.
+    """
+
+    piece_bytes = CHUNK_BYTES
+
+    def __init__(self, module: Any) -> None:
+        self.errors: tuple[type[Exception], ...] = (module.ZstdError,)
+        self._zstd = module.ZstdDecompressor(
+            options={module.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+        )
+
+    def inflate(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            inflated = self._zstd.decompress(data, _PIECE_BYTES)
+            if inflated:
+                yield inflated
+            data = b''
+            if self._zstd.eof or self._zstd.needs_input:
+                return
+
+    def unused(self) -> bytes | None:
+        return self._zstd.unused_data if self._zstd.eof else None
+
+
+class _ZstandardZstd:
+    """By the package `zstandard`.
+
+    Args:
+        package: that.
+    """
+
+    piece_bytes = _ZSTANDARD_PIECE_BYTES
+
+    def __init__(self, package: Any) -> None:
+        self.errors: tuple[type[Exception], ...] = (package.ZstdError,)
+        self._zstd = package.ZstdDecompressor(max_window_size=1 << _ZSTD_WINDOW_LOG).decompressobj()
+
+    def inflate(self, data: bytes) -> Iterator[bytes]:
+        inflated = self._zstd.decompress(data)
         if inflated:
             yield inflated
-        if engine.eof:
-            return bytes(engine.unused_data) + data
-        try:
-            data = data or next(source)
-        except StopIteration:
-            raise DamagedError('it ends in the middle of what is compressed') from None
+
+    def unused(self) -> bytes | None:
+        return self._zstd.unused_data if self._zstd.eof else None
 
 
-def _codec_of(data: bytes) -> _Codec | None:
-    if data.startswith(_GZIP):
-        return _Codec(zlib.decompressobj(_GZIP_FORMAT), zlib.error, CHUNK_BYTES)
-    if data.startswith(_ZSTD):
+def _engine_for(beginning: bytes) -> _Engine | None:
+    if beginning.startswith(_GZIP):
+        return _Gzip()
+    if beginning.startswith(_ZSTD):
         return _zstd()
     return None
 
 
-def _zstd() -> _Codec:
+def _zstd() -> _Engine:
     """Return Python's own decompressor, which it has since 3.14, or that of the `zstandard` package."""
     # Not asked for before 3.14: a program may have a package `compression` of its own.
     if sys.version_info >= (3, 14):
         try:
-            own = importlib.import_module('compression.zstd')
+            return _OwnZstd(importlib.import_module('compression.zstd'))
         except ModuleNotFoundError:
             pass  # this Python was built without libzstd
-        else:
-            return _Codec(own.ZstdDecompressor(), own.ZstdError, _ZSTD_PIECE_BYTES)
     try:
-        package = importlib.import_module('zstandard')
+        return _ZstandardZstd(importlib.import_module('zstandard'))
     except ModuleNotFoundError:
         raise NeedsZstdError from None
-    return _Codec(package.ZstdDecompressor().decompressobj(), package.ZstdError, _ZSTD_PIECE_BYTES)

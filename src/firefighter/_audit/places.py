@@ -41,8 +41,14 @@ class Place(Protocol):
         """
 
 
+# Where the local endpoint writes what it has not finished; no bucket can have this name.
+_UNFINISHED = '.incoming'
+
+
 class Folder:
-    """The files of a folder and of those in it, or one file. Names that begin with a dot are left out: they are unfinished.
+    """The files of a folder and of those in it, or one file, whatever their names: a key in S3 may begin with a dot.
+
+    Left out is what the local endpoint has not finished.
 
     Args:
         path: where.
@@ -57,10 +63,11 @@ class Folder:
             yield _file(self._path)
             return
         for directory, inside, names in os.walk(self._path, onerror=_refuse):
-            inside[:] = sorted(name for name in inside if not name.startswith('.'))
+            at_top = Path(directory) == self._path
+            inside[:] = sorted(name for name in inside if not (at_top and name == _UNFINISHED))
             for name in sorted(names):
                 path = Path(directory, name)
-                if not name.startswith('.') and _may_be_file(path):
+                if _may_be_file(path):
                     yield _file(path)
 
 

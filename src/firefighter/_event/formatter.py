@@ -30,10 +30,8 @@ from firefighter._event.careful_encoding import (
     is_of_structlog,
 )
 from firefighter._event.distinct_keys import separate_keys
-from firefighter._event.json_values import PLAIN, encode_event, encode_value, key_text
+from firefighter._event.json_values import LINE_OPTIONS, PLAIN, encode_event, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
-
-_LINE_OPTIONS = orjson.OPT_APPEND_NEWLINE
 
 # Bound once: a global is looked up faster than an attribute of a module.
 _dumps = orjson.dumps
@@ -106,7 +104,7 @@ class JSONFormatter(logging.Formatter):
       `extra`.
     * A `created` that is not a time is kept under `extra`. `timestamp` is then the time of formatting.
     * Values without a JSON equivalent are replaced one by one. NaN and infinities become null, integers
-      beyond 64 bits a string of their digits, bytes their text, sets lists, mappings objects, other objects
+      beyond 64 bits with a sign (from 2^63 on) a string of their digits, bytes their text, sets lists, mappings objects, other objects
       their `str`. Aware times are written with their offset or `Z`; naive ones without. The full table is in
       `firefighter._event.json_values`.
     * Values of numpy and pandas are what they stand for: numbers, lists, null for NaT and NA, times with their
@@ -275,7 +273,7 @@ class JSONFormatter(logging.Formatter):
                     return encode_carefully(record, self._plan)
             if plain:
                 try:
-                    return _dumps(event, None, _LINE_OPTIONS)
+                    return _dumps(event, None, LINE_OPTIONS)
                 except Exception:
                     pass  # One of the values was refused; the event is good.
             # structlog's logger is never plain. Its dict may have an exception looked up, so not within the `except`.

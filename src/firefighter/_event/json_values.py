@@ -12,7 +12,7 @@ guarded.
 
 | value | becomes |
 |---|---|
-| an integer beyond 64 bits | its digits as a string; hexadecimal above 640 digits |
+| an integer from 2^63 on, or below -2^63 | its digits as a string; hexadecimal above 640 digits |
 | a str with lone surrogates | each of them as six characters, like `\udcff` |
 | NaN, infinities | null |
 | a dict with keys that are not strings | the `str` of the keys; of two equal ones the later gets a number |
@@ -39,12 +39,17 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from firefighter._event.foreign_values import Fields, Simplification, find_simplification, simplify_mapping
+
+#: For a whole event. Refused: integers beyond 53 bits. Some of them are beyond a signed 64-bit integer, which is what
+#: OpenSearch, Athena and Redshift have. orjson itself writes up to 2^64-1, and this is the one limit that it has below that.
+LINE_OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE
 
 #: Levels of nesting that stay JSON. These are up to 300 Python frames here, which Python's default limit of 1,000 leaves to
 #: a program that is itself deep.
@@ -59,6 +64,9 @@ MAX_VALUES = 100_000
 MAX_DECIMAL_BITS = 2125
 
 CYCLE = '<cycle>'
+
+# Finds each integer from 2^63 to 2^64-1 in JSON: 19 digits from 92... on, 20 from 1... on. It finds a few other digits, too.
+_find_large_integer = re.compile(rb'(?:9[2-9]|1\d\d)\d{17}').search
 
 #: What orjson writes without asking it for anything.
 PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -88,8 +96,10 @@ def encode_event(event: dict[Any, object]) -> bytes:
         for name, value in event.items():
             if type(value) not in PLAIN:
                 event[name] = _acceptable(value, walk)
-        return orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
-    except Exception:  # A surrogate, a large integer, a key; no stack left, no memory.
+        line = orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
+        if not _find_large_integer(line):
+            return line
+    except Exception:  # A surrogate, a larger integer, a key; no stack left, no memory.
         pass
     encoded: dict[str, orjson.Fragment] = {}
     for name, value in event.items():
@@ -100,7 +110,9 @@ def encode_event(event: dict[Any, object]) -> bytes:
 def encode_value(value: object) -> orjson.Fragment:
     """Encode one value, degraded if it must be."""
     try:
-        return orjson.Fragment(orjson.dumps(value if type(value) in PLAIN else _acceptable(value, Walk())))
+        encoded = orjson.dumps(value if type(value) in PLAIN else _acceptable(value, Walk()))
+        if not _find_large_integer(encoded):
+            return orjson.Fragment(encoded)
     except Exception:  # A surrogate, a large integer, a key.
         pass
     try:
@@ -341,7 +353,7 @@ def _attribute(value: object, name: str) -> object:
 
 def _integer(value: int, _: Walk) -> object:
     number = int.__int__(value)
-    if -(2**63) <= number < 2**64:
+    if -(2**63) <= number < 2**63:
         return number
     return str(number) if number.bit_length() <= MAX_DECIMAL_BITS else hex(number)
 

@@ -20,7 +20,8 @@ from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable
 
 EPILOG = """\
-WHERE is a folder, or s3://BUCKET/PREFIX. All files in it and in its subfolders are read: plain, gzip and zstd.
+WHERE is a folder, or s3://BUCKET/PREFIX. All files in it and in its subfolders are read: plain, gzip and zstd. ZIP,
+Snappy, Parquet and ORC cannot be read, nor what expands more than a log does; each is named on stderr.
 
 The events must have ids: make the handlers with event_ids=True. For each producer, which is one handler in one process,
 the command prints how many events are there, how many are missing and explained by a marker (the handler has dropped
@@ -30,7 +31,7 @@ The end of a producer cannot be audited: events missing after the last one that 
 handler.stats() for that, or audit again later.
 
 The exit status is 0 when nothing is missing without explanation, 1 when something is or an object cannot be read, and 2
-when there is nothing to audit, or for invalid arguments.
+when there is nothing to audit (no event with an id), when the output cannot be written, or for invalid arguments.
 """
 
 # So many producers are listed for people, those with the most unexplained first.
@@ -86,7 +87,9 @@ def _audit(arguments: argparse.Namespace) -> int:
     for trouble in troubles:
         _complain(trouble)
     if not totals.producers:
-        return _fail(f'{arguments.where}: no event has an id; was it logged with event_ids=True?')
+        return _fail(
+            f'{arguments.where}: there was nothing to audit: {_why_nothing(totals, objects, len(troubles))}'
+        )
     if arguments.json:
         _print_json(accounts, {'objects': objects, 'unreadable': len(troubles), **asdict(totals)})
     else:
@@ -125,10 +128,10 @@ def _read(place: Place, accounts: Accounts) -> tuple[int, list[str]]:
         for stored in _shown(place, bar):
             objects += 1
             try:
-                for line in lines(stored.chunks()):
+                for line in filter(None, lines(stored.chunks(), stored.name)):
                     accounts.take(line)
             except DamagedError as error:
-                troubles.append(f'{stored.name}: {error}')
+                troubles.append(f'{stored.name}: cannot be read: {error}')
             except UnreadableError as error:
                 troubles.append(str(error))
     return objects, troubles
@@ -142,6 +145,16 @@ def _shown(place: Place, bar: Progress) -> Iterator[StoredObject]:
         yield stored
         done += stored.size_bytes
         bar.update(done, total)
+
+
+def _why_nothing(totals: Totals, objects: int, unreadable: int) -> str:
+    if unreadable == objects:
+        return 'nothing in it can be read'
+    if not totals.without_id and not totals.not_json:
+        return 'nothing but empty files'
+    found = [f'{totals.without_id:,} events without an id'] * bool(totals.without_id)
+    found += [f'{totals.not_json:,} lines that are no JSON'] * bool(totals.not_json)
+    return f'{", ".join(found)}; was it logged with event_ids=True?'
 
 
 def _print_json(accounts: Accounts, totals: dict[str, object]) -> None:

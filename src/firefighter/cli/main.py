@@ -21,6 +21,9 @@ COMMANDS = {
     'spool': 'inspect a spool directory: which events wait, of which process, since when',
 }
 
+# The exit status where a command could not do what it was asked.
+CANNOT = 2
+
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of the one subcommand that was asked for."""
@@ -47,7 +50,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((word for word in words if not word.startswith('-')), None)
     arguments = build_parser(command).parse_args(words)
     status: int = _module(arguments.command).run(arguments)
+    return _flush(arguments.command, status)
+
+
+def _flush(command: str, status: int) -> int:
+    """Write out what is still to be printed, and return the exit status: Python would do it later, with a traceback."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # Whoever reads has seen enough.
+        _discard_output()
+        return 0
+    except OSError as error:  # A full disk.
+        _discard_output()
+        if status != CANNOT:  # Otherwise the command has said so: it has printed much.
+            print(f'firefighter {command}: output: {error.strerror}', file=sys.stderr)
+        return CANNOT
     return status
+
+
+def _discard_output() -> None:
+    """Let Python's own flush at exit go into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zstd_frames
+from firefighter._audit import decoding
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 
 WRAPPINGS = {
@@ -19,6 +20,8 @@ WRAPPINGS = {
     'gzip twice': lambda data: gzip.compress(gzip.compress(data)),
     'zstd in gzip': lambda data: gzip.compress(zstd_frames.compressed(data)),
 }
+# Of these 64 MiB are 65 kB in gzip.
+LONG_LINE = b'{"b":"' + b'2' * 1015 + b'"}\n'
 
 
 def cut(data, size):
@@ -72,11 +75,67 @@ def test_a_line_without_an_end_does_not_fill_the_memory():
     assert max(map(len, pieces)) < 5_000_000
 
 
-def test_zstd_that_expands_without_end_does_not_fill_the_memory():
-    """64 KiB of it may stand for 2 GiB: an object that somebody has made for that costs itself."""
-    pieces = [len(piece) for piece in lines(cut(zstd_frames.compressed(bytes(200 << 20)), 65_536))]
-    assert sum(pieces) == 200 << 20
-    assert max(pieces) < 72 << 20
+@pytest.mark.parametrize('wrapping', ['zstd', 'gzip twice', 'zstd in gzip'])
+def test_what_expands_more_than_a_log_does_is_given_up(wrapping):
+    """An object that somebody has made to fill the memory, or to take for ever: what was good before is there."""
+    stored = WRAPPINGS['gzip'](b'{"a":1}\n') + WRAPPINGS[wrapping](LONG_LINE * 65_536)
+    pieces = []
+    with pytest.raises(DamagedError, match='it expands to more than 1,032 times its size'):
+        pieces.extend(lines(cut(stored, 65_536)))
+    assert pieces[:2] == [b'{"a":1}', LONG_LINE[:-1]]
+    assert sum(map(len, pieces)) < (17 << 20) + 1032 * len(stored)
+
+
+@pytest.mark.parametrize('wrapping', ['zstd', 'gzip twice'])
+def test_what_expands_without_a_newline_comes_in_pieces(wrapping):
+    """None of which is JSON, and none of which fills the memory."""
+    pieces = []
+    with pytest.raises(DamagedError):
+        pieces.extend(map(len, lines(cut(WRAPPINGS[wrapping](b'{' * (64 << 20)), 65_536))))
+    assert max(pieces) < 6 << 20
+
+
+def test_one_layer_of_gzip_is_read_however_much_it_expands():
+    """Deflate has a bound by itself."""
+    assert sum(1 for _ in lines(cut(gzip.compress(LONG_LINE * 65_536), 65_536))) == 65_536
+
+
+def test_a_zstd_frame_that_demands_much_memory_is_given_up():
+    """A few bytes can demand 2 GiB for its window."""
+    # A frame header with a window of 2 GiB (RFC 8878, 3.1.1.1.2), and an empty last block.
+    frame = b'\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00'
+    with pytest.raises(DamagedError):
+        list(lines([frame]))
+
+
+@pytest.mark.parametrize('wrapping', ['gzip', 'zstd'])
+def test_many_small_parts_are_decompressed_once_each(monkeypatch, wrapping):
+    """Bytes behind a part are given back: were it a whole chunk each time, half a million parts would take a minute."""
+    given = []
+    for engine in (decoding._Gzip, decoding._ZstandardZstd, decoding._OwnZstd):
+        monkeypatch.setattr(engine, 'inflate', counting(engine.inflate, given))
+    stored = WRAPPINGS[wrapping](b'') * 2000
+    assert list(lines(cut(stored, 65_536))) == []
+    assert len(given) >= 2000
+    assert sum(given) < 20 * len(stored)
+
+
+def counting(inflate, given):
+    def count(engine, data):
+        given.append(len(data))
+        return inflate(engine, data)
+
+    return count
+
+
+@pytest.mark.parametrize('wrapping', ['gzip', 'zstd', 'gzip twice'])
+@pytest.mark.parametrize('chunk_bytes', [1, 7, 65_536])
+def test_nuls_behind_a_compressed_part_are_nothing(wrapping, chunk_bytes):
+    """Some tools fill a block with them; whatever comes then is read."""
+    part = WRAPPINGS[wrapping](b'{"a":1}\n')
+    stored = part + bytes(700) + part + bytes(3) + b'{"b":2}\n' + part + bytes(100)
+    found = [line for line in lines(cut(stored, chunk_bytes)) if line]
+    assert found == [b'{"a":1}', b'{"a":1}', b'{"b":2}', b'{"a":1}']
 
 
 def test_without_the_package_zstd_is_named(monkeypatch):
