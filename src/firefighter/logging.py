@@ -235,6 +235,7 @@ class FirehoseHandler(logging.Handler):
         self._client = parts.ClientFactory(boto3_client, client_options)
         self._begin()
         if not self._disabled:
+            complaints += [parts.why_slow] if parts.why_slow else []
             complaints += self._client.complaints
             unusable = self._pipeline.place.examine() if stream else None
             if unusable is not None:

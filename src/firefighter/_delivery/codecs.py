@@ -53,7 +53,7 @@ def compressor_of(name: Codec) -> Compressor:
 def _gzip() -> Compressor:
     try:
         from isal.isal_zlib import compressobj  # noqa: PLC0415  # only where it is used, and installed
-    except ModuleNotFoundError:
+    except ImportError:  # also in an isolated subinterpreter
         return gzip_by_zlib()
     return _compressor(lambda: compressobj(_ISAL_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
 
@@ -79,6 +79,8 @@ def _zstd() -> Compressor:
         import zstandard  # noqa: PLC0415  # as above
     except ModuleNotFoundError:
         raise ValueError(_NO_ZSTD) from None
+    except ImportError as error:  # in an isolated subinterpreter
+        raise ValueError(f'compression="zstd" does not go here ({error}): write compression="gzip"') from None
     return _compressor(lambda: zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compressobj())
 
 

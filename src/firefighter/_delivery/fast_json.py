@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import orjson
+from firefighter._event.encoder import orjson
 
 try:
     from pybase64 import b64encode  # with the processor's instructions for many bytes at once
-except ModuleNotFoundError:
+except ImportError:
     b64encode = partial(b2a_base64, newline=False)
 
 __all__ = ['use_fast_json']

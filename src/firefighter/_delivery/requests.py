@@ -19,6 +19,7 @@ from firefighter._delivery.cause import as_request_of_ours, as_thread_of_ours, e
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.transport import Transport
 from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread
+from firefighter._process.interpreter import start_thread
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.wakeup import Wakeup
 
@@ -103,10 +104,7 @@ class Requests:
     def _start_thread(
         self, make_thread: MakeThread, target: Callable[..., None], arguments: tuple[object, ...]
     ) -> None:
-        thread = make_thread(target=target, args=arguments)
-        thread.daemon = True
-        thread.name = f'firefighter-{self._stream}-request'
-        thread.start()
+        start_thread(make_thread, target, arguments, f'firefighter-{self._stream}-request')
 
     def _provide_thread(self, make_thread: MakeThread) -> bool:
         """See to it that a thread comes for what waits: wake an idle one, start one, or leave it to a busy one.

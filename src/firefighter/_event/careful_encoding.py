@@ -13,8 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
+from firefighter._event.encoder import orjson
 from firefighter._event.json_values import encode_event, free_name, text, type_name, unprintable
 from firefighter._event.timestamp import timestamp
 

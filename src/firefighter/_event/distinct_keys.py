@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-import orjson
+from firefighter._event.encoder import orjson
 
 __all__ = ['separate_keys']
 

@@ -17,8 +17,6 @@ from math import floor
 from operator import attrgetter
 from typing import Any
 
-import orjson
-
 from firefighter._event.careful_encoding import (
     LAST_LINE,
     LEFT_BEHIND,
@@ -30,6 +28,7 @@ from firefighter._event.careful_encoding import (
     is_of_structlog,
 )
 from firefighter._event.distinct_keys import separate_keys
+from firefighter._event.encoder import orjson
 from firefighter._event.json_values import LINE_OPTIONS, PLAIN, encode_event, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 

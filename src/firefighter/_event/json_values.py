@@ -43,8 +43,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
+from firefighter._event.encoder import orjson
 from firefighter._event.foreign_values import Fields, Simplification, find_simplification, simplify_mapping
 
 #: For a whole event. Refused: integers beyond 53 bits. Some of them are beyond a signed 64-bit integer, which is what

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
+from firefighter._event.encoder import orjson
 from firefighter._event.formatter import JSONFormatter, taken_name
 from firefighter._event.ids import DROPPED, PLACE, PRODUCER, SEQUENCE, with_place
 from firefighter._event.json_values import free_name

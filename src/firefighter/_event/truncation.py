@@ -18,8 +18,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
-
+from firefighter._event.encoder import orjson
 from firefighter._event.json_values import degrade
 
 #: No string is cut to less: below that, a field says nothing more, and is left out or cut as a whole.

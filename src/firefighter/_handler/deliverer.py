@@ -21,6 +21,7 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
+from firefighter._process.interpreter import start_thread
 from firefighter._process.lock import locked
 from firefighter._process.wakeup import Wakeup
 
@@ -134,14 +135,13 @@ class Deliverer:
         if self.expected:
             self._wake()
             return
+        if exit_and_forks.threads_must_end():
+            return
         self.expected = monotonic() < self._started_at + _PATIENCE_SECONDS
         if self.expected:
             return  # a thread was just started
         try:
-            thread = self.make_thread(target=self._run, args=())
-            thread.daemon = True
-            thread.name = f'firefighter-{self._stream}'
-            thread.start()
+            start_thread(self.make_thread, self._run, (), f'firefighter-{self._stream}')
         except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
             if threading.main_thread().is_alive() and not exit_and_forks.exiting():
                 self._diagnostics.say(
@@ -151,6 +151,11 @@ class Deliverer:
             return
         self.expected = True
         self._started_at = monotonic()
+
+    @locked
+    def leave(self) -> None:
+        """Have the thread that delivers leave, whatever is left to deliver."""
+        self.clear_role()
 
     def clear_role(self) -> None:
         """Take the role from the thread that has it, which leaves now. Call with the lock held."""

@@ -38,6 +38,7 @@ from firefighter._handler.deliverer import Deliverer, HasClient
 from firefighter._handler.numbers import OPEN
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
+from firefighter._process.interpreter import in_subinterpreter
 from firefighter._process.lock import locked, run_if_free
 from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._process.open_mark import make_mark
@@ -249,6 +250,10 @@ class Lifecycle:
         """Close after the handler was collected. The collector calls this, in any thread at any moment, so it takes no lock."""
         if self._deliverer.present:
             self._source.wake()
+        elif in_subinterpreter():
+            exit_and_forks.close_later(
+                self
+            )  # its end does not wait for a thread that `threading` does not know
         elif self.state is not State.CLOSED:
             try:
                 # Not `threading`, which takes locks of its own: the collector may have interrupted their owner.
@@ -303,7 +308,10 @@ class Lifecycle:
         if self.state is not State.OPEN:
             # Call the hooks now, while what they log can still be sent.
             self._sender.report(at_once=True)
-        return self.close_if_done(stays=exit_and_forks.exiting())
+        if exit_and_forks.threads_must_end():
+            self._deliverer.leave()
+            return True
+        return self.close_if_done(stays=exit_and_forks.exiting() and not in_subinterpreter())
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what the parent goes on using.

@@ -10,6 +10,7 @@ from firefighter._delivery.due import Rules
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.source import SpoolSource
 from firefighter._delivery.transport import ClientOptions
+from firefighter._event.encoder import why_slow
 from firefighter._event.escaping import escape
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.numbered_formatter import NumberedFormatter
@@ -48,4 +49,5 @@ __all__ = [
     'check_stream_name',
     'escape',
     'raise_unknown',
+    'why_slow',
 ]

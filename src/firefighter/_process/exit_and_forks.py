@@ -27,6 +27,7 @@ __all__ = [
     'release_request_thread',
     'reserve_request_thread',
     'start_over_after_fork',
+    'threads_must_end',
     'unregister_busy',
 ]
 
@@ -71,6 +72,8 @@ class _Process:
         # Of collected handlers for which no thread could be started: the next handler that is made, or the exit, closes them.
         self.to_close: deque[Lifecycle] = deque()
         self.exit_began_at: float | None = None
+        # In a subinterpreter alone, when its exit is over.
+        self.threads_must_end = False
         self.knows_multiprocessing = False
         self.fork_gate = ForkGate()
         self.request_threads = deque([None] * MAX_REQUEST_THREADS, MAX_REQUEST_THREADS)
@@ -89,12 +92,25 @@ def register_handler(handler: Handler) -> None:
         # logging.shutdown does not know every handler: dictConfig forgets those that it closes, even when a logger goes on using
         # them. Not before there is a handler: functions that the program has registered until then run after this one. Two threads
         # may both register it, which does no harm.
-        atexit.register(_finish_all)
+        _register_exit_function()
         _finished_at_exit = True
     _handlers.add(handler)
     for _ in range(len(_process.to_close)):
         with suppress(IndexError):  # another thread was faster
             _process.to_close.popleft().finish(waits=False)
+
+
+def _register_exit_function() -> None:
+    from firefighter._process.interpreter import (  # noqa: PLC0415  # no program needs it that makes no handler
+        call_before_threads_end,
+        in_subinterpreter,
+    )
+
+    if in_subinterpreter():
+        if call_before_threads_end(_finish_subinterpreter):
+            return
+        _process.threads_must_end = True  # it is about to end: nobody would wait for a thread
+    atexit.register(_finish_all)
 
 
 def registered_handlers() -> list[Handler]:
@@ -189,6 +205,11 @@ def exiting() -> bool:
     return _process.exit_began_at is not None
 
 
+def threads_must_end() -> bool:
+    """Return whether threads of ours must end, and no others be started: the subinterpreter that they are in waits for them."""
+    return _process.threads_must_end
+
+
 def deadline_after(timeout_seconds: float) -> float:
     """Return the time, by the monotonic clock, at which a flush or close that begins now gives up.
 
@@ -211,6 +232,14 @@ def _finish_all() -> None:
             _process.exit_began_at = -inf
         else:
             return
+
+
+def _finish_subinterpreter() -> None:
+    """Finish everything, then have all threads end: as long as there are any, a subinterpreter cannot end."""
+    _finish_all()
+    _process.threads_must_end = True
+    for lifecycle in _process.busy.copy():
+        lifecycle.start_flush()  # wakes the thread that delivers
 
 
 def _finish_each() -> None:
