@@ -442,10 +442,10 @@ class FirehoseHandler(logging.Handler):
             TypeError: `batch_queue` is not a queue, or `send_interval` not a number.
             ValueError: `send_interval` is negative.
         """
-        pipeline = self._pipeline_here()
         if isinstance(batch_queue, parts.SpoolSource):
-            pipeline.lifecycle.run()
+            batch_queue.deliver()
             return
+        pipeline = self._pipeline_here()
         parts.check_queue_arguments(batch_queue, send_interval)
         pipeline.deliver_queue(
             batch_queue,
@@ -504,6 +504,13 @@ class FirehoseHandler(logging.Handler):
         if self._pipeline.pid != pipeline.pid:
             self._client = client
             self._pipeline = pipeline
+
+    def _start_over_after_restore(self) -> None:
+        """Begin anew in a clone of a snapshot. What was not delivered before that is delivered by the pipeline that has it."""
+        before, client = self._pipeline, self._client.after_fork()
+        self._client, self._pipeline = client, self._make_pipeline(client)
+        before.transport.renew_client()
+        before.lifecycle.finish(waits=False)
 
     def _make_pipeline(self, client: parts.ClientFactory) -> parts.Pipeline:
         # What delivers must not hold the handler: one that the program forgets is closed.

@@ -45,7 +45,10 @@ class SpoolSource:
         flushes: how many FLUSHes and ENDs were queued: a new one asks for a try at once.
         ended: whether END was queued.
         quiet: events, and their bytes, among those that can be taken, that make no batch due: they were logged on threads of ours.
+        deliver: delivers it in the calling thread; where it is a handler's own spool.
     """
+
+    deliver: Callable[[], None]
 
     def __init__(
         self,

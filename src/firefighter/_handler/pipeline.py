@@ -129,6 +129,7 @@ class Pipeline:
             options.sync_timeout_seconds,
             diagnostics,
         )
+        self.source.deliver = self.lifecycle.run
         self.spool.may_wait = self.lifecycle.may_wait_for_room
         self.place.sender = self.sender
         self.place.adopts = lambda: self.lifecycle.adopts

@@ -19,6 +19,7 @@ __all__ = [
     'close_later',
     'deadline_after',
     'exiting',
+    'finish_busy',
     'not_forking',
     'prepare_threads_end',
     'register_busy',
@@ -38,7 +39,7 @@ MAX_REQUEST_THREADS = 8
 
 
 class Handler(Protocol):
-    """A handler: it is closed when the process ends, and begins anew in a forked child."""
+    """A handler: it is closed when the process ends, and begins anew in a forked child, and in a clone of a snapshot."""
 
     def flush(self) -> bool:
         """Deliver what is pending."""
@@ -49,6 +50,9 @@ class Handler(Protocol):
     def _start_over_after_fork(self) -> None:
         """Begin anew in the child."""
 
+    def _start_over_after_restore(self) -> None:
+        """Begin anew in the clone."""
+
 
 class Lifecycle(Protocol):
     """A handler's lifecycle. It may outlive the handler, while it has events to deliver or a directory to let go of."""
@@ -56,8 +60,13 @@ class Lifecycle(Protocol):
     def start_flush(self) -> None:
         """Start to deliver what is pending, without waiting."""
 
-    def finish(self, *, waits: bool = True) -> None:
-        """Deliver what is pending, let go of everything, and report what is left."""
+    def finish(self, *, waits: bool = True, began_at: float | None = None) -> None:
+        """Deliver what is pending, let go of everything, and report what is left.
+
+        Args:
+            waits: whether to wait for that.
+            began_at: from when on to count the time-out; None: as `deadline_after` does.
+        """
 
     def abandon(self) -> None:
         """Let go, in a forked child, of everything that the parent goes on using."""
@@ -93,6 +102,7 @@ def register_handler(handler: Handler) -> None:
         # them. Not before there is a handler: functions that the program has registered until then run after this one. Two threads
         # may both register it, which does no harm.
         _register_exit_function()
+        _register_for_snapshots()
         _finished_at_exit = True
     _handlers.add(handler)
     for _ in range(len(_process.to_close)):
@@ -111,6 +121,12 @@ def _register_exit_function() -> None:
             return
         _process.threads_must_end = True  # it is about to end: nobody would wait for a thread
     atexit.register(_finish_all)
+
+
+def _register_for_snapshots() -> None:
+    from firefighter._process.snapshots import register_for_snapshots  # noqa: PLC0415  # as above
+
+    register_for_snapshots()
 
 
 def registered_handlers() -> list[Handler]:
@@ -210,14 +226,24 @@ def threads_must_end() -> bool:
     return _process.threads_must_end
 
 
-def deadline_after(timeout_seconds: float) -> float:
-    """Return the time, by the monotonic clock, at which a flush or close that begins now gives up.
+def deadline_after(timeout_seconds: float, began_at: float | None = None) -> float:
+    """Return the time, by the monotonic clock, at which a flush or close gives up that begins now, or has begun at another time.
 
     While the process exits, all of them count from the beginning of the exit. So ten handlers do not wait ten times, nor do ten
     events that other exit functions log.
     """
-    began_at = _process.exit_began_at
+    if began_at is None:
+        began_at = _process.exit_began_at
     return (monotonic() if began_at is None else began_at) + timeout_seconds
+
+
+def finish_busy() -> None:
+    """Finish every lifecycle that has something to deliver or to let go of, all within one time-out."""
+    began_at = monotonic()
+    for lifecycle in _process.busy.copy():
+        lifecycle.start_flush()
+    for lifecycle in _process.busy.copy():
+        lifecycle.finish(began_at=began_at)
 
 
 def _finish_all() -> None:

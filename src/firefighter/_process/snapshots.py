@@ -1,0 +1,41 @@
+"""AWS Lambda's SnapStart: many clones go on from one snapshot of the process.
+
+    before the snapshot    what is pending is delivered; connections, threads and directories are let go of
+    in each clone          each handler begins anew, as in a forked child: another producer, other connections, counters at zero
+
+Otherwise all clones would be one producer, and give the same numbers to different events. What cannot be delivered before the snapshot
+is delivered by each clone: with the same numbers, since these are the same events.
+
+The process id stays the same, so nothing but Lambda's runtime tells of it: by the hooks that `snapshot_restore_py` registers,
+which is a part of that runtime.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from importlib import import_module
+
+from firefighter._process.exit_and_forks import finish_busy, registered_handlers
+
+__all__ = ['register_for_snapshots']
+
+_MODULE = 'snapshot_restore_py'
+
+
+def register_for_snapshots() -> None:
+    """Register with Lambda's runtime, where it may take a snapshot of this process."""
+    if os.environ.get('AWS_LAMBDA_INITIALIZATION_TYPE') == 'snap-start' or _MODULE in sys.modules:
+        with suppress(
+            Exception
+        ):  # the environment says so, but it is another runtime, or another version of it
+            hooks = import_module(_MODULE)
+            hooks.register_after_restore(_after_restore)
+            hooks.register_before_snapshot(finish_busy)
+
+
+def _after_restore() -> None:
+    for handler in registered_handlers():
+        with suppress(Exception):  # no memory: the others begin anew all the same
+            handler._start_over_after_restore()  # noqa: SLF001  # ours, and not for users
