@@ -558,8 +558,8 @@ def in_another_folder(dead):
     dead.path.parent.rename(dead.path.parent.with_name('by-hand'))
 
 
-def in_another_users(dead):
-    dead.path.parents[1].rename(dead.path.parents[1].with_name('77'))
+def below_no_uid(dead):
+    dead.path.parents[1].rename(dead.path.parents[1].with_name('by-hand'))
 
 
 def newer(dead):
@@ -576,7 +576,7 @@ def with_a_pipe_for_a_lock(dead):
     [
         (with_a_pipe_for_a_lock, b'/reader: no regular file'),
         (in_another_folder, b'as the name of its folder has it'),
-        (in_another_users, b'below %d/' % os.geteuid()),
+        (below_no_uid, b'below %d/' % os.geteuid()),
         (newer, b'newer firefighter'),
     ],
 )

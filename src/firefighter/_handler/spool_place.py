@@ -11,7 +11,7 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
 from firefighter._process.clock import monotonic
-from firefighter._spool.disk.errors import BackInFiles, SpoolUnusable
+from firefighter._spool.disk.errors import BackInFiles, OthersEvents, SpoolUnusable
 from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
@@ -165,7 +165,7 @@ class SpoolPlace:
     def _say(self, news: str | None) -> None:
         if news is None:
             return
-        if not isinstance(news, BackInFiles):
+        if not isinstance(news, (BackInFiles, OthersEvents)):
             self._traffic.last_error = news
         # A key of its own for each kind, so that no other line of the last minute suppresses where events are kept.
         self._diagnostics.say(f'spool {type(news).__name__}', f'stream {self._stream!r}: {news}')

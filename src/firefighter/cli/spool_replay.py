@@ -27,6 +27,7 @@ from firefighter._process.wakeup import Wakeup
 from firefighter._spool.allocator import MIN_SPOOL_BYTES
 from firefighter._spool.disk.adoption import Adoption
 from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.destination_folder import is_user_name
 from firefighter._spool.disk.inspection import Producer, find_producers
 from firefighter._spool.disk.private_directory import our_uid
 from firefighter._spool.disk.producer_directory import READER, is_lock_held
@@ -138,8 +139,8 @@ def _place_of(producer: Producer) -> _Place | str:
     user, spool_dir = producer.path.parents[1:3]
     if producer.uid != our_uid():
         return f'it belongs to uid {producer.uid}, not to {our_uid()}: replay it as that user'
-    if user.name != str(our_uid()):
-        return f'it is not where a spool_dir has what is ours: below {our_uid()}/'
+    if not is_user_name(user.name):
+        return f'it is not where a spool_dir has what is ours: below {our_uid()}/, or another uid that we had before'
     return _Place(spool_dir, destination)
 
 

@@ -138,7 +138,7 @@ def test_only_what_has_changed_is_looked_into_again(spool_dir, make_producer, mo
     del looked_into[:]
     census.forget_counts()
     census.count()
-    assert len(looked_into) == 3
+    assert len(looked_into) == 4, 'the spool directory, for folders below other uids; this one; two producers'
 
 
 def test_what_is_too_much_is_given_up_once(make, leave_behind, spool_dir, monkeypatch):
@@ -206,3 +206,13 @@ def test_where_all_that_was_taken_over_is_given_up_the_next_ones_are_taken_over_
     disk.tidy(spool, 100.0)
     assert disk.next_look_at == 130.0
     assert spool.account().dropped == {'overflow': 30}
+
+
+def test_what_lies_below_another_uid_and_is_ours_counts_as_well(spool_dir, make_producer):
+    """The uid of the process has changed, and its files were given to the new one: the bound is that of all of them together."""
+    make_producer(segments=1)
+    before = used_bytes(spool_dir, BAR)
+    (spool_dir / str(os.geteuid())).rename(spool_dir / '4242')
+    assert used_bytes(spool_dir, BAR) == before
+    make_producer(segments=1)
+    assert used_bytes(spool_dir, BAR) == 2 * before

@@ -22,8 +22,13 @@ from typing import NamedTuple
 from firefighter._process.descriptor import close
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import MOST_AT_ONCE, lock_again, lock_dead_producers
-from firefighter._spool.disk.errors import SpoolUnusable
+from firefighter._spool.disk.destination_folder import (
+    MOST_AT_ONCE,
+    lock_again,
+    lock_dead_producers,
+    users_with_events,
+)
+from firefighter._spool.disk.errors import OthersEvents, SpoolUnusable
 from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
 from firefighter._spool.disk.filesystem import (
     copied_words,
@@ -32,6 +37,7 @@ from firefighter._spool.disk.filesystem import (
     store_may_fail,
     trouble_with_copies,
 )
+from firefighter._spool.disk.private_directory import our_uid
 from firefighter._spool.disk.producer_directory import ProducerDirectory
 from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
 from firefighter._spool.disk.recovery import Recovery, boot_id, recover
@@ -43,6 +49,9 @@ __all__ = ['Adoption']
 
 # Of dead producers whose segments are kept in memory, since their files may fail: with so much of them nothing more is taken.
 _MOST_COPIED_BYTES = 64 * 1024 * 1024
+
+# The spool directories that this process has looked through for events of other users.
+_searched_for_others: set[Path] = set()
 
 # The names of segments. A file with another name and without a header is not ours.
 _NAMES = re.compile(r'[0-9a-f]{16}\.spool|\.tmp-[0-9a-f]{16}')
@@ -171,6 +180,17 @@ class Adoption:
             return None
         self._is_reported = True
         return self.trouble
+
+    def unreported_others(self) -> OthersEvents | None:
+        """Return a message about events that belong to other users; None where there are none, or this process has looked before.
+
+        One look is enough: what comes later is of programs that run beside this one.
+        """
+        if self._spool_dir in _searched_for_others:
+            return None
+        _searched_for_others.add(self._spool_dir)
+        others = users_with_events(self._spool_dir, self._destination)
+        return OthersEvents.below(others, our_uid()) if others else None
 
     def _lock_dead(self, limit: int, tried: set[bytes]) -> set[bytes]:
         """Lock some of the dead producers; return their ids."""

@@ -4,6 +4,10 @@ Their paths are `<spool_dir>/<uid>/<stream>-<hash>/<producer id>/`. Each level b
 directory is made as `.new-<id>` and gets its name when it is complete and locked, so that nobody ever finds half of it. Beside the
 producers lies `destination.json`, because the name of the folder has only a hash of that.
 
+**Other uids.** The uid of a service may change from one start to the next (systemd's DynamicUser, `runAsUser` of Kubernetes). Where its
+files are given to the new one, as systemd does, the names stay. So what is ours is told by the owner: events are also taken over from below
+other numbers, where the directories there are ours now. New ones are made below our own uid alone.
+
 **Dead producers.** A producer is dead when its `alive` lock is free, because the system has released it. Whoever takes that lock,
 and the reader's, holds what the producer has left, as long as the path still leads to the locked files. So of any number of processes
 one gets it. That one keeps `alive` locked like the producer did: the next one to look finds it locked, or free again when the adopter
@@ -17,6 +21,7 @@ import json
 import os
 import platform
 import secrets
+import stat
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -34,6 +39,7 @@ from firefighter._spool.disk.producer_directory import (
     remove_directory,
     take_locks,
 )
+from firefighter._spool.disk.untrusted_directory import open_untrusted
 
 __all__ = [
     'DESTINATION',
@@ -41,8 +47,12 @@ __all__ = [
     'NEW',
     'create_producer',
     'destination_folder',
+    'destination_folders',
+    'is_user_name',
     'lock_again',
     'lock_dead_producers',
+    'our_users',
+    'users_with_events',
 ]
 
 DESTINATION = 'destination.json'
@@ -83,15 +93,106 @@ def destination_folder(
 ) -> Iterator[PrivateDirectory]:
     """Open the folder that our producers of a destination are in; with `make`, make what is missing."""
     uid = str(our_uid())  # first: on Windows this is where it ends
-    if not spool_dir.is_absolute():
-        # It would lead elsewhere with each change of the working directory.
-        raise SpoolUnusable(f'{spool_dir}: not an absolute path')
+    _check_absolute(spool_dir)
     with (
         open_shared(spool_dir, make=make) as shared,
         shared.directory(uid, make=make) as ours,
         ours.directory(destination.folder_name, make=make) as folder,
     ):
         yield folder
+
+
+def destination_folders(
+    spool_dir: Path, destination: Destination, users: Sequence[str] | None = None
+) -> list[PrivateDirectory]:
+    """Open all folders of a destination that are ours, whatever our uid was when they were made. The caller closes them.
+
+    Without generators, also as context managers: see `firefighter._spool.disk.directory_size`.
+
+    Args:
+        spool_dir: absolute, without links.
+        destination: whose folders.
+        users: what `our_users` has returned before.
+
+    Raises:
+        SpoolUnusable: the spool directory, or the folder below our own uid, is there and cannot be opened.
+    """
+    own = str(our_uid())
+    _check_absolute(spool_dir)
+    folders: list[PrivateDirectory] = []
+    try:
+        with open_shared(spool_dir, make=False) as shared:
+            for name in our_users(spool_dir, destination) if users is None else users:
+                try:
+                    with shared.directory(name) as user:
+                        folders.append(user.directory(destination.folder_name))
+                except SpoolUnusable as error:
+                    # It is gone by now, or somebody else's.
+                    if name == own and error.errno != errno.ENOENT:
+                        raise
+    except BaseException:
+        for folder in folders:
+            folder.descriptor.close()
+        raise
+    return folders
+
+
+def our_users(spool_dir: Path, destination: Destination) -> list[str]:
+    """Return the uids, as names, below which we have a folder of a destination; our own, in any case, is the first.
+
+    Nothing else is touched: a directory that is called by a number may be anything of ours (a year, for example).
+
+    Raises:
+        SpoolUnusable: the spool directory cannot be read.
+    """
+    uid = our_uid()
+    ours = [str(uid)]
+    with open_shared(spool_dir, make=False) as shared:
+        for name in sorted(shared.names()):
+            if is_user_name(name) and name != ours[0]:
+                owners = [_owner(shared, path) for path in (name, f'{name}/{destination.folder_name}')]
+                if owners == [uid, uid]:
+                    ours.append(name)
+    return ours
+
+
+def users_with_events(spool_dir: Path, destination: Destination) -> list[str]:
+    """Return the paths of other users' directories where events of a destination may be left: there are some, or nobody may look."""
+    found = []
+    with suppress(OSError), open_untrusted(spool_dir) as shared:
+        for name in filter(is_user_name, shared.directory_names()):
+            try:
+                if shared.status(name).st_uid == our_uid():
+                    continue
+                with shared.walk((name, destination.folder_name)) as folder:
+                    has_events = any(producer_id_of(producer) for producer in folder.directory_names())
+            except PermissionError:
+                has_events = True
+            except OSError:
+                has_events = False
+            if has_events:
+                found.append(str(spool_dir / name))
+    return found
+
+
+def is_user_name(name: str) -> bool:
+    """Return whether a directory with this name may be a user's: it is a number."""
+    return name.isascii() and name.isdecimal()
+
+
+def _owner(directory: PrivateDirectory, path: str) -> int | None:
+    """Return the uid that a directory below another belongs to; None where there is none."""
+    try:
+        status = os.stat(path, dir_fd=directory.fd, follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_uid if stat.S_ISDIR(status.st_mode) else None
+
+
+def _check_absolute(spool_dir: Path) -> None:
+    if not spool_dir.is_absolute():
+        # It would lead elsewhere with each change of the working directory.
+        raise SpoolUnusable(f'{spool_dir}: not an absolute path')
 
 
 def lock_dead_producers(
@@ -119,17 +220,22 @@ def lock_dead_producers(
     """
     adopted: list[ProducerDirectory] = []
     try:
-        with destination_folder(spool_dir, destination) as folder:
-            for name in _in_order(folder, last):
-                producer_id = producer_id_of(name)
-                with suppress(SpoolUnusable):
-                    if name.startswith(NEW):
-                        _remove_unfinished(folder, name)
-                    elif producer_id and producer_id not in excluded and len(adopted) < limit:
-                        adopted += _adopt(folder, name, producer_id)
+        folders = destination_folders(spool_dir, destination)
     except SpoolUnusable as error:
         if error.errno != errno.ENOENT:
             raise
+        return adopted
+    try:
+        for folder, name in _in_order(folders, last):
+            producer_id = producer_id_of(name)
+            with suppress(SpoolUnusable):
+                if name.startswith(NEW):
+                    _remove_unfinished(folder, name)
+                elif producer_id and producer_id not in excluded and len(adopted) < limit:
+                    adopted += _adopt(folder, producer_id)
+    finally:
+        for folder in folders:
+            folder.descriptor.close()
     return adopted
 
 
@@ -139,16 +245,12 @@ def lock_again(spool_dir: Path, destination: Destination, producer_id: bytes) ->
     Returns:
         The directory; None when it is gone, or somebody else has got hold of it meanwhile.
     """
-    with suppress(SpoolUnusable), destination_folder(spool_dir, destination) as folder:
-        directory = folder.directory(producer_id.hex())
-        locks = None
-        try:
-            locks = take_locks(directory)
-        finally:
-            if locks is None:
-                directory.descriptor.close()
-        return ProducerDirectory(producer_id, directory, *locks) if locks else None
-    return None
+    locked: list[ProducerDirectory] = []
+    with suppress(SpoolUnusable):
+        for folder in destination_folders(spool_dir, destination):
+            with folder, suppress(SpoolUnusable):
+                locked += _lock(folder, producer_id)
+    return locked[0] if locked else None
 
 
 def _make(folder: PrivateDirectory, destination: Destination, producer_id: bytes) -> ProducerDirectory | None:
@@ -213,35 +315,42 @@ def _description() -> bytes:
     return json.dumps(about).encode() + b'\n'
 
 
-def _in_order(folder: PrivateDirectory, last: Sequence[bytes]) -> list[str]:
+def _in_order(
+    folders: Sequence[PrivateDirectory], last: Sequence[bytes]
+) -> list[tuple[PrivateDirectory, str]]:
     turns = {producer_id.hex(): turn for turn, producer_id in enumerate(last)}
 
-    def turn(name: str) -> tuple[int, float]:
+    def turn(found: tuple[PrivateDirectory, str]) -> tuple[int, float]:
+        folder, name = found
         try:
             age = os.stat(f'{name}/{ABOUT}', dir_fd=folder.fd, follow_symlinks=False).st_mtime
         except OSError:
             age = 0.0
         return turns.get(name, -1), age
 
-    return sorted(folder.names(), key=turn)
+    return sorted([(folder, name) for folder in folders for name in folder.names()], key=turn)
 
 
-def _adopt(folder: PrivateDirectory, name: str, producer_id: bytes) -> list[ProducerDirectory]:
-    directory = folder.directory(name)
+def _lock(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirectory]:
+    """Take both locks of a producer; return its directory, nothing where somebody else has one."""
+    directory = folder.directory(producer_id.hex())
     locks = None
     try:
         locks = take_locks(directory)
     finally:
         if locks is None:
             directory.descriptor.close()
-    if locks is None:
-        return []
-    producer = ProducerDirectory(producer_id, directory, *locks)
+    return [ProducerDirectory(producer_id, directory, *locks)] if locks else []
+
+
+def _adopt(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirectory]:
+    locked = _lock(folder, producer_id)
     try:
         # Without events there is nothing to adopt: its producer never logged, or somebody died while removing it.
-        return [] if producer.remove() else [producer]
+        return [producer for producer in locked if not producer.remove()]
     except BaseException:
-        producer.release()
+        for producer in locked:
+            producer.release()
         raise
 
 

@@ -29,9 +29,9 @@ from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.allocator import LARGEST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import destination_folder
+from firefighter._spool.disk.destination_folder import destination_folder, destination_folders, our_users
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
-from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
+from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.producer_directory import lock_directory
 
 __all__ = ['DirectoryBound', 'UsedBytesCounter', 'used_bytes']
@@ -109,7 +109,8 @@ class DirectoryBound:
     def _drop(self, drop_oldest: Callable[[], int]) -> bool:
         with (
             not_forking(),  # a lock that a child inherits would stay locked
-            destination_folder(self._spool_dir, self._destination) as folder,
+            # Of all our processes, so the same one, which those that have found something have made.
+            destination_folder(self._spool_dir, self._destination, make=True) as folder,
         ):
             if not lock_directory(folder):
                 return False
@@ -153,38 +154,45 @@ class UsedBytesCounter:
     def __init__(self, spool_dir: Path, destination: Destination) -> None:
         self._spool_dir = spool_dir
         self._destination = destination
-        # Of each producer's directory, by its name: when it was changed last, and the bytes in it. Never changed, but replaced.
-        self._known: dict[str, tuple[int, int]] = {}
+        # Of each producer's directory, by its path: when it was changed last, and the bytes in it. Never changed, but replaced.
+        self._known: dict[Path, tuple[int, int]] = {}
+        self._users: list[str] | None = None
 
     def forget_counts(self) -> None:
         """Look into every directory the next time."""
         self._known = {}
+        self._users = None
 
     def count(self) -> int:
         """Return the bytes; raises as `used_bytes`."""
-        uid = str(our_uid())
+        known: dict[Path, tuple[int, int]] = {}
         try:
-            with (
-                open_shared(self._spool_dir, make=False) as shared,
-                shared.directory(uid) as ours,
-                ours.directory(self._destination.folder_name) as folder,
-            ):
-                known = {}
-                for name in folder.names():
-                    try:
-                        status = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
-                    except OSError:  # it has gone meanwhile
-                        continue
-                    before = self._known.get(name)
-                    if before is None or before[0] != status.st_mtime_ns:
-                        before = _bytes_in(folder, name, status)
-                    known[name] = before
-                self._known = known
+            if self._users is None:
+                self._users = our_users(self._spool_dir, self._destination)
+            folders = destination_folders(self._spool_dir, self._destination, self._users)
         except SpoolUnusable as error:
             if error.errno == errno.ENOENT:
                 return 0
             raise
+        try:
+            for folder in folders:
+                self._count_in(folder, known)
+        finally:
+            for folder in folders:
+                folder.descriptor.close()
+        self._known = known
         return sum([size_bytes for _, size_bytes in known.values()])
+
+    def _count_in(self, folder: PrivateDirectory, known: dict[Path, tuple[int, int]]) -> None:
+        for name in folder.names():
+            try:
+                status = os.stat(name, dir_fd=folder.fd, follow_symlinks=False)
+            except OSError:  # it has gone meanwhile
+                continue
+            before = self._known.get(folder.path / name)
+            if before is None or before[0] != status.st_mtime_ns:
+                before = _bytes_in(folder, name, status)
+            known[folder.path / name] = before
 
 
 def _bytes_in(folder: PrivateDirectory, name: str, status: os.stat_result) -> tuple[int, int]:

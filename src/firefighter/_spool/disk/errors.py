@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from firefighter._process.descriptor import close_troubles
@@ -40,11 +41,14 @@ __all__ = [
     'BoundReached',
     'FailedCloses',
     'InMemory',
+    'OthersEvents',
     'Remedy',
     'SpoolUnusable',
     'remedy_for',
     'translate_errors',
 ]
+
+_MOST_NAMED = 3
 
 _ELSEWHERE = 'or choose another spool_dir'
 
@@ -106,6 +110,21 @@ class BackInFiles(str):
     """The message when segments are files again."""
 
     __slots__ = ()
+
+
+class OthersEvents(str):
+    """The message when events may be left that belong to another user. Nothing is wrong where several share a directory."""
+
+    __slots__ = ()
+
+    @classmethod
+    def below(cls, paths: Sequence[str], uid: int) -> OthersEvents:
+        """Return the message for the directories of these users."""
+        shown = ', '.join(paths[:_MOST_NAMED]) + (', ...' if len(paths) > _MOST_NAMED else '')
+        return cls(
+            f'{shown}: of other users, so what may wait there for this stream is not delivered from here. If this program has had '
+            f'another uid before, give it to uid {uid} (chown -R), or run `firefighter spool replay` as its owner'
+        )
 
 
 def remedy_for(error: BaseException) -> Remedy:

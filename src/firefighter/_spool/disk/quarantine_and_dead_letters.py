@@ -200,7 +200,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def _opener(spool_dir: Path, destination: Destination, name: str) -> Callable[[], int]:
     def open_file() -> int:
-        with destination_folder(spool_dir, destination) as folder:
+        with destination_folder(spool_dir, destination, make=True) as folder:
             return folder.file(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     return open_file

@@ -437,4 +437,4 @@ class SpoolDirectory:
         trouble = trouble or (store.trouble if store else None) or self._failed_closes.unreported()
         if store is not None:
             store.trouble = None
-        return trouble
+        return trouble or self._adoption.unreported_others()
