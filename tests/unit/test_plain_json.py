@@ -29,6 +29,19 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize('value', [2**53 - 1, 2**53, 1 - 2**53, -(2**53)])
+def test_the_strict_integers_are_those_of_orjson(value):
+    """A whole event is written by them, to see whether one of the others is in it."""
+
+    def written(library):
+        try:
+            return library.dumps([value], None, library.OPT_STRICT_INTEGER)
+        except TypeError:
+            return None
+
+    assert written(plain_json) == written(orjson)
+
+
 @given(VALUES, st.sampled_from([0, plain_json.OPT_APPEND_NEWLINE]))
 def test_what_it_writes_reads_as_what_orjson_writes(value, option):
     """By orjson, and by itself; and it ends in a newline where that is asked for."""

@@ -13,8 +13,7 @@ from typing import Any
 
 __all__ = [
     'OPT_APPEND_NEWLINE',
-    'OPT_PASSTHROUGH_DATACLASS',
-    'OPT_PASSTHROUGH_DATETIME',
+    'OPT_STRICT_INTEGER',
     'Fragment',
     'JSONDecodeError',
     'dumps',
@@ -22,9 +21,10 @@ __all__ = [
 ]
 
 OPT_APPEND_NEWLINE = 1
-# Dataclasses and times are always refused.
-OPT_PASSTHROUGH_DATACLASS = 0
-OPT_PASSTHROUGH_DATETIME = 0
+OPT_STRICT_INTEGER = 2
+
+_STRICT = range(-(2**53) + 1, 2**53)
+_ALL = range(-(2**63), 2**64)
 
 JSONDecodeError = json.JSONDecodeError
 
@@ -46,26 +46,27 @@ def dumps(value: Any, default: None = None, option: int = 0) -> bytes:  # noqa: 
     """Return a value as JSON in UTF-8.
 
     Raises:
-        TypeError: it has something that JSON does not have, or an integer beyond 64 bits.
+        TypeError: it has something that JSON does not have, or an integer beyond 64 bits; with OPT_STRICT_INTEGER, beyond 53.
         ValueError: a text has a lone surrogate.
         RecursionError: it is nested too deep.
     """
-    return (_text(value) + '\n' * (option & OPT_APPEND_NEWLINE)).encode()
+    integers = _STRICT if option & OPT_STRICT_INTEGER else _ALL
+    return (_text(value, integers) + '\n' * (option & OPT_APPEND_NEWLINE)).encode()
 
 
-def _text(value: Any) -> str:  # noqa: PLR0911  # one for each type
+def _text(value: Any, integers: range) -> str:  # noqa: PLR0911  # one for each type
     kind = type(value)
     if kind is str:
         return encode_basestring(value)
     if kind is dict:
-        return f'{{{",".join([f"{_key(key)}:{_text(inner)}" for key, inner in value.items()])}}}'
+        return f'{{{",".join([f"{_key(key)}:{_text(inner, integers)}" for key, inner in value.items()])}}}'
     if kind is list or kind is tuple:
-        return f'[{",".join([_text(inner) for inner in value])}]'
+        return f'[{",".join([_text(inner, integers) for inner in value])}]'
     if value is None:
         return 'null'
     if kind is bool:
         return 'true' if value else 'false'
-    if kind is int and -(2**63) <= value < 2**64:
+    if kind is int and value in integers:
         return str(value)
     if kind is float:
         return repr(value) if math.isfinite(value) else 'null'

@@ -7,14 +7,13 @@ import logging
 import logging.handlers
 from typing import Any
 
-import orjson
-
 from firefighter._event.careful_encoding import (
     STANDARD_ATTRIBUTES,
     exception_fields,
     is_of_structlog,
     take_exception,
 )
+from firefighter._event.encoder import orjson
 from firefighter._event.json_values import encode_value, text
 
 __all__ = ['QueueHandler']
