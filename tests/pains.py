@@ -502,6 +502,19 @@ PAINS: Mapping[int, Pain] = {
         'Undelivered events on stderr are the bytes that would have been sent, whatever its encoding (s2i-python-container#156)',
         {'lives/test_stderr.py': ('test_events_on_stderr_are_the_bytes_that_would_have_been_sent',)},
     ),
+    105: Pain(
+        'A subinterpreter ends cleanly, with its events delivered, and where orjson does not work one warning says so (mod_wsgi#940, orjson#434)',
+        {
+            'faults/test_subinterpreters.py': (
+                'test_each_event_of_two_subinterpreters_arrives_and_both_end',
+                'test_with_the_endpoint_down_it_ends_all_the_same_and_says_what_is_left',
+                'test_a_forgotten_handler_ends_with_it',
+                'test_what_workers_of_an_interpreter_pool_log_arrives',
+                'test_where_orjson_cannot_be_imported_the_event_is_the_same',
+            ),
+            'unit/test_plain_json.py': ('test_what_it_writes_reads_as_what_orjson_writes',),
+        },
+    ),
     106: Pain(
         'A proxy that limits the size of requests gets smaller ones (blockscout#254, graylog2-server PR#7071)',
         {
@@ -551,6 +564,18 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    112: Pain(
+        'What a program has left is delivered under its new uid, where it belongs to that; where not, a line says so (systemd PR#6940)',
+        {
+            'integration/test_new_uid.py': (
+                'test_what_belongs_to_the_new_uid_is_delivered_below_whatever_number_it_lies',
+                'test_what_belongs_to_another_uid_is_left_alone_and_one_line_says_so',
+                'test_the_command_treats_what_is_ours_alike',
+                'test_a_directory_that_is_called_by_a_number_and_is_no_users_stays_as_it_is',
+            ),
+            'unit/spool/test_bound.py': ('test_what_lies_below_another_uid_and_is_ours_counts_as_well',),
+        },
+    ),
     115: Pain(
         'Each error of boto3 has its kind and its cure; before a request is sent nothing is in doubt (boto3#4119, botocore#2351)',
         {
@@ -558,6 +583,15 @@ PAINS: Mapping[int, Pain] = {
                 'test_nothing_is_in_doubt_the_cure_is_told_and_one_try_is_enough',
                 'test_what_another_service_refuses_or_throttles_drops_nothing_and_slows_nothing_down',
                 'test_each_class_of_exception_of_botocore_and_boto3_is_known',
+            ),
+        },
+    ),
+    117: Pain(
+        'Each clone of a snapshot (Lambda SnapStart) is a producer of its own, and what was logged before it arrives',
+        {
+            'integration/test_snapstart.py': (
+                'test_each_clone_is_a_producer_of_its_own',
+                'test_what_cannot_be_delivered_before_the_snapshot_is_delivered_by_the_clone',
             ),
         },
     ),

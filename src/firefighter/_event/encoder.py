@@ -19,7 +19,7 @@ __all__ = ['orjson', 'why_slow']
 why_slow: str | None = None
 """Why it is not orjson, and what to do about that, in words; None where it is."""
 
-_SLOW = 'Events are encoded by the standard library, which takes ten times as long'
+_SLOW = 'Events are encoded by the standard library, which takes up to three times as long'
 
 if in_subinterpreter():
     from firefighter._event import plain_json as orjson  # type: ignore[no-redef]

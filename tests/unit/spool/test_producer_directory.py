@@ -12,7 +12,7 @@ import pytest
 
 from firefighter._spool.disk import destination_folder as making
 from firefighter._spool.disk.destination import Destination
-from firefighter._spool.disk.destination_folder import create_producer
+from firefighter._spool.disk.destination_folder import create_producer, lock_again
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.producer_directory import producer_id_of
@@ -288,3 +288,15 @@ def test_a_directory_that_cannot_be_removed_is_said(make_producer, monkeypatch):
     monkeypatch.setattr(os, 'rmdir', refuse)
     with pytest.raises(SpoolUnusable, match='Permission denied'):
         make_producer().remove()
+
+
+def test_the_locks_of_one_below_another_uid_are_taken_again(make_producer, spool_dir):
+    """Something has closed the descriptors of one that was adopted there."""
+    producer = make_producer()
+    producer.release()
+    (spool_dir / str(os.geteuid())).rename(spool_dir / '4242')
+    again = lock_again(spool_dir, Destination('bar'), producer.id)
+    assert again.path == spool_dir / '4242' / producer.path.parent.name / producer.path.name
+    assert again.is_held()
+    assert lock_again(spool_dir, Destination('bar'), producer.id) is None, 'they are taken'
+    again.release()
