@@ -551,6 +551,25 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    113: Pain(
+        'With the SDK of X-Ray all is delivered, without a segment, whatever `context_missing` says (aws-xray-sdk-python#67)',
+        {
+            'lives/test_tracing.py': (
+                'test_with_xray_everything_arrives_without_a_segment_whatever_context_missing_says',
+                'test_with_xray_the_segments_of_asyncios_tasks_stay_as_they_are',
+                'test_what_is_asked_for_credentials_is_not_traced_either',
+            ),
+        },
+    ),
+    114: Pain(
+        'No library that traces makes a span or a breadcrumb of a request of ours (opentelemetry-python PR#1291)',
+        {
+            'lives/test_tracing.py': (
+                'test_opentelemetry_makes_no_span_of_a_request_of_ours',
+                'test_sentry_has_neither_spans_nor_breadcrumbs_of_requests_of_ours',
+            ),
+        },
+    ),
     115: Pain(
         'Each error of boto3 has its kind and its cure; before a request is sent nothing is in doubt (boto3#4119, botocore#2351)',
         {
