@@ -6,6 +6,7 @@ opentelemetry-python PR#1291).
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -182,30 +183,46 @@ def test_with_xray_the_segments_of_asyncios_tasks_stay_as_they_are(live, endpoin
     assert life.figures['uncertain'] == 0
 
 
-class Sts(BaseHTTPRequestHandler):
-    """Gives temporary keys that botocore renews with each request, since they expire within minutes."""
+class Keys(BaseHTTPRequestHandler):
+    """Gives temporary keys, as STS does for a role and ECS does in a container. They expire within minutes, so botocore renews them with each request."""
 
     def do_POST(self) -> None:
-        self.server.requests += 1
         self.rfile.read(int(self.headers['Content-Length']))
-        end = datetime.now(timezone.utc) + timedelta(minutes=5)
-        body = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
+        self.answer(
+            """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
             <Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>
-            <SessionToken>token</SessionToken><Expiration>{end:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials>
-            </AssumeRoleResult></AssumeRoleResponse>""".encode()
+            <SessionToken>token</SessionToken><Expiration>{end}</Expiration></Credentials>
+            </AssumeRoleResult></AssumeRoleResponse>""".format(end=self.end)
+        )
+
+    def do_GET(self) -> None:
+        keys = {
+            'AccessKeyId': 'ASIAEXAMPLE',
+            'SecretAccessKey': 'secret',
+            'Token': 'token',
+            'Expiration': self.end,
+        }
+        self.answer(json.dumps(keys))
+
+    @property
+    def end(self) -> str:
+        return f'{datetime.now(timezone.utc) + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}'
+
+    def answer(self, text: str) -> None:
+        self.server.requests += 1
         self.send_response(200)
-        self.send_header('Content-Length', str(len(body)))
+        self.send_header('Content-Length', str(len(text)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @pytest.fixture
-def sts() -> Iterator[ThreadingHTTPServer]:
-    """A service that gives keys for roles."""
-    with ThreadingHTTPServer(('127.0.0.1', 0), Sts) as server:
+def keys() -> Iterator[ThreadingHTTPServer]:
+    """A service that gives keys."""
+    with ThreadingHTTPServer(('127.0.0.1', 0), Keys) as server:
         server.requests = 0
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -214,21 +231,37 @@ def sts() -> Iterator[ThreadingHTTPServer]:
         thread.join()
 
 
+OF_A_ROLE = """
+[profile base]
+aws_access_key_id = AKIDEXAMPLE
+aws_secret_access_key = secret
+
+[profile writer]
+role_arn = arn:aws:iam::123456789012:role/writer
+source_profile = base
+"""
+
+
 @pytest.mark.parametrize(
-    'options', ["boto3_profile_name='writer'", "boto3_session=boto3.session.Session(profile_name='writer')"]
+    ('options', 'variable'),
+    [
+        ("boto3_profile_name='writer'", 'AWS_ENDPOINT_URL_STS'),
+        ('boto3_session=boto3.session.Session()', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'),
+    ],
 )
-def test_what_is_asked_for_credentials_is_not_traced_either(options, live, endpoint, sts, tmp_path):
-    """In the constructor or later: botocore asks STS by a client of its own, which is traced as any other."""
+def test_what_is_asked_for_credentials_is_not_traced_either(
+    options, variable, live, endpoint, keys, tmp_path
+):
+    """In delivery, or in the constructor, where a session's are fetched: by clients and connections that are traced as any other."""
     config = tmp_path / 'config'
-    config.write_text(
-        '[profile base]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n'
-        '[profile writer]\nrole_arn = arn:aws:iam::123456789012:role/writer\nsource_profile = base\n'
-    )
+    config.write_text(OF_A_ROLE)
     life = live(
         (
             XRAY,
             f"""
             import boto3.session
+            for name in 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY':
+                del os.environ[name]
             xray_recorder.configure(context_missing='RUNTIME_ERROR')
             patch_all()
             handler = make({options})
@@ -241,13 +274,10 @@ def test_what_is_asked_for_credentials_is_not_traced_either(options, live, endpo
             """,
         ),
         endpoint.url,
-        environment={
-            'AWS_CONFIG_FILE': str(config),
-            'AWS_ENDPOINT_URL_STS': f'http://127.0.0.1:{sts.server_port}',
-        },
+        environment={'AWS_CONFIG_FILE': str(config), variable: f'http://127.0.0.1:{keys.server_port}/'},
     )
     assert [event['message'] for event in delivered(endpoint)] == ['event 0', 'event 1']
-    assert sts.requests >= 2
+    assert keys.requests >= 2
     assert life.figures['traced'] == []
     assert life.figures['uncertain'] == 0
     assert life.said == ''
