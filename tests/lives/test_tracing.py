@@ -83,6 +83,11 @@ emitter = Emitter()
 xray_recorder.configure(service='shop', sampling=False, emitter=emitter)
 """
 
+REFUSE = """
+xray_recorder.configure(context_missing='RUNTIME_ERROR')
+patch_all(double_patch=True)
+"""
+
 OPENTELEMETRY = """
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -140,7 +145,11 @@ def test_with_xray_everything_arrives_without_a_segment_whatever_context_missing
 ):
     """By default X-Ray logs an error for each request outside of a segment, and can be told to raise one."""
     life = live(
-        (XRAY, f'xray_recorder.configure(context_missing={context_missing!r})\npatch_all()', IN_EACH_WAY),
+        (
+            XRAY,
+            f'xray_recorder.configure(context_missing={context_missing!r})\npatch_all(double_patch=True)',
+            IN_EACH_WAY,
+        ),
         endpoint.url,
     )
     (segment,) = life.figures['traced']
@@ -161,7 +170,7 @@ def test_with_xray_the_segments_of_asyncios_tasks_stay_as_they_are(live, endpoin
 
             async def main():
                 xray_recorder.configure(context=AsyncContext(), context_missing='RUNTIME_ERROR')
-                patch_all()
+                patch_all(double_patch=True)
                 async with xray_recorder.in_segment_async('of the program'):
                     logger.info('in a task')
                     assert handler.flush(), handler.stats()
@@ -189,10 +198,10 @@ class Keys(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers['Content-Length']))
         self.answer(
-            """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
+            f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
             <Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>
-            <SessionToken>token</SessionToken><Expiration>{end}</Expiration></Credentials>
-            </AssumeRoleResult></AssumeRoleResponse>""".format(end=self.end)
+            <SessionToken>token</SessionToken><Expiration>{self.end}</Expiration></Credentials>
+            </AssumeRoleResult></AssumeRoleResponse>"""
         )
 
     def do_GET(self) -> None:
@@ -243,27 +252,31 @@ source_profile = base
 
 
 @pytest.mark.parametrize(
-    ('options', 'variable'),
+    ('library', 'nothing', 'options', 'variable'),
     [
-        ("boto3_profile_name='writer'", 'AWS_ENDPOINT_URL_STS'),
-        ('boto3_session=boto3.session.Session()', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'),
+        (XRAY + REFUSE, [], "boto3_profile_name='writer'", 'AWS_ENDPOINT_URL_STS'),
+        (
+            SENTRY,
+            {'spans': [], 'requests': 0},
+            'boto3_session=boto3.session.Session()',
+            'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+        ),
     ],
+    ids=['of a role, by X-Ray', "of a container, in the constructor, by Sentry's SDK"],
 )
 def test_what_is_asked_for_credentials_is_not_traced_either(
-    options, variable, live, endpoint, keys, tmp_path
+    library, nothing, options, variable, live, endpoint, keys, tmp_path
 ):
-    """In delivery, or in the constructor, where a session's are fetched: by clients and connections that are traced as any other."""
+    """By botocore: it asks by clients and connections of its own, which are traced as any other."""
     config = tmp_path / 'config'
     config.write_text(OF_A_ROLE)
     life = live(
         (
-            XRAY,
+            library,
             f"""
             import boto3.session
             for name in 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY':
                 del os.environ[name]
-            xray_recorder.configure(context_missing='RUNTIME_ERROR')
-            patch_all()
             handler = make({options})
             logger.addHandler(handler)
             for number in range(2):
@@ -278,9 +291,10 @@ def test_what_is_asked_for_credentials_is_not_traced_either(
     )
     assert [event['message'] for event in delivered(endpoint)] == ['event 0', 'event 1']
     assert keys.requests >= 2
-    assert life.figures['traced'] == []
+    assert life.figures['traced'] == nothing
     assert life.figures['uncertain'] == 0
-    assert life.said == ''
+    assert 'FirehoseWarning' not in life.said
+    assert 'firefighter:' not in life.said
 
 
 @pytest.mark.parametrize(
