@@ -517,6 +517,7 @@ root.setLevel(logging.DEBUG)
         + THROUGH['a QueueListener']
         + """
 logging.info('event')
+through()
 handler.flush()
 through()
 made = handler.stats().requests
