@@ -580,6 +580,20 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    116: Pain(
+        'With root at DEBUG, what delivery logs feeds nothing, whatever queue it comes through (braintrust-sdk-python PR#759)',
+        {
+            'lives/test_cause.py': (
+                'test_what_botocore_says_of_our_requests_is_no_event_however_it_comes_back',
+                'test_what_botocore_says_is_no_event_though_it_comes_back_a_hundred_requests_later',
+                'test_a_fork_in_between_makes_no_event_of_what_botocore_said_nor_loses_one_of_the_child',
+                'test_where_logging_notes_no_threads_what_botocore_says_makes_no_batch_due',
+                'test_what_boto3_says_of_the_programs_own_requests_is_an_event',
+                'test_a_thread_of_the_programs_with_the_number_of_one_of_ours_that_has_ended_is_not_taken_for_it',
+                'test_a_record_of_a_request_is_of_a_library_below_it_and_of_its_process_and_thread',
+            ),
+        },
+    ),
     118: Pain(
         'A long answer of a proxy makes one short line, and no password in a URL is written anywhere',
         {

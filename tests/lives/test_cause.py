@@ -339,11 +339,12 @@ root.addHandler(memory)
 def through():
     memory.flush()
 """,
-    'a queue of multiprocessing': """
+    'our QueueHandler': """
 import logging.handlers, multiprocessing
+from firefighter.integrations.queue import QueueHandler
 
 channel = multiprocessing.JoinableQueue()
-root.addHandler(logging.handlers.QueueHandler(channel))
+root.addHandler(QueueHandler(channel))
 listener = logging.handlers.QueueListener(channel, handler)
 listener.start()
 through = channel.join
@@ -375,7 +376,7 @@ through = loguru.logger.complete
         ('a QueueListener', {}),
         ('a QueueListener', {'use_queues': False}),
         ('a MemoryHandler', {'aggregate': True}),
-        ('a queue of multiprocessing', {}),
+        ('our QueueHandler', {}),
         ("loguru's queue", {}),
         ("loguru's queue", {'use_queues': False}),
     ],
