@@ -576,6 +576,25 @@ PAINS: Mapping[int, Pain] = {
             'unit/spool/test_bound.py': ('test_what_lies_below_another_uid_and_is_ours_counts_as_well',),
         },
     ),
+    113: Pain(
+        'With the SDK of X-Ray all is delivered, without a segment, whatever `context_missing` says (aws-xray-sdk-python#67)',
+        {
+            'lives/test_tracing.py': (
+                'test_with_xray_everything_arrives_without_a_segment_whatever_context_missing_says',
+                'test_with_xray_the_segments_of_asyncios_tasks_stay_as_they_are',
+                'test_what_is_asked_for_credentials_is_not_traced_either',
+            ),
+        },
+    ),
+    114: Pain(
+        'No library that traces makes a span or a breadcrumb of a request of ours (opentelemetry-python PR#1291)',
+        {
+            'lives/test_tracing.py': (
+                'test_opentelemetry_makes_no_span_of_a_request_of_ours',
+                'test_sentry_has_neither_spans_nor_breadcrumbs_of_requests_of_ours',
+            ),
+        },
+    ),
     115: Pain(
         'Each error of boto3 has its kind and its cure; before a request is sent nothing is in doubt (boto3#4119, botocore#2351)',
         {
@@ -583,6 +602,20 @@ PAINS: Mapping[int, Pain] = {
                 'test_nothing_is_in_doubt_the_cure_is_told_and_one_try_is_enough',
                 'test_what_another_service_refuses_or_throttles_drops_nothing_and_slows_nothing_down',
                 'test_each_class_of_exception_of_botocore_and_boto3_is_known',
+            ),
+        },
+    ),
+    116: Pain(
+        'With root at DEBUG, what delivery logs feeds nothing, whatever queue it comes through (braintrust-sdk-python PR#759)',
+        {
+            'lives/test_cause.py': (
+                'test_what_botocore_says_of_our_requests_is_no_event_however_it_comes_back',
+                'test_what_botocore_says_is_no_event_though_it_comes_back_a_hundred_requests_later',
+                'test_a_fork_in_between_makes_no_event_of_what_botocore_said_nor_loses_one_of_the_child',
+                'test_where_logging_notes_no_threads_what_botocore_says_makes_no_batch_due',
+                'test_what_boto3_says_of_the_programs_own_requests_is_an_event',
+                'test_a_thread_of_the_programs_with_the_number_of_one_of_ours_that_has_ended_is_not_taken_for_it',
+                'test_a_record_of_a_request_is_of_a_library_below_it_and_of_its_process_and_thread',
             ),
         },
     ),

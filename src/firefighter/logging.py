@@ -369,7 +369,7 @@ class FirehoseHandler(logging.Handler):
                     append = pipeline.spool.set_aside
             append(line)
             if pipeline.open_mark[0] != OPEN:
-                pipeline.deliver_before_return()
+                pipeline.deliver_before_return(quiet=append == pipeline.source.append_quietly)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
         """Use another formatter; None is the handler's own `JSONFormatter` again."""

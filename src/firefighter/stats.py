@@ -69,8 +69,8 @@ class Stats:
     truncated: int = 0
     """Events that were truncated."""
     suppressed: int = 0
-    """Log records caused by delivery itself: by botocore, boto3, urllib3 and s3transfer during its requests, and by its own
-    messages on a stderr that logs. They are not events, so they are not part of the sum."""
+    """Log records caused by delivery itself: by botocore, boto3, urllib3, s3transfer and libraries that trace them during its
+    requests, and by its own messages on a stderr that logs. They are not events, so they are not part of the sum."""
     hook_errors: int = 0
     """Exceptions that `on_drop` and `on_dead_letter` raised. Lines on stderr name them, at most once a minute for each hook."""
     last_error: str | None = None

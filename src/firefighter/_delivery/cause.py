@@ -3,7 +3,10 @@
 botocore and urllib3 log some sixty DEBUG records in one request. As events, they would cause the next request, and so on.
 A record is caused by delivery if it is of those libraries' loggers, or of a warning that they raised, and was made while its thread
 made a request of ours. The thread that hands it to us does not matter: a QueueListener or a MemoryHandler may do that
-later. So nothing is lost that a finalizer, a signal handler or a hook logs on a thread of ours.
+later, even in a forked child. So nothing is lost that a finalizer, a signal handler or a hook logs on a thread of ours.
+
+Where logging notes no threads (`logging.logThreads` off) nobody can tell whose record a queue hands over. It counts as an event,
+but makes no batch due if any thread made a request of ours at that time.
 
 The common case costs one look into a set: `record.thread in threads_of_ours`.
 """
@@ -38,13 +41,23 @@ __all__ = [
 _P = ParamSpec('_P')
 _T = TypeVar('_T')
 
-# The libraries below the transport, by the names of their loggers.
-_LIBRARIES = ('botocore', 'boto3', 'urllib3', 's3transfer')
+# The libraries below the transport, and those that trace it, by the names of their loggers.
+_LIBRARIES = (
+    'botocore',
+    'boto3',
+    'urllib3',
+    's3transfer',
+    'aws_xray_sdk',
+    'ddtrace',
+    'opentelemetry',
+    'sentry_sdk',
+)
 _CAPTURED_WARNINGS = 'py.warnings'
 # A captured warning begins with the file that raised it.
 _WARNED_BY_A_LIBRARY = re.compile(rf'[^\n]*[/\\](?:{"|".join(_LIBRARIES)})[/\\][^\n]*?:\d+: ')
-# Of each thread. A record that comes later than so many requests of its thread counts as an event. No queue before us is that long.
-_REQUESTS_REMEMBERED = 64
+# Of each thread. A record that comes later than so many requests of its thread counts as an event: a queue before us would hold
+# thirty times as many records by then. 0.1 MiB.
+_REQUESTS_REMEMBERED = 1000
 # Ended threads that are remembered. The system gives their idents to others.
 _THREADS_REMEMBERED = 64
 # Two readings of the clock may be rounded differently: a float of today's time has steps of 0.24 us. A tolerance of a millisecond
@@ -57,8 +70,8 @@ class Origin(enum.Enum):
 
     PROGRAM = 'program'
     OUR_THREAD = 'our thread'
-    """An event that was logged on a thread of ours: by a hook, a finalizer, a patched library. It makes no batch due, so that
-    such events cause a request once in a `send_interval` at most."""
+    """An event that was logged on a thread of ours: by a hook, a finalizer, a patched library; or may have been. It makes no batch
+    due, so that such events cause a request once in a `send_interval` at most."""
     DELIVERY = 'delivery'
     """Caused by delivery. Not an event."""
 
@@ -76,8 +89,8 @@ threads_of_ours: set[int | None] = {None}
 _belong_to = [getpid()]
 # The threads that are in a function of ours now.
 _alive: set[int] = set()
-# For each thread, when its newest requests began and ended, by the clock that logging uses for records.
-_requests: dict[int, deque[list[float]]] = {}
+# For each thread of each process, when its newest requests began and ended, by the clock that logging uses for records.
+_requests: dict[tuple[int, int], deque[list[float]]] = {}
 
 
 def as_thread_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -112,7 +125,8 @@ def as_request_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
     def request(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         times = [time(), inf]
         try:
-            _requests.setdefault(threading.get_ident(), deque(maxlen=_REQUESTS_REMEMBERED)).append(times)
+            here = getpid(), threading.get_ident()
+            _requests.setdefault(here, deque(maxlen=_REQUESTS_REMEMBERED)).append(times)
             return function(*args, **kwargs)
         finally:
             times[1] = times[0]  # it has ended, even if a signal comes in the next line
@@ -147,15 +161,18 @@ def on_thread_of_ours() -> bool:
 
 def origin_of(record: logging.LogRecord) -> Origin:
     """Return the origin of a record whose thread is in `threads_of_ours`."""
-    if record.process not in {None, getpid()}:
-        return Origin.PROGRAM  # it comes from another process, through a queue
     me = threading.get_ident()
     maker = record.thread or me
-    if maker == me and _here.writes_own_output:
+    of_this_process = record.process in {None, getpid()}
+    if of_this_process and maker == me and _here.writes_own_output:
         return Origin.DELIVERY
-    if _made_a_request(maker, record.created) and _is_of_a_library(record):
+    if _made_a_request((record.process or getpid(), maker), record.created) and _is_of_a_library(record):
         return Origin.DELIVERY
-    return Origin.OUR_THREAD if maker in _alive else Origin.PROGRAM
+    if not of_this_process:
+        return Origin.PROGRAM  # it comes through a queue
+    if maker in _alive or (record.thread is None and _may_be_caused_by_delivery(record)):
+        return Origin.OUR_THREAD
+    return Origin.PROGRAM
 
 
 def is_caused_by_delivery(record: logging.LogRecord) -> bool:
@@ -176,19 +193,35 @@ def enter_in_list_of_threads() -> None:
 
 
 def after_fork() -> None:
-    """Forget all threads in a forked child, once: its only thread is the program's, even where one of our hooks has forked."""
+    """Forget all threads in a forked child, once: its only thread is the program's, even where one of our hooks has forked.
+
+    A queue before us may still hold records of the parent's requests, so these are remembered.
+    """
     if _belong_to[0] == getpid():
         return
     _belong_to[0] = getpid()
     _alive.clear()
-    _requests.clear()
-    threads_of_ours.intersection_update({None})
+    now = time()
+    for times in _requests.values():
+        for request in times:
+            request[1] = min(request[1], now)
     _here.writes_own_output = False
 
 
-def _made_a_request(thread: int, at: float) -> bool:
-    times = tuple(_requests.get(thread, ()))
-    return any(began - _ROUNDING_SECONDS <= at <= ended + _ROUNDING_SECONDS for began, ended in times)
+def _made_a_request(maker: tuple[int, int], at: float) -> bool:
+    """Return whether a thread of a process made a request of ours at a time."""
+    times = tuple(_requests.get(maker, ()))
+    # The newest first: most records come at once.
+    return any(
+        began - _ROUNDING_SECONDS <= at <= ended + _ROUNDING_SECONDS for began, ended in reversed(times)
+    )
+
+
+def _may_be_caused_by_delivery(record: logging.LogRecord) -> bool:
+    """Return whether any thread made a request of ours when the record was made, by whatever thread that was."""
+    return _is_of_a_library(record) and any(
+        _made_a_request(maker, record.created) for maker in tuple(_requests)
+    )
 
 
 def _is_of_a_library(record: logging.LogRecord) -> bool:
@@ -200,9 +233,10 @@ def _is_of_a_library(record: logging.LogRecord) -> bool:
 
 def _forget_ended_threads(ident: int) -> None:
     """Forget the thread that has just left, unless it has made a request, and the oldest of those that have."""
-    for other in [*_requests][:-_THREADS_REMEMBERED]:
-        if other not in _alive:
-            _requests.pop(other, None)
-            threads_of_ours.discard(other)
-    if ident not in _requests:
-        threads_of_ours.discard(ident)
+    idents = {ident}
+    for maker in [*_requests][:-_THREADS_REMEMBERED]:
+        if maker[1] not in _alive:
+            _requests.pop(maker, None)
+            idents.add(maker[1])
+    threads_of_ours.difference_update(idents - {maker[1] for maker in tuple(_requests)})
+    threads_of_ours.update(idents & _alive)  # one of them was given to another thread of ours just now

@@ -19,6 +19,7 @@ from firefighter._delivery.outcomes import (
     from_exception,
     from_response,
 )
+from firefighter._delivery.tracing import untraced
 from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
@@ -87,6 +88,7 @@ _loaders: dict[str | None, object] = {}
 """botocore's loaders, which keep the descriptions of AWS's services in memory; by the folder that they look into first."""
 
 
+@untraced
 def make_client(options: ClientOptions) -> FirehoseClient:
     """Make a Firehose client whose only retry layer is ours.
 
@@ -230,6 +232,7 @@ class BotoTransport:
         """Have the next request make a new client, for example with other timeouts."""
         self._client = None
 
+    @untraced
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Send records and return the outcome of each.
 
@@ -271,6 +274,7 @@ class BotoTransport:
         return client
 
     @as_request_of_ours
+    @untraced
     def describe(self, stream: str) -> object:
         """Return the service's description of a stream.
 

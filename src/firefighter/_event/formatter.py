@@ -216,7 +216,7 @@ class JSONFormatter(logging.Formatter):
             event['level'] = level = record.levelname
             event['logger'] = logger = record.name
             # Whether orjson may have the values as they are. For each of them this costs 20 ns.
-            plain = type(level) is str and type(logger) is str
+            plain = type(level) is type(logger) is str
             if self._origins:
                 for name, origin in self._origins:
                     event[name] = value = origin(record)
@@ -240,7 +240,7 @@ class JSONFormatter(logging.Formatter):
                     if 'message' not in message:
                         del event['message']
                     for value in message.values():
-                        if type(value) is not str and type(value) not in _PLAIN:
+                        if type(value) not in _PLAIN:
                             plain = False
                             break
             else:
@@ -261,7 +261,7 @@ class JSONFormatter(logging.Formatter):
                 for name in attributes.__reversed__():
                     if name not in STANDARD_ATTRIBUTES:
                         event[name] = value = attributes[name]
-                        if type(value) is not str and type(value) not in _PLAIN:
+                        if type(value) not in _PLAIN:
                             plain = False
                     elif name in LEFT_BEHIND:
                         size -= 1

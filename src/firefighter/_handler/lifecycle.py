@@ -261,14 +261,20 @@ class Lifecycle:
             except RuntimeError:
                 exit_and_forks.close_later(self)
 
-    def deliver_before_return(self) -> None:
-        """Deliver the event that was just logged before its call returns, where nobody else would."""
+    def deliver_before_return(self, *, quiet: bool) -> None:
+        """Deliver the event that was just logged before its call returns, where nobody else would.
+
+        Args:
+            quiet: the event makes no batch due, so its call does not wait.
+        """
         if not self.open_mark[0]:
             self._run_transition(self._reopen_for_late_event)
         elif no_wait := self._why_no_wait():
             self._deliver_later(no_wait)
         elif exit_and_forks.exiting():
             self.finish()  # another exit function has logged it, and nobody comes after that
+        elif quiet:
+            self._deliverer.start_or_wake()
         else:
             self._deliver_now(monotonic() + self._sync_timeout_seconds)
 

@@ -240,10 +240,10 @@ class Pipeline:
 
     # The emitting thread.
 
-    def deliver_before_return(self) -> None:
+    def deliver_before_return(self, *, quiet: bool) -> None:
         """Deliver what was just logged before its call returns, or at all where the handler was closed meanwhile."""
         try:
-            self.lifecycle.deliver_before_return()
+            self.lifecycle.deliver_before_return(quiet=quiet)
         except Exception as error:  # whatever it is, the application must not see it; the event stays pending
             self.note_trouble(error)
 
