@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from time import sleep
 from types import FrameType, TracebackType
 
@@ -159,15 +159,11 @@ class _Handler:
         began_at = self._came_first_at(pid)
         if began_at is None:
             return
-        if self.before == signal.SIG_DFL:
-            with exit_and_forks.ending(began_at):
+        with exit_and_forks.ending(began_at) if self.before == signal.SIG_DFL else nullcontext():
+            try:
                 self._deliver(pid, began_at)
+            finally:
                 self._do_as_before(frame)
-            return
-        try:
-            self._deliver(pid, began_at)
-        finally:
-            self._do_as_before(frame)
 
     def _came_first_at(self, pid: int) -> float | None:
         """Return when the signal came, by the monotonic clock; None where it is put off."""
