@@ -103,25 +103,28 @@ class _SecondSignal(BaseException):
 class _PutOff:
     """A signal that is sent again, until its handler can do its work.
 
+    It is sent once at a time: never while a handler decides whether it can. So no signal is left over that would come twice.
+
     Attributes:
         pid: the process that it was sent to.
         began_at: when it first came, by the monotonic clock.
-        is_sent: whether it was sent again, and has not come yet.
-        is_over: whether its handler does its work now.
+        has_come: whether its handler has seen it, and it must come again.
+        is_over: whether its handler does its work.
     """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.began_at = monotonic()
-        self.is_sent = False
+        self.has_come = False
         self.is_over = False
 
     def send_again(self, number: int) -> None:
-        """Send it, once at a time, in a thread of its own."""
-        while not self.is_over:
+        """Send it until it is over, in a thread of its own."""
+        # Somebody may install another signal handler meanwhile. Then it is never over.
+        while not self.is_over and monotonic() < self.began_at + 2 * _MOST_SECONDS:
             sleep(_PAUSE_SECONDS)
-            if not (self.is_sent or self.is_over):
-                self.is_sent = True
+            if self.has_come:
+                self.has_come = False
                 _send_to_main_thread(number)
 
 
@@ -143,14 +146,11 @@ class _Handler:
         self.restored = False
         # The process that it waits in, just now. A child that another thread forks meanwhile does not wait.
         self._waits_in: int | None = None
-        self._put_off = _PutOff(0)
+        self._put_off = _PutOff(0)  # of no process
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         pid = os.getpid()
         if self._waits_in == pid:
-            if self._put_off.is_sent:  # by ourselves, just before the wait began
-                self._put_off.is_sent = False
-                return
             self._waits_in = None
             raise _SecondSignal
         if self.restored:
@@ -167,23 +167,26 @@ class _Handler:
 
     def _came_first_at(self, pid: int) -> float | None:
         """Return when the signal came, by the monotonic clock; None where it is put off."""
-        before = self._put_off
-        is_new = before.is_over or before.pid != pid
-        put_off = _PutOff(pid) if is_new else before
-        put_off.is_sent = False
+        is_new = self._put_off.is_over or self._put_off.pid != pid
+        put_off = self._put_off = _PutOff(pid) if is_new else self._put_off
         waited_seconds = monotonic() - put_off.began_at
-        put_off.is_over = not (
-            (waited_seconds < _MOST_SECONDS and exit_and_forks.interrupted())
-            or (waited_seconds < _MOST_SECONDS_FOR_A_HANDLER and holds_lock_of_handler(()))
+        must_wait = (waited_seconds < _MOST_SECONDS and exit_and_forks.interrupted()) or (
+            waited_seconds < _MOST_SECONDS_FOR_A_HANDLER and holds_lock_of_handler(())
         )
-        self._put_off = put_off
-        if is_new and not put_off.is_over:
+        if put_off.is_over:  # it came again just now, and that one has done the work
+            return None
+        if not must_wait:
+            put_off.is_over = True
+            return put_off.began_at
+        put_off.has_come = True
+        if is_new:
             try:
                 # Not `threading`, which takes locks of its own: the signal may have interrupted their owner.
                 _thread.start_new_thread(put_off.send_again, (self.number,))
             except RuntimeError:  # no thread can be started
                 put_off.is_over = True
-        return put_off.began_at if put_off.is_over else None
+                return put_off.began_at
+        return None
 
     def _deliver(self, pid: int, began_at: float) -> None:
         with suppress(_SecondSignal):
