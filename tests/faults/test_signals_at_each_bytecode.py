@@ -48,7 +48,9 @@ def do(operation, life):
 
 
 @pytest.mark.parametrize('operation', ['log', 'open', 'flush', 'close'])
-def test_what_was_logged_before_is_delivered_when_the_programs_own_handler_is_called(operation, make_handler, monkeypatch):
+def test_what_was_logged_before_is_delivered_when_the_programs_own_handler_is_called(
+    operation, make_handler, monkeypatch
+):
     """It is called once. Each event is delivered once, whatever was interrupted."""
 
     def live(at):

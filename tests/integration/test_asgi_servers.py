@@ -32,6 +32,7 @@ logging.getLogger('shop').setLevel(logging.INFO)
 
 @asynccontextmanager
 async def logging_lifespan(app):
+    logging.getLogger('uvicorn').addHandler(handler)  # when uvicorn has configured its own logging
     logging.getLogger('shop').info('started %d', os.getpid())
     async with lifespan(app):
         open(f'ready-{os.getpid()}', 'w').close()
@@ -41,11 +42,8 @@ async def logging_lifespan(app):
 app = Starlette(lifespan=logging_lifespan)
 """
 SCRIPT = """
-import logging
 import uvicorn
-from shop import handler
 
-logging.getLogger('uvicorn').addHandler(handler)
 if __name__ == '__main__':
     uvicorn.run('shop:app', port=PORT, workers=WORKERS)
 """
@@ -138,7 +136,9 @@ def test_with_flush_on_signals_before_uvicorn_runs_its_own_last_line_arrives_too
     ended, pids, arrived = serve(WITHOUT, 'serve.py', workers=workers, script=script)
     assert ended == (-signal.SIGTERM if workers == 1 else 0)
     assert of_the_application(arrived) == life_of(pids)
-    last = Counter(event['message'] for event in arrived if event['message'].startswith('Finished server process'))
+    last = Counter(
+        event['message'] for event in arrived if event['message'].startswith('Finished server process')
+    )
     assert last == Counter(f'Finished server process [{pid}]' for pid in pids)
 
 

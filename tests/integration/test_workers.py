@@ -129,7 +129,8 @@ def redis(folder):
     path = shutil.which('redis-server') or pytest.skip('there is no redis-server')
     socket = folder / 'redis.sock'
     process = subprocess.Popen(
-        [path, '--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder], stdout=subprocess.DEVNULL
+        [path, '--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder],
+        stdout=subprocess.DEVNULL,
     )
     try:
         deadline = monotonic() + ENOUGH_SECONDS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 
@@ -88,7 +87,9 @@ def test_all_handlers_share_the_time_and_report_what_is_left(end, silent):
 
 def test_with_undelivered_stderr_the_events_themselves_are_there(end, silent):
     """The last place that they can be written to."""
-    life = end("flush_on_signals('SIGTERM')", url=silent.url, undelivered='stderr', shutdown_timeout_seconds=0.5)
+    life = end(
+        "flush_on_signals('SIGTERM')", url=silent.url, undelivered='stderr', shutdown_timeout_seconds=0.5
+    )
     found = [json.loads(line)['message'] for line in life.said.splitlines() if line.startswith('{')]
     assert dict.fromkeys(found, 1) == events()
     assert len(found) == 20
@@ -273,7 +274,9 @@ def test_while_it_is_delivering_at_exit_it_ends_the_program_when_that_is_done(be
     assert arrived() == events()
 
 
-@pytest.mark.parametrize('call', ['handler.flush()', 'handler.close()', "make(use_queues=False).handle(record)"])
+@pytest.mark.parametrize(
+    'call', ['handler.flush()', 'handler.close()', 'make(use_queues=False).handle(record)']
+)
 def test_in_a_wait_of_the_programs_own_it_delivers(call, begin, endpoint, arrived):
     """`flush`, `close`, and a logging call that waits for its event."""
     endpoint.inject('slow', seconds=1, times=1)
@@ -359,10 +362,10 @@ def test_where_the_system_ignores_the_signal_the_program_goes_on_as_it_would(beg
     assert arrived() == events(21)
 
 
-
-
 @pytest.mark.parametrize('place', ['memory', 'disk'])
-def test_in_the_middle_of_logging_no_event_is_lost_whose_call_has_returned(place, begin, endpoint, spool_dir, tmp_path, arrived):
+def test_in_the_middle_of_logging_no_event_is_lost_whose_call_has_returned(
+    place, begin, endpoint, spool_dir, tmp_path, arrived
+):
     """The signal comes anywhere. Each call that has returned has left its mark in a file."""
     returned = tmp_path / 'returned'
     life = begin(

@@ -38,7 +38,9 @@ def life(make_handler):
 
 
 @pytest.mark.parametrize('given', ['SIGUSR1', signal.SIGUSR1, int(signal.SIGUSR1)])
-def test_each_signal_delivers_what_there_is_then_the_programs_own_handler_is_called(given, life, delivered_then):
+def test_each_signal_delivers_what_there_is_then_the_programs_own_handler_is_called(
+    given, life, delivered_then
+):
     """And the program goes on, as one does that finishes its requests, or reads its configuration again."""
     life.log(2, 10)
     with flush_on_signals(given):
@@ -137,7 +139,7 @@ def test_signals_that_are_of_no_use_are_refused(signals, text):
 
 
 def test_a_handler_that_is_not_pythons_is_refused(monkeypatch):
-    """uWSGI has such: it can be neither called nor put back."""
+    """That of a server that embeds Python: it can be neither called nor put back."""
     getsignal, before = signal.getsignal, signal.getsignal(SIGNAL)
     monkeypatch.setattr(
         signal, 'getsignal', lambda number: None if number == signal.SIGUSR2 else getsignal(number)

@@ -83,11 +83,11 @@ class SignalHandlers:
             ValueError: this is not the main thread.
         """
         for handler in self._handlers:
-            if signal.getsignal(handler.number) is handler:
+            if handler.is_installed:
                 _set_handler(handler.number, handler.before)
             handler.restored = True
 
-    def __enter__(self) -> SignalHandlers:
+    def __enter__(self) -> SignalHandlers:  # noqa: PYI034  # `typing.Self` is not in Python 3.10
         return self
 
     def __exit__(
@@ -114,6 +114,7 @@ class _PutOff:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self._main_thread = threading.get_ident()
         self.began_at = monotonic()
         self.has_come = False
         self.is_over = False
@@ -125,7 +126,11 @@ class _PutOff:
             sleep(_PAUSE_SECONDS)
             if self.has_come:
                 self.has_come = False
-                _send_to_main_thread(number)
+                if hasattr(signal, 'pthread_kill'):
+                    # To that thread, so that a system call that it is in ends.
+                    signal.pthread_kill(self._main_thread, number)
+                else:
+                    signal.raise_signal(number)
 
 
 class _Handler:
@@ -148,7 +153,7 @@ class _Handler:
         self._waits_in: int | None = None
         self._put_off = _PutOff(0)  # of no process
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
+    def __call__(self, _: int, frame: FrameType | None) -> None:
         pid = os.getpid()
         if self._waits_in == pid:
             self._waits_in = None
@@ -164,6 +169,11 @@ class _Handler:
                 self._deliver(pid, began_at)
             finally:
                 self._do_as_before(frame)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether Python calls it, not another one."""
+        return signal.getsignal(self.number) is self
 
     def _came_first_at(self, pid: int) -> float | None:
         """Return when the signal came, by the monotonic clock; None where it is put off."""
@@ -231,11 +241,3 @@ def _set_handler(number: int, handler: Before) -> None:
         raise ValueError(
             "signal handlers belong to the main thread of Python's main interpreter: call this there, where the program starts"
         ) from error
-
-
-def _send_to_main_thread(number: int) -> None:
-    if hasattr(signal, 'pthread_kill'):
-        # To that thread, so that a system call that it is in ends.
-        signal.pthread_kill(threading.main_thread().ident, number)
-    else:
-        signal.raise_signal(number)
