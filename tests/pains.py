@@ -489,6 +489,41 @@ PAINS: Mapping[int, Pain] = {
             'integration/test_multiprocessing.py': ('test_a_multiprocessing_child_delivers_its_events',),
         },
     ),
+    101: Pain(
+        'Children that end by `os._exit` deliver what they have logged: those of Celery by themselves, others by a recipe (opentelemetry-python-contrib#4916)',
+        {
+            'integration/test_workers.py': (
+                'test_each_child_of_celerys_pool_delivers_what_it_logged',
+                'test_each_work_horse_of_rq_delivers_what_its_job_logged',
+                'test_a_child_that_ends_by_os_exit_loses_nothing',
+            ),
+        },
+    ),
+    102: Pain(
+        'A server that ends itself by the signal it got delivers first, by its lifespan or by one line (uvicorn PR#1600, #2289)',
+        {
+            'integration/test_asgi_servers.py': (
+                'test_with_a_lifespan_that_closes_the_handler_the_last_event_arrives',
+                'test_with_flush_on_signals_before_uvicorn_runs_its_own_last_line_arrives_too',
+            ),
+            'lives/test_flush_on_signals.py': (
+                'test_what_is_pending_is_delivered_and_the_program_ends_by_the_signal',
+                'test_a_handler_of_the_programs_own_is_called_after_the_delivery',
+                'test_where_it_interrupts_what_delivery_needs_it_comes_again',
+                'test_in_the_middle_of_logging_no_event_is_lost_whose_call_has_returned',
+                'test_in_an_asyncio_program_it_is_called_after_the_loops_own',
+                'test_a_forked_child_delivers_its_own',
+            ),
+            'faults/test_signals_at_each_bytecode.py': (
+                'test_what_was_logged_before_is_delivered_when_the_programs_own_handler_is_called',
+            ),
+            'unit/test_flush_on_signals.py': (
+                'test_it_puts_back_what_was_there',
+                'test_it_leaves_what_was_installed_over_it',
+                'test_a_signal_that_is_ignored_stays_ignored',
+            ),
+        },
+    ),
     103: Pain(
         'A program ends though nobody reads its stderr (moby#31540, containerd#9342)',
         {

@@ -55,10 +55,11 @@ if TYPE_CHECKING:
     from firefighter._event.oversize import OversizePolicy
     from firefighter._handler import parts  # noqa: TC004  # `_load_parts` does it
     from firefighter._handler.undelivered import UndeliveredPolicy
+    from firefighter._process.flush_on_signals import SignalHandlers
     from firefighter._spool.spool import OverflowPolicy
     from firefighter.stats import Stats
 
-__all__ = ['FirehoseHandler', 'FirehoseWarning']
+__all__ = ['FirehoseHandler', 'FirehoseWarning', 'flush_on_signals']
 
 
 def _load_parts() -> None:
@@ -594,6 +595,28 @@ class FirehoseHandler(logging.Handler):
         except Exception as error:  # a memoryview that was released, for example
             pipeline.note_format_error('an item of a batch queue was dropped', error)
             return None, parts.DropReason.FAILED
+
+
+def flush_on_signals(*signals: str | int) -> SignalHandlers:
+    """Deliver what all handlers have pending when one of these signals comes; then do what would have been done without this.
+
+    For signals that end the program without its exit functions, as SIGTERM does by default. A handler of the program's own is
+    called after the delivery. The default action is then taken: the program ends by the signal, and its exit status says so. A signal
+    that is ignored stays ignored. Each handler waits for delivery for at most `shutdown_timeout_seconds`, all at the same time, and
+    reports on stderr what it could not deliver. The same signal, sent again, ends the wait.
+
+    Args:
+        *signals: their names or numbers: `flush_on_signals('SIGTERM', 'SIGHUP')`.
+
+    Returns:
+        An object whose `restore()` puts back what was there before. In a `with` statement it does that when the block ends.
+
+    Raises:
+        ValueError: a signal is unknown, cannot be handled, or does not end a program; or this is not the main thread.
+    """
+    from firefighter._process.flush_on_signals import SignalHandlers  # noqa: PLC0415  # most programs do not need it
+
+    return SignalHandlers(signals)
 
 
 class _Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from firefighter.formatting import JSONFormatter
 from firefighter.integrations.loguru import make_sink
 from firefighter.integrations.opentelemetry import observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
-from firefighter.logging import FirehoseHandler, FirehoseWarning
+from firefighter.logging import FirehoseHandler, FirehoseWarning, flush_on_signals
 from firefighter.stats import DropReason, Stats
 
 totals: dict[str, int] = {}
@@ -102,3 +103,7 @@ warning: type[Warning] = FirehoseWarning
 loguru.logger.add(make_sink(by_name))
 REGISTRY.register(FirehoseCollector([by_name]))
 observe_handlers([by_position, by_name])
+
+flush_on_signals('SIGTERM', signal.SIGHUP, 2).restore()
+with flush_on_signals('SIGTERM'):
+    pass

@@ -21,9 +21,9 @@ def test_the_package_exports_its_version_only() -> None:
     assert list(firefighter.__all__) == ['__version__']
 
 
-def test_the_door_exports_the_handler_and_its_warning() -> None:
+def test_the_door_exports_the_handler_its_warning_and_the_flush_on_signals() -> None:
     """The names of `firefighter.logging`."""
-    assert sorted(firefighter.logging.__all__) == ['FirehoseHandler', 'FirehoseWarning']
+    assert sorted(firefighter.logging.__all__) == ['FirehoseHandler', 'FirehoseWarning', 'flush_on_signals']
 
 
 def test_the_integrations_export_one_name_each() -> None:

@@ -129,6 +129,7 @@ class Lifecycle:
         state: see the table above.
         open_mark: one number. It is not 0 while events may go straight to the spool: the state is open, and this is not a
             forked child. It is `OPEN`, unless each event is to be delivered before its call returns.
+        shutdown_timeout_seconds: as given.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class Lifecycle:
         self.deliver = deliver
         self._is_forgotten = is_forgotten
         self._report_end = report_end
-        self._shutdown_timeout_seconds = shutdown_timeout_seconds
+        self.shutdown_timeout_seconds = shutdown_timeout_seconds
         self._sync_timeout_seconds = sync_timeout_seconds
         # Python's own class, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
         self._lock = threading.RLock()
@@ -237,12 +238,12 @@ class Lifecycle:
     def start_flush(self) -> None:
         """Have what is pending delivered, without waiting."""
         self._source.flush()
-        self._start_delivery(exit_and_forks.deadline_after(self._shutdown_timeout_seconds), may_look=False)
+        self._start_delivery(exit_and_forks.deadline_after(self.shutdown_timeout_seconds), may_look=False)
 
     def finish(self, *, waits: bool = True, began_at: float | None = None) -> None:
         """Close, within the time that the process has for its end (or so long from `began_at` on), or without waiting."""
         if waits:
-            self.close(exit_and_forks.deadline_after(self._shutdown_timeout_seconds, began_at))
+            self.close(exit_and_forks.deadline_after(self.shutdown_timeout_seconds, began_at))
         else:
             self._request_later(close=True)
 
@@ -353,6 +354,12 @@ class Lifecycle:
     def pending(self) -> int:
         """How many events are not settled."""
         return self._spool.account().pending
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the calling thread has interrupted something that delivery needs, so that it must not wait."""
+        # Delivery can do without another handler's lock, unless something logs to that handler.
+        return self._why_no_wait() not in {None, NoWait.HANDLER_LOCK}
 
     def may_wait_for_room(self) -> bool:
         """Return whether an event may wait for room in the spool: not where its own thread would have to make that room."""

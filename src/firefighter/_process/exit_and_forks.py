@@ -7,10 +7,10 @@ import os
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 from firefighter._process.clock import monotonic
 from firefighter._process.fork_gate import ForkGate
@@ -18,8 +18,11 @@ from firefighter._process.fork_gate import ForkGate
 __all__ = [
     'close_later',
     'deadline_after',
+    'ending',
     'exiting',
+    'finish_before',
     'finish_busy',
+    'interrupted',
     'not_forking',
     'prepare_threads_end',
     'register_busy',
@@ -68,6 +71,17 @@ class Lifecycle(Protocol):
             began_at: from when on to count the time-out; None: as `deadline_after` does.
         """
 
+    def close(self, deadline: float) -> None:
+        """Do the same; wait for that until the deadline, by the monotonic clock."""
+
+    @property
+    def shutdown_timeout_seconds(self) -> float:
+        """How long a close waits."""
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the calling thread has interrupted something that delivery needs, so that it must not wait."""
+
     def abandon(self) -> None:
         """Let go, in a forked child, of everything that the parent goes on using."""
 
@@ -83,7 +97,8 @@ class _Process:
         self.exit_began_at: float | None = None
         # In a subinterpreter alone, when its exit is over.
         self.threads_must_end = False
-        self.knows_multiprocessing = False
+        # By name, what runs functions of ours at the end of a child that ends by `os._exit`.
+        self.registered_with: set[str] = set()
         self.fork_gate = ForkGate()
         self.request_threads = deque([None] * MAX_REQUEST_THREADS, MAX_REQUEST_THREADS)
 
@@ -105,6 +120,7 @@ def register_handler(handler: Handler) -> None:
         _register_for_snapshots()
         _finished_at_exit = True
     _handlers.add(handler)
+    _register_with_libraries()
     for _ in range(len(_process.to_close)):
         with suppress(IndexError):  # another thread was faster
             _process.to_close.popleft().finish(waits=False)
@@ -168,26 +184,55 @@ def prepare_threads_end() -> None:
 
 
 def register_busy(lifecycle: Lifecycle) -> None:
-    """Have the exit of the process finish a lifecycle that has something to deliver, until `unregister_busy`.
-
-    A child of multiprocessing ends by `os._exit`: no exit function runs there, but multiprocessing's own finalizers do. A
-    finalizer can only be registered in the child, once it runs.
-    """
+    """Have the exit of the process finish a lifecycle that has something to deliver, until `unregister_busy`."""
     _process.busy.add(lifecycle)
-    util = sys.modules.get('multiprocessing.util')
-    # `hasattr`: another thread may still be importing it.
-    if util is not None and hasattr(util, 'Finalize') and not _process.knows_multiprocessing:
-        _process.knows_multiprocessing = True
-        _register_finalizer(_process)
-        # multiprocessing clears all finalizers when it sets up the child. A child may log before that (in a hook, or while it
-        # imports the main module), so register again afterwards.
-        util.register_after_fork(_process, _register_finalizer)
+    _register_with_libraries()
 
 
-def _register_finalizer(_: object) -> None:
-    if sys.modules['multiprocessing.process'].parent_process() is not None:
-        # A priority below zero: after the child has waited for its own children, and after finalizers that log.
-        sys.modules['multiprocessing.util'].Finalize(None, _finish_all, exitpriority=-1)
+def _register_with_libraries() -> None:
+    """Have libraries that end children by `os._exit` call our exit function there, since no exit function of Python runs.
+
+    A library is asked where the program has imported it, and never imported here.
+    """
+    for name, attribute, register in _LIBRARIES:
+        module = sys.modules.get(name)
+        # `hasattr`: another thread may still be importing it.
+        if name not in _process.registered_with and module is not None and hasattr(module, attribute):
+            _process.registered_with.add(name)
+            register(module)
+
+
+def _register_with_multiprocessing(util: Any) -> None:
+    """Register with multiprocessing, or with billiard, which is Celery's copy of it."""
+    process = sys.modules[util.__name__.replace('.util', '.process')]
+
+    def register_finalizer(_: object) -> None:
+        # A finalizer can only be registered in the child, once it runs.
+        if process.current_process()._parent_pid is not None:  # noqa: SLF001  # billiard has no `parent_process`
+            # A priority below zero: after the child has waited for its own children, and after finalizers that log.
+            util.Finalize(None, _finish_all, exitpriority=-1)
+
+    register_finalizer(None)
+    # All finalizers are cleared when the child is set up. A child may log before that (in a hook, or while it imports the main
+    # module), so register again afterwards.
+    util.register_after_fork(_process, register_finalizer)
+
+
+def _register_with_celery(signals: Any) -> None:
+    """Register with Celery, whose pool ends its children without running billiard's finalizers. This signal is the last they do."""
+    signals.worker_process_shutdown.connect(_finish_celery_child, weak=False, dispatch_uid=__name__)
+
+
+def _finish_celery_child(**_: object) -> None:
+    _finish_all()
+
+
+# For each: the module, an attribute that it has when it is imported, and what registers with it.
+_LIBRARIES: tuple[tuple[str, str, Callable[[Any], None]], ...] = (
+    ('multiprocessing.util', 'Finalize', _register_with_multiprocessing),
+    ('billiard.util', 'Finalize', _register_with_multiprocessing),
+    ('celery.signals', 'worker_process_shutdown', _register_with_celery),
+)
 
 
 def unregister_busy(lifecycle: Lifecycle) -> None:
@@ -278,6 +323,52 @@ def _finish_each() -> None:
             handler.close()
     for lifecycle in _process.busy.copy():
         lifecycle.finish()
+
+
+def interrupted() -> bool:
+    """Return whether the calling thread, in a signal handler, has interrupted something that delivery needs.
+
+    Nothing can be delivered then before the signal handler has returned.
+    """
+    return any(lifecycle.is_interrupted for lifecycle in _process.busy.copy())
+
+
+def finish_before(began_at: float) -> None:
+    """Deliver what is pending, as at exit, though the process may go on. What is logged afterwards opens a handler again.
+
+    Args:
+        began_at: when the waiting began, by the monotonic clock: each handler's `shutdown_timeout_seconds` counts from there.
+
+    Raises:
+        BaseException: what has interrupted the waiting. What is undelivered is reported all the same.
+    """
+    start_over_after_fork()
+    interruption = None
+    for _ in range(3):
+        try:
+            for lifecycle in _process.busy.copy():
+                lifecycle.start_flush()
+            for lifecycle in _process.busy.copy():
+                lifecycle.close(began_at + lifecycle.shutdown_timeout_seconds)
+            break
+        except BaseException as error:
+            # No time is left, but what is undelivered is still counted and reported.
+            interruption, began_at = error, -inf
+    if interruption is not None:
+        raise interruption
+
+
+@contextmanager
+def ending(began_at: float) -> Iterator[None]:
+    """Note that the process ends, by a signal, before the block does. Where it does not, the block takes the note back."""
+    process = _process
+    before = process.exit_began_at
+    try:
+        if before is None:
+            process.exit_began_at = began_at
+        yield
+    finally:
+        process.exit_began_at = before
 
 
 def _before_fork() -> None:
