@@ -650,8 +650,16 @@ PAINS: Mapping[int, Pain] = {
         },
     ),
     127: Pain(
-        'Integers from 2^63 on are text, which each destination takes (elasticsearch#21728)',
+        'Integers from 2^63 on are text, which each destination takes (elasticsearch#21728); what else a destination refuses in an event is '
+        'said by the doctor, and avoided by a formatter of the docs (elasticsearch#70960, OpenSearch#20125, estuary/connectors#839)',
         {
+            'unit/doctor/test_refusals.py': (
+                'test_what_it_refuses_is_said_with_what_avoids_it',
+                'test_where_nothing_is_known_nothing_is_said',
+                'test_conversion_that_is_switched_off_is_plain_s3',
+                'test_the_formatter_of_the_docs_writes_what_each_destination_takes',
+                'test_it_cuts_what_no_column_of_redshift_takes',
+            ),
             'unit/test_formatting_values.py': (
                 'test_what_fits_is_a_number',
                 'test_a_larger_integer_becomes_its_digits',
@@ -679,6 +687,32 @@ PAINS: Mapping[int, Pain] = {
                 'test_lines_of_any_kind_are_not_taken_for_it',
                 'test_a_name_does_not_hide_lines',
             ),
+        },
+    ),
+    129: Pain(
+        'A stream whose buffer or encoding makes New Relic, Elastic or Datadog lose events is told of, and what each receiver behind an HTTP '
+        'endpoint takes (elastic/docs-content#3705)',
+        {
+            'unit/doctor/test_receivers.py': (
+                'test_it_is_told_by_its_url_and_by_its_name',
+                'test_the_url_counts_more_than_the_name',
+                'test_of_an_odd_description_nobody_is_told',
+                'test_settings_that_lose_events_in_silence_are_a_hazard',
+                'test_each_wrong_setting_is_named_once',
+                'test_what_a_description_does_not_say',
+                'test_settings_as_the_receiver_wants_them_are_well',
+                'test_a_receiver_that_splits_records_has_them_aggregated',
+                'test_each_is_in_the_table_of_the_docs',
+                'test_where_a_rule_comes_from_is_said',
+            ),
+            'unit/doctor/test_rules.py': (
+                'test_what_would_destroy_events_is_found',
+                'test_what_depends_on_others_is_said_to_be_so',
+            ),
+            'integration/test_doctor_command.py': (
+                'test_a_buffer_with_which_a_receiver_loses_events_is_wrong',
+            ),
+            'integration/test_doctor_advice.py': ('test_by_its_advice_the_destination_takes_every_record',),
         },
     ),
     130: Pain(
