@@ -150,21 +150,24 @@ def splunk(kind: str, **more: Any) -> Described:
     )
 
 
-HTTP = {
-    'HttpEndpointDestinationDescription': {
-        'EndpointConfiguration': {
-            'Url': 'https://aws-kinesis-http-intake.logs.datadoghq.eu/v1/input',
-            'Name': 'Datadog',
-        },
-        'BufferingHints': HINTS,
-        'CloudWatchLoggingOptions': LOGGING,
-        'RequestConfiguration': {'ContentEncoding': 'GZIP', 'CommonAttributes': []},
-        'RoleARN': ROLE,
-        'RetryOptions': {'DurationInSeconds': 300},
-        'S3BackupMode': 'FailedDataOnly',
-        'S3DestinationDescription': S3,
-    }
-}
+def http(url: str, name: str, mib: int = 5, encoding: str = 'NONE') -> Described:
+    return described(
+        {
+            'HttpEndpointDestinationDescription': {
+                'EndpointConfiguration': {'Url': url, 'Name': name},
+                'BufferingHints': {'SizeInMBs': mib, 'IntervalInSeconds': 60},
+                'CloudWatchLoggingOptions': LOGGING,
+                'RequestConfiguration': {'ContentEncoding': encoding, 'CommonAttributes': []},
+                'RoleARN': ROLE,
+                'RetryOptions': {'DurationInSeconds': 300},
+                'S3BackupMode': 'FailedDataOnly',
+                'S3DestinationDescription': S3,
+            }
+        }
+    )
+
+
+NEW_RELIC = 'https://aws-api.newrelic.com/firehose/v1'
 SNOWFLAKE = {
     'SnowflakeDestinationDescription': {
         'AccountUrl': 'https://example.eu-west-1.snowflakecomputing.com',
@@ -243,7 +246,26 @@ DESCRIPTIONS: Mapping[str, Described] = {
     ),
     'splunk-raw': splunk('Raw'),
     'splunk-event': splunk('Event'),
-    'http-endpoint': described(HTTP),
+    'http-endpoint': http('https://logs.example.com/firehose', 'logs'),
+    'http-new-relic': http(NEW_RELIC, 'New Relic logs - US', 1, 'GZIP'),
+    'http-new-relic-as-the-console-has-it': http(NEW_RELIC, 'New Relic logs - US'),
+    'http-elastic': http('https://my.es.us-east-1.aws.elastic-cloud.com', 'Elastic', 1, 'GZIP'),
+    'http-elastic-with-much': http('https://my.es.us-east-1.aws.elastic-cloud.com', 'Elastic', 64, 'GZIP'),
+    'http-datadog': http(
+        'https://aws-kinesis-http-intake.logs.datadoghq.eu/v1/input', 'Datadog logs - EU', 2, 'GZIP'
+    ),
+    'http-datadog-with-much': http(
+        'https://aws-kinesis-http-intake.logs.datadoghq.eu/v1/input', 'Datadog logs - EU', 5, 'GZIP'
+    ),
+    'http-grafana': http('https://alloy.example.com:443/awsfirehose/api/v1/push', 'logs'),
+    'http-sumo-logic': http(
+        'https://endpoint4.collection.us2.sumologic.com/receiver/v1/kinesis/log/x', 'logs'
+    ),
+    'http-opentelemetry': http('https://collector.example.com', 'otel-collector'),
+    'http-vector': http('https://logs.example.com', 'Vector in prod'),
+    'http-cribl': http('https://default.main.example.cribl.cloud', 'logs'),
+    'http-coralogix': http('https://ingest.eu2.coralogix.com/aws/firehose', 'Coralogix'),
+    'http-dynatrace': http('https://example.live.dynatrace.com/api/v2/logs/ingest/aws_firehose', 'logs'),
     'snowflake': described(SNOWFLAKE),
     'iceberg': described(ICEBERG),
     'from-a-kinesis-stream': described(

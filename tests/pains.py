@@ -763,8 +763,16 @@ PAINS: Mapping[int, Pain] = {
         },
     ),
     127: Pain(
-        'Integers from 2^63 on are text, which each destination takes (elasticsearch#21728)',
+        'Integers from 2^63 on are text, which each destination takes (elasticsearch#21728); what else a destination refuses in an event is '
+        'said by the doctor, and avoided by a formatter of the docs (elasticsearch#70960, OpenSearch#20125, estuary/connectors#839)',
         {
+            'unit/doctor/test_refusals.py': (
+                'test_what_it_refuses_is_said_with_what_avoids_it',
+                'test_where_nothing_is_known_nothing_is_said',
+                'test_conversion_that_is_switched_off_is_plain_s3',
+                'test_the_formatter_of_the_docs_writes_what_each_destination_takes',
+                'test_it_cuts_what_no_column_of_redshift_takes',
+            ),
             'unit/test_formatting_values.py': (
                 'test_what_fits_is_a_number',
                 'test_a_larger_integer_becomes_its_digits',
@@ -782,6 +790,7 @@ PAINS: Mapping[int, Pain] = {
         {
             'integration/test_audit_command.py': (
                 'test_what_firehose_writes_that_has_no_lines_is_named_and_the_rest_is_read',
+                'test_a_stream_that_compresses_by_itself_is_audited_where_that_is_gzip',
                 'test_where_nothing_can_be_read_the_status_is_2',
             ),
             'unit/audit/test_foreign_formats.py': (
@@ -791,7 +800,34 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_block_of_hadoops_is_told_whatever_its_size',
                 'test_lines_of_any_kind_are_not_taken_for_it',
                 'test_a_name_does_not_hide_lines',
+                'test_between_our_records_it_is_a_line_that_is_no_json',
             ),
+        },
+    ),
+    129: Pain(
+        'A stream whose buffer or encoding makes New Relic, Elastic or Datadog lose events is told of, and what each receiver behind an HTTP '
+        'endpoint takes (elastic/docs-content#3705)',
+        {
+            'unit/doctor/test_receivers.py': (
+                'test_it_is_told_by_its_url_and_by_its_name',
+                'test_the_url_counts_more_than_the_name',
+                'test_of_an_odd_description_nobody_is_told',
+                'test_settings_that_lose_events_in_silence_are_a_hazard',
+                'test_each_wrong_setting_is_named_once',
+                'test_what_a_description_does_not_say',
+                'test_settings_as_the_receiver_wants_them_are_well',
+                'test_a_receiver_that_splits_records_has_them_aggregated',
+                'test_each_is_in_the_table_of_the_docs',
+                'test_where_a_rule_comes_from_is_said',
+            ),
+            'unit/doctor/test_rules.py': (
+                'test_what_would_destroy_events_is_found',
+                'test_what_depends_on_others_is_said_to_be_so',
+            ),
+            'integration/test_doctor_command.py': (
+                'test_a_buffer_with_which_a_receiver_loses_events_is_wrong',
+            ),
+            'integration/test_doctor_advice.py': ('test_by_its_advice_the_destination_takes_every_record',),
         },
     ),
     130: Pain(
@@ -859,6 +895,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_a_zstd_frame_that_demands_much_memory_is_given_up',
                 'test_many_small_parts_are_decompressed_once_each',
             ),
+            'unit/cost/test_reading.py': ('test_a_file_that_was_made_to_fill_the_memory_is_given_up',),
         },
     ),
     210: Pain(

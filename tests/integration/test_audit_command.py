@@ -19,6 +19,7 @@ import zstd_frames
 from delivered_objects import FIRST, OBJECTS, SECOND, check, event, marker
 from firefighter._delivery.codecs import INSTALL_ZSTD
 from firefighter.cli.main import main
+from firefighter.local import LocalFirehose
 from foreign_objects import FOREIGN
 
 RUN = [
@@ -136,6 +137,26 @@ def test_what_firehose_writes_that_has_no_lines_is_named_and_the_rest_is_read(tm
     )
     totals = json.loads(printed.out.splitlines()[-1])
     assert (totals['objects'], totals['unreadable'], totals['events'], totals['not_json']) == (2, 1, 1, 0)
+
+
+@pytest.mark.parametrize(('compression', 'status'), [('GZIP', 0), ('ZIP', 2)])
+def test_a_stream_that_compresses_by_itself_is_audited_where_that_is_gzip(
+    tmp_path, capsys, make_handler, make_logger, compression, status
+):
+    """From the logging call to the audit."""
+    s3 = {'RoleARN': 'arn:aws:iam::123456789012:role/firehose', 'BucketARN': 'arn:aws:s3:::logs'}
+    with LocalFirehose(tmp_path / 'delivered') as endpoint:
+        endpoint.create_stream(
+            'bar', ExtendedS3DestinationConfiguration={**s3, 'CompressionFormat': compression}
+        )
+        handler = make_handler('bar', endpoint_url=endpoint.url, event_ids=True)
+        make_logger(handler).info('Ahoy')
+        assert handler.flush()
+        endpoint.flush()
+    assert main(['audit', str(tmp_path / 'delivered')]) == status
+    printed = capsys.readouterr()
+    assert ('1 events of 1 producers in 1 objects' in printed.out) == (status == 0)
+    assert ('.zip: cannot be read: it is a ZIP archive' in printed.err) == (status == 2)
 
 
 def test_where_nothing_can_be_read_the_status_is_2(tmp_path, capsys):

@@ -34,6 +34,13 @@ SNOWFLAKE = {
 CATALOG = {'CatalogConfiguration': {'CatalogARN': 'arn:aws:glue:us-east-1:123456789012:catalog'}}
 ICEBERG = {**ROLE, **CATALOG, 'S3Configuration': S3}
 HTTP = {'EndpointConfiguration': {'Url': 'https://example.com/v1', 'Name': 'vendor'}, 'S3Configuration': S3}
+SUMO_LOGIC = {
+    **HTTP,
+    'EndpointConfiguration': {
+        'Url': 'https://endpoint4.collection.us2.sumologic.com/receiver/x',
+        'Name': 'logs',
+    },
+}
 CONVERSION = {
     'SchemaConfiguration': {**ROLE, 'DatabaseName': 'logs', 'TableName': 'app'},
     'InputFormatConfiguration': {'Deserializer': {'OpenXJsonSerDe': {}}},
@@ -56,6 +63,7 @@ STREAMS = [
     ('Redshift', REDSHIFT),
     ('Splunk', {**SPLUNK, 'HECEndpointType': 'Raw'}),
     ('HttpEndpoint', HTTP),
+    ('HttpEndpoint', SUMO_LOGIC),
     *TAKES_ONE.items(),
 ]
 EVENTS = 700

@@ -284,6 +284,56 @@ def test_the_advice_follows_the_stream_as_it_is(endpoint, doctor, processors, op
     assert advice['options'] == options
 
 
+def http_stream(endpoint, url, mib, encoding):
+    endpoint.create_stream(
+        'other',
+        HttpEndpointDestinationConfiguration={
+            'EndpointConfiguration': {'Url': url, 'Name': 'logs'},
+            'BufferingHints': {'SizeInMBs': mib, 'IntervalInSeconds': 60},
+            'RequestConfiguration': {'ContentEncoding': encoding},
+            'S3Configuration': {
+                'RoleARN': 'arn:aws:iam::123456789012:role/firehose',
+                'BucketARN': 'arn:aws:s3:::logs',
+            },
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ('url', 'mib', 'encoding', 'cure'),
+    [
+        (
+            'https://aws-api.newrelic.com/firehose/v1',
+            5,
+            'NONE',
+            'Set SizeInMBs=1 in the BufferingHints and Content',
+        ),
+        ('https://aws-api.newrelic.com/firehose/v1', 1, 'GZIP', ''),
+        (
+            'https://aws-kinesis-http-intake.logs.us5.datadoghq.com/v1/input',
+            5,
+            'GZIP',
+            'Set SizeInMBs=2 in the',
+        ),
+        (
+            'https://my.es.eu-west-1.aws.found.io',
+            2,
+            'GZIP',
+            'Set SizeInMBs=1 in the BufferingHints of the stream',
+        ),
+        ('https://logs.example.com', 64, 'NONE', ''),
+    ],
+    ids=['new relic as it comes', 'new relic', 'datadog', 'elastic', 'nobody known'],
+)
+def test_a_buffer_with_which_a_receiver_loses_events_is_wrong(endpoint, doctor, url, mib, encoding, cure):
+    """As AWS's console sets it; nobody else would ever say so."""
+    http_stream(endpoint, url, mib, encoding)
+    status, checks, advice = doctor('other')
+    assert (status, wrong(checks)) == ((1, {'destination'}) if cure else (0, set()))
+    assert checks['destination']['cure'].startswith(cure)
+    assert len(advice['hazards']) == bool(cure)
+
+
 @pytest.mark.parametrize(
     'words',
     [

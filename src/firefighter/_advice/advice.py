@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from firefighter._advice.fit import Fit, Reason, fit
+from firefighter._advice.fit import Fit, fit
+from firefighter._advice.reasons import Reason
+from firefighter._advice.receivers import refused_requests
+from firefighter._advice.refusals import refusals
 from firefighter._advice.stream import UNCOMPRESSED, Kind, Stream
 
 __all__ = ['CAUTIOUS', 'Advice', 'Verdict', 'advise']
@@ -41,6 +44,7 @@ class Advice:
         file_extension: what the stream's FileExtension should be for `better`; None: nothing is to be changed.
         better: the keyword arguments once it is.
         hazards: what will go wrong whatever the options, and what to do.
+        refusals: what the destination does not take in an event, and what avoids it.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -48,6 +52,7 @@ class Advice:
     file_extension: str | None = None
     better: Mapping[str, bool | int | str] = field(default_factory=dict)
     hazards: tuple[Reason, ...] = ()
+    refusals: tuple[Reason, ...] = ()
 
 
 def advise(stream: Stream) -> Advice:
@@ -67,6 +72,7 @@ def advise(stream: Stream) -> Advice:
         file_extension=_PREFERRED_EXTENSION if change else None,
         better=_options(fits, _PREFERRED) if change else {},
         hazards=tuple(_hazards(stream, codec, compressible=compressible)),
+        refusals=refusals(stream),
     )
 
 
@@ -144,6 +150,8 @@ def _hazards(stream: Stream, codec: str | None, *, compressible: bool) -> Iterat
             'COPY does not expect JSON, which is what the handler writes',
             "Add FORMAT AS JSON 'auto' to the COPY options, or give the handler a formatter of your own",
         )
+    if stream.kind is Kind.HTTP and (refused := refused_requests(stream.destination)):
+        yield refused
     processors = stream.processors.keys()
     if (
         'RecordDeAggregation' in processors

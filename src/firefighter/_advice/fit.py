@@ -4,7 +4,8 @@ Each rule is one function, and stands on AWS's documentation of the destination 
 https://docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html (S3, Redshift, OpenSearch, Splunk),
 .../httpdeliveryrequestresponse.html, .../troubleshooting-snowflake.html, .../apache-iceberg-considerations.html,
 .../record-format-conversion.html, .../data-transformation.html,
-.../dynamic-partitioning-multirecord-deaggergation.html (their spelling), and botocore's model of the service.
+.../dynamic-partitioning-multirecord-deaggergation.html (their spelling), and botocore's model of the service. Who is behind an HTTP
+endpoint, and what that takes, is in `receivers.py`. Of Splunk's envelopes: https://dev.splunk.com, SP-CAAAE6P.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
 
+from firefighter._advice.reasons import Bound, Reason
+from firefighter._advice.receivers import receiver_of
 from firefighter._advice.stream import UNCOMPRESSED, Kind, Stream
 
-__all__ = ['MAX_DEAGGREGATED_EVENTS', 'Bound', 'Fit', 'Reason', 'fit']
+__all__ = ['MAX_DEAGGREGATED_EVENTS', 'Fit', 'fit']
 
 MAX_DEAGGREGATED_EVENTS = 500
 """Events in one record that Firehose takes apart (AWS, of PutRecordBatch: with more "the request succeeds but the
@@ -31,28 +33,6 @@ _METADATA = 'MetadataExtraction'
 _KNOWN_PROCESSORS = frozenset(
     {_DEAGGREGATION, _DELIMITER, _LAMBDA, _METADATA, 'Decompression', 'CloudWatchLogProcessing'}
 )
-
-
-class Reason(NamedTuple):
-    """Why something is so, and what would change it; both without a full stop.
-
-    `certain` is false where it depends on what only the user knows: the code of a function, of a server, of a formatter.
-    """
-
-    why: str
-    cure: str = ''
-    certain: bool = True
-
-    def __str__(self) -> str:
-        """Return both."""
-        return f'{self.why}. {self.cure}' if self.cure else self.why
-
-
-class Bound(NamedTuple):
-    """The most events in one record, None for as many as it holds, and why."""
-
-    most_events: int | None
-    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -101,7 +81,7 @@ _SPLUNK_RAW = Bound(
 _SPLUNK_EVENT = Bound(
     1,
     Reason(
-        'each event has to be a Splunk envelope; whether several in a record arrive is not known',
+        'each event has to be a Splunk envelope; Splunk takes several in a row, but whether they arrive so by Firehose is not said',
         certain=False,
     ),
 )
@@ -155,6 +135,8 @@ def _bounds(stream: Stream) -> Iterator[Bound]:
 def _destination_bound(stream: Stream) -> Bound:
     if stream.kind is Kind.SPLUNK:
         return _SPLUNK_RAW if stream.destination.get('HECEndpointType') == 'Raw' else _SPLUNK_EVENT
+    if stream.kind is Kind.HTTP and (receiver := receiver_of(stream.destination)):
+        return receiver.events
     return _EVENTS[Kind.EXTENDED_S3 if stream.kind.is_s3 else stream.kind]
 
 
@@ -186,7 +168,9 @@ def _is_newline(delimiter: str) -> bool:
 
 
 def _obstacles(stream: Stream) -> Iterator[Reason]:
-    if not stream.kind.is_s3:
+    if stream.kind is Kind.HTTP and (receiver := receiver_of(stream.destination)):
+        yield receiver.compressed
+    elif not stream.kind.is_s3:
         yield _OBSTACLES.get(
             stream.kind, Reason(f'{stream.kind.title} reads the records, and {_COMPRESSED_BYTES}')
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firefighter._advice.fit import Reason, fit
+from firefighter._advice.fit import fit
+from firefighter._advice.reasons import Reason
 from firefighter._advice.stream import Stream
 
 __all__ = ['Problem', 'problems']

@@ -153,17 +153,17 @@ class _Source:
 def _decoded(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     """Take one layer of compression off."""
     source = _Source(chunks)
-    while beginning := source.peek(BEGINNING_BYTES):
+    beginning = source.peek(BEGINNING_BYTES)
+    if _engine_for(beginning) is None and (foreign := foreign_format(beginning, name)):
+        raise DamagedError(foreign)
+    # Somebody's bytes between our records are lines that are no JSON, however they look.
+    while beginning := source.peek(_MAGIC_BYTES):
         engine = _engine_for(beginning)
         if engine is None:
-            foreign = foreign_format(beginning, name)
-            if foreign is not None:
-                raise DamagedError(foreign)
             yield from _plain(source)
         else:
             yield from _inflated(engine, source)
             _skip_padding(source)
-        name = ''  # It is the beginning that a name speaks of.
 
 
 def _plain(source: _Source) -> Iterator[bytes]:

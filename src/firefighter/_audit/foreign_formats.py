@@ -55,7 +55,7 @@ def foreign_format(beginning: bytes, name: str = '') -> str | None:
     found = next((format_name for magic, format_name in _FORMATS if magic.match(beginning)), None)
     if found is None and _is_hadoop_snappy(beginning):
         found = _HADOOP_SNAPPY
-    if found is None and not beginning.lstrip().startswith(b'{'):
+    if found is None and beginning and not beginning.lstrip().startswith(b'{'):
         found = next((title for end, title in _BY_EXTENSION.items() if name.endswith(end)), None)
         if found is None and _is_binary(beginning):
             return 'it is neither text nor gzip nor zstd'

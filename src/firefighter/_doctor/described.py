@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from firefighter._advice.fit import Reason
+from firefighter._advice.reasons import Reason
 from firefighter._advice.stream import DIRECT_PUT, Stream
 from firefighter._doctor.report import Check, State
 from firefighter._doctor.wording import describe_destination

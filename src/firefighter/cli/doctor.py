@@ -24,7 +24,7 @@ Client = Mapping[str, str | None]
 
 EPILOG = """\
 It checks the credentials, the region, the endpoint, this machine's clock, the permission, the stream, its source and its
-destination. It prints which of the handler's options fit that destination, and why.
+destination. It prints which of the handler's options fit that destination, and why; and what it refuses in an event.
 
 It makes one DescribeDeliveryStream request; AWS accepts five of them a second for an account. Delivery does not need the
 permission for that request. Without it the doctor prints the arguments that are safe with any destination. --send puts
@@ -122,6 +122,10 @@ def _show_advice(report: Report, advice: Advice, client: Client) -> None:
         )
         print(f'  {_update(report, advice, client)}')
         print(f'\nand then write:\n\n  {handler_call(report.stream, client, advice.better)}')
+    if advice.refusals:
+        print('\nIn the events themselves:\n')
+        for refusal in advice.refusals:
+            print(f'  {_sentence(str(refusal))}')
 
 
 def _given(value: bool | int | str | None) -> str:
@@ -149,6 +153,7 @@ def _advice_as_json(report: Report, advice: Advice, client: Client) -> dict[str,
         'handler': handler_call(report.stream, client, advice.options),
         'why': {verdict.option: verdict.why for verdict in advice.verdicts},
         'hazards': [str(hazard) for hazard in advice.hazards],
+        'refusals': [str(refusal) for refusal in advice.refusals],
         'better': _better_as_json(report, advice, client) if advice.better else None,
     }
 

@@ -86,3 +86,16 @@ def test_a_name_does_not_hide_lines():
     """Whoever calls lines so has them audited."""
     assert list(lines([b'{"a":1}\n'], 'a.snappy')) == [b'{"a":1}']
     assert list(lines([gzip.compress(b'{"a":1}\n')], 'a.zip')) == [b'{"a":1}']
+    assert list(lines([], 'empty.zip')) == []
+
+
+@pytest.mark.parametrize(
+    'wrap', [bytes, gzip.compress, zstd_frames.compressed], ids=['plain', 'gzip', 'zstd']
+)
+@pytest.mark.parametrize('name', ['a.zip', 'hadoop', 'java.snappy'])
+def test_between_our_records_it_is_a_line_that_is_no_json(wrap, name):
+    """Another program may write into the stream, too: what comes behind it is read."""
+    body, _ = FOREIGN[name]
+    found = list(lines([wrap(b'{"a":1}\n') + body[:300] + b'\n' + wrap(b'{"b":2}\n')]))
+    assert found[0] == b'{"a":1}'
+    assert found[-1] == b'{"b":2}' or found[-2] == b'{"b":2}'

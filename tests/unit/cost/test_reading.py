@@ -72,6 +72,13 @@ def test_a_file_that_ends_too_soon_is_said_to_be_damaged():
         read(gzip.compress(b'one\n' * 1000)[:-12])
 
 
+def test_a_file_that_was_made_to_fill_the_memory_is_given_up():
+    """Gzip in gzip: a few bytes for as many lines as one likes."""
+    with pytest.raises(DamagedError, match='expands'):
+        for _ in entries([io.BytesIO(gzip.compress(gzip.compress((b'1' * 1023 + b'\n') * 65_536)))]):
+            pass
+
+
 def test_lines_that_begin_no_entry_belong_to_the_one_before():
     """A traceback is one event; where a file begins, one begins in any case."""
     log = b'\tat the.end(Of.java:1)\n2026-01-01 ERROR\n\tat a.b(C.java:7)\nCaused by: x\n2026-01-02 INFO\n'

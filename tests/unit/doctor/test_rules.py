@@ -63,6 +63,19 @@ HARMFUL = {
     'splunk-raw': ((), (), ('compression',)),
     'splunk-event': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
     'http-endpoint': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-new-relic': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-new-relic-as-the-console-has-it': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-elastic': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-elastic-with-much': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-datadog': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-datadog-with-much': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-grafana': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-sumo-logic': ((), (), ('compression',)),
+    'http-opentelemetry': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-vector': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-cribl': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-coralogix': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
+    'http-dynatrace': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
     'snowflake': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
     'iceberg': (('aggregate',), ('aggregate',), ('compression', 'aggregate')),
     'from-a-kinesis-stream': ((), (), ()),
@@ -140,7 +153,22 @@ def test_a_problem_says_the_option_the_reason_and_what_to_do():
     )
 
 
-@pytest.mark.parametrize('name', ['http-endpoint', 's3-with-lambda', 'splunk-event'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'http-endpoint',
+        'http-new-relic',
+        'http-datadog',
+        'http-elastic',
+        'http-opentelemetry',
+        'http-vector',
+        'http-cribl',
+        'http-coralogix',
+        'http-dynatrace',
+        's3-with-lambda',
+        'splunk-event',
+    ],
+)
 def test_what_depends_on_others_is_said_to_be_so(name):
     """Nobody but the user knows what the server or the function does."""
     (problem,) = found(STREAMS[name])
