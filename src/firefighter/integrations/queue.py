@@ -42,8 +42,9 @@ class QueueHandler(logging.handlers.QueueHandler):
         prepared = copy.copy(record)
         attributes = vars(prepared)
         exc_info: Any = record.exc_info
-        if issubclass(type(record.msg), dict):
-            message = dict(dict.items(record.msg))
+        message: Any = record.msg
+        if issubclass(type(message), dict):
+            message = dict(dict.items(message))
             if is_of_structlog(attributes):
                 exc_info = take_exception(message) or exc_info
             prepared.msg, prepared.args = _copied(message), _copied_args(record.args)
