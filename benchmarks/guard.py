@@ -101,7 +101,7 @@ def count() -> tuple[dict[str, float], float]:
                 *(sys.executable, '-m', 'benchmarks.guard', '--counted', spool_dir),
             ],
             cwd=ROOT,
-            env=os.environ | {'PYTHONHASHSEED': '0', 'PYTHONPATH': str(ROOT)},
+            env=os.environ | {'PYTHONHASHSEED': '0', 'PYTHONPATH': f'{ROOT}:{ROOT}/src'},
             check=True,
         )
         # The first has what came before the first mark, the last what came after the last.
