@@ -704,3 +704,17 @@ def test_a_record_of_a_request_is_of_a_library_below_it_and_of_its_process_and_t
     (record,) = records
     record.__dict__ |= others
     assert origin_of(record) is origin
+
+
+def test_a_request_within_another_one_changes_nothing_for_that():
+    """A signal handler interrupts a request in a thread of the program's, and logs to another handler that delivers there."""
+    records = []
+
+    @as_request_of_ours
+    def request():
+        records.append(logging.makeLogRecord({'name': 'urllib3', 'msg': 'before'}))
+        as_request_of_ours(lambda: None)()
+        records.append(logging.makeLogRecord({'name': 'urllib3', 'msg': 'after'}))
+
+    request()
+    assert [origin_of(record) for record in records] == [Origin.DELIVERY] * 2

@@ -123,10 +123,13 @@ def as_request_of_ours(function: Callable[_P, _T]) -> Callable[_P, _T]:
     @wraps(function)
     @as_thread_of_ours
     def request(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        requests = _requests.setdefault((getpid(), threading.get_ident()), deque(maxlen=_REQUESTS_REMEMBERED))
+        if requests and requests[-1][1] == inf:
+            # A signal handler has interrupted a request, and logged to another handler, which delivers here.
+            return function(*args, **kwargs)
         times = [time(), inf]
         try:
-            here = getpid(), threading.get_ident()
-            _requests.setdefault(here, deque(maxlen=_REQUESTS_REMEMBERED)).append(times)
+            requests.append(times)
             return function(*args, **kwargs)
         finally:
             times[1] = times[0]  # it has ended, even if a signal comes in the next line
@@ -209,12 +212,20 @@ def after_fork() -> None:
 
 
 def _made_a_request(maker: tuple[int, int], at: float) -> bool:
-    """Return whether a thread of a process made a request of ours at a time."""
-    times = tuple(_requests.get(maker, ()))
-    # The newest first: most records come at once.
-    return any(
-        began - _ROUNDING_SECONDS <= at <= ended + _ROUNDING_SECONDS for began, ended in reversed(times)
-    )
+    """Return whether a thread of a process made a request of ours at a time. Its requests follow one another.
+
+    The newest are looked at first: most records come at once. And what is logged after all of them, as by a thread of the program's that
+    has got the ident, costs one look.
+    """
+    requests = _requests.get(maker)
+    if not requests or at > requests[-1][1] + _ROUNDING_SECONDS:
+        return False
+    for began, ended in reversed(tuple(requests)):
+        if at > ended + _ROUNDING_SECONDS:
+            return False
+        if at >= began - _ROUNDING_SECONDS:
+            return True
+    return False
 
 
 def _may_be_caused_by_delivery(record: logging.LogRecord) -> bool:
