@@ -98,7 +98,11 @@ def test_with_undelivered_stderr_the_events_themselves_are_there(end, silent):
 @pytest.mark.parametrize('second', [signal.SIGTERM, signal.SIGINT])
 def test_the_same_signal_again_or_ctrl_c_ends_the_wait(second, begin, silent):
     """Whoever sends it does not want to wait; what is left is reported, and the program ends by the first signal."""
-    life = begin((BEGIN, "flush_on_signals('SIGTERM')", LIVE_ON), silent.url, **PATIENT)
+    life = begin(
+        (BEGIN, "flush_on_signals('SIGTERM')", LIVE_ON),
+        silent.url,
+        **{**PATIENT, 'shutdown_timeout_seconds': 600},
+    )
     assert life.hear('ready')
     life.process.send_signal(signal.SIGTERM)
     life.wait_until_it_says('still delivering')
