@@ -269,12 +269,12 @@ def test_at_exit_it_delivers_within_the_time_of_the_exit(begin, endpoint, arrive
 
 def test_while_it_is_delivering_at_exit_it_ends_the_program_when_that_is_done(begin, endpoint, arrived):
     """The signal comes into the wait of the exit."""
-    endpoint.inject('slow', seconds=3, times=1)
+    endpoint.inject('unavailable')
     life = begin((BEGIN, "flush_on_signals('SIGTERM')"), endpoint.url, **PATIENT)
     life.wait_until_it_says('still delivering')
     life.process.send_signal(signal.SIGTERM)
+    endpoint.clear_faults()
     life.end(statuses=ENDED)
-    assert life.said == ''
     assert arrived() == events()
 
 
