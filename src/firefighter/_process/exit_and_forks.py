@@ -203,12 +203,12 @@ def _register_with_libraries() -> None:
 
 
 def _register_with_multiprocessing(util: Any) -> None:
-    """Register with multiprocessing, or with billiard, which is Celery's copy of it."""
-    process = sys.modules[util.__name__.replace('.util', '.process')]
+    """Register with multiprocessing, and so with billiard, Celery's copy of it, which has the same finalizers."""
 
     def register_finalizer(_: object) -> None:
-        # A finalizer can only be registered in the child, once it runs.
-        if process.current_process()._parent_pid is not None:  # noqa: SLF001  # billiard has no `parent_process`
+        # A finalizer can only be registered in the child, once it runs. (`parent_process` knows nothing of billiard's.)
+        process = sys.modules['multiprocessing.process'].current_process()
+        if process._parent_pid is not None:  # noqa: SLF001
             # A priority below zero: after the child has waited for its own children, and after finalizers that log.
             util.Finalize(None, _finish_all, exitpriority=-1)
 
@@ -230,7 +230,6 @@ def _finish_celery_child(**_: object) -> None:
 # For each: the module, an attribute that it has when it is imported, and what registers with it.
 _LIBRARIES: tuple[tuple[str, str, Callable[[Any], None]], ...] = (
     ('multiprocessing.util', 'Finalize', _register_with_multiprocessing),
-    ('billiard.util', 'Finalize', _register_with_multiprocessing),
     ('celery.signals', 'worker_process_shutdown', _register_with_celery),
 )
 

@@ -68,7 +68,7 @@ class SignalHandlers:
             if before is None:
                 self.restore()
                 raise ValueError(
-                    f'{signal.Signals(number).name} is handled by code that is not in Python, which cannot be called '
+                    f'{_name_of(number)} is handled by code that is not in Python, which cannot be called '
                     'from here. Let that code end the process as it does, and use spool_dir'
                 )
             if before != signal.SIG_IGN:
@@ -228,10 +228,15 @@ def _number_of(given: str | int) -> int:
         full_name = f'SIG{given}'.upper()
         instead = full_name if full_name in signal.Signals.__members__ else 'SIGTERM'
         raise ValueError(f'{given!r} is no signal of this system: write {instead!r}, for example')
-    name = next((known.name for known in signal.Signals if known == number), str(number))
+    name = _name_of(int(number))
     if name in _UNSUITABLE:
         raise ValueError(f'{name} {_UNSUITABLE[name]}')
     return int(number)
+
+
+def _name_of(number: int) -> str:
+    # Most of the real-time signals have none.
+    return next((known.name for known in signal.Signals if known == number), str(number))
 
 
 def _set_handler(number: int, handler: Before) -> None:
