@@ -113,8 +113,11 @@ def test_what_cannot_be_delivered_before_the_snapshot_is_delivered_by_the_clone(
                     self.more.notify_all()
                 return {'FailedPutCount': 0, 'RequestResponses': [{'RecordId': 'x'} for _ in Records]}
 
+        restored = threading.Event()
+
         class Own(FirehoseHandler):
             def batch_sender(self, *arguments):
+                restored.wait(40)  # it begins when the handler has begun anew
                 super().batch_sender(*arguments)
 
         client = Client()
@@ -125,6 +128,7 @@ def test_what_cannot_be_delivered_before_the_snapshot_is_delivered_by_the_clone(
         take_snapshot()
         client.down = False
         restore()
+        restored.set()
         logger.info('clone')
         for each in logger.handlers:
             assert each.flush(40)

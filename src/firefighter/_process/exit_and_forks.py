@@ -140,9 +140,10 @@ def _register_exit_function() -> None:
 
 
 def _register_for_snapshots() -> None:
-    from firefighter._process.snapshots import register_for_snapshots  # noqa: PLC0415  # as above
+    with not_forking():
+        from firefighter._process.snapshots import register_for_snapshots  # noqa: PLC0415  # as above
 
-    register_for_snapshots()
+        register_for_snapshots()
 
 
 def registered_handlers() -> list[Handler]:
