@@ -181,8 +181,10 @@ def _plain(source: _Source) -> Iterator[bytes]:
 
 def _skip_padding(source: _Source) -> None:
     """Skip the NULs that some tools write behind a compressed part, to fill a block."""
+    size = _FIRST_PIECE_BYTES
     while source.peek(1) == b'\0':
-        source.give_back(source.take(CHUNK_BYTES).lstrip(b'\0'))
+        source.give_back(source.take(size).lstrip(b'\0'))
+        size = min(2 * size, CHUNK_BYTES)
 
 
 class _Engine(Protocol):
