@@ -120,8 +120,8 @@ def test_a_port_that_is_in_use_is_answered_with_the_option_to_give(capsys, tmp_p
         (['--fault', 'partial:which=0,2'], 'is not of the form name:parameter=value,parameter=value\n'),
         (['--fault', 'partial:share'], 'is not of the form name:parameter=value,parameter=value\n'),
         (['--fault', 'nope=0.3'], 'is not of the form name:parameter=value,parameter=value\n'),
-        (['--buffer-seconds', '-1'], "--buffer-seconds: '-1' is no number from 0 on"),
-        (['--buffer-mib', 'inf'], "--buffer-mib: 'inf' is no number from 0 on"),
+        (['--buffer-seconds', '-1'], "--buffer-seconds: '-1' is no number from 0 to 86400"),
+        (['--buffer-mib', 'inf'], "--buffer-mib: 'inf' is no number from 0 to 1048576"),
         (['--port', '70000'], "'70000' is no port: a whole number from 0 to 65535"),
     ],
 )
