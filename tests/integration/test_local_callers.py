@@ -94,7 +94,8 @@ def test_an_sdk_that_calls_it_by_another_name_is_told_the_option(local_firehose)
         'before-send', lambda request, **_: request.headers.__setitem__('Host', 'firehose:4573')
     )
     with pytest.raises(
-        client.exceptions.ClientError, match=r'AccessDenied.*start it with --allow-host firehose, or in Python'
+        client.exceptions.ClientError,
+        match=r'AccessDenied.*start it with --allow-host firehose, or in Python',
     ):
         client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
     client.close()

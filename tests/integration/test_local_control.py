@@ -77,7 +77,9 @@ def test_a_value_that_a_fault_could_not_strike_with_is_refused(local_firehose, n
 def test_a_message_may_have_braces(local_firehose, firehose_client):
     """Only the stream and the account are filled in."""
     local_firehose.inject('kms', message='{x} of {stream}: {}')
-    with pytest.raises(firehose_client.exceptions.InvalidKMSResourceException, match=re.escape('{x} of bar: {}')):
+    with pytest.raises(
+        firehose_client.exceptions.InvalidKMSResourceException, match=re.escape('{x} of bar: {}')
+    ):
         firehose_client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
 
 

@@ -88,16 +88,18 @@ class LocalFirehoseProcess(Running, LocalFirehoseClient):
         """End the process, after it has written what is buffered.
 
         Raises:
-            EndpointError: it could not write everything, or did not end in time.
+            EndpointError: it could not write everything, did not end in time, or was killed before.
         """
         if self._process is None:
             return
-        self._process.terminate()
+        process, self._process = self._process, None
+        process.terminate()
         try:
-            _, message = self._process.communicate(timeout=STOP_SECONDS)
+            _, message = process.communicate(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+            process.kill()
+            process.communicate()
             raise EndpointError(f'the local endpoint did not end within {STOP_SECONDS} s') from None
-        if self._process.returncode != 0 and message:
-            raise EndpointError(message.strip())
+        if process.returncode != 0:
+            said = message.strip().removeprefix('firefighter local: ')
+            raise EndpointError(said or f'the local endpoint ended with status {process.returncode}')

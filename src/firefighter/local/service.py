@@ -172,7 +172,7 @@ class Service:
         stream.flush(request.moment, self._folder)
         unwritten = stream.unwritten()
         if unwritten is not None:
-            message = f'Firehose {stream.name} has {unwritten.records} records that cannot be written: {unwritten.error}'
+            message = f'Firehose {stream.name} has records that cannot be written ({unwritten.records}): {unwritten.error}'
             raise ServiceError('ResourceInUseException', message)
         del self._streams[stream.name]
         return {}
