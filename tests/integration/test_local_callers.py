@@ -37,7 +37,7 @@ def test_what_a_web_page_can_send_is_refused_and_does_nothing(local_firehose, me
     """Whatever `Origin` it has, and by whatever name it calls."""
     status, answer = ask(local_firehose.url, method, path, body, **headers)
 
-    assert (status, answer['__type']) == (403, 'AccessDeniedException')
+    assert (status, answer['__type']) == (403, 'ForbiddenException')
     assert local_firehose.account('bar').requests == 0
     assert ask(local_firehose.url, 'POST', '/', RECORD, **PUT)[0] == 200
 
@@ -95,7 +95,7 @@ def test_an_sdk_that_calls_it_by_another_name_is_told_the_option(local_firehose)
     )
     with pytest.raises(
         client.exceptions.ClientError,
-        match=r'AccessDenied.*start it with --allow-host firehose, or in Python',
+        match=r'Forbidden.*start it with --allow-host firehose, or in Python',
     ):
         client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
     client.close()

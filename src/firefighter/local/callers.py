@@ -47,7 +47,7 @@ class Callers:
         """
         if 'Origin' in headers:
             message = 'Requests of web pages, which have a header Origin, are not answered'
-            raise ServiceError('AccessDeniedException', message, FORBIDDEN)
+            raise ServiceError('ForbiddenException', message, FORBIDDEN)
         name = _name(headers.get('Host', ''))
         if name in self._names or (self._any_address and _is_address(name)):
             return
@@ -55,7 +55,7 @@ class Callers:
             f'The local endpoint is not called {name!r}. If it is meant to be, start it with --allow-host {name}, '
             f'or in Python with allow_hosts=[{name!r}]'
         )
-        raise ServiceError('AccessDeniedException', message, FORBIDDEN)
+        raise ServiceError('ForbiddenException', message, FORBIDDEN)
 
 
 def _checked_name(text: str) -> str:

@@ -10,6 +10,7 @@ import errno
 import os
 import pathlib
 import re
+import sys
 import uuid
 from contextlib import suppress
 from io import BufferedWriter
@@ -150,9 +151,11 @@ def _lock(file: BufferedWriter, *, wait: bool = True) -> None:
     Raises:
         OSError: somebody else has the lock, and `wait` is false.
     """
+    if sys.platform == 'win32':
+        return
     try:
         import fcntl  # noqa: PLC0415 - Windows has none
-    except ImportError:
+    except ImportError:  # also where no descriptor is free
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
