@@ -909,6 +909,90 @@ PAINS: Mapping[int, Pain] = {
             'unit/audit/test_decoding.py': ('test_nuls_behind_a_compressed_part_are_nothing',),
         },
     ),
+    212: Pain(
+        'No web page can command the local endpoint or read from it, whatever `Origin` it has and by whatever name it calls',
+        {
+            'integration/test_local_callers.py': (
+                'test_what_a_web_page_can_send_is_refused_and_does_nothing',
+                'test_a_control_request_that_changes_something_says_that_it_is_json',
+                'test_it_answers_to_its_own_names_and_to_those_that_are_allowed',
+                'test_on_all_addresses_any_address_is_its_own_and_no_name',
+                'test_an_sdk_that_calls_it_by_another_name_is_told_the_option',
+            ),
+            'integration/test_local_command.py': ('test_a_service_of_a_compose_file_is_reached_by_its_name',),
+        },
+    ),
+    213: Pain(
+        'The local endpoint writes no object outside its folder',
+        {
+            'integration/test_local_unwritten.py': (
+                'test_no_prefix_leads_out_of_the_folder_once_it_is_evaluated',
+                'test_a_link_in_the_folder_does_not_lead_out_of_it',
+            ),
+        },
+    ),
+    214: Pain(
+        'A stream whose objects no file system could have is refused, and one that cannot be written hides no other',
+        {
+            'integration/test_local_unwritten.py': (
+                'test_a_name_that_no_file_can_have_is_refused_when_the_stream_is_created',
+                'test_names_as_long_as_they_may_be_are_delivered',
+                'test_a_stream_that_cannot_be_written_hides_no_other',
+                'test_a_bucket_that_cannot_be_written_hides_no_other_of_the_same_stream',
+            ),
+        },
+    ),
+    215: Pain(
+        'What the local endpoint has accepted and cannot write is kept, or told',
+        {
+            'integration/test_local_unwritten.py': (
+                'test_a_stream_is_not_deleted_with_records_that_cannot_be_written',
+                'test_the_end_of_the_block_tells_what_is_lost',
+                'test_stop_tells_what_is_lost_and_only_once',
+                'test_an_exception_that_ends_the_block_is_not_hidden_by_what_is_lost',
+                'test_an_endpoint_that_was_killed_is_told',
+            ),
+        },
+    ),
+    216: Pain(
+        'More connections than descriptors are one line of the local endpoint, and wait until there is room',
+        {
+            'integration/test_local_command.py': (
+                'test_more_connections_than_descriptors_are_one_line_and_wait',
+            ),
+        },
+    ),
+    217: Pain(
+        'What is malformed is refused by the local endpoint with a reason, when it is said',
+        {
+            'integration/test_local_control.py': (
+                'test_a_malformed_control_request_is_refused_with_a_reason',
+                'test_a_value_that_a_fault_could_not_strike_with_is_refused',
+                'test_one_text_where_a_list_is_wanted_is_refused',
+                'test_a_buffer_beyond_all_reason_is_refused',
+                'test_what_is_outside_the_folder_cannot_be_read_as_delivered',
+            ),
+        },
+    ),
+    218: Pain(
+        'What a killed local endpoint was writing is removed by the next start, and what a living one is writing stays',
+        {
+            'integration/test_local_unwritten.py': (
+                'test_what_a_killed_endpoint_was_writing_is_removed_by_the_next_start',
+                'test_what_a_living_endpoint_is_writing_stays',
+            ),
+        },
+    ),
+    220: Pain(
+        'The line that `firefighter local` prints is enough for every SDK, and streams are made as puts name them',
+        {
+            'integration/test_local_command.py': (
+                'test_the_line_that_a_terminal_gets_can_be_pasted_and_has_the_region_for_every_sdk',
+                'test_streams_are_made_as_puts_name_them',
+                'test_streams_can_be_made_at_once_and_as_they_come',
+            ),
+        },
+    ),
     221: Pain(
         'Where there was nothing to audit the status is 2, and noise is said: a nightly check does not stay green for ever',
         {

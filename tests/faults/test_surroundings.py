@@ -110,7 +110,7 @@ def name_server(monkeypatch):
 
 def test_events_wait_until_the_endpoints_name_resolves(name_server, tmp_path, make_handler, log):
     """DNS that fails: nothing was sent, so nothing is uncertain, and nothing is lost."""
-    with LocalFirehose(tmp_path, streams=['bar']) as endpoint:
+    with LocalFirehose(tmp_path, streams=['bar'], allow_hosts=['firehose.example']) as endpoint:
         handler = make_handler(
             'bar', endpoint_url=endpoint.url.replace('127.0.0.1', 'firehose.example'), send_interval=0
         )

@@ -361,7 +361,7 @@ def test_a_folder_that_cannot_be_written_to_keeps_the_records(local_firehose, fi
     """As the real service does while it cannot reach its bucket; when it can, everything is delivered once."""
     (local_firehose.folder / 'logs').write_text('not a folder')
     firehose_client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
-    with pytest.raises(EndpointError, match='what is buffered is kept'):
+    with pytest.raises(EndpointError, match='cannot be written and are kept: 1 of stream bar'):
         local_firehose.flush()
     assert local_firehose.account('bar').write_errors > 0
 

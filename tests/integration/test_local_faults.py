@@ -162,7 +162,7 @@ def test_a_dribbled_answer_comes_in_pieces(local_firehose, monkeypatch):
     host, port = local_firehose.url.removeprefix('http://').split(':')
     body = b'{"DeliveryStreamName":"bar","Record":{"Data":"eA=="}}'
     head = (
-        'POST / HTTP/1.1\r\nHost: x\r\nAuthorization: x\r\nConnection: close\r\n'
+        'POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: x\r\nConnection: close\r\n'
         f'X-Amz-Target: Firehose_20150804.PutRecord\r\nContent-Length: {len(body)}\r\n\r\n'
     )
     with socket.create_connection((host, int(port))) as connection:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
 import queue
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from firefighter._handler.options import check_stream_name
 from firefighter.local import EndpointError, LocalFirehose
-from firefighter.local.buffering import MIB
+from firefighter.local.buffering import MAX_BYTES, MAX_SECONDS, MIB
 from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.fault_plan import TRIGGERS
 
@@ -24,10 +23,11 @@ DEFAULT_STREAM = 'bar'
 UNLISTED = frozenset({'code', 'message', 'status'})
 DEFAULT_FOLDER = 'firehose-output'
 
-ENVIRONMENT = """\
-  export AWS_ENDPOINT_URL_FIREHOSE={url}
-  export AWS_DEFAULT_REGION=us-east-1
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"""
+# In one line, to paste. boto3 reads AWS_DEFAULT_REGION, all other SDKs read AWS_REGION.
+ENVIRONMENT = (
+    '  export AWS_ENDPOINT_URL_FIREHOSE={url} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 '
+    'AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local'
+)
 
 
 def _fault_lines() -> str:
@@ -66,9 +66,12 @@ In addition to AWS's protocol it answers:
 
   curl URL/_local/accounts         what each stream accepted, refused and delivered, as JSON
   curl URL/_local/strikes          how often each fault has struck
-  curl -X POST URL/_local/flush    write all buffered records now
-  curl -X POST URL/_local/inject -d '{{"faults": [["slow", {{"seconds": 2}}]]}}'
-  curl -X POST URL/_local/clear-faults
+  J='Content-Type: application/json'
+  curl -X POST -H "$J" URL/_local/flush          write all buffered records now
+  curl -X POST -H "$J" URL/_local/clear-faults   remove all faults
+  curl -H "$J" -d '{{"faults": [["slow", {{"seconds": 2}}]]}}' URL/_local/inject
+
+It answers those who call it localhost, by an address of loopback, by --host or by an --allow-host, and no web page.
 
 Faults, with their parameters and defaults. They strike puts, and are nested, the first one outermost:
 
@@ -107,8 +110,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'without a password (default: %(default)s)',
     )
     parser.add_argument(
+        '--allow-host',
+        action='append',
+        default=[],
+        metavar='NAME',
+        help='another name that it may be called by, such as the name of its container; may be repeated',
+    )
+    parser.add_argument(
+        '--create-on-put',
+        action='store_true',
+        help='make streams as puts name them; with it, none is created at once unless --stream says so',
+    )
+    parser.add_argument(
         '--buffer-seconds',
-        type=_not_negative,
+        type=_up_to(MAX_SECONDS),
         default=1,
         metavar='N',
         help="how long a stream buffers records for one object; Firehose's own default is 300 "
@@ -116,7 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--buffer-mib',
-        type=_not_negative,
+        type=_up_to(MAX_BYTES // MIB),
         default=5,
         metavar='N',
         help="how many MiB it buffers at most; Firehose's own default is the same (default: %(default)s)",
@@ -138,13 +153,15 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         endpoint = LocalFirehose(
             arguments.folder,
-            streams=arguments.stream or [DEFAULT_STREAM],
+            streams=arguments.stream or ([] if arguments.create_on_put else [DEFAULT_STREAM]),
             host=arguments.host,
             port=arguments.port,
             buffer_seconds=arguments.buffer_seconds,
             buffer_bytes=int(arguments.buffer_mib * MIB),
             faults=arguments.fault,
             seed=arguments.seed,
+            allow_hosts=arguments.allow_host,
+            create_on_put=arguments.create_on_put,
         )
     except ValueError as error:
         return _fail(str(error), status=2)
@@ -161,8 +178,10 @@ def run(arguments: argparse.Namespace) -> int:
         if sys.stdout.isatty():
             print(ENVIRONMENT.format(url=endpoint.url), flush=True)
         _wait_for(signals)
-        if not endpoint.stop():
-            return _fail(f'some records could not be written to {endpoint.folder} and are lost')
+        try:
+            endpoint.stop()
+        except EndpointError as error:
+            return _fail(str(error))
     return 0
 
 
@@ -206,11 +225,14 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f'{text!r} is no port: a whole number from 0 to 65535')
 
 
-def _not_negative(text: str) -> float:
-    with suppress(ValueError):
-        if 0 <= float(text) < math.inf:
-            return float(text)
-    raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 on')
+def _up_to(most: int) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        with suppress(ValueError):
+            if 0 <= float(text) <= most:
+                return float(text)
+        raise argparse.ArgumentTypeError(f'{text!r} is no number from 0 to {most}')
+
+    return number
 
 
 def _fail(message: str, *, status: int = 1) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from firefighter.local.folder import check_bucket, check_key_part
-from firefighter.local.keys import RANDOM_STRING_LENGTH, Prefixes, object_name
+from firefighter.local.keys import LONGEST_TIMES, RANDOM_STRING_LENGTH, Prefixes, object_name
 from firefighter.local.protocol import invalid_argument
 
 DEFAULT_BUCKET = 'logs'
@@ -114,10 +114,25 @@ class Bucket:
             error_type: why they failed; None if they did not.
         """
         when = datetime.fromtimestamp(opened_unix_seconds, self.time_zone)
-        extension, compress = COMPRESSIONS[self.compression]
+        _, compress = COMPRESSIONS[self.compression]
         prefix = self.prefixes.evaluate(when, random_string=_random_string, error_type=error_type)
-        name = object_name(stream_name, version, when, str(uuid.uuid4()), self.extension or extension)
-        return StoredObject(self.name, prefix + name, compress(body), records, failed=error_type is not None)
+        key = check_key_part(prefix + self._name(stream_name, version, when))
+        return StoredObject(self.name, key, compress(body), records, failed=error_type is not None)
+
+    def longest_keys(self, stream_name: str, version: str, error_type: str | None = None) -> list[str]:
+        """Return keys as long as they get.
+
+        Args:
+            stream_name: the delivery stream's name.
+            version: its version.
+            error_type: as for `pack`.
+        """
+        name = self._name(stream_name, version, LONGEST_TIMES[0])
+        return [prefix + name for prefix in self.prefixes.longest(error_type)]
+
+    def _name(self, stream_name: str, version: str, when: datetime) -> str:
+        extension, _ = COMPRESSIONS[self.compression]
+        return object_name(stream_name, version, when, str(uuid.uuid4()), self.extension or extension)
 
 
 def _optional_key_part(text: str | None) -> str | None:

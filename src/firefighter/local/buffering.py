@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from firefighter.local.protocol import Moment
 
 MIB = 1024 * 1024
+# A day: the longest time that anything here can be told to wait. AWS waits 900 s at most.
+MAX_SECONDS = 86_400
+# What no buffer holds; AWS's maximum is 128 MiB.
+MAX_BYTES = 1024 * 1024 * MIB
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class BufferingHints:
             1 s here, so that a person sees files at once.
 
     Raises:
-        ValueError: one of them is negative.
+        ValueError: one of them is negative, or larger than makes sense.
     """
 
     size_bytes: int = 5 * MIB
@@ -35,6 +39,11 @@ class BufferingHints:
         if not (self.size_bytes >= 0 and self.interval_seconds >= 0):
             raise ValueError(
                 f'a buffer of {self.size_bytes} bytes and {self.interval_seconds} s: neither may be negative'
+            )
+        if self.size_bytes > MAX_BYTES or self.interval_seconds > MAX_SECONDS:
+            raise ValueError(
+                f'a buffer of {self.size_bytes} bytes and {self.interval_seconds} s: at most {MAX_BYTES} bytes '
+                f'and {MAX_SECONDS} s make sense'
             )
 
 

@@ -6,12 +6,18 @@ import abc
 import http.client
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from firefighter._delivery.stderr import write_text
 from firefighter.local.accounts import Account
 from firefighter.local.control import CONTROL_PREFIX
+from firefighter.local.streams import Unwritten
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 TIMEOUT_SECONDS = 30
 # The operations that change nothing.
@@ -52,10 +58,16 @@ class Controls(abc.ABC):
         """Write everything that is buffered into the folder now, whatever the hints say.
 
         Raises:
-            EndpointError: some of it could not be written and is still buffered.
+            EndpointError: some of it could not be written and is still buffered. All else is written.
         """
-        if not self._call('flush', {})['complete']:
-            raise EndpointError('the folder cannot be written to; what is buffered is kept')
+        unwritten = self._flush()
+        if unwritten:
+            raise EndpointError(f'some records cannot be written and are kept: {tell(unwritten)}')
+
+    def _flush(self) -> dict[str, Unwritten]:
+        """Write what is buffered, and return what could not be written, by stream."""
+        unwritten = self._call('flush', {})['unwritten']
+        return {name: Unwritten(**kept) for name, kept in unwritten.items()}
 
     def create_stream(self, name: str, **parameters: object) -> str:
         """Create a delivery stream and return its ARN.
@@ -104,6 +116,42 @@ class Controls(abc.ABC):
         return dict(self._call('strikes', {}))
 
 
+class Running(abc.ABC):
+    """What is started and stopped, also by `with`."""
+
+    @abc.abstractmethod
+    def start(self) -> Self:
+        """Start, and return when requests are answered."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Write what is buffered, and end.
+
+        Raises:
+            EndpointError: some of it could not be written.
+        """
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop. Where an exception is on its way already, what could not be written is said on stderr."""
+        try:
+            self.stop()
+        except EndpointError as failure:
+            if error is None:
+                raise
+            write_text(f'firefighter local: {failure}\n')
+
+
+def tell(unwritten: Mapping[str, Unwritten]) -> str:
+    """Return in one line what could not be written, and why."""
+    return ', '.join(f'{kept.records} of stream {name} ({kept.error})' for name, kept in unwritten.items())
+
+
 class LocalFirehoseClient(Controls):
     """Controls an endpoint that runs as a process of its own, over HTTP.
 
@@ -121,7 +169,8 @@ class LocalFirehoseClient(Controls):
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             method = 'GET' if operation in READ_ONLY else 'POST'
-            connection.request(method, CONTROL_PREFIX + operation, orjson.dumps(parameters))
+            headers = {'Content-Type': 'application/json'}
+            connection.request(method, CONTROL_PREFIX + operation, orjson.dumps(parameters), headers)
             response = connection.getresponse()
             result = orjson.loads(response.read())
         except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:

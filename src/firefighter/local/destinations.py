@@ -45,6 +45,12 @@ class Destination:
     compose: Compose = concatenated
     error_type: str = 'processing-failed'
 
+    def longest_keys(self, stream_name: str, version: str) -> list[tuple[str, str]]:
+        """Return buckets with keys as long as they get in them."""
+        delivered = self.delivered.longest_keys(stream_name, version)
+        failed = self.failed.longest_keys(stream_name, version, self.error_type)
+        return [(self.delivered.name, key) for key in delivered] + [(self.failed.name, key) for key in failed]
+
     def objects(self, batch: Batch, stream_name: str, version: str) -> list[StoredObject]:
         """Return the objects that a batch becomes: one of what is delivered, one of what failed, as needed."""
         errors = [self.judge(record) for record in batch.records]

@@ -11,17 +11,19 @@ import ssl
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from firefighter.local.arguments import texts
 from firefighter.local.bucket import DEFAULT_BUCKET
 from firefighter.local.buffering import MIB, BufferingHints
-from firefighter.local.client import TIMEOUT_SECONDS, Controls, EndpointError
+from firefighter.local.callers import Callers
+from firefighter.local.client import TIMEOUT_SECONDS, Controls, EndpointError, Running, tell
 from firefighter.local.control import Control
 from firefighter.local.fault_plan import FaultPlan, parse_faults
 from firefighter.local.folder import Folder
 from firefighter.local.protocol import ServiceError
 from firefighter.local.service import Service
+from firefighter.local.streams import Unwritten
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,7 +34,7 @@ LOOPBACK = '127.0.0.1'
 MISSING_AIOHTTP = "the local endpoint needs aiohttp: pip install 'firefighter[local]'"
 
 
-class LocalFirehose(Controls):
+class LocalFirehose(Running, Controls):
     """An embedded Firehose that delivers into a folder while the `with` block lasts.
 
     It listens on loopback only, unless told. Everything buffered is written when it stops, and no thread or socket
@@ -49,11 +51,15 @@ class LocalFirehose(Controls):
         seed: for the faults' dice; None for other strikes each time.
         tls: a server's context with its certificate, for an endpoint on https. A certificate that is loaded into
             it later is shown to connections that come later.
+        allow_hosts: names, beside `localhost`, addresses of loopback and `host`, that it may be called by, such as the name of a
+            container. A request for another name is refused, and so is every request of a web page.
+        create_on_put: make streams as puts name them.
 
     Raises:
-        ValueError: a fault is not one of the catalogue's.
+        TypeError: an argument that is a list of texts is something else.
+        ValueError: a fault is not one of the catalogue's, a name of a host is none, a number makes no sense.
         EndpointError: in `start` and `with`: the port is taken, the folder is not writable, a stream's name is
-            not valid.
+            not valid. In `stop` and at the end of `with`: accepted records could not be written.
         ModuleNotFoundError: in `start` and `with`: aiohttp is not installed; the message says how to.
     """
 
@@ -69,21 +75,26 @@ class LocalFirehose(Controls):
         faults: Iterable[str] = (),
         seed: int | None = None,
         tls: ssl.SSLContext | None = None,
+        allow_hosts: Iterable[str] = (),
+        create_on_put: bool = False,
     ) -> None:
         self.folder = pathlib.Path(folder).resolve()
-        self._streams = tuple(streams)
+        self._streams = texts('streams', streams)
         self._address = host, port
+        self._callers = Callers(host, texts('allow_hosts', allow_hosts))
+        self._create_on_put = create_on_put
         self._tls = tls
         self._hints = BufferingHints(buffer_bytes, buffer_seconds)
         self._plan = FaultPlan(seed)
-        for name, parameters in parse_faults(faults):
+        for name, parameters in parse_faults(texts('faults', faults)):
             self._plan.arm(name, parameters)
         self._url: str | None = None
-        self._complete = True
+        self._unwritten: Mapping[str, Unwritten] = {}
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._control: Control | None = None
+        self._objects: Folder | None = None
         self._server: Server | None = None
 
     @property
@@ -100,10 +111,16 @@ class LocalFirehose(Controls):
             bucket: where streams deliver that were not told otherwise, unless told.
 
         Raises:
-            EndpointError: some of it could not be written.
+            EndpointError: some of what belongs there could not be written, or there can be no bucket of that name.
         """
-        self.flush()
-        return Folder(self.folder).read(bucket)
+        unwritten = {name: kept for name, kept in self._flush().items() if bucket in kept.buckets}
+        if unwritten:
+            raise EndpointError(f'some records cannot be written and are kept: {tell(unwritten)}')
+        assert self._objects is not None  # noqa: S101 - what can be flushed has been started
+        try:
+            return self._objects.read(bucket)
+        except ServiceError as error:
+            raise EndpointError(str(error)) from error
 
     def start(self) -> Self:
         """Listen, and return when requests are answered."""
@@ -116,11 +133,15 @@ class LocalFirehose(Controls):
                 raise
             raise ModuleNotFoundError(MISSING_AIOHTTP, name='aiohttp') from None
         try:
-            service = Service(Folder(self.folder), self._hints)
+            self._objects = Folder(self.folder)
+            self._objects.remove_unfinished()
+            service = Service(self._objects, self._hints, create_on_put=self._create_on_put)
             self._control = Control(service, self._plan, now)
             for name in self._streams:
                 self.create_stream(name)
-            self._server = Server(service, self._plan, self._control, *self._address, self._tls)
+            self._server = Server(
+                service, self._plan, self._control, self._callers, *self._address, self._tls
+            )
         except OSError as error:
             raise EndpointError(f'cannot write to {self.folder}: {error}') from error
         started: concurrent.futures.Future[str] = concurrent.futures.Future()
@@ -141,27 +162,22 @@ class LocalFirehose(Controls):
         _running.add(self)
         return self
 
-    def stop(self) -> bool:
-        """Stop listening, write what is buffered, and return whether all of it could be written.
+    def stop(self) -> None:
+        """Stop listening, and write what is buffered.
 
         The accounts can still be read afterwards.
+
+        Raises:
+            EndpointError: some of it could not be written, and is lost.
         """
         _running.discard(self)
-        if self._thread is not None and self._loop is not None and self._stopping is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
-            self._thread = None
-        return self._complete
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
+        if self._thread is None or self._loop is None or self._stopping is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = None
+        if self._unwritten:
+            raise EndpointError(f'some records could not be written and are lost: {tell(self._unwritten)}')
 
     async def _serve(self, started: concurrent.futures.Future[str]) -> None:
         assert self._server is not None  # noqa: S101 - start made it
@@ -174,7 +190,7 @@ class LocalFirehose(Controls):
             return
         started.set_result(url)
         await self._stopping.wait()
-        self._complete = await self._server.stop()
+        self._unwritten = await self._server.stop()
 
     def _call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         if self._control is None:

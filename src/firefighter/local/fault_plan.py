@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from firefighter.local.buffering import MAX_SECONDS
 from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.faults import Fault, Proceed
+from firefighter.local.limits import MAX_BATCH_RECORDS
 from firefighter.local.protocol import Reply, Request
 from firefighter.local.service import Service
 
@@ -69,6 +71,16 @@ _OPERATIONS = ('puts', 'all', *Service.OPERATIONS)
 _TRIGGER_TYPES: Mapping[str, type] = {
     'probability': float, 'skip': int, 'times': int, 'stream': str, 'operations': str
 }  # fmt: skip
+
+# The smallest and the largest value of a number. What lies beyond is a slip, or would fail only when the fault strikes.
+_RANGES: Mapping[str, tuple[int, int]] = {
+    'share': (0, 1), 'probability': (0, 1), 'seconds': (0, MAX_SECONDS), 'status': (400, 599),
+    'entries': (-MAX_BATCH_RECORDS, MAX_BATCH_RECORDS),
+}  # fmt: skip
+_OTHER_RANGE = (0, 10**15)
+_WHOLE = frozenset({'skip', 'times', 'status', 'entries'})
+# What can stand in a header of HTTP, and what botocore takes for the name of an error.
+_CODE = re.compile(r'[\w.:#-]+', re.ASCII)
 
 
 class FaultPlan:
@@ -209,10 +221,13 @@ def _converted(key: str, value: object, kind: type) -> object:
         raise ValueError(f'{key}={value} is not a number') from None
     if not math.isfinite(number):
         raise ValueError(f'{key}={value} is not a finite number')
-    if number < 0 and key != 'entries':
+    least, most = _RANGES.get(key, _OTHER_RANGE)
+    if number < least == 0:
         raise ValueError(f'{key}={value} must not be negative')
-    if number > 1 and key in {'share', 'probability'}:
-        raise ValueError(f'{key}={value} must be from 0 to 1')
+    if not least <= number <= most:
+        raise ValueError(f'{key}={value} must be from {least} to {most}')
+    if key in _WHOLE and not number.is_integer():
+        raise ValueError(f'{key}={value} must be a whole number')
     # A default of 1 second is an int, and half a second is still meant to be possible.
     return int(number) if number.is_integer() else number
 
@@ -220,6 +235,16 @@ def _converted(key: str, value: object, kind: type) -> object:
 def _checked_text(key: str, text: str) -> str:
     if key == 'operations' and text not in _OPERATIONS:
         raise ValueError(f'operations={text} is none of {", ".join(_OPERATIONS)}')
-    if key == 'which' and text and not all(index.isdecimal() for index in text.split('+')):
+    if key == 'which' and text and not all(map(_is_index, text.split('+'))):
         raise ValueError(f'which={text} must be the indices of records, from 0 on: which=0 or which=0+2')
+    if key == 'code' and not _CODE.fullmatch(text):
+        raise ValueError(f'code={text!r} must be one word, such as ThrottlingException')
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f'{key}={text!r} cannot be written as UTF-8') from None
     return text
+
+
+def _is_index(text: str) -> bool:
+    return text.isdecimal() and len(text) <= len(str(MAX_BATCH_RECORDS))

@@ -94,7 +94,8 @@ class CallError(Fault):
     status: int = 400
 
     def answer(self, request: Request, proceed: Proceed, dice: random.Random) -> Reply:  # noqa: ARG002, D102
-        message = self.message.format(stream=request.stream_name, account=ACCOUNT_ID)
+        # Not `format`: the message is a parameter, and may have other braces.
+        message = self.message.replace('{stream}', str(request.stream_name)).replace('{account}', ACCOUNT_ID)
         return ServiceError(self.code, message, self.status).reply()
 
 

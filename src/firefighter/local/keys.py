@@ -20,11 +20,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from firefighter.local.folder import check_key_part
 from firefighter.local.protocol import invalid_argument
 
 # After evaluation, says the page.
 MAX_PREFIX_LENGTH = 512
 RANDOM_STRING_LENGTH = 11
+# Their texts are the longest that a pattern can have: a Wednesday in September, and one in a month of two digits.
+LONGEST_TIMES = (datetime(2026, 9, 30, 23, 59, 59), datetime(2026, 12, 30, 23, 59, 59))  # noqa: DTZ001 - texts
 
 _EXPRESSION = re.compile(r'!\{([^:}]*):([^}]*)\}')
 # One quoted literal, or one run of the same letter, or one other character.
@@ -69,15 +72,27 @@ class Prefixes:
             raise invalid_argument(
                 'ErrorOutputPrefix with expressions must contain !{firehose:error-output-type}'
             )
-        sample = datetime(2026, 12, 31, 23, 59, 59)  # noqa: DTZ001 - its text alone is of interest
-        for error_type in (None, 'format-conversion-failed'):
-            evaluated = self.evaluate(
-                sample, random_string=lambda: 'x' * RANDOM_STRING_LENGTH, error_type=error_type
-            )
+        for evaluated in [*self.longest(), *self.longest('format-conversion-failed')]:
             if len(evaluated) > MAX_PREFIX_LENGTH:
                 raise invalid_argument(
                     f'A prefix is longer than {MAX_PREFIX_LENGTH} characters once evaluated'
                 )
+            # Literals in quotes may have what is refused in the prefix itself.
+            check_key_part(evaluated)
+
+    def longest(self, error_type: str | None = None) -> list[str]:
+        """Return the prefix of an object at the times when it is longest.
+
+        Args:
+            error_type: as for `evaluate`.
+
+        Raises:
+            ServiceError: it cannot be evaluated.
+        """
+        return [
+            self.evaluate(when, random_string=lambda: 'x' * RANDOM_STRING_LENGTH, error_type=error_type)
+            for when in LONGEST_TIMES
+        ]
 
     def evaluate(
         self, when: datetime, *, random_string: Callable[[], str], error_type: str | None = None

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from aiohttp import web
 
+from firefighter._delivery.stderr import write_text
+
 # How many connections may wait to be accepted: a fleet of workers that starts at once.
 BACKLOG = 1024
+# How many asyncio accepts at once: so often it fails in vain, each second, while there is no room for another one.
+ACCEPT_AT_ONCE = 16
 # How soon to try again when the port cannot be had back.
 REOPEN_SECONDS = 0.05
 # In how many steps of its loop asyncio makes an accepted connection known, with some to spare.
 ACCEPT_STEPS = 10
 # What asyncio gets to notice that a client has gone in the middle of its TLS handshake: nobody else knows of those.
 TLS_GRACE_SECONDS = 0.1
+# With one of these there is no room for another connection. asyncio then accepts nothing for a second, and tries again.
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# How long after the line that says so another one may follow.
+SAY_AGAIN_SECONDS = 60
 # SO_LINGER on, for 0 s: the kernel answers the peer with RST instead of FIN.
 _LINGER_RESET = struct.pack('ii', 1, 0)
 
@@ -41,6 +51,7 @@ class Listener:
         self._port = port
         self._server: asyncio.Server | None = None
         self._reopening: asyncio.Task[None] | None = None
+        self._say_again_at = 0.0
 
     async def open(self) -> str:
         """Listen, and return the URL.
@@ -48,12 +59,31 @@ class Listener:
         Raises:
             OSError: the port is taken or the address is not this machine's.
         """
-        self._server = await asyncio.get_running_loop().create_server(
-            self._protocols, self._host, self._port, backlog=BACKLOG, ssl=self._tls
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._handle_error)
+        self._server = await loop.create_server(
+            self._protocols, self._host, self._port, backlog=ACCEPT_AT_ONCE, ssl=self._tls
         )
+        for listening in self._server.sockets:
+            # asyncio has told the kernel, too, that so few may wait.
+            with listening.dup() as same:
+                same.listen(BACKLOG)
         host, self._port = self._server.sockets[0].getsockname()[:2]
         scheme = 'http' if self._tls is None else 'https'
         return f'{scheme}://[{host}]:{self._port}' if ':' in host else f'{scheme}://{host}:{self._port}'
+
+    def _handle_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say in one line that there is no room for another connection; asyncio has a traceback for each that waits, every second."""
+        error = context.get('exception')
+        accepting = 'accept' in context['message']
+        if not accepting or not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._say_again_at:
+            self._say_again_at = loop.time() + SAY_AGAIN_SECONDS
+            write_text(
+                f'firefighter local: there is no room for another connection ({error.strerror}); '
+                'those that come wait until there is\n'
+            )
 
     async def close(self) -> None:
         """Stop listening, for good. Connections that were accepted until then are among `transports` afterwards."""

@@ -8,10 +8,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from firefighter.local.client import EndpointError, LocalFirehoseClient
+from firefighter.local.arguments import texts
+from firefighter.local.client import EndpointError, LocalFirehoseClient, Running
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +25,7 @@ _COMMAND = 'import sys; from firefighter.cli.main import main; sys.exit(main())'
 STOP_SECONDS = 30
 
 
-class LocalFirehoseProcess(LocalFirehoseClient):
+class LocalFirehoseProcess(Running, LocalFirehoseClient):
     """An embedded Firehose in a process of its own while the `with` block lasts, and a client of it.
 
     It shares neither the interpreter's lock nor a crash with this process.
@@ -37,8 +37,10 @@ class LocalFirehoseProcess(LocalFirehoseClient):
         buffer_seconds: how long a stream without hints of its own gathers records.
         faults: faults to arm at once, such as `partial:share=0.3,probability=0.1`.
         seed: for the faults' dice; None for other strikes each time.
+        create_on_put: make streams as puts name them.
 
     Raises:
+        TypeError: an argument that is a list of texts is something else.
         EndpointError: in `start` and `with`: it could not start; the message is its own.
     """
 
@@ -51,12 +53,14 @@ class LocalFirehoseProcess(LocalFirehoseClient):
         buffer_seconds: float = 1,
         faults: Iterable[str] = (),
         seed: int | None = None,
+        create_on_put: bool = False,
     ) -> None:
         self.folder = pathlib.Path(folder).resolve()
         options = ['--port', str(port), '--buffer-seconds', str(buffer_seconds)]
-        options += [word for name in streams for word in ('--stream', name)]
-        options += [word for fault in faults for word in ('--fault', fault)]
+        options += [word for name in texts('streams', streams) for word in ('--stream', name)]
+        options += [word for fault in texts('faults', faults) for word in ('--fault', fault)]
         options += [] if seed is None else ['--seed', str(seed)]
+        options += ['--create-on-put'] if create_on_put else []
         self._arguments = [sys.executable, '-c', _COMMAND, 'local', str(self.folder), *options]
         self._process: subprocess.Popen[str] | None = None
 
@@ -84,26 +88,18 @@ class LocalFirehoseProcess(LocalFirehoseClient):
         """End the process, after it has written what is buffered.
 
         Raises:
-            EndpointError: it could not write everything, or did not end in time.
+            EndpointError: it could not write everything, did not end in time, or was killed before.
         """
         if self._process is None:
             return
-        self._process.terminate()
+        process, self._process = self._process, None
+        process.terminate()
         try:
-            _, message = self._process.communicate(timeout=STOP_SECONDS)
+            _, message = process.communicate(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+            process.kill()
+            process.communicate()
             raise EndpointError(f'the local endpoint did not end within {STOP_SECONDS} s') from None
-        if self._process.returncode != 0 and message:
-            raise EndpointError(message.strip())
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
+        if process.returncode != 0:
+            said = message.strip().removeprefix('firefighter local: ')
+            raise EndpointError(said or f'the local endpoint ended with status {process.returncode}')

@@ -15,12 +15,14 @@ from collections.abc import Awaitable, Callable
 import orjson
 from aiohttp import web
 
-from firefighter.local.control import CONTROL_PREFIX, Control, Parameters
+from firefighter.local.callers import UNSUPPORTED_MEDIA_TYPE, Callers
+from firefighter.local.control import CONTROL_PREFIX, Control, parse_parameters
 from firefighter.local.fault_plan import FaultPlan
 from firefighter.local.limits import MAX_BODY_BYTES
 from firefighter.local.listener import Listener
 from firefighter.local.protocol import Moment, ServiceError, parse_request
 from firefighter.local.service import Service
+from firefighter.local.streams import Unwritten
 from firefighter.local.wire import Wire
 
 # How long requests under way may take to finish when the endpoint stops.
@@ -36,6 +38,7 @@ class Server:
         service: answers AWS's operations.
         plan: the faults around it.
         control: answers the operations of our own.
+        callers: tells whose requests are answered.
         host: the address to listen on.
         port: the port; 0 takes a free one.
         tls: to speak TLS with, or None.
@@ -46,6 +49,7 @@ class Server:
         service: Service,
         plan: FaultPlan,
         control: Control,
+        callers: Callers,
         host: str,
         port: int,
         tls: ssl.SSLContext | None = None,
@@ -53,6 +57,7 @@ class Server:
         self._service = service
         self._plan = plan
         self._control = control
+        self._callers = callers
         self._address = host, port
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -80,8 +85,8 @@ class Server:
         self._wire = Wire(self._listener)
         return await self._listener.open()
 
-    async def stop(self) -> bool:
-        """Stop listening, write what is buffered, and return whether all of it could be written."""
+    async def stop(self) -> dict[str, Unwritten]:
+        """Stop listening, write what is buffered, and return what could not be written, by stream."""
         transports = []
         if self._listener is not None:
             await self._listener.close()
@@ -104,15 +109,16 @@ class Server:
     def _application(self) -> web.Application:
         application = web.Application()
         application.router.add_post('/', self._answer)
-        for name, (method, operation) in self._control.operations.items():
-            application.router.add_route(method, CONTROL_PREFIX + name, self._control_handler(operation))
+        for name, operation in self._control.operations.items():
+            application.router.add_route(operation.method, CONTROL_PREFIX + name, self._control_handler(name))
         return application
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         assert self._wire is not None  # noqa: S101 - start made it
         try:
-            body = await _body(request)
             headers = request.headers
+            self._callers.check(headers)
+            body = await _body(request)
             call = parse_request(
                 headers.get('X-Amz-Target', ''), headers.get('Authorization', ''), body, now()
             )
@@ -122,14 +128,13 @@ class Server:
         self._set_timer()
         return await self._wire.send(request, reply)
 
-    def _control_handler(
-        self, operation: Callable[[Parameters], object]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _control_handler(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             assert self._wire is not None  # noqa: S101 - start made it
             try:
-                body = await _body(request)
-                result = operation(orjson.loads(body) if body else {})
+                self._callers.check(request.headers)
+                _check_content_type(request)
+                result = self._control.call(name, parse_parameters(await _body(request)))
             except ServiceError as error:
                 return await self._wire.send(request, error.reply())
             return web.Response(body=orjson.dumps(result), content_type='application/json')
@@ -154,6 +159,13 @@ class Server:
 def now() -> Moment:
     """Return this instant."""
     return Moment(time.monotonic(), time.time())
+
+
+def _check_content_type(request: web.Request) -> None:
+    # A page cannot send JSON elsewhere without asking first, and nobody answers that it may.
+    if request.method == 'POST' and request.content_type != 'application/json':
+        message = "A control request must have the header 'Content-Type: application/json'"
+        raise ServiceError('UnsupportedMediaTypeException', message, UNSUPPORTED_MEDIA_TYPE)
 
 
 async def _body(request: web.Request) -> bytes:

@@ -26,7 +26,7 @@ from firefighter.local.protocol import (
     success,
     unknown_operation,
 )
-from firefighter.local.streams import Stream
+from firefighter.local.streams import Stream, Unwritten
 
 # The number of streams that ListDeliveryStreams names unless told, and that an account may have by default.
 DEFAULT_LIST_LIMIT = 10
@@ -38,11 +38,13 @@ class Service:
     Args:
         folder: where the buckets are.
         hints: when streams without hints of their own deliver.
+        create_on_put: whether a put makes the stream that it names, if there is none.
     """
 
-    def __init__(self, folder: Folder, hints: BufferingHints) -> None:
+    def __init__(self, folder: Folder, hints: BufferingHints, *, create_on_put: bool = False) -> None:
         self._folder = folder
         self._hints = hints
+        self._create_on_put = create_on_put
         self._streams: dict[str, Stream] = {}
         # Ids differ between services and within one; only their form matters to a client.
         self._record_id_start = secrets.token_urlsafe(RECORD_ID_LENGTH)[: RECORD_ID_LENGTH - 16]
@@ -78,6 +80,7 @@ class Service:
             settings=settings(parameters, self._hints),
             created=moment,
         )
+        self._check_keys(stream)
         self._streams[name] = stream
         return stream
 
@@ -85,11 +88,12 @@ class Service:
         """Return a copy of each stream's account."""
         return {name: replace(stream.account) for name, stream in self._streams.items()}
 
-    def flush(self, moment: Moment) -> bool:
-        """Write everything that waits, and return whether all of it could be written."""
+    def flush(self, moment: Moment) -> dict[str, Unwritten]:
+        """Write everything that waits, and return what could not be written, by stream."""
         for stream in self._streams.values():
             stream.flush(moment, self._folder)
-        return all(stream.is_empty for stream in self._streams.values())
+        unwritten = {name: stream.unwritten() for name, stream in self._streams.items()}
+        return {name: kept for name, kept in unwritten.items() if kept is not None}
 
     def flush_due(self, moment: Moment) -> None:
         """Write what has waited for its interval."""
@@ -98,11 +102,11 @@ class Service:
             if due_at is not None and due_at <= moment.monotonic_seconds:
                 stream.flush(moment, self._folder)
 
-    def close(self, moment: Moment) -> bool:
-        """Write everything that waits, leave the folder, and return whether all of it could be written."""
-        complete = self.flush(moment)
+    def close(self, moment: Moment) -> dict[str, Unwritten]:
+        """Write everything that waits, leave the folder, and return what could not be written, by stream."""
+        unwritten = self.flush(moment)
         self._folder.close()
-        return complete
+        return unwritten
 
     def next_due_at(self) -> float | None:
         """Return when `flush_due` has something to do, on the monotonic clock; None if nothing waits."""
@@ -130,6 +134,8 @@ class Service:
         return {'FailedPutCount': len(refusals), 'Encrypted': False, 'RequestResponses': responses}
 
     def _accept(self, name: str, records: list[bytes], request: Request) -> Mapping[int, RecordError]:
+        if self._create_on_put and name not in self._streams:
+            self.create_stream({'DeliveryStreamName': name}, request.moment)
         stream = self._stream(name)
         if stream.kind != 'DirectPut':
             raise invalid_argument(f'This operation is not permitted on {stream.kind} delivery stream type.')
@@ -164,8 +170,22 @@ class Service:
         validation.check('DeleteDeliveryStream', request.payload)
         stream = self._stream(request.payload['DeliveryStreamName'])
         stream.flush(request.moment, self._folder)
+        unwritten = stream.unwritten()
+        if unwritten is not None:
+            message = f'Firehose {stream.name} has records that cannot be written ({unwritten.records}): {unwritten.error}'
+            raise ServiceError('ResourceInUseException', message)
         del self._streams[stream.name]
         return {}
+
+    def _check_keys(self, stream: Stream) -> None:
+        """Refuse a stream whose objects could never be written, or would be outside the folder."""
+        for bucket, key in stream.settings.destination.longest_keys(stream.name, stream.version):
+            try:
+                self._folder.place(bucket, key)
+            except (OSError, UnicodeError) as error:
+                raise invalid_argument(
+                    f'The local endpoint cannot have objects of such names: {error}'
+                ) from error
 
     def _stream(self, name: str) -> Stream:
         try:

@@ -17,6 +17,21 @@ from firefighter.local.protocol import ACCOUNT_ID, REGION, Moment
 RETRY_SECONDS = 1
 
 
+@dataclass(frozen=True)
+class Unwritten:
+    """What a stream has accepted and could not write.
+
+    Attributes:
+        records: how many there are.
+        buckets: where they belong.
+        error: why they could not be written.
+    """
+
+    records: int
+    buckets: list[str]
+    error: str
+
+
 @dataclass
 class Stream:
     """A delivery stream.
@@ -41,6 +56,7 @@ class Stream:
     # What could not be written, the oldest first, and when to try again on the monotonic clock.
     _unwritten: list[StoredObject] = field(default_factory=list)
     _retry_at: float = 0
+    _error: str = ''
 
     def __post_init__(self) -> None:
         self.buffer = Buffer(self.settings.hints)
@@ -78,22 +94,30 @@ class Stream:
         """Return when something must be written, on the monotonic clock; None if nothing waits."""
         return self._retry_at if self._unwritten else self.buffer.due_at()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether everything that was accepted is in the folder."""
-        return not self._unwritten and not self.buffer.waiting_records
+    def unwritten(self) -> Unwritten | None:
+        """Return what could not be written; None if there is nothing of the kind."""
+        if not self._unwritten:
+            return None
+        records = sum(stored.records for stored in self._unwritten)
+        buckets = {stored.bucket for stored in self._unwritten}
+        return Unwritten(records, sorted(buckets), self._error)
 
     def _write(self, batches: Sequence[Batch], moment: Moment, folder: Folder) -> None:
         for batch in batches:
             self._unwritten += self.settings.destination.objects(batch, self.name, self.version)
-        while self._unwritten:
-            stored = self._unwritten[0]
+        # One that cannot be written does not hold up those of another bucket; those of its own stay in their order.
+        failing: set[str] = set()
+        for stored in tuple(self._unwritten):
+            if stored.bucket in failing:
+                continue
             try:
                 folder.write(stored.bucket, stored.key, stored.body)
-            except OSError:
+            except OSError as error:
                 # As the real service does while it cannot reach its bucket: keep it and try again.
                 self.account.write_errors += 1
                 self._retry_at = moment.monotonic_seconds + RETRY_SECONDS
-                return
+                self._error = str(error)
+                failing.add(stored.bucket)
+                continue
             self.account.note_object(stored.records, len(stored.body), failed=stored.failed)
-            del self._unwritten[0]
+            self._unwritten.remove(stored)

@@ -31,6 +31,12 @@ def service_model() -> Mapping[str, Any]:
     return model
 
 
+def members(operation: str) -> tuple[str, ...]:
+    """Return the names of an operation's arguments."""
+    shape = service_model()['operations'][operation]['input']['shape']
+    return tuple(_shape(shape)['members'])
+
+
 def check(operation: str, payload: Mapping[str, Any]) -> None:
     """Refuse a call whose arguments break the model's constraints.
 

@@ -23,13 +23,13 @@ def test_what_cannot_be_written_is_kept_and_tried_again_soon(stream, tmp_path):
     folder = Folder(tmp_path)
     (tmp_path / 'logs').write_text('not a folder')
     stream.accept([b'0123456789', b'abcdefghij'], Moment(100, 0), folder)
-    assert not stream.is_empty
+    assert stream.unwritten().records == 2
     assert stream.due_at() == 100 + RETRY_SECONDS
 
     (tmp_path / 'logs').unlink()
     stream.accept([b'x'], Moment(101, 0), folder)
     stream.flush(Moment(101, 0), folder)
-    assert stream.is_empty
+    assert stream.unwritten() is None
     assert stream.due_at() is None
     assert sorted(path.read_bytes() for path in tmp_path.rglob('foo-1-*')) == [
         b'0123456789',
@@ -42,5 +42,5 @@ def test_what_cannot_be_written_is_kept_and_tried_again_soon(stream, tmp_path):
 def test_an_empty_stream_writes_nothing(stream, tmp_path):
     """No object without a record."""
     stream.flush(Moment(0, 0), Folder(tmp_path))
-    assert stream.is_empty
+    assert stream.unwritten() is None
     assert stream.account.objects == 0

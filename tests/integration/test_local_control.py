@@ -1,0 +1,121 @@
+"""What is malformed is refused with a reason when it is said, and not when it strikes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseProcess
+from raw_requests import JSON, ask
+
+pytest_plugins = ['firefighter.testing']
+
+
+@pytest.mark.parametrize(
+    ('operation', 'body', 'reason'),
+    [
+        ('inject', b'{', 'not JSON'),
+        ('inject', b'\xff', 'not JSON'),
+        ('inject', b'[]', 'not a JSON object'),
+        ('inject', b'null', 'not a JSON object'),
+        ('inject', b'{}', 'a list of pairs'),
+        ('inject', b'{"faults":3}', 'a list of pairs'),
+        ('inject', b'{"faults":"slow"}', 'a list of pairs'),
+        ('inject', b'{"faults":[["slow"]]}', 'a list of pairs'),
+        ('inject', b'{"faults":[["slow",null]]}', 'a list of pairs'),
+        ('inject', b'{"faults":[["slow",[1]]]}', 'a list of pairs'),
+        ('inject', b'{"faults":[[["slow"],{}]]}', 'a list of pairs'),
+        ('inject', b'{"faults":[["slow",{}]],"seed":1}', 'no parameter seed; there are: faults'),
+        ('inject', b'{"faults":[["kms",{}],["slow",{"second":1}]]}', 'no parameter second'),
+        ('clear-faults', b'[]', 'not a JSON object'),
+        ('clear-faults', b'{"seed":[1]}', 'seed must be a whole number'),
+        ('clear-faults', b'{"seed":"x"}', 'seed must be a whole number'),
+        ('clear-faults', b'{"sed":1}', 'no parameter sed; there are: seed'),
+        ('flush', b'[]', 'not a JSON object'),
+        ('flush', b'{"stream":"bar"}', 'flush has no parameter stream; there are: none'),
+        ('streams', b'{"DeliveryStreamName":"a","Prefix":"x"}', 'no parameter Prefix; there are: DeliveryStreamName'),
+        ('streams', b'3', 'not a JSON object'),
+    ],
+)  # fmt: skip
+def test_a_malformed_control_request_is_refused_with_a_reason(local_firehose, capfd, operation, body, reason):
+    """With status 400, without a traceback on stderr, and nothing of it has an effect."""
+    status, answer = ask(local_firehose.url, 'POST', f'/_local/{operation}', body, **JSON)
+
+    assert status == 400
+    assert reason in answer['message']
+    assert capfd.readouterr().err == ''
+    assert local_firehose.accounts().keys() == {'bar'}
+
+
+@pytest.mark.parametrize(
+    ('name', 'parameters', 'reason'),
+    [
+        ('slow', {'seconds': 1e308}, 'from 0 to 86400'),
+        ('refused', {'seconds': 86_401}, 'from 0 to 86400'),
+        ('quota', {'records_per_second': 1e300}, 'must be from 0 to'),
+        ('slow', {'times': 1.5}, 'must be a whole number'),
+        ('slow', {'skip': 0.5}, 'must be a whole number'),
+        ('too-many', {'entries': 1e6}, 'from -500 to 500'),
+        ('too-many', {'entries': 1.5}, 'must be a whole number'),
+        ('kms', {'status': 7}, 'from 400 to 599'),
+        ('kms', {'code': 'a\nb'}, 'must be one word'),
+        ('partial', {'share': 2}, 'share=2 must be from 0 to 1'),
+        ('partial', {'which': '9' * 5000}, 'must be the indices of records'),
+        ('not-json', {'body': '\ud800'}, 'cannot be written as UTF-8'),
+    ],
+)
+def test_a_value_that_a_fault_could_not_strike_with_is_refused(local_firehose, name, parameters, reason):
+    """By all three ways in which a fault is added; or it would be an error 500 later, and the client would learn of that."""
+    with pytest.raises(EndpointError, match=reason):
+        local_firehose.inject(name, **parameters)
+    ((key, value),) = parameters.items()
+    with pytest.raises(ValueError, match=reason):
+        LocalFirehose(local_firehose.folder, faults=[f'{name}:{key}={value}'])
+
+
+def test_a_message_may_have_braces(local_firehose, firehose_client):
+    """Only the stream and the account are filled in."""
+    local_firehose.inject('kms', message='{x} of {stream}: {}')
+    with pytest.raises(
+        firehose_client.exceptions.InvalidKMSResourceException, match=re.escape('{x} of bar: {}')
+    ):
+        firehose_client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
+
+
+@pytest.mark.parametrize('kind', [LocalFirehose, LocalFirehoseProcess])
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        ({'streams': 'bar'}, r"streams must be a list of texts, not one: write streams=\['bar'\]"),
+        ({'streams': [b'bar']}, "streams must be a list of texts, and b'bar' is none"),
+        ({'faults': 'kms'}, r"write faults=\['kms'\]"),
+    ],
+)
+def test_one_text_where_a_list_is_wanted_is_refused(tmp_path, kind, arguments, reason):
+    """Its letters would pass for names: three streams `b`, `a` and `r`."""
+    with pytest.raises(TypeError, match=reason):
+        kind(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize(
+    'arguments', [{'buffer_seconds': 1e308}, {'buffer_seconds': float('inf')}, {'buffer_bytes': 10**18}]
+)
+def test_a_buffer_beyond_all_reason_is_refused(tmp_path, arguments):
+    """DescribeDeliveryStream could not show it."""
+    with pytest.raises(ValueError, match='make sense'):
+        LocalFirehose(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize('bucket', ['..', '.', '../outside', '/etc', '', '.incoming'])
+def test_what_is_outside_the_folder_cannot_be_read_as_delivered(local_firehose, firehose_client, bucket):
+    """Nor what is not delivered yet."""
+    outside = local_firehose.folder.parent / 'outside'
+    outside.mkdir()
+    (outside / 'secret').write_text('secret')
+    firehose_client.put_record(DeliveryStreamName='bar', Record={'Data': b'x'})
+
+    with pytest.raises(EndpointError, match='is not a name that a bucket can have'):
+        local_firehose.delivered(bucket)
+    assert local_firehose.delivered() == b'x'
+    assert local_firehose.delivered('_opensearch') == b''
