@@ -1003,4 +1003,41 @@ PAINS: Mapping[int, Pain] = {
             'unit/audit/test_foreign_formats.py': ('test_noise_is_no_text',),
         },
     ),
+    209: Pain(
+        'What is in an event, a name or a marker does nothing to a terminal',
+        {
+            'integration/test_spool_command.py': ('test_on_a_terminal_cat_writes_nothing_that_commands_it',),
+            'unit/test_cli_tables.py': (
+                'test_what_names_contain_is_neither_markup_nor_a_command_to_the_terminal',
+            ),
+        },
+    ),
+    211: Pain(
+        'An audit of thousands of objects in S3 does not wait for one after the other',
+        {
+            'unit/audit/test_bucket.py': (
+                'test_the_next_objects_are_read_meanwhile_and_come_in_their_order',
+                'test_a_large_object_is_read_when_it_is_its_turn',
+                'test_an_object_that_cannot_be_read_is_named_when_it_is_its_turn',
+            ),
+        },
+    ),
+    222: Pain(
+        'What is assumed to compute a bill is said first: a rate for a sample, a price for a region',
+        {
+            'integration/test_cost_command.py': (
+                'test_a_sample_is_played_at_a_rate_and_the_screen_says_so_first',
+                'test_a_region_without_a_known_price_has_that_of_another_and_the_screen_says_so_first',
+            ),
+        },
+    ),
+    223: Pain(
+        'A directory that is no spool is an invalid argument',
+        {
+            'integration/test_spool_command.py': (
+                'test_a_directory_that_is_not_there_is_an_error',
+                'test_what_is_no_spool_directory_is_said_with_what_was_expected',
+            ),
+        },
+    ),
 }

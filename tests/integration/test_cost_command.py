@@ -38,6 +38,13 @@ def log(tmp_path):
 
 
 @pytest.fixture
+def long_log(log):
+    """More than a sample: five times as much."""
+    log.write_text(log.read_text() * 5)
+    return log
+
+
+@pytest.fixture
 def cost(capsys):
     """Run the command with --json; return each way's row."""
 
@@ -49,19 +56,19 @@ def cost(capsys):
     return cost
 
 
-def test_every_way_has_a_row(cost, log):
+def test_every_way_has_a_row(cost, long_log):
     """With the keywords to write for it."""
-    rows = cost(log)
+    rows = cost(long_log)
     assert list(rows) == [way.name for way in WAYS]
     assert rows['aggregated']['keywords'] == {'aggregate': True}
-    assert all(row['played']['events'] == 5_000 for row in rows.values())
+    assert all(row['played']['events'] == 25_000 for row in rows.values())
 
 
-def test_without_a_rate_the_bill_is_for_a_gb_of_events(cost, log):
+def test_without_a_rate_the_bill_is_for_a_gb_of_events(cost, long_log):
     """5,120 bytes are billed for each event: by its size, a GB is so many times dearer."""
-    row = cost(log)['one per record']
+    row = cost(long_log)['one per record']
     assert row['per'] == '2^30 bytes of events'
-    assert row['played']['event_bytes'] == SIZE
+    assert row['played']['event_bytes'] == 5 * SIZE
     assert row['times_logged'] == pytest.approx(5_000 * 5_120 / SIZE)
     assert row['dollars'] == pytest.approx(0.029 * 5_000 * 5_120 / SIZE)
     assert row['quota_share'] is None
@@ -87,11 +94,33 @@ def test_the_share_of_the_quota_is_that_of_the_region(cost, log):
     assert far['dollars'] == pytest.approx(near['dollars'] * 36 / 29)
 
 
-def test_a_region_without_a_known_price_needs_one(cost, log, capsys):
-    """The error says so, and with --price it works."""
-    assert main(['cost', str(log), '--region', 'eu-west-1']) == 2
-    assert '--price' in capsys.readouterr().err
-    row = cost(log, '--region', 'eu-west-1', '--price', '0.0305')['one per record']
+@pytest.mark.parametrize('lines', [1, 5, 500])
+def test_a_sample_is_played_at_a_rate_and_the_screen_says_so_first(lines, cost, log, capsys):
+    """Sent at once, five lines would be one request, and say that nothing is cheaper than one event per record."""
+    log.write_text('\n'.join(LINES[:lines]) + '\n')
+    # With so few seconds little has to be played.
+    assert main(['cost', str(log), '--send-interval', '2']) == 0
+    first, *_, verdict = capsys.readouterr().out.splitlines()
+    assert (
+        first
+        == 'Assumed: 100 events a second, since the log is short. Say how many with --events-per-second.'
+    )
+    assert 'a month instead of' in verdict
+    row = cost(log, '--send-interval', 2)['aggregated']
+    assert row['events_per_second'] == 100
+    assert row['times_logged'] < 2  # at once it would be ten and more
+
+
+def test_a_region_without_a_known_price_has_that_of_another_and_the_screen_says_so_first(
+    cost, long_log, capsys
+):
+    """With --price there is no such line."""
+    assert main(['cost', str(long_log), '--region', 'eu-west-1']) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('Assumed: the price of us-east-1, since none is known for eu-west-1. ')
+    assert main(['cost', str(long_log), '--region', 'eu-west-1', '--price', '0.0305']) == 0
+    assert capsys.readouterr().out.startswith('Played: ')
+    row = cost(long_log, '--region', 'eu-west-1', '--price', '0.0305')['one per record']
     assert row['dollars'] == pytest.approx(0.0305 * row['times_logged'])
 
 
@@ -138,7 +167,7 @@ def test_it_reads_pipes_gzip_and_several_files(log, tmp_path):
 def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp_path):
     """Otherwise each of their lines is billed."""
     log = tmp_path / 'java.log'
-    log.write_text('2026 ERROR\n\tat a\n\tat b\n' * 100)
+    log.write_text(f'2026 ERROR {"x" * 11_000}\n\tat a\n\tat b\n' * 100)
     assert cost(log)['one per record']['played']['events'] == 300
     assert cost(log, '--entry-begins', '^2026')['one per record']['played']['events'] == 100
 
@@ -203,18 +232,20 @@ def test_without_matplotlib_it_says_what_to_install(log, capsys, monkeypatch):
     assert "pip install 'firefighter[plot]'" in capsys.readouterr().err
 
 
-def test_what_is_not_installed_is_left_out_and_said(cost, log, capsys, monkeypatch):
+def test_what_is_not_installed_is_left_out_and_said(cost, long_log, capsys, monkeypatch):
     """Zstd may need a package; the others are shown all the same."""
     monkeypatch.setitem(sys.modules, 'zstandard', None)
     monkeypatch.setitem(sys.modules, 'compression.zstd', None)
-    assert list(cost(log)) == ['one per record', 'aggregated', 'gzip']
-    assert main(['cost', str(log)]) == 0
+    assert list(cost(long_log)) == ['one per record', 'aggregated', 'gzip']
+    assert main(['cost', str(long_log)]) == 0
     assert f'zstd is left out, since its package is missing: {INSTALL_ZSTD}' in capsys.readouterr().out
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(log):
+def test_a_reader_who_has_seen_enough_is_no_error(long_log):
     """`firefighter cost ... | head -1`."""
-    process = subprocess.Popen([*RUN, str(log), '--json'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*RUN, str(long_log), '--json'], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     process.stdout.close()
     with process.stderr as stderr:
         assert stderr.read() == b''

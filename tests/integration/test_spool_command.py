@@ -126,6 +126,22 @@ def test_cat_writes_the_events_that_wait_as_they_are_in_the_files(capfdbinary, s
     assert b'of version 2' in err
 
 
+def test_on_a_terminal_cat_writes_nothing_that_commands_it(spool_dir, dead):
+    """An event may hold what a client has sent. Into a pipe it goes as it is."""
+    odd = '{"message":"a\x1b[2Jb\x9bc\x7fd\u202ee\u00e9"}'
+    dead.segment(odd.encode() + b'\n', first=9)
+    words = [sys.executable, '-m', 'firefighter', 'spool', 'cat', str(spool_dir)]
+    piped = subprocess.run(words, capture_output=True, check=False).stdout
+    assert odd.encode() in piped
+    screen, terminal = os.openpty()
+    done = subprocess.run(words, stdout=terminal, check=False, stderr=subprocess.DEVNULL)
+    os.close(terminal)
+    shown = os.read(screen, 100_000).decode()
+    os.close(screen)
+    assert done.returncode in {0, 1}
+    assert r'{"message":"a\x1b[2Jb\x9bc\x7fd\u202eeé"}' in shown
+
+
 def test_cat_changes_nothing(spool_dir, alive, dead, capfdbinary):
     """Neither heads, nor locks, nor files."""
     before = {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()}
@@ -307,7 +323,7 @@ def test_what_may_not_be_looked_into_is_said_and_no_success(capsys, monkeypatch,
 @pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge'])
 def test_a_directory_that_is_not_there_is_an_error(capsys, tmp_path, action):
     """A typing error is no empty spool."""
-    assert main(['spool', action, str(tmp_path / 'missing')]) == 1
+    assert main(['spool', action, str(tmp_path / 'missing')]) == 2
     assert f'missing: No such file or directory; {EXPECTED}' in capsys.readouterr().err
 
 
@@ -317,7 +333,7 @@ def test_what_is_no_spool_directory_is_said_with_what_was_expected(capsys, tmp_p
     (tmp_path / 'photos' / '2026' / '11').mkdir(parents=True)
     (tmp_path / 'photos' / 'file').touch()
     for directory in (tmp_path / 'photos', tmp_path / 'photos' / 'file'):
-        assert main(['spool', action, str(directory)]) == 1
+        assert main(['spool', action, str(directory)]) == 2
         printed = capsys.readouterr()
         assert printed.out == ''
         assert printed.err.startswith(f'firefighter spool: {directory}: ')

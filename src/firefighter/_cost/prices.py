@@ -14,7 +14,17 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-__all__ = ['GIB', 'MONTH_SECONDS', 'PRICES', 'NoPriceError', 'Tier', 'dollars', 'flat', 'tiers_of']
+__all__ = [
+    'FALLBACK_REGION',
+    'GIB',
+    'MONTH_SECONDS',
+    'PRICES',
+    'PRICE_PAGE',
+    'Tier',
+    'dollars',
+    'flat',
+    'tiers_of',
+]
 
 GIB = 2**30
 MONTH_SECONDS = 30 * 24 * 60 * 60
@@ -42,23 +52,13 @@ PRICES: dict[str, Sequence[Tier]] = {
 }
 
 
-class NoPriceError(LookupError):
-    """No price is known for a region."""
+FALLBACK_REGION = 'us-east-1'
+PRICE_PAGE = 'https://aws.amazon.com/firehose/pricing/'
 
 
 def tiers_of(region: str) -> Sequence[Tier]:
-    """Return the tiers of a region, in their order.
-
-    Raises:
-        NoPriceError: with what to do instead.
-    """
-    try:
-        return PRICES[region]
-    except KeyError:
-        raise NoPriceError(
-            f'no price is known for {region}, only for {", ".join(PRICES)}: say with --price how many dollars a GB costs there '
-            '(https://aws.amazon.com/firehose/pricing/)'
-        ) from None
+    """Return the tiers of a region, in their order; where none are known, those of `FALLBACK_REGION`."""
+    return PRICES.get(region, PRICES[FALLBACK_REGION])
 
 
 def flat(price: float) -> Sequence[Tier]:

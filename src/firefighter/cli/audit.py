@@ -12,7 +12,7 @@ from heapq import nlargest
 from pathlib import Path
 
 from firefighter._audit.accounts import Accounts, ProducerAccount, Totals
-from firefighter._audit.bucket import Bucket
+from firefighter._audit.bucket import Bucket, read_ahead
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
 from firefighter._delivery.codecs import INSTALL_ZSTD
@@ -125,7 +125,8 @@ def _read(place: Place, accounts: Accounts) -> tuple[int, list[str]]:
     """Take every line of every object; return how many objects there are, and what was wrong with some."""
     objects, troubles = 0, []
     with progress('auditing', in_bytes=True) as bar:
-        for stored in _shown(place, bar):
+        shown = _shown(place, bar)
+        for stored in read_ahead(shown) if isinstance(place, Bucket) else shown:
             objects += 1
             try:
                 for line in filter(None, lines(stored.chunks(), stored.name)):
@@ -186,7 +187,9 @@ def _print_for_people(accounts: Accounts, totals: Totals, objects: int) -> None:
     if totals.producers > len(noted):
         print(f'and {totals.producers - len(noted):,} producers more')
     print()
-    reasons = ', '.join(f'{reason} {events:,}' for reason, events in sorted(totals.explained.items()))
+    reasons = ', '.join(
+        f'{printable(reason)} {events:,}' for reason, events in sorted(totals.explained.items())
+    )
     explained = sum(totals.explained.values())
     print(
         f'{totals.events:,} events of {totals.producers:,} producers in {objects:,} objects, {totals.markers:,} of them markers'

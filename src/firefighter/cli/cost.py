@@ -15,7 +15,7 @@ from typing import BinaryIO
 from firefighter._audit.decoding import DamagedError, NeedsZstdError
 from firefighter._cost.bill import Bill, Fleet, bills
 from firefighter._cost.plot import NoPlotError, check, draw, sweep
-from firefighter._cost.prices import NoPriceError, flat, tiers_of
+from firefighter._cost.prices import FALLBACK_REGION, PRICE_PAGE, PRICES, flat, tiers_of
 from firefighter._cost.quotas import quota_of
 from firefighter._cost.reading import Entry, entries
 from firefighter._cost.report import heading, rows, titles, verdict
@@ -29,7 +29,7 @@ EPILOG = """\
 FILE is a log, plain, gzip or zstd; "-" is standard input. A line that is a JSON object is taken as an event as it is. Any
 other line is taken as the message of an event, as the handler would write it.
 
-  firefighter cost app.log                               for each GB of such events
+  firefighter cost app.log                               for each GB of such events (of a short log: for a month)
   firefighter cost app.log --events-per-second 100       for a month of one process that logs at this rate
   zcat old/*.gz | firefighter cost - --events-per-second 100 --instances 40 --region ap-northeast-1
   firefighter cost app.log --entry-begins '^[0-9]{4}-'   tracebacks: lines that do not match belong to the one before
@@ -43,6 +43,11 @@ for format conversion, dynamic partitioning and VPC, and what the destination co
 The exit status is 0 when all is printed, and 2 when the log cannot be read, or for invalid arguments.
 """
 
+# What is shorter is a sample. Sent at once it would be a request or two, with a last record that is not full: this says nothing of a
+# log. Of so much, compressed to an eighth, that record is at most a 25th of the bill.
+SHORT_LOG_BYTES = 1024 * 1024
+SAMPLE_EVENTS_PER_SECOND = 100
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -55,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--events-per-second',
         type=_positive,
         metavar='N',
-        help='the rate of one instance; default: as fast as possible',
+        help=f'the rate of one instance; default: as fast as possible, of a log below {SHORT_LOG_BYTES >> 20} MiB '
+        f'{SAMPLE_EVENTS_PER_SECOND}',
     )
     parser.add_argument(
         '--instances',
@@ -95,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (NoPriceError, NoPlotError, _UsageError, DamagedError, NeedsZstdError, OSError) as error:
+    except (NoPlotError, _UsageError, DamagedError, NeedsZstdError, OSError) as error:
         print(f'firefighter cost: {_reason(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -118,12 +124,13 @@ def _cost(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         check(arguments.plot)
     log, whole = _read(arguments)
+    notes = _assumed(arguments, log)
     played = workload(log, arguments.events_per_second, fleet.send_interval)
     found = bills(played, fleet)
     if arguments.json:
         _print_json(found, played, arguments)
     else:
-        print(heading(played, fleet, whole=whole), end='\n\n')
+        print(*notes, heading(played, fleet, whole=whole), sep='\n', end='\n\n')
         print_table(titles(played), rows(found))
         print(f'\n{verdict(found)}')
         for way in WAYS:
@@ -132,6 +139,22 @@ def _cost(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         _plot(log, fleet, arguments)
     return 0
+
+
+def _assumed(arguments: argparse.Namespace, log: Sequence[Entry]) -> list[str]:
+    """Set what was not said and has to be known, and return what that is, for people."""
+    notes = []
+    if arguments.events_per_second is None and sum(map(len, log)) < SHORT_LOG_BYTES:
+        arguments.events_per_second = SAMPLE_EVENTS_PER_SECOND
+        notes.append(
+            f'Assumed: {SAMPLE_EVENTS_PER_SECOND} events a second, since the log is short. Say how many with --events-per-second.'
+        )
+    if arguments.price is None and arguments.region not in PRICES:
+        notes.append(
+            f'Assumed: the price of {FALLBACK_REGION}, since none is known for {arguments.region}. Say how many dollars a GB costs '
+            f'there with --price ({PRICE_PAGE}).'
+        )
+    return notes
 
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:

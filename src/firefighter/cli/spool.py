@@ -20,7 +20,7 @@ from firefighter._spool.disk.tail import Follower
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
 from firefighter.cli.spool_talk import Complaints, complain, escape_what_cannot_be_encoded, typed_yes
-from firefighter.cli.tables import age, print_table, printable
+from firefighter.cli.tables import age, print_table, printable, printable_lines
 
 EPILOG = """\
 DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a producer's.
@@ -35,7 +35,8 @@ DIR is a `spool_dir`, or any directory below one: a user's, a destination's, a p
 A producer is one handler in one process. It is alive while its lock is held, by itself or by the process that has
 adopted it. With --json, `ls` and `verify` print a line of JSON for each row. The format: docs/spool-format.md.
 
-The exit status is 0 when all is done, 1 when something could not be done or read, or as above, and 2 for invalid arguments.
+The exit status is 0 when all is done, 1 when something could not be done or read, or as above, and 2 for invalid arguments, also for a
+DIR without a spool.
 """
 
 # Between two looks of `cat -f`: soon enough for a person, and too seldom to be noticed by the machine.
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     action, _ = ACTIONS[arguments.action]
     escape_what_cannot_be_encoded()
     try:
-        status = 1 if _is_no_spool(arguments) else action(arguments)
+        status = 2 if _is_no_spool(arguments) else action(arguments)
         sys.stdout.flush()  # now, when it can still be said that it does not go
     except BrokenPipeError:
         # Whoever reads has seen enough; but of these the status counts, and nobody knows it now.
@@ -142,10 +143,11 @@ def list_producers(arguments: argparse.Namespace) -> int:
 def print_events(arguments: argparse.Namespace) -> int:
     """Write the events that wait, and with `--follow` those that come; return 1 when something could not be read."""
     say = Complaints()
+    is_terminal = sys.stdout.isatty()
     with closing(Follower(arguments.directory, boot_id(), say)) as follower:
         while True:
             for lines in follower.poll():
-                sys.stdout.buffer.write(lines)
+                sys.stdout.buffer.write(printable_lines(lines) if is_terminal else lines)
             sys.stdout.buffer.flush()
             if not arguments.follow:
                 return int(say.any)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-__all__ = ['age', 'print_table', 'printable']
+__all__ = ['age', 'print_table', 'printable', 'printable_lines']
 
 Row = Sequence[str | int]
 
@@ -49,6 +49,16 @@ def printable(text: str) -> str:
     Names come from files, and whoever makes one may have put anything into it.
     """
     return text if text.isprintable() else text.encode('unicode_escape').decode('ascii')
+
+
+def printable_lines(lines: bytes) -> bytes:
+    """Return lines that do nothing to a terminal but begin new ones: with an escape for each character that is not printable.
+
+    An event may hold what a client has sent.
+    """
+    text = lines.decode('utf-8', 'backslashreplace')
+    shown = (c if c.isprintable() or c == '\n' else c.encode('unicode_escape').decode('ascii') for c in text)
+    return ''.join(shown).encode()
 
 
 def _print_plain(titles: Sequence[str], rows: Sequence[Row]) -> None:

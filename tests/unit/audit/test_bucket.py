@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from firefighter._audit.bucket import Bucket
-from firefighter._audit.places import UnreadableError
+from firefighter._audit.bucket import Bucket, read_ahead
+from firefighter._audit.places import StoredObject, UnreadableError
 
 BODY = bytes(range(256)) * 3_000
 LIST = b"""<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>
@@ -76,3 +76,54 @@ def test_an_object_that_breaks_again_and_again_is_given_up(s3, objects):
     with pytest.raises(UnreadableError, match='s3://store/a'):
         list(objects['s3://store/a'].chunks())
     assert list(objects['s3://store/empty'].chunks()) == []
+
+
+def test_the_next_objects_are_read_meanwhile_and_come_in_their_order():
+    """Eight at once: none of these ends before all have begun."""
+    all_have_begun = threading.Barrier(8)
+
+    def stored(number):
+        def chunks():
+            all_have_begun.wait(60)
+            yield b'%d' % number
+
+        return StoredObject(str(number), 1, chunks)
+
+    read = [(o.name, b''.join(o.chunks())) for o in read_ahead(map(stored, range(24)))]
+    assert read == [(str(number), b'%d' % number) for number in range(24)]
+
+
+def test_a_large_object_is_read_when_it_is_its_turn():
+    """So the memory is bounded."""
+    read = []
+
+    def stored(number):
+        def chunks():
+            read.append(number)
+            yield b'x'
+
+        return StoredObject(str(number), 2**30, chunks)
+
+    for number, large in enumerate(read_ahead(map(stored, range(20)))):
+        assert read == [*range(number)]
+        assert [*large.chunks()] == [b'x']
+
+
+def test_an_object_that_cannot_be_read_is_named_when_it_is_its_turn():
+    """The others are read all the same."""
+
+    def stored(number):
+        def chunks():
+            if number == 3:
+                raise UnreadableError('3')
+            yield b'x'
+
+        return StoredObject(str(number), 1, chunks)
+
+    failed = []
+    for one in read_ahead(map(stored, range(20))):
+        try:
+            assert [*one.chunks()] == [b'x']
+        except UnreadableError:
+            failed.append(one.name)
+    assert failed == ['3']

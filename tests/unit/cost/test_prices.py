@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._cost.prices import GIB, NoPriceError, dollars, flat, tiers_of
+from firefighter._cost.prices import FALLBACK_REGION, GIB, dollars, flat, tiers_of
 
 TIB = 1024 * GIB
 amounts = st.integers(0, 10_000 * TIB)
@@ -38,10 +38,9 @@ def test_tokyo_is_dearer():
     assert dollars(100 * GIB, tiers_of('ap-northeast-1')) == pytest.approx(3.6)
 
 
-def test_a_region_without_a_known_price_says_what_to_give():
-    """No price is made up."""
-    with pytest.raises(NoPriceError, match=r'eu-west-1.*--price'):
-        tiers_of('eu-west-1')
+def test_a_region_without_a_known_price_has_that_of_another():
+    """Of the one that most prices are known of; the command says so."""
+    assert tiers_of('eu-west-1') == tiers_of(FALLBACK_REGION)
 
 
 def test_a_price_of_ones_own_holds_for_each_gb():
