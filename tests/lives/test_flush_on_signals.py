@@ -336,6 +336,40 @@ def test_in_an_asyncio_program_it_is_called_after_the_loops_own(begin, endpoint,
     assert arrived() == events()
 
 
+def test_an_event_loop_calls_back_once_though_the_signal_interrupts_what_delivery_needs(
+    begin, endpoint, arrived
+):
+    """The loop has noted the signal before any handler runs. Here it comes while another handler writes, and so holds its lock."""
+    life = begin(
+        (
+            BEGIN,
+            """
+            import asyncio
+            class Console:
+                def write(self, text):
+                    if text.strip():
+                        signal.raise_signal(signal.SIGTERM)
+            async def main():
+                calls = []
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, calls.append, 1)
+                flush_on_signals('SIGTERM')
+                logger.addHandler(logging.StreamHandler(Console()))
+                for number in range(20, 30):
+                    logger.info(f'event {number}')
+                    while handler.stats().pending or len(calls) < number - 19:
+                        await asyncio.sleep(0.005)
+                tell(calls=len(calls))
+            asyncio.run(main())
+            """,
+        ),
+        endpoint.url,
+        **PATIENT,
+    )
+    life.end()
+    assert life.figures['calls'] == 10
+    assert arrived() == events(30)
+
+
 def test_where_the_system_ignores_the_signal_the_program_goes_on_as_it_would(begin, endpoint, arrived):
     """As in process 1 of a container. Here the main thread has blocked the signal, and another thread got it."""
     life = begin(

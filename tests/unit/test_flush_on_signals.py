@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
+import types
 
 import pytest
 
 from doubles import AcceptingClient
+from firefighter._process import exit_and_forks
+from firefighter._process import flush_on_signals as flush_on_signals_module
 from firefighter.logging import flush_on_signals
 from lives import Life
 
@@ -58,6 +62,88 @@ def test_installed_twice_it_calls_the_programs_own_handler_once(life, delivered_
     with flush_on_signals(SIGNAL), flush_on_signals(SIGNAL, SIGNAL):
         signal.raise_signal(SIGNAL)
     assert delivered_then == [(SIGNAL, 2)]
+
+
+def test_installed_twice_it_waits_once(life, monkeypatch):
+    """The one below does not begin to wait when the one above has given up."""
+    waits = []
+    monkeypatch.setattr(exit_and_forks, 'finish_before', waits.append)
+    with flush_on_signals(SIGNAL), flush_on_signals(SIGNAL):
+        signal.raise_signal(SIGNAL)
+    assert len(waits) == 1
+
+
+def test_another_signal_ends_the_wait_and_the_exit_after_it_waits_no_more(life, monkeypatch, delivered_then):
+    """Whoever sends it does not want to wait. What is done then is what the program does on the first one."""
+    waits = []
+
+    def wait(began_at):
+        waits.append(began_at)
+        signal.raise_signal(signal.SIGUSR2)
+
+    def leave(*_):
+        raise SystemExit
+
+    monkeypatch.setattr(exit_and_forks, 'finish_before', wait)
+    monkeypatch.setattr(exit_and_forks, '_process', exit_and_forks._Process())
+    before = signal.signal(signal.SIGUSR2, lambda *_: delivered_then.append('second'))
+    try:
+        with flush_on_signals(SIGNAL, 'SIGUSR2'):
+            signal.raise_signal(SIGNAL)
+        assert (len(waits), delivered_then) == (1, [(SIGNAL, 0)])
+        signal.signal(SIGNAL, leave)
+        with pytest.raises(SystemExit), flush_on_signals(SIGNAL, 'SIGUSR2'):
+            signal.raise_signal(SIGNAL)
+        assert exit_and_forks._process.waited_before_exit[1] == math.inf
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_during_the_exit_it_waits_within_the_time_of_the_exit(monkeypatch):
+    """Not from when the signal came."""
+    closed = []
+    lifecycle = types.SimpleNamespace(
+        start_flush=lambda: None, close=closed.append, shutdown_timeout_seconds=3.0
+    )
+    process = exit_and_forks._Process()
+    process.busy = [lifecycle]
+    process.exit_began_at = 5.0
+    monkeypatch.setattr(exit_and_forks, '_process', process)
+    exit_and_forks.finish_before(7.0)
+    assert closed == [8.0]
+
+
+@pytest.mark.parametrize('given', [['SIGTERM'], None, 1.5])
+def test_what_is_no_signal_at_all_is_refused(given):
+    """With what to write."""
+    with pytest.raises(TypeError, match=r"flush_on_signals\('SIGTERM', 'SIGINT'\)"):
+        flush_on_signals(given)
+
+
+@pytest.mark.parametrize(('seconds_ago', 'share'), [(1, 1), (600, 0)])
+def test_the_exit_that_a_handler_asks_for_has_so_much_less_time(seconds_ago, share, life, monkeypatch):
+    """Both are one end of the process, with one time-out. An exit that was prevented long ago is another one."""
+    now, began = [1000.0], []
+
+    def wait(_):
+        now[0] += 7
+
+    def leave(*_):
+        raise SystemExit
+
+    monkeypatch.setattr(flush_on_signals_module, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(exit_and_forks, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(exit_and_forks, 'finish_before', wait)
+    monkeypatch.setattr(exit_and_forks, '_process', exit_and_forks._Process())
+    monkeypatch.setattr(
+        exit_and_forks, '_finish_each', lambda: began.append(exit_and_forks._process.exit_began_at)
+    )
+    signal.signal(SIGNAL, leave)
+    with pytest.raises(SystemExit), flush_on_signals(SIGNAL):
+        signal.raise_signal(SIGNAL)
+    now[0] += seconds_ago
+    exit_and_forks._finish_all()
+    assert began == [now[0] - 7 * share]
 
 
 def test_a_signal_that_is_ignored_stays_ignored(life):

@@ -39,6 +39,7 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -365,8 +366,10 @@ def _datetime(value: dt.datetime, _: Walk) -> str:
 def _fragment(value: orjson.Fragment, walk: Walk) -> object:
     written = orjson.dumps(value)
     try:
-        return degrade(orjson.loads(written), walk)
-    except orjson.JSONDecodeError:
+        # orjson refuses what is not JSON (NaN); the standard library keeps integers of any size.
+        orjson.loads(written)
+        return degrade(json.loads(written), walk)
+    except (ValueError, RecursionError):
         return bytes.decode(written, 'utf-8', 'backslashreplace')
 
 

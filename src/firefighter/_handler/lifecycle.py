@@ -249,6 +249,8 @@ class Lifecycle:
 
     def forget(self) -> None:
         """Close after the handler was collected. The collector calls this, in any thread at any moment, so it takes no lock."""
+        if State is None:  # the process ends, and modules are being taken apart: everything is closed
+            return
         if self._deliverer.present:
             self._source.wake()
         elif in_subinterpreter():

@@ -23,7 +23,9 @@ __all__ = [
     'finish_before',
     'finish_busy',
     'interrupted',
+    'most_shutdown_seconds',
     'not_forking',
+    'note_waited_before_exit',
     'prepare_threads_end',
     'register_busy',
     'register_handler',
@@ -55,6 +57,10 @@ class Handler(Protocol):
 
     def _start_over_after_restore(self) -> None:
         """Begin anew in the clone."""
+
+
+# A program that a signal handler has told to exit does so within this time, clean-up included.
+_SOON_SECONDS = 60.0
 
 
 class Lifecycle(Protocol):
@@ -95,6 +101,8 @@ class _Process:
         # Of collected handlers for which no thread could be started: the next handler that is made, or the exit, closes them.
         self.to_close: deque[Lifecycle] = deque()
         self.exit_began_at: float | None = None
+        # When a signal handler has asked for the exit, and how long it had waited for delivery.
+        self.waited_before_exit = (-inf, 0.0)
         # In a subinterpreter alone, when its exit is over.
         self.threads_must_end = False
         # By name, what runs functions of ours at the end of a child that ends by `os._exit`.
@@ -294,7 +302,10 @@ def finish_busy() -> None:
 def _finish_all() -> None:
     """Finish everything within one time-out. A user who interrupts it (Ctrl-C, a second SIGTERM) does not want to wait."""
     if _process.exit_began_at is None:
-        _process.exit_began_at = monotonic()
+        now = monotonic()
+        asked_at, waited_seconds = _process.waited_before_exit
+        # Long ago, it was another exit, which the program has prevented.
+        _process.exit_began_at = now - waited_seconds if now - asked_at < _SOON_SECONDS else now
     for _ in range(3):
         try:
             _finish_each()
@@ -333,16 +344,24 @@ def interrupted() -> bool:
     return any(lifecycle.is_interrupted for lifecycle in _process.busy.copy())
 
 
+def most_shutdown_seconds() -> float:
+    """Return the longest `shutdown_timeout_seconds` of the handlers that have something to deliver."""
+    return max((lifecycle.shutdown_timeout_seconds for lifecycle in _process.busy.copy()), default=0.0)
+
+
 def finish_before(began_at: float) -> None:
     """Deliver what is pending, as at exit, though the process may go on. What is logged afterwards opens a handler again.
 
     Args:
-        began_at: when the waiting began, by the monotonic clock: each handler's `shutdown_timeout_seconds` counts from there.
+        began_at: when the waiting began, by the monotonic clock: each handler's `shutdown_timeout_seconds` counts from there, or from
+            the beginning of the exit.
 
     Raises:
         BaseException: what has interrupted the waiting. What is undelivered is reported all the same.
     """
     start_over_after_fork()
+    if _process.exit_began_at is not None:
+        began_at = min(began_at, _process.exit_began_at)
     interruption = None
     for _ in range(3):
         try:
@@ -356,6 +375,11 @@ def finish_before(began_at: float) -> None:
             interruption, began_at = error, -inf
     if interruption is not None:
         raise interruption
+
+
+def note_waited_before_exit(waited_seconds: float) -> None:
+    """Note that a signal handler has waited so long for delivery, and now has the process exit: the exit has that much less time."""
+    _process.waited_before_exit = (monotonic(), waited_seconds)
 
 
 @contextmanager

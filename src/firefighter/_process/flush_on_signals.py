@@ -12,9 +12,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
+from math import inf
 from time import sleep
 from types import FrameType, TracebackType
+from typing import ClassVar
 
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
@@ -22,11 +24,8 @@ from firefighter._process.logging_lock import holds_lock_of_handler
 
 __all__ = ['SignalHandlers']
 
-# How long a signal is put off, at most, where waiting for delivery would be waiting for the interrupted frame. As long as an exit waits
-# by default; normally it is far less than a millisecond.
-_MOST_SECONDS = 10.0
-# And where the interrupted frame holds the lock of a handler, because it writes to a slow console, say. Delivery needs that lock
-# only if botocore logs to that handler.
+# How long a signal is put off, at most, where the interrupted frame holds the lock of a handler, because it writes to a slow console, say.
+# Delivery needs that lock only if botocore logs to that handler.
 _MOST_SECONDS_FOR_A_HANDLER = 1.0
 _PAUSE_SECONDS = 0.002
 
@@ -42,6 +41,9 @@ _UNSUITABLE = {
         ('SIGCHLD', 'SIGCLD', 'SIGCONT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGURG', 'SIGWINCH', 'SIGINFO'), _NO_END
     ),
 }  # fmt: skip
+
+# Of the handlers that asyncio and uvloop install, which do nothing: the loop reads of each signal from a socket.
+_EVENT_LOOPS = frozenset({'asyncio.unix_events', 'uvloop.loop'})
 
 Before = Callable[[int, FrameType | None], object] | int
 
@@ -97,7 +99,7 @@ class SignalHandlers:
 
 
 class _SecondSignal(BaseException):
-    """The same signal came again: whoever sends it does not want to wait for delivery any longer."""
+    """A signal came again, or another one: whoever sends it does not want to wait for delivery any longer."""
 
 
 class _PutOff:
@@ -122,7 +124,7 @@ class _PutOff:
     def send_again(self, number: int) -> None:
         """Send it until it is over, in a thread of its own."""
         # Somebody may install another signal handler meanwhile. Then it is never over.
-        while not self.is_over and monotonic() < self.began_at + 2 * _MOST_SECONDS:
+        while not self.is_over and monotonic() < self.began_at + 2 * exit_and_forks.most_shutdown_seconds():
             sleep(_PAUSE_SECONDS)
             if self.has_come:
                 self.has_come = False
@@ -145,68 +147,54 @@ class _Handler:
         restored: whether it does nothing of its own any more.
     """
 
+    # The process in which one of them waits just now. A child that another thread forks meanwhile does not wait.
+    _waits_in: ClassVar[int | None] = None
+
     def __init__(self, number: int, before: Before) -> None:
         self.number = number
         self.before = before
         self.restored = False
-        # The process that it waits in, just now. A child that another thread forks meanwhile does not wait.
-        self._waits_in: int | None = None
         self._put_off = _PutOff(0)  # of no process
 
     def __call__(self, _: int, frame: FrameType | None) -> None:
         pid = os.getpid()
-        if self._waits_in == pid:
-            self._waits_in = None
+        if _Handler._waits_in == pid:
+            _Handler._waits_in = None
             raise _SecondSignal
         if self.restored:
-            self._do_as_before(frame)
+            self.do_as_before(frame)
             return
         began_at = self._came_first_at(pid)
         if began_at is None:
             return
-        with exit_and_forks.ending(began_at) if self.before == signal.SIG_DFL else nullcontext():
+        with exit_and_forks.ending(began_at) if self.programs_own == signal.SIG_DFL else nullcontext():
+            waited_seconds = inf
             try:
-                self._deliver(pid, began_at)
+                if self._deliver(pid, began_at):
+                    waited_seconds = monotonic() - began_at
             finally:
-                self._do_as_before(frame)
+                try:
+                    self.do_as_before(frame)
+                except SystemExit:
+                    # After a second signal it does not wait at all.
+                    exit_and_forks.note_waited_before_exit(waited_seconds)
+                    raise
 
     @property
     def is_installed(self) -> bool:
         """Whether Python calls it, not another one."""
         return signal.getsignal(self.number) is self
 
-    def _came_first_at(self, pid: int) -> float | None:
-        """Return when the signal came, by the monotonic clock; None where it is put off."""
-        is_new = self._put_off.is_over or self._put_off.pid != pid
-        put_off = self._put_off = _PutOff(pid) if is_new else self._put_off
-        waited_seconds = monotonic() - put_off.began_at
-        must_wait = (waited_seconds < _MOST_SECONDS and exit_and_forks.interrupted()) or (
-            waited_seconds < _MOST_SECONDS_FOR_A_HANDLER and holds_lock_of_handler(())
-        )
-        if put_off.is_over:  # it came again just now, and that one has done the work
-            return None
-        if not must_wait:
-            put_off.is_over = True
-            return put_off.began_at
-        put_off.has_come = True
-        if is_new:
-            try:
-                # Not `threading`, which takes locks of its own: the signal may have interrupted their owner.
-                _thread.start_new_thread(put_off.send_again, (self.number,))
-            except RuntimeError:  # no thread can be started
-                put_off.is_over = True
-                return put_off.began_at
-        return None
+    @property
+    def programs_own(self) -> Before:
+        """What the program does on the signal. Somebody may have asked for a flush before."""
+        return self.before.programs_own if isinstance(self.before, _Handler) else self.before
 
-    def _deliver(self, pid: int, began_at: float) -> None:
-        with suppress(_SecondSignal):
-            try:
-                self._waits_in = pid
-                exit_and_forks.finish_before(began_at)
-            finally:
-                self._waits_in = None
-
-    def _do_as_before(self, frame: FrameType | None) -> None:
+    def do_as_before(self, frame: FrameType | None) -> None:
+        """Do what the program does on the signal, without waiting for delivery."""
+        if isinstance(self.before, _Handler):
+            self.before.do_as_before(frame)  # and not wait once more
+            return
         if callable(self.before):
             self.before(self.number, frame)
             return
@@ -216,13 +204,58 @@ class _Handler:
         # It comes here only where the system ignores the signal: in process 1 of a container.
         signal.signal(self.number, installed)
 
+    def _came_first_at(self, pid: int) -> float | None:
+        """Return when the signal came, by the monotonic clock; None where it is put off."""
+        is_new = self._put_off.is_over or self._put_off.pid != pid
+        put_off = self._put_off = _PutOff(pid) if is_new else self._put_off
+        waited_seconds = monotonic() - put_off.began_at
+        most_seconds = exit_and_forks.most_shutdown_seconds()
+        must_wait = (waited_seconds < most_seconds and exit_and_forks.interrupted()) or (
+            waited_seconds < min(most_seconds, _MOST_SECONDS_FOR_A_HANDLER) and holds_lock_of_handler(())
+        )
+        if put_off.is_over:  # it came again just now, and that one has done the work
+            return None
+        if not must_wait:
+            put_off.is_over = True
+            return put_off.began_at
+        # An event loop has noted each signal before any handler is called, so it must not come again. Nor need it: the loop goes on,
+        # and so another thread can wait.
+        is_noted = getattr(self.programs_own, '__module__', None) in _EVENT_LOOPS
+        put_off.has_come = not is_noted
+        put_off.is_over = is_noted
+        if is_new:
+            wait: Callable[..., object] = exit_and_forks.finish_before if is_noted else put_off.send_again
+            try:
+                # Not `threading`, which takes locks of its own: the signal may have interrupted their owner.
+                _thread.start_new_thread(wait, (put_off.began_at if is_noted else self.number,))
+            except RuntimeError:  # no thread can be started
+                put_off.is_over = True
+                return put_off.began_at
+        return None
+
+    def _deliver(self, pid: int, began_at: float) -> bool:
+        """Wait for delivery, until a second signal comes; return whether none came."""
+        try:
+            _Handler._waits_in = pid
+            exit_and_forks.finish_before(began_at)
+        except _SecondSignal:
+            return False
+        finally:
+            _Handler._waits_in = None
+        return True
+
 
 def _number_of(given: str | int) -> int:
     """Return the number of a signal that is given by its name or number.
 
     Raises:
+        TypeError: it is neither.
         ValueError: there is no such signal, or it is of no use here.
     """
+    if not isinstance(given, (str, int)):
+        raise TypeError(
+            f"flush_on_signals() takes names or numbers of signals, like flush_on_signals('SIGTERM', 'SIGINT'), not {given!r}"
+        )
     number = signal.Signals.__members__.get(given) if isinstance(given, str) else given
     if number not in signal.valid_signals():
         full_name = f'SIG{given}'.upper()
