@@ -795,4 +795,13 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    224: Pain(
+        'The end of pytest does not wait for a handler that a test has left on its logger',
+        {
+            'integration/test_local_fixtures.py': (
+                'test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint',
+                'test_handlers_that_deliver_elsewhere_are_left_alone',
+            ),
+        },
+    ),
 }
