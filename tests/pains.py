@@ -785,6 +785,27 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    219: Pain(
+        'The local endpoint has every operation of the service model, with its checks and effects',
+        {
+            'conformance/test_conformance.py': (
+                'test_tags_are_added_replaced_listed_and_removed',
+                'test_encryption_is_started_and_stopped',
+                'test_a_destination_is_updated_by_its_version_and_id',
+                'test_a_stream_that_does_not_exist_cannot_be_changed',
+            ),
+            'integration/test_local_administration.py': (
+                'test_every_operation_of_the_service_model_is_there',
+                'test_an_update_holds_for_what_is_accepted_after_it',
+                'test_another_kind_of_destination_needs_all_that_it_would_need_when_created',
+                'test_an_update_is_refused_for_what_a_creation_is_refused_for',
+                'test_tags_come_in_pages_and_at_most_fifty',
+                'test_a_tag_that_aws_would_refuse_is_refused',
+                'test_puts_say_whether_they_are_encrypted',
+                'test_a_key_that_does_not_fit_is_refused',
+            ),
+        },
+    ),
     220: Pain(
         'The line that `firefighter local` prints is enough for every SDK, and streams are made as puts name them',
         {
