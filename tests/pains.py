@@ -898,6 +898,15 @@ PAINS: Mapping[int, Pain] = {
             'unit/cost/test_reading.py': ('test_a_file_that_was_made_to_fill_the_memory_is_given_up',),
         },
     ),
+    209: Pain(
+        'What is in an event, a name or a marker does nothing to a terminal',
+        {
+            'integration/test_spool_command.py': ('test_on_a_terminal_cat_writes_nothing_that_commands_it',),
+            'unit/test_cli_tables.py': (
+                'test_what_names_contain_is_neither_markup_nor_a_command_to_the_terminal',
+            ),
+        },
+    ),
     210: Pain(
         'An audit reads what S3 would list, padding and byte order marks are nothing, and output that cannot be written is one line and a status',
         {
@@ -907,6 +916,16 @@ PAINS: Mapping[int, Pain] = {
                 'test_where_nothing_can_be_written_there_is_one_line_and_a_status',
             ),
             'unit/audit/test_decoding.py': ('test_nuls_behind_a_compressed_part_are_nothing',),
+        },
+    ),
+    211: Pain(
+        'An audit of thousands of objects in S3 does not wait for one after the other',
+        {
+            'unit/audit/test_bucket.py': (
+                'test_the_next_objects_are_read_meanwhile_and_come_in_their_order',
+                'test_a_large_object_is_read_when_it_is_its_turn',
+                'test_an_object_that_cannot_be_read_is_named_when_it_is_its_turn',
+            ),
         },
     ),
     212: Pain(
@@ -983,6 +1002,27 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    219: Pain(
+        'The local endpoint has every operation of the service model, with its checks and effects',
+        {
+            'conformance/test_conformance.py': (
+                'test_tags_are_added_replaced_listed_and_removed',
+                'test_encryption_is_started_and_stopped',
+                'test_a_destination_is_updated_by_its_version_and_id',
+                'test_a_stream_that_does_not_exist_cannot_be_changed',
+            ),
+            'integration/test_local_administration.py': (
+                'test_every_operation_of_the_service_model_is_there',
+                'test_an_update_holds_for_what_is_accepted_after_it',
+                'test_another_kind_of_destination_needs_all_that_it_would_need_when_created',
+                'test_an_update_is_refused_for_what_a_creation_is_refused_for',
+                'test_tags_come_in_pages_and_at_most_fifty',
+                'test_a_tag_that_aws_would_refuse_is_refused',
+                'test_puts_say_whether_they_are_encrypted',
+                'test_a_key_that_does_not_fit_is_refused',
+            ),
+        },
+    ),
     220: Pain(
         'The line that `firefighter local` prints is enough for every SDK, and streams are made as puts name them',
         {
@@ -1003,25 +1043,6 @@ PAINS: Mapping[int, Pain] = {
             'unit/audit/test_foreign_formats.py': ('test_noise_is_no_text',),
         },
     ),
-    209: Pain(
-        'What is in an event, a name or a marker does nothing to a terminal',
-        {
-            'integration/test_spool_command.py': ('test_on_a_terminal_cat_writes_nothing_that_commands_it',),
-            'unit/test_cli_tables.py': (
-                'test_what_names_contain_is_neither_markup_nor_a_command_to_the_terminal',
-            ),
-        },
-    ),
-    211: Pain(
-        'An audit of thousands of objects in S3 does not wait for one after the other',
-        {
-            'unit/audit/test_bucket.py': (
-                'test_the_next_objects_are_read_meanwhile_and_come_in_their_order',
-                'test_a_large_object_is_read_when_it_is_its_turn',
-                'test_an_object_that_cannot_be_read_is_named_when_it_is_its_turn',
-            ),
-        },
-    ),
     222: Pain(
         'What is assumed to compute a bill is said first: a rate for a sample, a price for a region',
         {
@@ -1037,6 +1058,15 @@ PAINS: Mapping[int, Pain] = {
             'integration/test_spool_command.py': (
                 'test_a_directory_that_is_not_there_is_an_error',
                 'test_what_is_no_spool_directory_is_said_with_what_was_expected',
+            ),
+        },
+    ),
+    224: Pain(
+        'The end of pytest does not wait for a handler that a test has left on its logger',
+        {
+            'integration/test_local_fixtures.py': (
+                'test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint',
+                'test_handlers_that_deliver_elsewhere_are_left_alone',
             ),
         },
     ),

@@ -186,3 +186,98 @@ def test_the_same_options_are_advised_of_either_description(endpoint, settings, 
     stream = read(described['DeliveryStreamDescription'])
     assert stream.takes_puts
     assert advise(stream).options == options
+
+
+def test_tags_are_added_replaced_listed_and_removed(endpoint):
+    """Keys that are not there are nothing to complain about."""
+    endpoint.create()
+    client, name = endpoint.client, endpoint.stream
+    client.tag_delivery_stream(
+        DeliveryStreamName=name, Tags=[{'Key': 'team', 'Value': 'shop'}, {'Key': 'stage', 'Value': 'test'}]
+    )
+    client.tag_delivery_stream(DeliveryStreamName=name, Tags=[{'Key': 'team', 'Value': 'Lager Süd'}])
+    answer = client.list_tags_for_delivery_stream(DeliveryStreamName=name)
+    assert not answer['HasMoreTags']
+    assert {tag['Key']: tag['Value'] for tag in answer['Tags']} == {'team': 'Lager Süd', 'stage': 'test'}
+
+    client.untag_delivery_stream(DeliveryStreamName=name, TagKeys=['team', 'nobody'])
+    assert client.list_tags_for_delivery_stream(DeliveryStreamName=name)['Tags'] == [
+        {'Key': 'stage', 'Value': 'test'}
+    ]
+
+
+def test_encryption_is_started_and_stopped(endpoint):
+    """As DescribeDeliveryStream shows it."""
+    endpoint.create()
+    client, name = endpoint.client, endpoint.stream
+
+    def encryption():
+        description = client.describe_delivery_stream(DeliveryStreamName=name)['DeliveryStreamDescription']
+        return description['DeliveryStreamEncryptionConfiguration']
+
+    key = 'arn:aws:kms:us-east-1:123456789012:key/abc'
+    client.start_delivery_stream_encryption(
+        DeliveryStreamName=name,
+        DeliveryStreamEncryptionConfigurationInput={'KeyType': 'CUSTOMER_MANAGED_CMK', 'KeyARN': key},
+    )
+    assert encryption() == {'KeyType': 'CUSTOMER_MANAGED_CMK', 'KeyARN': key, 'Status': 'ENABLED'}
+    client.stop_delivery_stream_encryption(DeliveryStreamName=name)
+    assert encryption()['Status'] == 'DISABLED'
+
+
+def test_a_destination_is_updated_by_its_version_and_id(endpoint):
+    """What is not given is kept, and the version counts up."""
+    endpoint.create(CompressionFormat='GZIP', BufferingHints={'SizeInMBs': 1, 'IntervalInSeconds': 60})
+    client, name = endpoint.client, endpoint.stream
+
+    def described():
+        return client.describe_delivery_stream(DeliveryStreamName=name)['DeliveryStreamDescription']
+
+    before = described()
+    arguments = {
+        'DeliveryStreamName': name,
+        'CurrentDeliveryStreamVersionId': before['VersionId'],
+        'DestinationId': before['Destinations'][0]['DestinationId'],
+        'ExtendedS3DestinationUpdate': {'Prefix': 'orders/'},
+    }
+    with pytest.raises(client.exceptions.InvalidArgumentException, match='Destination Id nobody not found'):
+        client.update_destination(**{**arguments, 'DestinationId': 'nobody'})
+    client.update_destination(**arguments)
+    after = described()
+    assert (before['VersionId'], after['VersionId']) == ('1', '2')
+    assert after['LastUpdateTimestamp']
+    described_s3 = after['Destinations'][0]['ExtendedS3DestinationDescription']
+    assert described_s3['Prefix'] == 'orders/'
+    assert described_s3['CompressionFormat'] == 'GZIP'
+    assert described_s3['BufferingHints'] == {'SizeInMBs': 1, 'IntervalInSeconds': 60}
+
+    with pytest.raises(
+        client.exceptions.ConcurrentModificationException, match=r'version id: 2 .*version id: 1 do not'
+    ):
+        client.update_destination(**arguments)
+
+
+@pytest.mark.parametrize(
+    ('operation', 'arguments'),
+    [
+        ('tag_delivery_stream', {'Tags': [{'Key': 'a', 'Value': 'b'}]}),
+        ('untag_delivery_stream', {'TagKeys': ['a']}),
+        ('list_tags_for_delivery_stream', {}),
+        ('start_delivery_stream_encryption', {}),
+        ('stop_delivery_stream_encryption', {}),
+        (
+            'update_destination',
+            {
+                'CurrentDeliveryStreamVersionId': '1',
+                'DestinationId': 'destinationId-000000000001',
+                'ExtendedS3DestinationUpdate': {'Prefix': 'a/'},
+            },
+        ),
+    ],
+)
+def test_a_stream_that_does_not_exist_cannot_be_changed(endpoint, operation, arguments):
+    """Whatever is to be changed of it."""
+    with pytest.raises(
+        endpoint.client.exceptions.ResourceNotFoundException, match=f'Firehose {endpoint.stream} under'
+    ):
+        getattr(endpoint.client, operation)(DeliveryStreamName=endpoint.stream, **arguments)

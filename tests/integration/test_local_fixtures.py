@@ -4,6 +4,7 @@ from __future__ import annotations
 
 pytest_plugins = ['pytester']
 
+WARNINGS = ['-W', 'error', '-W', 'ignore:Boto3 will no longer support Python']
 CONFTEST = "pytest_plugins = ['firefighter.testing']"
 SUITE = """
     import pytest
@@ -26,7 +27,7 @@ def test_a_suite_that_asks_for_the_fixtures_gets_them(pytester):
     """With one line in its conftest.py, also when warnings are errors."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess('-W', 'error', '-W', 'ignore:Boto3 will no longer support Python')
+    result = pytester.runpytest_subprocess(*WARNINGS)
     result.assert_outcomes(passed=3)
 
 
@@ -36,3 +37,83 @@ def test_a_suite_that_does_not_ask_gets_nothing(pytester):
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*fixture 'local_firehose' not found*"])
+
+
+FORGETFUL = """
+    import logging
+    import pytest
+    from firefighter.logging import FirehoseHandler
+
+    shop = logging.getLogger('shop')
+
+    def test_a_handler_on_a_logger(local_firehose, tmp_path):
+        shop.addHandler(FirehoseHandler('bar', region_name='us-east-1', endpoint_url=local_firehose.url, spool_dir=tmp_path / 'spool'))
+        shop.warning('order received')
+
+    def test_a_handler_with_the_client(local_firehose, firehose_client):
+        logging.getLogger().addHandler(FirehoseHandler('bar', boto3_client=firehose_client, send_interval=60))
+        shop.warning('order received')
+
+    def test_the_logger_is_as_before(local_firehose):
+        assert not [handler for handler in shop.handlers + logging.getLogger().handlers if isinstance(handler, FirehoseHandler)]
+
+    def test_a_handler_on_no_logger(local_firehose):
+        kept.append(FirehoseHandler('bar', region_name='us-east-1', endpoint_url=local_firehose.url.replace('127.0.0.1', 'localhost')))
+        kept[-1].handle(logging.makeLogRecord({'msg': 'order received'}))
+
+    kept = []
+
+    @pytest.mark.parametrize('local_firehose_arguments', [{'streams': ['bar'], 'faults': ['kms']}])
+    def test_a_handler_that_cannot_deliver(local_firehose):
+        shop.addHandler(FirehoseHandler('bar', region_name='us-east-1', endpoint_url=local_firehose.url))
+        shop.warning('order received')
+
+    def test_a_handler_of_the_environment(local_firehose, monkeypatch):
+        monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', local_firehose.url)
+        shop.addHandler(FirehoseHandler('bar', region_name='us-east-1'))
+        shop.warning('order received')
+        assert shop.handlers[0].flush()
+"""
+ELSEWHERE = """
+    import logging
+    from types import SimpleNamespace
+    from firefighter.logging import FirehoseHandler
+
+    class Client:
+        meta = SimpleNamespace(config=SimpleNamespace(retries={'total_max_attempts': 1, 'mode': 'standard'}))
+
+        def put_record_batch(self, *, DeliveryStreamName, Records):
+            return {'FailedPutCount': 0, 'RequestResponses': [{'RecordId': 'x'} for _ in Records]}
+
+    shop = logging.getLogger('shop')
+    own = FirehoseHandler('bar', boto3_client=Client())
+    shop.addHandler(own)
+    made = FirehoseHandler('bar', region_name='us-east-1')
+    shop.addHandler(made)
+
+    def test_one(local_firehose, firehose_client):
+        shop.addHandler(FirehoseHandler('bar', boto3_client=Client()))
+
+    def test_two():
+        assert shop.handlers[:2] == [own, made]
+        assert len(shop.handlers) == 3
+"""
+
+
+def test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint(pytester):
+    """Otherwise pytest's end waits ten seconds for each handler, and what was logged is lost."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(FORGETFUL)
+    result = pytester.runpytest_subprocess('-p', 'no:randomly', *WARNINGS)
+    result.assert_outcomes(passed=6)
+    assert 'undelivered' not in result.stderr.str()
+    assert 'still delivering' not in result.stderr.str()
+    delivered = [path.read_text() for path in pytester.path.rglob('bar-1-*')]
+    assert sum(text.count('order received') for text in delivered) == 5
+
+
+def test_handlers_that_deliver_elsewhere_are_left_alone(pytester):
+    """They are of other fixtures, or of the program that is tested."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(ELSEWHERE)
+    pytester.runpytest_subprocess('-p', 'no:randomly', *WARNINGS).assert_outcomes(passed=2)

@@ -1,4 +1,4 @@
-"""What CreateDeliveryStream asks for, as a destination, its hints and its description.
+"""What CreateDeliveryStream and UpdateDestination ask for, as a destination, its hints and its description.
 
 What the endpoint does not have is refused, never ignored, if it would change what arrives: processing by Lambda,
 dynamic partitioning, backup of all records, Snappy. Encryption, logging to CloudWatch and VPCs are described and have
@@ -33,10 +33,16 @@ from firefighter.local.judges import (
     splunk_event,
 )
 from firefighter.local.protocol import invalid_argument
+from firefighter.local.validation import check_shape
 
 Configuration = Mapping[str, Any]
 
 SUFFIX = 'DestinationConfiguration'
+UPDATE_SUFFIX = 'DestinationUpdate'
+# UpdateDestination's names for what CreateDeliveryStream has.
+_OF_UPDATES = {'S3Update': 'S3Configuration', 'S3BackupUpdate': 'S3BackupConfiguration'}
+# No stream changes from one of these to another kind, nor back.
+_UNCHANGEABLE = frozenset({'Elasticsearch', 'Amazonopensearchservice', 'AmazonOpenSearchServerless'})
 DEFAULT_DESTINATION: Mapping[str, Configuration] = {
     'ExtendedS3DestinationConfiguration': {
         'RoleARN': 'arn:aws:iam::123456789012:role/firehose',
@@ -85,12 +91,16 @@ class Settings:
     Attributes:
         destination: makes objects of batches.
         hints: when a batch is due.
+        name: the destination's kind, such as `ExtendedS3`.
+        asked: its configuration, as CreateDeliveryStream has it.
         takes_puts: false for a stream that decompresses what CloudWatch Logs sends.
         description: the one member of `Destinations` in DescribeDeliveryStream.
     """
 
     destination: Destination
     hints: BufferingHints
+    name: str
+    asked: Configuration
     takes_puts: bool
     description: Configuration
 
@@ -108,7 +118,7 @@ def settings(parameters: Configuration, default_hints: BufferingHints) -> Settin
     given = _without_nulls(parameters)
     found = {key: value for key, value in given.items() if key.endswith(SUFFIX)}
     if len(found) > 1:
-        raise invalid_argument('Exactly one destination configuration is supported for a Firehose')
+        raise _not_one_destination()
     ((key, asked),) = (found or DEFAULT_DESTINATION).items()
     name = key.removesuffix(SUFFIX)
     processors = _processors(asked)
@@ -123,9 +133,52 @@ def settings(parameters: Configuration, default_hints: BufferingHints) -> Settin
     return Settings(
         destination=_destination(name, asked, processors),
         hints=hints,
+        name=name,
+        asked=asked,
         takes_puts=not processors & _NO_PUTS,
         description=describe(name, asked, hints),
     )
+
+
+def updated_settings(current: Settings, parameters: Configuration, default_hints: BufferingHints) -> Settings:
+    """Return the settings that UpdateDestination asks for.
+
+    A destination of the same kind keeps what is not given. One of another kind has nothing but what is given.
+
+    Args:
+        current: what the stream has.
+        parameters: the call's, already valid by the service model.
+        default_hints: for a destination without hints of its own.
+
+    Raises:
+        ServiceError: as for `settings`.
+    """
+    given = _without_nulls(parameters)
+    found = {key: value for key, value in given.items() if key.endswith(UPDATE_SUFFIX)}
+    if len(found) != 1:
+        raise _not_one_destination()
+    ((key, update),) = found.items()
+    name = key.removesuffix(UPDATE_SUFFIX)
+    asked: Configuration = {_OF_UPDATES.get(member, member): value for member, value in update.items()}
+    if name == current.name or {name, current.name} == {'S3', 'ExtendedS3'}:
+        asked = _merged(current.asked, asked)
+        # The two are one kind, and the second one has all that the first one has.
+        name = current.name if name == 'S3' else name
+    elif _UNCHANGEABLE & {name, current.name}:
+        raise invalid_argument(
+            f'Changing the destination type from {current.name} to {name} is not supported'
+        )
+    key = name + SUFFIX
+    check_shape(key, asked, key[0].lower() + key[1:])
+    return settings({key: asked}, default_hints)
+
+
+def _merged(current: Configuration, asked: Configuration) -> Configuration:
+    merged = {**current, **asked}
+    for member in _OF_UPDATES.values():
+        if member in current and member in asked:
+            merged[member] = {**current[member], **asked[member]}
+    return merged
 
 
 def _destination(name: str, asked: Configuration, processors: frozenset[str]) -> Destination:
@@ -180,6 +233,10 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(member) for key, member in value.items() if member is not None}
     return [_without_nulls(member) for member in value] if isinstance(value, list) else value
+
+
+def _not_one_destination() -> Exception:
+    return invalid_argument('Exactly one destination configuration is supported for a Firehose')
 
 
 def _not_here(what: str) -> Exception:

@@ -10,6 +10,8 @@ from firefighter.local.validation import service_model
 
 Configuration = Mapping[str, Any]
 
+# A stream has one destination, and so this is its id.
+DESTINATION_ID = 'destinationId-000000000001'
 # What DescribeDeliveryStream says of an S3 destination where nothing was asked for.
 _DESCRIBED_S3: Configuration = {
     'CompressionFormat': 'UNCOMPRESSED',
@@ -32,7 +34,7 @@ def describe(name: str, asked: Configuration, hints: BufferingHints) -> Configur
         hints: in effect.
     """
     shown = {'SizeInMBs': max(1, hints.size_bytes // MIB), 'IntervalInSeconds': int(hints.interval_seconds)}
-    described: dict[str, Any] = {'DestinationId': 'destinationId-000000000001'}
+    described: dict[str, Any] = {'DestinationId': DESTINATION_ID}
     shape = f'{name}DestinationDescription'
     described[shape] = _described(shape, {'BufferingHints': shown, **asked})
     if name == 'ExtendedS3':

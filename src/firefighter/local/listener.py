@@ -65,8 +65,8 @@ class Listener:
             self._protocols, self._host, self._port, backlog=ACCEPT_AT_ONCE, ssl=self._tls
         )
         for listening in self._server.sockets:
-            # asyncio has told the kernel, too, that so few may wait.
-            with listening.dup() as same:
+            # asyncio has told the kernel, too, that so few may wait. Where no descriptor is free for it, it stays so.
+            with suppress(OSError), listening.dup() as same:
                 same.listen(BACKLOG)
         host, self._port = self._server.sockets[0].getsockname()[:2]
         scheme = 'http' if self._tls is None else 'https'
@@ -74,16 +74,21 @@ class Listener:
 
     def _handle_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Say in one line that there is no room for another connection; asyncio has a traceback for each that waits, every second."""
-        error = context.get('exception')
-        accepting = 'accept' in context['message']
-        if not accepting or not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+        error, message = context.get('exception'), context['message']
+        if isinstance(error, OSError) and error.errno in _NO_ROOM and 'accept' in message:
+            self._say_that_there_is_no_room(error, loop.time())
+        elif not (isinstance(error, ValueError) and '_start_serving' in message):
+            # That one means: asyncio wanted to accept again, and the socket has been closed meanwhile.
             loop.default_exception_handler(context)
-        elif loop.time() >= self._say_again_at:
-            self._say_again_at = loop.time() + SAY_AGAIN_SECONDS
-            write_text(
-                f'firefighter local: there is no room for another connection ({error.strerror}); '
-                'those that come wait until there is\n'
-            )
+
+    def _say_that_there_is_no_room(self, error: OSError, now: float) -> None:
+        if now < self._say_again_at:
+            return
+        self._say_again_at = now + SAY_AGAIN_SECONDS
+        write_text(
+            f'firefighter local: there is no room for another connection ({error.strerror}); '
+            'those that come wait until there is\n'
+        )
 
     async def close(self) -> None:
         """Stop listening, for good. Connections that were accepted until then are among `transports` afterwards."""

@@ -1,4 +1,4 @@
-"""The six operations that the endpoint has, on streams that deliver into a folder. It knows no HTTP and no faults."""
+"""The operations of the API, on streams that deliver into a folder. It knows no HTTP and no faults."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 
 from firefighter.local import validation
 from firefighter.local.accounts import Account
+from firefighter.local.administration import ADMINISTRATION, add_tags, start_encryption
 from firefighter.local.buffering import BufferingHints
-from firefighter.local.configuration import settings
+from firefighter.local.configuration import settings, updated_settings
+from firefighter.local.description import DESTINATION_ID
+from firefighter.local.destinations import Destination
 from firefighter.local.folder import Folder
 from firefighter.local.limits import parse_put_record, parse_put_record_batch
 from firefighter.local.protocol import (
@@ -30,6 +33,8 @@ from firefighter.local.streams import Stream, Unwritten
 
 # The number of streams that ListDeliveryStreams names unless told, and that an account may have by default.
 DEFAULT_LIST_LIMIT = 10
+# As many changes as nobody makes. The version is a part of an object's name.
+LONGEST_VERSION = '9999'
 
 
 class Service:
@@ -80,7 +85,10 @@ class Service:
             settings=settings(parameters, self._hints),
             created=moment,
         )
-        self._check_keys(stream)
+        self._check_keys(stream.name, stream.settings.destination)
+        add_tags(stream, parameters.get('Tags') or ())
+        if parameters.get('DeliveryStreamEncryptionConfigurationInput'):
+            start_encryption(stream, parameters['DeliveryStreamEncryptionConfigurationInput'])
         self._streams[name] = stream
         return stream
 
@@ -120,7 +128,7 @@ class Service:
         if refusals:
             code, message = refusals[0]
             raise ServiceError(code, message, status=500)
-        return {'RecordId': self._record_id(), 'Encrypted': False}
+        return {'RecordId': self._record_id(), 'Encrypted': self._stream(name).is_encrypted}
 
     def _put_record_batch(self, request: Request) -> object:
         name, records = parse_put_record_batch(request.payload)
@@ -131,7 +139,8 @@ class Service:
             else {'RecordId': self._record_id()}
             for index in range(len(records))
         ]
-        return {'FailedPutCount': len(refusals), 'Encrypted': False, 'RequestResponses': responses}
+        encrypted = self._stream(name).is_encrypted
+        return {'FailedPutCount': len(refusals), 'Encrypted': encrypted, 'RequestResponses': responses}
 
     def _accept(self, name: str, records: list[bytes], request: Request) -> Mapping[int, RecordError]:
         if self._create_on_put and name not in self._streams:
@@ -177,9 +186,32 @@ class Service:
         del self._streams[stream.name]
         return {}
 
-    def _check_keys(self, stream: Stream) -> None:
-        """Refuse a stream whose objects could never be written, or would be outside the folder."""
-        for bucket, key in stream.settings.destination.longest_keys(stream.name, stream.version):
+    def _update_destination(self, request: Request) -> object:
+        payload = request.payload
+        validation.check('UpdateDestination', payload)
+        stream = self._stream(payload['DeliveryStreamName'])
+        version, destination = payload['CurrentDeliveryStreamVersionId'], payload['DestinationId']
+        if version != stream.version:
+            message = (
+                f'Cannot update firehose: {stream.name} since the current version id: {stream.version} and specified '
+                f'version id: {version} do not match'
+            )
+            raise ServiceError('ConcurrentModificationException', message)
+        if destination != DESTINATION_ID:
+            raise invalid_argument(f'Destination Id {destination} not found')
+        changed = updated_settings(stream.settings, payload, self._hints)
+        self._check_keys(stream.name, changed.destination)
+        stream.change_destination(changed, request.moment, self._folder)
+        return {}
+
+    def _administer(self, request: Request) -> object:
+        validation.check(request.operation, request.payload)
+        stream = self._stream(request.payload['DeliveryStreamName'])
+        return ADMINISTRATION[request.operation](stream, request.payload)
+
+    def _check_keys(self, name: str, destination: Destination) -> None:
+        """Refuse a destination whose objects could never be written, or would be outside the folder."""
+        for bucket, key in destination.longest_keys(name, LONGEST_VERSION):
             try:
                 self._folder.place(bucket, key)
             except (OSError, UnicodeError) as error:
@@ -204,4 +236,6 @@ class Service:
         'DescribeDeliveryStream': _describe,
         'ListDeliveryStreams': _list,
         'DeleteDeliveryStream': _delete,
+        'UpdateDestination': _update_destination,
+        **dict.fromkeys(ADMINISTRATION, _administer),
     }

@@ -41,7 +41,10 @@ class Stream:
         kind: its type, such as `DirectPut`.
         settings: what it does with its records.
         created: when it was made.
-        version: AWS counts it up with each change of the destination.
+        version: it is counted up with each change of the destination.
+        updated: when the destination was changed last; None if it never was.
+        tags: key -> value.
+        encryption: what DescribeDeliveryStream says of it.
         account: what it has done.
         buffer: what waits for its interval or size.
     """
@@ -51,6 +54,9 @@ class Stream:
     settings: Settings
     created: Moment
     version: str = '1'
+    updated: Moment | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    encryption: dict[str, str] = field(default_factory=lambda: {'Status': 'DISABLED'})
     account: Account = field(default_factory=Account)
     buffer: Buffer = field(init=False)
     # What could not be written, the oldest first, and when to try again on the monotonic clock.
@@ -68,17 +74,32 @@ class Stream:
 
     def describe(self) -> dict[str, Any]:
         """Return what DescribeDeliveryStream says."""
+        updated = {} if self.updated is None else {'LastUpdateTimestamp': self.updated.unix_seconds}
         return {
             'DeliveryStreamName': self.name,
             'DeliveryStreamARN': self.arn,
             'DeliveryStreamStatus': 'ACTIVE',
-            'DeliveryStreamEncryptionConfiguration': {'Status': 'DISABLED'},
+            'DeliveryStreamEncryptionConfiguration': self.encryption,
             'DeliveryStreamType': self.kind,
             'VersionId': self.version,
             'CreateTimestamp': self.created.unix_seconds,
             'Destinations': [self.settings.description],
             'HasMoreDestinations': False,
+            **updated,
         }
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether records are said to be encrypted."""
+        return self.encryption['Status'] == 'ENABLED'
+
+    def change_destination(self, settings: Settings, moment: Moment, folder: Folder) -> None:
+        """Deliver elsewhere, or otherwise, from now on. What was accepted until now is delivered as it would have been."""
+        self.flush(moment, folder)
+        self.settings = settings
+        self.buffer = Buffer(settings.hints)
+        self.version = str(int(self.version) + 1)
+        self.updated = moment
 
     def accept(self, records: Sequence[bytes], moment: Moment, folder: Folder) -> None:
         """Take records in, and write what is full now."""

@@ -23,6 +23,10 @@ _PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     'integer': int, 'long': int, 'float': (int, float), 'double': (int, float), 'timestamp': (int, float),
 }  # fmt: skip
 
+_JAVA_CLASSES: Mapping[str, str] = {
+    r'\p{L}': r'\w', r'\p{N}': r'\w', r'\p{Z}': ' \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000'
+}  # fmt: skip
+
 
 @functools.cache
 def service_model() -> Mapping[str, Any]:
@@ -48,8 +52,21 @@ def check(operation: str, payload: Mapping[str, Any]) -> None:
         ServiceError: `ValidationException` with all broken constraints, or `SerializationException` for a value
             of another type than the model gives it.
     """
-    shape = service_model()['operations'][operation]['input']['shape']
-    problems = list(_problems(_shape(shape), payload, ''))
+    check_shape(service_model()['operations'][operation]['input']['shape'], payload)
+
+
+def check_shape(name: str, value: Any, path: str = '') -> None:
+    """Refuse a value that breaks the constraints of one of the model's shapes.
+
+    Args:
+        name: the shape's, such as `S3DestinationConfiguration`.
+        value: what should have it.
+        path: where it stands in the call.
+
+    Raises:
+        ServiceError: as for `check`.
+    """
+    problems = list(_problems(_shape(name), value, path))
     if problems:
         raise validation_error(problems)
 
@@ -88,11 +105,19 @@ def _structure_problems(shape: Shape, value: Mapping[str, Any], path: str) -> It
 def _string_problems(shape: Shape, value: str, path: str) -> Iterator[str]:
     yield from _range_problems(shape, len(value), value, path, 'have length')
     pattern = shape.get('pattern')
-    if pattern and not re.fullmatch(pattern, value):
+    if pattern and not _compiled(pattern).fullmatch(value):
         yield problem(value, path, f'Member must satisfy regular expression pattern: {pattern}')
     choices = shape.get('enum')
     if choices and value not in choices:
         yield problem(value, path, f'Member must satisfy enum value set: [{", ".join(choices)}]')
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Java's classes of letters, numbers and separators, which Python's patterns do not have. They stand in brackets, beside `_`.
+    for java, python in _JAVA_CLASSES.items():
+        pattern = pattern.replace(java, python)
+    return re.compile(pattern)
 
 
 def _range_problems(shape: Shape, size: float, shown: object, path: str, verb: str) -> Iterator[str]:
