@@ -211,7 +211,7 @@ class FirehoseHandler(logging.Handler):
         if levels:
             parts.check_level(levels[0])
         self._options = parts.Options.of(arguments)
-        parts.check_send_interval(send_interval)
+        parts.check_seconds('send_interval', send_interval)
         parts.check_flag('use_queues', use_queues)
         parts.check_flag('protect_fields', protect_fields)
         parts.check_client_arguments(
@@ -373,7 +373,13 @@ class FirehoseHandler(logging.Handler):
                 pipeline.deliver_before_return(quiet=append == pipeline.source.append_quietly)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
-        """Use another formatter; None is the handler's own `JSONFormatter` again."""
+        """Use another formatter; None is the handler's own `JSONFormatter` again.
+
+        Raises:
+            TypeError: it is a string, which has a `format` as well.
+        """
+        if isinstance(fmt, str):
+            raise TypeError(f'setFormatter needs a formatter, like logging.Formatter({fmt!r}), not a string')
         self.formatter = self._usual_formatter() if fmt is None else fmt
 
     def _usual_formatter(self) -> parts.JSONFormatter:
@@ -397,11 +403,17 @@ class FirehoseHandler(logging.Handler):
             Whether everything is sent that was logged before the call or taken over from dead processes. It does not wait
             inside delivery (in `on_drop`) or while logging is being configured. When credentials, permissions or the stream
             are wrong, it waits for one try only.
+
+        Raises:
+            TypeError: `timeout_seconds` is not a number.
+            ValueError: it is negative.
         """
         if not self._is_made:
             return True
         if timeout_seconds is None:
             timeout_seconds = self._options.shutdown_timeout_seconds
+        else:
+            parts.check_seconds('timeout_seconds', timeout_seconds)
         return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline_after(timeout_seconds))
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ def test_the_password_of_an_endpoint_is_written_nowhere(where, nobody, tmp_path)
 def test_a_wrong_endpoint_is_named_without_its_password():
     """In the exception of the constructor."""
     ended = run("FirehoseHandler('bar', endpoint_url='me:secret@proxy:80')", '')
-    assert "not be 'proxy:80'" in ended.stderr.splitlines()[-1]
+    assert "not 'proxy:80'" in ended.stderr.splitlines()[-1]
     assert 'secret' not in ended.stderr.splitlines()[-1]
 
 

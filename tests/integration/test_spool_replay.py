@@ -103,7 +103,7 @@ def test_what_cannot_be_delivered_stays(tmp_path):
 def test_a_folder_that_is_no_spool_directory_is_said(tmp_path):
     """In one line, without a traceback."""
     failed = replay(tmp_path / 'nothing')
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert 'Traceback' not in failed.stderr
     assert 'nothing' in failed.stderr
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import warnings
 
 import pytest
 
+from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 
 
@@ -21,8 +23,75 @@ from firefighter.logging import FirehoseHandler, FirehoseWarning
 )
 def test_an_unknown_option_is_answered_with_the_one_that_was_meant(written, meant):
     """A typo costs a second, not a search in the docs."""
-    with pytest.raises(TypeError, match=f"no option '{written}'; did you mean '{meant}'"):
+    with pytest.raises(TypeError, match=f'no option {written}; did you mean {meant}'):
         FirehoseHandler('bar', **{written: 'x'})
+
+
+def test_in_dict_config_the_wrong_name_is_the_one_that_was_written():
+    """`logging.config` calls again with `strm` where an error has 'stream' in quotes."""
+    handlers = {'firehose': {'class': 'firefighter.logging.FirehoseHandler', 'stream': 'bar'}}
+    with pytest.raises(ValueError, match='firehose') as raised:
+        logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False, 'handlers': handlers})
+    assert (
+        str(raised.value.__cause__)
+        == 'FirehoseHandler has no option stream; did you mean delivery_stream_name?'
+    )
+
+
+@pytest.mark.parametrize(
+    ('written', 'instead'),
+    [('filters', 'addFilter'), ('formatter', 'setFormatter'), ('ignore_case', 'JSONFormatter')],
+)
+def test_what_is_set_elsewhere_is_answered_with_where(written, instead):
+    """Other handlers take it in the constructor, or the formatter has it."""
+    with pytest.raises(TypeError, match=f'has no option {written}: .*{instead}'):
+        FirehoseHandler('bar', **{written: []})
+
+
+def test_a_level_in_the_place_of_use_queues_is_answered_with_the_levels_name():
+    """As `logging.StreamHandler(stream, level)` is not written either, but many try."""
+    with pytest.raises(TypeError, match='not 20; to give the level, write level='):
+        FirehoseHandler('bar', logging.INFO)
+
+
+@pytest.mark.parametrize(
+    ('words', 'options', 'said'),
+    [
+        (('%(message)s',), {}, r"takes no format; .*'\(\)': firefighter.formatting.JSONFormatter"),
+        ((), {'ignorecase': True}, 'no option ignorecase; did you mean ignore_case'),
+        ((), {'event_ids': True}, 'no option event_ids; there are fields, include'),
+    ],
+)
+def test_the_formatter_says_which_options_it_has(words, options, said):
+    """Where one writes `class`, dictConfig gives it a format by position."""
+    with pytest.raises(TypeError, match=said):
+        JSONFormatter(*words, **options)
+
+
+def test_one_text_of_several_names_is_answered_with_the_list_of_them():
+    """What is written there is what to write."""
+    with pytest.raises(TypeError, match=r"like \['host', 'pid'\], not one string"):
+        FirehoseHandler('bar', include='host, pid')
+
+
+def test_a_text_is_no_formatter():
+    """It has a `format` of its own, which would make each event that text."""
+    with pytest.raises(TypeError, match=r"like logging.Formatter\('json'\), not a string"):
+        FirehoseHandler('bar').setFormatter('json')
+
+
+@pytest.mark.parametrize(('seconds', 'kind'), [('x', TypeError), (True, TypeError), (-1, ValueError)])
+def test_flush_says_what_it_waits_by(seconds, kind):
+    """As the constructor does of its own times."""
+    with pytest.raises(kind, match='timeout_seconds must be'):
+        FirehoseHandler('bar').flush(seconds)
+
+
+def test_a_home_that_is_not_expanded_is_named(monkeypatch, tmp_path):
+    """A shell would have done it."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(FirehoseWarning, match='`~` is not expanded here, write the whole path'):
+        FirehoseHandler('bar', spool_dir='~/spool')
 
 
 def test_an_option_like_none_is_answered_with_all_there_are():

@@ -126,6 +126,27 @@ def test_an_exception_is_an_outcome_for_every_record(error, outcome, uncertain):
     assert answer.cause in answer.error
 
 
+@pytest.mark.parametrize(
+    ('error', 'said'),
+    [
+        (
+            exceptions.SSLError(
+                endpoint_url='https://x', error='[SSL: WRONG_VERSION_NUMBER] wrong version number'
+            ),
+            'the endpoint speaks no TLS: write http://',
+        ),
+        (
+            exceptions.SSLError(endpoint_url='https://x', error='CERTIFICATE_VERIFY_FAILED'),
+            'certificate is trusted here',
+        ),
+        (client_error('404', 404), 'is endpoint_url right'),
+    ],
+)
+def test_an_endpoint_that_is_another_is_said(error, said):
+    """Each has another cure."""
+    assert said in put(error).error
+
+
 def test_what_is_misconfigured_is_said_with_its_cure():
     """One line on stderr is all that a person sees of it."""
     assert 'allow firehose:PutRecordBatch' in put(client_error('AccessDeniedException')).error

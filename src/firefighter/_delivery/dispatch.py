@@ -321,7 +321,7 @@ class Dispatch:
 
     def _report_failure(self, batch: Batch, answer: Answer) -> None:
         failed = len(batch.records) - answer.outcomes.count(Outcome.ACCEPTED)
-        fate = 'kept, and sent again'
+        fate = 'kept, and tried again'
         if answer.size_matters:
             fate += ' in smaller requests'
         elif Outcome.REFUSED in answer.outcomes:

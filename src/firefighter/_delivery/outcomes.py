@@ -194,12 +194,15 @@ _SAYS_TOO_LARGE = re.compile(
 )
 # What ends a request that takes too long for the other end, or for us.
 _LINE_BROKE = frozenset({'ReadTimeoutError', 'ConnectionClosedError', '408', '504'})
+# In OpenSSL's words, in any version of them.
+_SPEAKS_NO_TLS = 'WRONG_VERSION_NUMBER'
 # Not surely a misconfiguration, but often one.
 _HINTS = {
     'EndpointConnectionError': 'is the network up, and are region and endpoint_url right?',
     'ConnectTimeoutError': 'is the network up, and may this host reach the endpoint?',
     'ProxyConnectionError': 'is the proxy right?',
     _TOO_LARGE: 'something on the way to Firehose limits the size of requests; nginx: client_max_body_size',
+    '404': 'is endpoint_url right? It has the host alone, without a path',
     'MetadataRetrievalError': 'can this process reach the metadata service?',
 }
 # Of single records in an answer of 200, or of the whole call. botocore counts the same codes as throttling.
@@ -298,6 +301,8 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     if cause in _REFUSED and sent:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     cure = _CURES.get(cause) or (None if sent else _CURES_BEFORE_SENDING.get(cause))
+    if _SPEAKS_NO_TLS in text:
+        cure = 'the endpoint speaks no TLS: write http:// in endpoint_url=, if that is meant'
     if cure:
         return Answer.all_alike(
             Outcome.MISCONFIGURED, records, cause, f'{text} ({cure})', uncertain=uncertain

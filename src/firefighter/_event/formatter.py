@@ -10,12 +10,14 @@ of it.
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from math import floor
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 
 from firefighter._event.careful_encoding import (
     LAST_LINE,
@@ -139,13 +141,16 @@ class JSONFormatter(logging.Formatter):
 
     def __init__(
         self,
-        *,
+        *positional: NoReturn,
         fields: Mapping[str, object] | None = None,
         include: Iterable[str] = (),
         protect_fields: bool = False,
         leave_out: Iterable[str] = (),
         ignore_case: bool = False,
+        **unknown: NoReturn,
     ) -> None:
+        if positional or unknown:
+            _raise_unknown(positional, unknown)
         super().__init__()
         self._ignore_case = ignore_case
         self._include = _checked_include(include)
@@ -318,6 +323,19 @@ def taken_name(name: str) -> str:
     return f"fields cannot use {name!r}, the event's own name: write another one, such as 'own_{name}'"
 
 
+def _raise_unknown(positional: tuple[object, ...], unknown: Mapping[str, object]) -> NoReturn:
+    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case')
+    if positional:
+        raise TypeError(
+            f'JSONFormatter takes no format; it has the options {", ".join(known)}. In dictConfig write '
+            "'()': firefighter.formatting.JSONFormatter in the place of `class` and `format`"
+        )
+    name = next(iter(unknown))
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean {close[0]}?' if close else f'there are {", ".join(known)}'
+    raise TypeError(f'JSONFormatter has no option {name}; {hint}')
+
+
 def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
     names = _checked_names('include', include)
     for name in names:
@@ -328,7 +346,8 @@ def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
 
 def _checked_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, (str, bytes)):
-        raise TypeError(f'{option} must be a list or tuple of names, like [{str(names)!r}], not one string')
+        listed = re.findall(r'\w+', str(names))
+        raise TypeError(f'{option} must be a list or tuple of names, like {listed}, not one string')
     try:
         return tuple(names)
     except TypeError:

@@ -45,7 +45,7 @@ __all__ = [
     'check_flag',
     'check_level',
     'check_queue_arguments',
-    'check_send_interval',
+    'check_seconds',
     'check_spool_dir',
     'check_stream_name',
     'raise_unknown',
@@ -111,7 +111,8 @@ def check_flag(name: str, value: object) -> None:
         TypeError: with what to write.
     """
     if not isinstance(value, int) or value not in (0, 1):
-        raise TypeError(f'{name} must be True or False, not {value!r}')
+        hint = '; to give the level, write level=' if name == 'use_queues' and isinstance(value, int) else ''
+        raise TypeError(f'{name} must be True or False, not {value!r}{hint}')
 
 
 def _with(check: _Check) -> dict[str, _Check]:
@@ -278,9 +279,9 @@ def check_level(level: object) -> None:
         raise ValueError(f'level cannot be {level!r}; {hint}')
 
 
-def check_send_interval(seconds: float) -> None:
+def check_seconds(name: str, value: float) -> None:
     """Raise unless it is a number of seconds, zero or more."""
-    _seconds()('send_interval', seconds)
+    _seconds()(name, value)
 
 
 def check_queue_arguments(batch_queue: object, send_interval: float) -> None:
@@ -294,7 +295,16 @@ def check_queue_arguments(batch_queue: object, send_interval: float) -> None:
         getattr(batch_queue, 'task_done', None)
     ):
         raise TypeError(f'batch_queue must be a queue.Queue, not {type(batch_queue).__name__}')
-    check_send_interval(send_interval)
+    check_seconds('send_interval', send_interval)
+
+
+# What other handlers take in the constructor, or the formatter has.
+_ELSEWHERE = {
+    'filters': 'write handler.addFilter(...), or `filters` in dictConfig',
+    'formatter': 'write handler.setFormatter(JSONFormatter(...)), or `formatter` in dictConfig',
+    'leave_out': 'it is of the formatter: handler.setFormatter(JSONFormatter(leave_out=...))',
+    'ignore_case': 'it is of the formatter: handler.setFormatter(JSONFormatter(ignore_case=...))',
+}
 
 
 def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:
@@ -306,13 +316,13 @@ def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:
     known = inspect.signature(handler).parameters.values()
     names = [p.name for p in known if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
     for name in unknown:
-        if name in {'leave_out', 'ignore_case'}:
-            raise TypeError(
-                f'{name} is an option of the formatter: handler.setFormatter(JSONFormatter({name}=...))'
-            )
+        if name in _ELSEWHERE:
+            raise TypeError(f'FirehoseHandler has no option {name}: {_ELSEWHERE[name]}')
         close = difflib.get_close_matches(name, names, n=1) or [other for other in names if name in other]
-        hint = f'; did you mean {close[0]!r}?' if close else f'; there are {", ".join(names)}'
-        raise TypeError(f'FirehoseHandler has no option {name!r}{hint}')
+        hint = f'; did you mean {close[0]}?' if close else f'; there are {", ".join(names)}'
+        # Without quotes: from a text with 'stream' in them dictConfig takes it that this is `logging.StreamHandler` of an old Python, and
+        # calls again with `strm`.
+        raise TypeError(f'FirehoseHandler has no option {name}{hint}')
 
 
 def check_client_arguments(**arguments: Any) -> None:

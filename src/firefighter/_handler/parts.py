@@ -21,7 +21,7 @@ from firefighter._handler.options import (
     check_flag,
     check_level,
     check_queue_arguments,
-    check_send_interval,
+    check_seconds,
     check_stream_name,
     raise_unknown,
 )
@@ -45,7 +45,7 @@ __all__ = [
     'check_flag',
     'check_level',
     'check_queue_arguments',
-    'check_send_interval',
+    'check_seconds',
     'check_stream_name',
     'escape',
     'raise_unknown',

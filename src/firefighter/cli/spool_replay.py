@@ -315,4 +315,4 @@ def _agreed(logged_for: Destination, now: Destination) -> bool:
         if value != other:
             print(printable(f'  {name}: {value or _NOT_SET} when they were logged, {other or _NOT_SET} now'))
     print('To deliver them where they were logged for, answer no, and set the same again: ' + _WHERE_TO_SET)
-    return typed_yes('Type yes to deliver them to where it is now: ')
+    return typed_yes('Type yes to send them to this destination instead: ')

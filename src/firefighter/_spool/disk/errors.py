@@ -175,5 +175,8 @@ class translate_errors:  # noqa: N801  # read as what it does
         if isinstance(error, OSError):
             what = error.strerror or type(error).__name__
             advice = _ADVICE.get(error.errno or 0)
-            reason = f'{os.fspath(self._path)}: {what}' + (f'; {advice}' if advice else '')
+            path = os.fspath(self._path)
+            if '/~' in path:
+                advice = f'`~` is not expanded here, write the whole path, {_ELSEWHERE}'
+            reason = f'{path}: {what}' + (f'; {advice}' if advice else '')
             raise SpoolUnusable(reason, error.errno) from error
