@@ -109,9 +109,10 @@ class Interrupted(Exception):
     pass
 
 def interrupt(*_):
-    global interruptions
+    global interruptions, within
     if within:
         interruptions += 1
+        within = False
         raise Interrupted
 
 within, interruptions = False, 0
@@ -123,7 +124,7 @@ while interruptions < 1000:
         log(colors=[Color.RED] * 50)
         within = False
     except Interrupted:
-        within = False
+        pass
 signal.setitimer(signal.ITIMER_REAL, 0)
 """
 

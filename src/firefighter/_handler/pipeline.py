@@ -259,8 +259,10 @@ class Pipeline:
         return fitting
 
     def give_up(self, error: BaseException) -> None:
-        """Count an event that could not be encoded."""
+        """Count an event that could not be encoded; report it, unless the caller sees the error."""
         self.spool.reject(DropReason.FAILED.value, 0)
+        if not isinstance(error, Exception):
+            return
         with suppress(Exception):  # it is counted, even where no stack is left to report it
             self._complain('failed', 'an event was dropped', error)
 
