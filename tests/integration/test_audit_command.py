@@ -192,6 +192,7 @@ def test_what_somebody_has_made_to_fill_the_memory_is_named_and_the_rest_is_read
         f'firefighter audit: {folder}/{name}: {reason}' for name in sorted(bombs)
     ]
     assert '1 events of 1 producers in 8 objects' in done.stdout
+    assert re.search(r'^\d of the objects could not be read', done.stdout, re.MULTILINE)
     assert grown_kib < 64 * 1024
 
 

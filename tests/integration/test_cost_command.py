@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +196,8 @@ def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeyp
     'words',
     [
         ['--events-per-second', '0'],
+        ['--events-per-second', 'x'],
+        ['--instances', '1.5'],
         ['--events-per-second', 'nan'],
         ['--instances', '0'],
         ['--price', '-1'],
@@ -203,10 +206,11 @@ def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeyp
     ],
 )
 def test_numbers_that_cannot_be_are_refused(log, words, capsys):
-    """By argparse, as a wrong option is."""
+    """By argparse, as a wrong option is, and in words."""
     with pytest.raises(SystemExit, match='2'):
         main(['cost', str(log), *words])
-    assert words[0] in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert re.search(f'{words[0]}: (must be|is no)', said)
 
 
 @pytest.mark.parametrize(('name', 'begins'), [('bill.svg', b'<?xml'), ('bill.png', b'\x89PNG')])

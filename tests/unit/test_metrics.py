@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib
 import subprocess
 import sys
 
@@ -116,3 +117,16 @@ def test_no_foreign_library_is_imported_without_being_asked_for() -> None:
         "sys.exit(any(name in sys.modules for name in ('prometheus_client', 'opentelemetry')))"
     )
     subprocess.run([sys.executable, '-c', code], check=True, timeout=50)
+
+
+@pytest.mark.parametrize(
+    ('module', 'missing'), [('prometheus', 'prometheus_client'), ('opentelemetry', 'opentelemetry')]
+)
+def test_where_the_library_is_missing_it_says_what_to_install(module, missing, monkeypatch) -> None:
+    """A command to type, as everywhere."""
+    for name in [*sys.modules]:
+        if name.partition('.')[0] == missing or name == f'firefighter.integrations.{module}':
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ModuleNotFoundError, match=rf"{missing}.*: pip install 'firefighter\[{module}\]'"):
+        importlib.import_module(f'firefighter.integrations.{module}')

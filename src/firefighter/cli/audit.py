@@ -93,7 +93,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(accounts, {'objects': objects, 'unreadable': len(troubles), **asdict(totals)})
     else:
-        _print_for_people(accounts, totals, objects)
+        _print_for_people(accounts, totals, objects, len(troubles))
     return int(bool(totals.unexplained or troubles))
 
 
@@ -164,7 +164,7 @@ def _print_json(accounts: Accounts, totals: dict[str, object]) -> None:
     print(json.dumps({'producer': None, **totals}))
 
 
-def _print_for_people(accounts: Accounts, totals: Totals, objects: int) -> None:
+def _print_for_people(accounts: Accounts, totals: Totals, objects: int, unreadable: int) -> None:
     noted = nlargest(
         LISTED,
         accounts,
@@ -194,6 +194,8 @@ def _print_for_people(accounts: Accounts, totals: Totals, objects: int) -> None:
     print(
         f'{totals.events:,} events of {totals.producers:,} producers in {objects:,} objects, {totals.markers:,} of them markers'
     )
+    if unreadable:
+        print(f'{unreadable:,} of the objects could not be read, or not to their end')
     print(f'{totals.duplicates:,} duplicates')
     print(f'{explained:,} missing and explained' + (f': {reasons}' if reasons else ''))
     print(f'{totals.unexplained:,} missing and not explained')

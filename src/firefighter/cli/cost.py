@@ -7,10 +7,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from firefighter._audit.decoding import DamagedError, NeedsZstdError
 from firefighter._cost.bill import Bill, Fleet, bills
@@ -42,6 +42,8 @@ for format conversion, dynamic partitioning and VPC, and what the destination co
 
 The exit status is 0 when all is printed, and 2 when the log cannot be read, or for invalid arguments.
 """
+
+_Number = TypeVar('_Number', int, float)
 
 # What is shorter is a sample. Sent at once it would be a request or two, with a last record that is not full: this says nothing of a
 # log. Of so much, compressed to an eighth, that record is at most a 25th of the bill.
@@ -199,22 +201,30 @@ def _print_json(found: Sequence[Bill], played: Workload, arguments: argparse.Nam
         print(json.dumps(row | {'played': asdict(bill.played), 'per': per, **values}))
 
 
+def _number(text: str, kind: Callable[[str], _Number]) -> _Number:
+    try:
+        return kind(text)
+    except ValueError:
+        whole = 'a whole number' if kind is int else 'a number'
+        raise argparse.ArgumentTypeError(f'must be {whole}, not {text}') from None
+
+
 def _positive(text: str) -> float:
-    number = float(text)
+    number = _number(text, float)
     if not 0 < number < float('inf'):
         raise argparse.ArgumentTypeError(f'must be a number above 0, not {text}')
     return number
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    number = _number(text, float)
     if not 0 <= number < float('inf'):
         raise argparse.ArgumentTypeError(f'must be 0 or more, not {text}')
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = _number(text, int)
     if number < 1:
         raise argparse.ArgumentTypeError(f'must be 1 or more, not {text}')
     return number

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter
+try:
+    from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'firefighter[opentelemetry]'", name=error.name) from None
 
 import firefighter
 from firefighter.integrations.metrics import METRICS, Kind, Metric, Point, Readings

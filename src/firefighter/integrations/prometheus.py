@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
+try:
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.registry import Collector
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'firefighter[prometheus]'", name=error.name) from None
 
 from firefighter.integrations.metrics import METRICS, Kind, Metric, Readings, Unit
 from firefighter.logging import FirehoseHandler
