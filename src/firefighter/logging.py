@@ -222,9 +222,10 @@ class FirehoseHandler(logging.Handler):
             endpoint_url=endpoint_url,
         )
         own_formatter = parts.NumberedFormatter if event_ids else parts.JSONFormatter
-        self._json_formatter: parts.JSONFormatter = own_formatter(
+        self._own_formatter: parts.JSONFormatter = own_formatter(
             fields=fields, include=include, protect_fields=protect_fields
         )
+        self._json_formatter: parts.JSONFormatter = self._own_formatter
         stream, complaints = _stream(delivery_stream_name)
         super().__init__(*levels)
         self.formatter: logging.Formatter | None = self._usual_formatter()
@@ -375,11 +376,18 @@ class FirehoseHandler(logging.Handler):
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
         """Use another formatter; None is the handler's own `JSONFormatter` again.
 
+        A `JSONFormatter` adds its options to those of the handler: `handler.formatter` is then one that has both.
+
         Raises:
             TypeError: it is a string, which has a `format` as well.
+            ValueError: `fields` of one uses a name in `include` of the other.
         """
         if isinstance(fmt, str):
             raise TypeError(f'setFormatter needs a formatter, like logging.Formatter({fmt!r}), not a string')
+        self._json_formatter = self._own_formatter
+        if type(fmt) is parts.JSONFormatter and type(self).format is logging.Handler.format:
+            self._json_formatter = self._own_formatter.with_options_of(fmt)
+            fmt = None
         self.formatter = self._usual_formatter() if fmt is None else fmt
 
     def _usual_formatter(self) -> parts.JSONFormatter:

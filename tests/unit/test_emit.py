@@ -414,6 +414,42 @@ def test_another_json_formatter_may_be_set(make_handler) -> None:
     assert orjson.loads(client.events[0])['env'] == 'prod'
 
 
+def test_a_json_formatter_adds_its_options_to_the_handlers(make_handler) -> None:
+    """The event has the handler's fields, origin and id; of one field in both, the formatter's counts."""
+    client = AcceptingClient()
+    handler = make_handler(
+        'bar', boto3_client=client, fields={'service': 'api', 'env': 'test'}, include=['pid'], event_ids=True
+    )
+    handler.setFormatter(
+        JSONFormatter(fields={'env': 'prod'}, include=['thread'], leave_out=['secret'], ignore_case=True)
+    )
+    handler.emit(
+        record({'message': 'Ahoy', 'userId': 1, 'userid': 2, 'Producer': 'me'}, secret='x', status=3)
+    )
+    handler.setFormatter(None)
+    handler.emit(record(secret='y'))
+    assert handler.flush()
+    first, second = map(orjson.loads, client.events)
+    assert (first['service'], first['env'], first['status'], first['sequence']) == ('api', 'prod', 3, 0)
+    assert {'pid', 'thread', 'producer'} <= first.keys()
+    assert first['extra'] == {'userid': 2, 'Producer': 'me'}
+    assert 'secret' not in first
+    assert (second['env'], second['secret'], second['sequence']) == ('test', 'y', 1)
+    assert 'thread' not in second
+
+
+def test_a_copy_of_the_handler_has_the_options_of_both(make_handler) -> None:
+    """Pickled, as by `spawn`."""
+    handler = make_handler('bar', boto3_client=None, region_name='us-east-1', fields={'a': 1}, event_ids=True)
+    handler.setFormatter(JSONFormatter(leave_out=['secret'], fields={'b': 2}))
+    twin = pickle.loads(pickle.dumps(handler))
+    event = orjson.loads(twin.format(record(secret='x')))
+    assert (event['a'], event['b']) == (1, 2)
+    assert 'secret' not in event
+    twin.setFormatter(None)
+    assert 'b' not in orjson.loads(twin.format(record()))
+
+
 def test_fields_include_and_protect_fields_reach_the_formatter(make_handler) -> None:
     """The handler's keywords are the formatter's."""
     client = AcceptingClient()

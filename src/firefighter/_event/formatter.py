@@ -190,6 +190,20 @@ class JSONFormatter(logging.Formatter):
         self.__dict__.update(state)
         self._prepare()
 
+    def with_options_of(self, other: JSONFormatter) -> JSONFormatter:
+        """Return a formatter of this kind that has the other's options as well. Of `fields` with one name, the other's counts.
+
+        Raises:
+            ValueError: `fields` of one uses a name in `include` of the other.
+        """
+        return type(self)(
+            fields=self._fields | other._fields,
+            include=dict.fromkeys((*self._include, *other._include)),
+            protect_fields=self._protect_fields or other._protect_fields,
+            leave_out=self._leave_out | other._leave_out,
+            ignore_case=self._ignore_case or other._ignore_case,
+        )
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line without its newline."""
         return self.encode(record)[:-1].decode()

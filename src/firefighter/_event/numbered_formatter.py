@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from firefighter._event.encoder import orjson
@@ -22,14 +21,8 @@ _PLACE_ADDS_BYTES = len(with_place(b'}\n')) - len(b'}\n')
 class NumberedFormatter(JSONFormatter):
     """The handler's own formatter with `event_ids`: nothing of the program's can pass for an event's id, or for a marker."""
 
-    def __init__(
-        self,
-        *,
-        fields: Mapping[str, object] | None = None,
-        include: Iterable[str] = (),
-        protect_fields: bool = False,
-    ) -> None:
-        super().__init__(fields=fields, include=include, protect_fields=protect_fields)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         for name in _KEYS:
             if name in self._fields:
                 raise ValueError(f'{taken_name(name)} (event_ids needs it)')
@@ -52,9 +45,12 @@ class NumberedFormatter(JSONFormatter):
             line = _displaced(line)
         return with_place(line)
 
+    def _encode_by_more_options(self, record: logging.LogRecord) -> bytes:
+        return with_place(_displaced(super()._encode_by_more_options(record), ignore_case=self._ignore_case))
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line without an id, which other handlers cannot give."""
-        return super().encode(record)[:-1].decode()
+        return super()._encode_by_more_options(record)[:-1].decode()
 
 
 class NumberedOversize(Oversize):
@@ -75,13 +71,14 @@ class NumberedOversize(Oversize):
         return None if fitting is None else with_place(fitting)
 
 
-def _displaced(line: bytes) -> bytes:
+def _displaced(line: bytes, *, ignore_case: bool = False) -> bytes:
     """Return the line with the program's own values of our names kept under `extra`."""
     # In JSON a quotation mark within a string has a backslash before it: this finds keys alone, though of any depth.
-    if not any(b'"%s":' % name.encode() in line for name in _KEYS):
+    searched = line.lower() if ignore_case else line
+    if not any(b'"%s":' % name.encode() in searched for name in _KEYS):
         return line
     event: dict[str, Any] = orjson.loads(line)
-    taken = {name: event.pop(name) for name in _KEYS if name in event}
+    taken = {name: event.pop(name) for name in [*event] if (name.lower() if ignore_case else name) in _KEYS}
     if not taken:
         return line
     extra = event.get('extra', {})
