@@ -414,15 +414,19 @@ class FirehoseHandler(logging.Handler):
 
         Raises:
             TypeError: `timeout_seconds` is not a number.
-            ValueError: it is negative.
         """
         if not self._is_made:
             return True
         if timeout_seconds is None:
             timeout_seconds = self._options.shutdown_timeout_seconds
         else:
-            parts.check_seconds('timeout_seconds', timeout_seconds)
-        return self._pipeline_here().lifecycle.flush(exit_and_forks.deadline_after(timeout_seconds))
+            parts.check_seconds('timeout_seconds', timeout_seconds, negative_allowed=True)
+        deadline = exit_and_forks.deadline_after(timeout_seconds)
+        # What was pending before a snapshot first: somebody who flushes in a clone wants that delivered, too.
+        flushed = [
+            pipeline.lifecycle.flush(deadline) for pipeline in (*self._before_restore, self._pipeline_here())
+        ]
+        return all(flushed)
 
     def close(self) -> None:
         """Deliver pending events and release all resources; wait for that at most `shutdown_timeout_seconds`.
@@ -485,7 +489,7 @@ class FirehoseHandler(logging.Handler):
     # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
 
     def __getstate__(self) -> dict[str, object]:
-        derived = ('lock', '_client', '_diagnostics', '_opening', '_pipeline')
+        derived = ('lock', '_client', '_diagnostics', '_opening', '_pipeline', '_before_restore')
         state = {name: value for name, value in self.__dict__.items() if name not in derived}
         return state | {'filters': self.filters[:], '_client_options': self._client.options_of_a_copy()}
 
@@ -505,6 +509,8 @@ class FirehoseHandler(logging.Handler):
         # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
         self._opening: dict[int, threading.RLock] = {}
         self._pipeline = self._make_pipeline(self._client)
+        # Of the snapshot that this is a clone of, with what could not be delivered before.
+        self._before_restore: list[parts.Pipeline] = []
         exit_and_forks.register_handler(self)
 
     @property
@@ -519,6 +525,7 @@ class FirehoseHandler(logging.Handler):
         exit_and_forks.start_over_after_fork()
         forget_threads_of_ours()
         client = self._client.after_fork()
+        self._before_restore = []
         self._pipeline.lifecycle.abandon()
         pipeline = self._make_pipeline(client)
         # No call among these: a destructor that logs here makes a pipeline, which then stays.
@@ -532,6 +539,9 @@ class FirehoseHandler(logging.Handler):
         self._client, self._pipeline = client, self._make_pipeline(client)
         before.transport.renew_client()
         before.lifecycle.finish(waits=False)
+        self._before_restore = [
+            pipeline for pipeline in (*self._before_restore, before) if not pipeline.lifecycle.is_closed
+        ]
 
     def _make_pipeline(self, client: parts.ClientFactory) -> parts.Pipeline:
         # What delivers must not hold the handler: one that the program forgets is closed.

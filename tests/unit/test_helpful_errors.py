@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import math
 import warnings
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_text_is_no_formatter():
         FirehoseHandler('bar').setFormatter('json')
 
 
-@pytest.mark.parametrize(('seconds', 'kind'), [('x', TypeError), (True, TypeError), (-1, ValueError)])
+@pytest.mark.parametrize(('seconds', 'kind'), [('x', TypeError), (True, TypeError), (math.nan, ValueError)])
 def test_flush_says_what_it_waits_by(seconds, kind):
     """As the constructor does of its own times."""
     with pytest.raises(kind, match='timeout_seconds must be'):
