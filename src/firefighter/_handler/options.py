@@ -279,7 +279,7 @@ def check_level(level: object) -> None:
         raise ValueError(f'level cannot be {level!r}; {hint}')
 
 
-def check_seconds(name: str, value: float, *, negative_allowed: bool = False) -> None:
+def check_seconds(name: str, value: object, *, negative_allowed: bool = False) -> None:
     """Raise unless it is a number of seconds, zero or more; or a negative one, of who has no time left."""
     is_negative = negative_allowed and isinstance(value, (int, float)) and value < 0
     _seconds()(name, 0 if is_negative else value)
