@@ -70,6 +70,9 @@ CALLS = {
     'one that is none': lambda logger: logger.error('x', exc_info=(None, None, None)),
     'a stack': lambda logger: logger.warning('x', stack_info=True),
     'what structlog hands over': log_a_structlog_dict,
+    'the same of plain values': lambda logger: logger.warning(
+        {'event': 'paid', 'level': 'warning', 'order': 7}, extra={'_logger': logger, '_name': 'warning'}
+    ),
 }
 
 

@@ -248,6 +248,9 @@ class JSONFormatter(logging.Formatter):
             if type(message) is str:
                 event['message'] = message % args if args else message
             elif type(message) is dict and not args:
+                # One look alone, of 12 ns, for all others.
+                if '_logger' in record.__dict__ and is_of_structlog(record.__dict__):
+                    return encode_carefully(record, self._plan)
                 if self._protect_fields:
                     del event['message']
                     event['data'] = message
@@ -294,9 +297,7 @@ class JSONFormatter(logging.Formatter):
                     return _dumps(event, None, LINE_OPTIONS)
                 except Exception:
                     pass  # One of the values was refused; the event is good.
-            # structlog's logger is never plain. Its dict may have an exception looked up, so not within the `except`.
-            if not is_of_structlog(event):
-                return encode_event(event)
+            return encode_event(event)
         except Exception:  # Whatever it was: the careful way finds it again, step by step.
             pass
         try:
