@@ -110,6 +110,7 @@ class _PutOff:
     Attributes:
         pid: the process that it was sent to.
         began_at: when it first came, by the monotonic clock.
+        most_seconds: how long it is put off, at most.
         has_come: whether its handler has seen it, and it must come again.
         is_over: whether its handler does its work.
     """
@@ -118,13 +119,15 @@ class _PutOff:
         self.pid = pid
         self._main_thread = threading.get_ident()
         self.began_at = monotonic()
+        # Now: when it comes again, the last handler may have been closed.
+        self.most_seconds = max(exit_and_forks.most_shutdown_seconds(), _MOST_SECONDS_FOR_A_HANDLER)
         self.has_come = False
         self.is_over = False
 
     def send_again(self, number: int) -> None:
         """Send it until it is over, in a thread of its own."""
         # Somebody may install another signal handler meanwhile. Then it is never over.
-        while not self.is_over and monotonic() < self.began_at + 2 * exit_and_forks.most_shutdown_seconds():
+        while not self.is_over and monotonic() < self.began_at + 2 * self.most_seconds:
             sleep(_PAUSE_SECONDS)
             if self.has_come:
                 self.has_come = False
@@ -209,9 +212,8 @@ class _Handler:
         is_new = self._put_off.is_over or self._put_off.pid != pid
         put_off = self._put_off = _PutOff(pid) if is_new else self._put_off
         waited_seconds = monotonic() - put_off.began_at
-        most_seconds = exit_and_forks.most_shutdown_seconds()
-        must_wait = (waited_seconds < most_seconds and exit_and_forks.interrupted()) or (
-            waited_seconds < min(most_seconds, _MOST_SECONDS_FOR_A_HANDLER) and holds_lock_of_handler(())
+        must_wait = (waited_seconds < put_off.most_seconds and exit_and_forks.interrupted()) or (
+            waited_seconds < _MOST_SECONDS_FOR_A_HANDLER and holds_lock_of_handler(())
         )
         if put_off.is_over:  # it came again just now, and that one has done the work
             return None
