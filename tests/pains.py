@@ -582,6 +582,14 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    109: Pain(
+        'Credentials that do not come (a slow program, a silent STS) hold up no call beyond its time (toolkit-vscode#1649, airflow PR#64216)',
+        {
+            'lives/test_deadlines.py': (
+                'test_flush_close_and_exit_end_in_time_wherever_the_request_is_stuck',
+            ),
+        },
+    ),
     110: Pain(
         'A fork waits for imports and locks of files, not for credentials that come of another process or the network',
         {'integration/test_forks.py': ('test_a_fork_does_not_wait_for_credentials',)},

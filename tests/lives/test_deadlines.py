@@ -11,6 +11,7 @@ STUCK = {
     'reading': ('silent', {}, ''),
     'connecting': ('deaf', {}, ''),
     'credentials': ('silent', {'AWS_ACCESS_KEY_ID': '', 'AWS_SECRET_ACCESS_KEY': ''}, ''),
+    'a role': ('silent', {'AWS_ACCESS_KEY_ID': '', 'AWS_SECRET_ACCESS_KEY': ''}, ''),
     'name resolution': (
         'silent',
         {},
@@ -40,7 +41,19 @@ def stuck(request, tmp_path):
             )
         )
         environment = {**environment, 'AWS_CONFIG_FILE': str(tmp_path / 'config')}
-    return request.getfixturevalue(endpoint).url, environment, code
+    url = request.getfixturevalue(endpoint).url
+    if request.param == 'a role':
+        # Asked of STS, which is silent, too.
+        (tmp_path / 'config').write_text(
+            '[default]\nrole_arn = arn:aws:iam::123456789012:role/writer\nsource_profile = base\n'
+            '[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n'
+        )
+        environment = {
+            **environment,
+            'AWS_CONFIG_FILE': str(tmp_path / 'config'),
+            'AWS_ENDPOINT_URL_STS': url,
+        }
+    return url, environment, code
 
 
 @pytest.mark.parametrize('use_queues', [True, False])
