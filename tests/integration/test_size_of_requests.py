@@ -82,7 +82,7 @@ def test_behind_a_proxy_with_a_limit_every_event_arrives_once(
     assert sum(size > Limited.most_bytes for size in service.body_bytes) <= 10
     said = capsys.readouterr().err
     assert said.count('\n') == 1, said
-    assert 'sent again in smaller requests: RequestTooLarge' in said
+    assert 'tried again in smaller requests: RequestTooLarge' in said
     assert 'client_max_body_size' in said
 
 
