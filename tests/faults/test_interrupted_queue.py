@@ -6,7 +6,6 @@ have an exception come at one of them each.
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 import threading
@@ -18,12 +17,13 @@ import pytest
 
 import firefighter
 from bytecodes import AtBytecode
+from depth import EVERY_PLACE, depth
 from doubles import DEADLINE_SECONDS, AcceptingClient, EntryFailingClient, RaisingClient
 from firefighter._delivery.cause import on_thread_of_ours
 from firefighter.logging import FirehoseHandler
 
-# `FIREFIGHTER_EVERY=1` takes each bytecode.
-EVERY = int(os.environ.get('FIREFIGHTER_EVERY', '17'))
+# `DEPTH=every` takes each bytecode; else it is each so manieth.
+EVERY = 1 if EVERY_PLACE else depth(67, 17)
 TRACED = {
     str((Path(firefighter.__file__).parent / '_delivery' / name).resolve(strict=True))
     for name in ('plain_queue.py', 'source.py', 'batches.py')
