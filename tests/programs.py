@@ -8,12 +8,21 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from firefighter.local import LocalFirehose
 
-__all__ = ['ENOUGH_SECONDS', 'PATIENT', 'SHORT_PAUSES', 'delivered', 'program', 'run', 'without_waiting']
+__all__ = [
+    'ENOUGH_SECONDS',
+    'PATIENT',
+    'SHORT_PAUSES',
+    'delivered',
+    'end_of',
+    'program',
+    'run',
+    'without_waiting',
+]
 
 # Far beyond what any program here takes, and below the suite's limit for a test.
 ENOUGH_SECONDS = 45
@@ -58,9 +67,25 @@ def run(
         environment: what it finds in its environment beside ours.
         options: the handler's.
     """
+    return _run(program(code, **options), {'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment})
+
+
+def end_of(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command; return its end, with what it said `without_waiting`.
+
+    Args:
+        command: its words.
+        environment: what it finds in its environment beside ours.
+    """
+    ended = _run(command, environment)
+    ended.stderr = without_waiting(ended.stderr)
+    return ended
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        program(code, **options),
-        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
+        command,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=ENOUGH_SECONDS,

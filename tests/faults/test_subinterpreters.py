@@ -17,7 +17,7 @@ from importlib.util import find_spec
 import pytest
 
 from firefighter.local import LocalFirehose
-from programs import ENOUGH_SECONDS, PATIENT, delivered, without_waiting
+from programs import ENOUGH_SECONDS, PATIENT, delivered, end_of
 
 # Runs code in so many subinterpreters, one after the other: what one has left behind meets the next. Of the two kinds, servers make
 # the first, `concurrent.interpreters` the second.
@@ -70,16 +70,9 @@ ISOLATED = pytest.param(
 def run(code, kind, *, count=1, environment=None, **options):
     """Run code with a `logger` that has a `handler`; return its end."""
     preamble = PREAMBLE.format(path=sys.path, patient=PATIENT, options=options)
-    ended = subprocess.run(
-        [sys.executable, '-c', RUN, preamble + textwrap.dedent(code), kind, str(count)],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=ENOUGH_SECONDS,
-        check=False,
+    return end_of(
+        [sys.executable, '-c', RUN, preamble + textwrap.dedent(code), kind, str(count)], environment or {}
     )
-    ended.stderr = without_waiting(ended.stderr)
-    return ended
 
 
 @pytest.fixture
@@ -182,13 +175,9 @@ def test_what_workers_of_an_interpreter_pool_log_arrives(endpoint):
         with InterpreterPoolExecutor(2, initializer=begin) as pool:
             list(pool.map(work, range(20)))
     """
-    ended = subprocess.run(
+    ended = end_of(
         [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(program)],
-        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url},
-        capture_output=True,
-        text=True,
-        timeout=ENOUGH_SECONDS,
-        check=False,
+        {'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url},
     )
     assert ended.returncode == 0, ended.stderr
     assert Counter(event['message'] for event in delivered(endpoint)) == Counter(map(str, range(20)))

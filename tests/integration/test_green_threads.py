@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import textwrap
 from time import monotonic
@@ -19,10 +17,8 @@ import pytest
 
 from firefighter.local import LocalFirehose
 from firefighter.local.wire import Wire
-from programs import PATIENT, without_waiting
+from programs import PATIENT, end_of
 
-# Far beyond what any program here takes, and below the suite's limit for a test.
-ENOUGH_SECONDS = 45
 # Shorter than the handler waits for an answer.
 HELD_SECONDS = 15
 
@@ -113,16 +109,7 @@ def run(library, endpoint, answers_come):
     def run_program(code):
         given = f'ANSWERS_COME = {str(answers_come)!r}\n'
         program = given + textwrap.dedent(LIBRARIES[library]) + PATIENT + PREAMBLE + textwrap.dedent(code)
-        ended = subprocess.run(
-            [sys.executable, '-c', program],
-            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url},
-            capture_output=True,
-            text=True,
-            timeout=ENOUGH_SECONDS,
-            check=False,
-        )
-        ended.stderr = without_waiting(ended.stderr)
-        return ended
+        return end_of([sys.executable, '-c', program], {'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url})
 
     return run_program
 

@@ -13,10 +13,7 @@ import pytest
 
 from firefighter._spool.disk.segment_file import HEADER_BYTES, read_progress
 from firefighter.local import LocalFirehose
-from programs import PATIENT, without_waiting
-
-# Far beyond what any program here takes, and below the suite's limit for a test.
-ENOUGH_SECONDS = 45
+from programs import PATIENT, end_of, without_waiting
 
 PREAMBLE = """
 import logging, os, sys
@@ -58,23 +55,11 @@ def run(endpoint):
     """Run a program, with every ResourceWarning an error, and return its end."""
 
     def run_program(code, *, preamble=WITH_HANDLER, options=(), **environment):
-        ended = subprocess.run(
-            [
-                sys.executable,
-                '-W',
-                'error::ResourceWarning',
-                *options,
-                '-c',
-                PATIENT + preamble + textwrap.dedent(code),
-            ],
-            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
-            capture_output=True,
-            text=True,
-            timeout=ENOUGH_SECONDS,
-            check=False,
+        program = PATIENT + preamble + textwrap.dedent(code)
+        return end_of(
+            [sys.executable, '-W', 'error::ResourceWarning', *options, '-c', program],
+            {'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
         )
-        ended.stderr = without_waiting(ended.stderr)
-        return ended
 
     return run_program
 

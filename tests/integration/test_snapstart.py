@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -12,7 +11,7 @@ from collections import Counter
 import pytest
 
 from firefighter.local import LocalFirehose
-from programs import ENOUGH_SECONDS, PREAMBLE, delivered, without_waiting
+from programs import ENOUGH_SECONDS, delivered, end_of, program
 
 # As Lambda's runtime (awslambdaric) runs the hooks: those before the snapshot from the last one on, each once. Restoring twice is what two
 # clones see of each other: the process id is the same, and so is everything in memory.
@@ -40,16 +39,12 @@ def endpoint(tmp_path):
 def run(code, environment, **options):
     """Run a program that has a `handler`, as a function of Lambda that is about to be snapshot; return its end."""
     options = {'event_ids': True, 'send_interval': 60, **options}
-    ended = subprocess.run(
-        [sys.executable, '-c', f'OPTIONS = {options!r}\n{PREAMBLE}\n{SNAPSHOT}\n{textwrap.dedent(code)}'],
-        env={**os.environ, 'AWS_LAMBDA_INITIALIZATION_TYPE': 'snap-start', **environment},
-        capture_output=True,
-        text=True,
-        timeout=ENOUGH_SECONDS,
-        check=False,
+    ended = end_of(
+        program(f'{SNAPSHOT}\n{textwrap.dedent(code)}', **options),
+        {'AWS_LAMBDA_INITIALIZATION_TYPE': 'snap-start', **environment},
     )
     assert ended.returncode == 0, ended.stderr
-    return without_waiting(ended.stderr), ended.stdout
+    return ended.stderr, ended.stdout
 
 
 @pytest.mark.parametrize('place', ['memory', 'disk'])
@@ -151,7 +146,7 @@ def test_what_cannot_be_delivered_before_the_snapshot_is_delivered_by_the_clone(
 @pytest.mark.parametrize('imported', [False, True])
 def test_without_snapshots_the_library_is_left_alone_unless_the_program_has_it(imported, endpoint):
     """It may be installed where no snapshot is ever taken; but a program that registers hooks of its own expects some."""
-    program = f"""
+    code = f"""
     import sys
     if {imported}:
         import snapshot_restore_py
@@ -161,6 +156,6 @@ def test_without_snapshots_the_library_is_left_alone_unless_the_program_has_it(i
     print(len(library.get_before_snapshot()) + len(library.get_after_restore()) if library else None)
     """
     printed = subprocess.check_output(
-        [sys.executable, '-c', textwrap.dedent(program)], text=True, timeout=ENOUGH_SECONDS
+        [sys.executable, '-c', textwrap.dedent(code)], text=True, timeout=ENOUGH_SECONDS
     )
     assert printed == f'{2 if imported else None}\n'

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.config
 import math
+import os
 import warnings
 
 import pytest
 
+from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 
@@ -206,3 +209,12 @@ def test_an_option_of_the_formatter_is_not_the_handlers(name):
     """The message says where it goes."""
     with pytest.raises(TypeError, match=rf'handler\.setFormatter\(JSONFormatter\({name}=\.\.\.\)\)'):
         FirehoseHandler('bar', **{name: True})
+
+
+def test_a_directory_whose_name_begins_so_keeps_the_advice_for_its_own_trouble():
+    """It may be called `~old`, on a disk that is full."""
+    with (
+        pytest.raises(SpoolUnusable, match='No space left on device; make room there'),
+        translate_errors('/srv/~old'),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -37,7 +37,6 @@ from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 # Bound once: a global is looked up faster than an attribute of a module.
 _dumps = orjson.dumps
 _LogRecord = logging.LogRecord
-_PLAIN = PLAIN
 
 _OWN_COUNT = len(OWN_ATTRIBUTES)
 _LAST_OWN = OWN_ATTRIBUTES[-1]
@@ -240,8 +239,8 @@ class JSONFormatter(logging.Formatter):
                 for name, origin in self._origins:
                     event[name] = value = origin(record)
                     # `source` is a dict, which nobody else has.
-                    if type(value) not in _PLAIN and not (
-                        type(value) is dict and _PLAIN.issuperset(map(type, value.values()))
+                    if type(value) not in PLAIN and not (
+                        type(value) is dict and PLAIN.issuperset(map(type, value.values()))
                     ):
                         plain = False
             message, args = record.msg, record.args
@@ -262,7 +261,7 @@ class JSONFormatter(logging.Formatter):
                     if 'message' not in message:
                         del event['message']
                     for value in message.values():
-                        if type(value) not in _PLAIN:
+                        if type(value) not in PLAIN:
                             plain = False
                             break
             else:
@@ -283,7 +282,7 @@ class JSONFormatter(logging.Formatter):
                 for name in attributes.__reversed__():
                     if name not in STANDARD_ATTRIBUTES:
                         event[name] = value = attributes[name]
-                        if type(value) not in _PLAIN:
+                        if type(value) not in PLAIN:
                             plain = False
                     elif name in LEFT_BEHIND:
                         size -= 1

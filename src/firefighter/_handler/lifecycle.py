@@ -240,10 +240,10 @@ class Lifecycle:
         self._source.flush()
         self._start_delivery(exit_and_forks.deadline_after(self.shutdown_timeout_seconds), may_look=False)
 
-    def finish(self, *, waits: bool = True, began_at: float | None = None) -> None:
-        """Close, within the time that the process has for its end (or so long from `began_at` on), or without waiting."""
+    def finish(self, *, waits: bool = True) -> None:
+        """Close, within the time that the process has for its end, or without waiting."""
         if waits:
-            self.close(exit_and_forks.deadline_after(self.shutdown_timeout_seconds, began_at))
+            self.close(exit_and_forks.deadline_after(self.shutdown_timeout_seconds))
         else:
             self._request_later(close=True)
 

@@ -21,7 +21,6 @@ __all__ = [
     'ending',
     'exiting',
     'finish_before',
-    'finish_busy',
     'interrupted',
     'most_shutdown_seconds',
     'not_forking',
@@ -69,13 +68,8 @@ class Lifecycle(Protocol):
     def start_flush(self) -> None:
         """Start to deliver what is pending, without waiting."""
 
-    def finish(self, *, waits: bool = True, began_at: float | None = None) -> None:
-        """Deliver what is pending, let go of everything, and report what is left.
-
-        Args:
-            waits: whether to wait for that.
-            began_at: from when on to count the time-out; None: as `deadline_after` does.
-        """
+    def finish(self, *, waits: bool = True) -> None:
+        """Deliver what is pending, let go of everything, and report what is left."""
 
     def close(self, deadline: float) -> None:
         """Do the same; wait for that until the deadline, by the monotonic clock."""
@@ -279,24 +273,14 @@ def threads_must_end() -> bool:
     return _process.threads_must_end
 
 
-def deadline_after(timeout_seconds: float, began_at: float | None = None) -> float:
-    """Return the time, by the monotonic clock, at which a flush or close gives up that begins now, or has begun at another time.
+def deadline_after(timeout_seconds: float) -> float:
+    """Return the time, by the monotonic clock, at which a flush or close gives up that begins now.
 
     While the process exits, all of them count from the beginning of the exit. So ten handlers do not wait ten times, nor do ten
     events that other exit functions log.
     """
-    if began_at is None:
-        began_at = _process.exit_began_at
+    began_at = _process.exit_began_at
     return (monotonic() if began_at is None else began_at) + timeout_seconds
-
-
-def finish_busy() -> None:
-    """Finish every lifecycle that has something to deliver or to let go of, all within one time-out."""
-    began_at = monotonic()
-    for lifecycle in _process.busy.copy():
-        lifecycle.start_flush()
-    for lifecycle in _process.busy.copy():
-        lifecycle.finish(began_at=began_at)
 
 
 def _finish_all() -> None:

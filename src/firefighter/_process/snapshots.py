@@ -17,7 +17,8 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 
-from firefighter._process.exit_and_forks import finish_busy, registered_handlers
+from firefighter._process.clock import monotonic
+from firefighter._process.exit_and_forks import finish_before, registered_handlers
 
 __all__ = ['register_for_snapshots']
 
@@ -32,7 +33,11 @@ def register_for_snapshots() -> None:
         ):  # the environment says so, but it is another runtime, or another version of it
             hooks = import_module(_MODULE)
             hooks.register_after_restore(_after_restore)
-            hooks.register_before_snapshot(finish_busy)
+            hooks.register_before_snapshot(_before_snapshot)
+
+
+def _before_snapshot() -> None:
+    finish_before(monotonic())
 
 
 def _after_restore() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from firefighter._audit.bucket import Bucket, read_ahead
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
 from firefighter._delivery.codecs import INSTALL_ZSTD
+from firefighter.cli.output import discard_output
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable
 
@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     except UnreadableError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has seen enough.
+        discard_output()
         return 0
     except OSError as error:
         return _fail(f'{error.filename or "output"}: {error.strerror}')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from firefighter._cost.report import heading, rows, titles, verdict
 from firefighter._cost.ways import WAYS
 from firefighter._cost.workload import Workload, collect, workload
 from firefighter._delivery.codecs import INSTALL_ZSTD
+from firefighter.cli.output import discard_output
 from firefighter.cli.progress import progress
 from firefighter.cli.tables import print_table
 
@@ -100,8 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _cost(arguments)
     except BrokenPipeError:
-        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has seen enough.
+        discard_output()
         return 0
     except (NoPlotError, _UsageError, DamagedError, NeedsZstdError, OSError) as error:
         print(f'firefighter cost: {_reason(error)}', file=sys.stderr)

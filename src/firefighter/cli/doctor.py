@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,6 +17,7 @@ from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report
 from firefighter._doctor.writing import handler_call, update_command
 from firefighter._handler.options import check_client_arguments, check_stream_name
+from firefighter.cli.output import discard_output
 from firefighter.cli.tables import print_table
 
 Client = Mapping[str, str | None]
@@ -73,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         show(report, client, as_json=arguments.json)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads has seen enough. Python flushes once more at exit: into nothing, then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has seen enough.
+        discard_output()
         return 0
     except KeyboardInterrupt:
         return 130  # as shells count it

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import firefighter
+from firefighter.cli.output import discard_output
 
 # name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> int`.
 # A table, not a search, so that `--help` imports none of them.
@@ -58,19 +59,14 @@ def _flush(command: str, status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever reads has seen enough.
-        _discard_output()
+        discard_output()
         return 0
     except OSError as error:  # A full disk.
-        _discard_output()
+        discard_output()
         if status != CANNOT:  # Otherwise the command has said so: it has printed much.
             print(f'firefighter {command}: output: {error.strerror}', file=sys.stderr)
         return CANNOT
     return status
-
-
-def _discard_output() -> None:
-    """Let Python's own flush at exit go into nothing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:

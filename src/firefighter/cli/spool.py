@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from firefighter._spool.disk.inspection import Producer, find_producers, holds_s
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import remove_dead, why_irremovable
 from firefighter._spool.disk.tail import Follower
+from firefighter.cli.output import discard_output
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
 from firefighter.cli.spool_talk import Complaints, complain, escape_what_cannot_be_encoded, typed_yes
@@ -88,12 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()  # now, when it can still be said that it does not go
     except BrokenPipeError:
         # Whoever reads has seen enough; but of these the status counts, and nobody knows it now.
-        _write_nothing_more()
+        discard_output()
         return int(arguments.action in {'verify', 'replay', 'purge'})
     except OSError as error:
         complain(f'{error.filename or "output"}: {error.strerror}')
         if not error.filename:
-            _write_nothing_more()
+            discard_output()
         return 1
     except KeyboardInterrupt:
         return 130  # as shells count it
@@ -227,11 +227,6 @@ def _cell(value: object) -> str | int:
 def _print_json(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         print(json.dumps(row))
-
-
-def _write_nothing_more() -> None:
-    """Have what is still to be written go nowhere: Python flushes once more at exit, and complains in its own words."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # name -> what does it, and what that is.

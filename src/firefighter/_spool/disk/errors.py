@@ -176,7 +176,7 @@ class translate_errors:  # noqa: N801  # read as what it does
             what = error.strerror or type(error).__name__
             advice = _ADVICE.get(error.errno or 0)
             path = os.fspath(self._path)
-            if '/~' in path:
+            if error.errno == errno.ENOENT and '/~' in path:
                 advice = f'`~` is not expanded here, write the whole path, {_ELSEWHERE}'
             reason = f'{path}: {what}' + (f'; {advice}' if advice else '')
             raise SpoolUnusable(reason, error.errno) from error
