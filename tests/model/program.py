@@ -363,6 +363,7 @@ class Program:
         self._slots[slot] = Open(record, logger)
 
     def _log(self, held: Open, size: int) -> None:
+        self._begin_as_child()  # in a forked child, the collector may come before our hook
         record = held.record
         kind = 'd' if record.disk else 'm'
         event = f'{self._script["name"]}.{self._pid}.{record.number}{kind}.{next(self._events)}'
@@ -398,7 +399,9 @@ class Program:
         self._exit_begins()
 
     def _begin_as_child(self) -> None:
-        """Begin a life of its own; before the library's own hook does, and before anything is logged here."""
+        """Begin a life of its own, once, before anything is logged here."""
+        if self._pid == os.getpid():
+            return
         self._pid = os.getpid()
         self._child = True
         with suppress(OSError):
