@@ -890,6 +890,17 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    206: Pain(
+        'What handlers count that come and go between two readings of the metrics is in the counters',
+        {
+            'unit/test_metrics.py': (
+                'test_handlers_that_come_and_go_between_two_readings_are_counted',
+                'test_what_a_handler_drops_that_comes_and_goes_is_counted',
+                'test_what_is_delivered_after_a_handler_is_gone_is_counted',
+                'test_a_handler_that_is_closed_and_used_again_is_counted_once',
+            ),
+        },
+    ),
     208: Pain(
         'An object that is made to fill the memory, or to take for ever, costs itself alone: gzip in gzip, zstd, half a million empty members',
         {

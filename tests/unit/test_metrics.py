@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from doubles import DEADLINE_SECONDS, AcceptingClient
+from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
 from firefighter.integrations.metrics import METRICS, NO_METRIC, Kind, Readings
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
@@ -91,6 +93,101 @@ def test_the_counters_of_a_handler_that_is_gone_stay(make_logger) -> None:
     for _ in range(2):
         assert values(readings, 'delivered')['gone', None] == 1
         assert ('gone', 'memory') not in values(readings, 'backing')
+
+
+COUNTED = ('accepted', 'delivered', 'requests', 'records')
+
+
+@pytest.mark.parametrize('collected', ['by hand', 'in a cycle'])
+def test_handlers_that_come_and_go_between_two_readings_are_counted(collected, make_logger) -> None:
+    """As dictConfig makes and forgets them: none of them was there when the metrics were read."""
+    stream = f'comes and goes, collected {collected}'.replace(' ', '-').replace(',', '')
+    readings = Readings()
+    for _ in range(21):
+        handler = FirehoseHandler(stream, boto3_client=AcceptingClient(), use_queues=False)
+        logger = make_logger(handler)
+        for _ in range(10):
+            logger.info('Ahoy')
+        handler.close()
+        logger.removeHandler(handler)
+        if collected == 'in a cycle':
+            handler.itself = handler
+        del handler, logger
+    gc.collect()
+    assert {name: values(readings, name)[stream, None] for name in COUNTED} == dict.fromkeys(COUNTED, 210)
+
+
+def test_what_a_handler_drops_that_comes_and_goes_is_counted(make_logger, recwarn) -> None:
+    """A handler without a stream never opens, and so has no end either; it is worth the same alarm."""
+    readings = Readings()
+    before = values(readings, 'dropped').get(('', 'no_stream'), 0)
+    handler = FirehoseHandler()
+    recwarn.clear()
+    logger = make_logger(handler)
+    logger.info('lost')
+    logger.removeHandler(handler)
+    del handler, logger
+    gc.collect()
+    assert values(readings, 'dropped')['', 'no_stream'] == before + 1
+
+
+def test_what_is_delivered_after_a_handler_is_gone_is_counted(make_logger) -> None:
+    """It was forgotten with an event pending: the delivery thread goes on."""
+    client = BlockingClient()
+    handler = FirehoseHandler('outlived', boto3_client=client, send_interval=0)
+    logger = make_logger(handler)
+    logger.info('Ahoy')
+    client.wait_for_requests(1)
+    logger.removeHandler(handler)
+    del handler, logger
+    gc.collect()
+    readings = Readings()
+    assert values(readings, 'accepted')['outlived', None] == 1
+    client.release()
+    client.threads[0].join(DEADLINE_SECONDS)
+    assert values(readings, 'delivered')['outlived', None] == 1
+
+
+def test_a_handler_that_is_closed_and_used_again_is_counted_once(make_handler, make_logger) -> None:
+    """Each close is an end, and what was counted until then is noted; each event opens it again."""
+    readings = Readings()
+    handler = make_handler('again', boto3_client=AcceptingClient(), use_queues=False)
+    logger = make_logger(handler)
+    for number in range(1, 6):
+        logger.info('Ahoy')
+        handler.close()
+        assert {values(each, 'delivered')['again', None] for each in (readings, Readings())} == {number}
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='there are no forks on Windows')
+def test_a_forked_child_has_not_counted_what_its_parent_has() -> None:
+    """Each process exports its own numbers; those of a handler that was gone before the fork are the parent's."""
+    program = """
+import logging, os
+from firefighter.integrations.metrics import Readings
+from firefighter.logging import FirehoseHandler
+from doubles import AcceptingClient
+
+def delivered():
+    points = next(points for metric, points in Readings().read().items() if metric.stats_field == 'delivered')
+    return sum(point.value for point in points)
+
+kept, gone = [FirehoseHandler('bar', boto3_client=AcceptingClient(), use_queues=False) for _ in range(2)]
+for handler in (kept, gone):
+    handler.handle(logging.makeLogRecord({'msg': 'Ahoy'}))
+    handler.close()
+del handler, gone
+child = os.fork()
+if not child:
+    before = delivered()
+    kept.handle(logging.makeLogRecord({'msg': 'Ahoy'}))
+    os._exit(before * 16 + delivered())
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+assert delivered() == 2
+"""
+    subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', program], check=True, timeout=50, cwd=Path(__file__).parents[1]
+    )
 
 
 def test_only_what_counts_is_a_counter(make_handler, make_logger) -> None:

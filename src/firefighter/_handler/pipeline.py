@@ -26,6 +26,7 @@ from firefighter._event.numbered_formatter import NumberedOversize
 from firefighter._event.oversize import Oversize
 from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
+from firefighter._handler.past_accounts import note_counted, subtract
 from firefighter._handler.queue_deliveries import QueueDeliveries
 from firefighter._handler.spool_place import SpoolPlace
 from firefighter._handler.undelivered import Undelivered
@@ -62,6 +63,7 @@ class Pipeline:
         open_mark: the lifecycle's, for the hot path.
         append: the spool's, for the same.
         tally: the spool's: where there is no stack for a call, what failed is counted there.
+        noted: the account of which metrics know, whatever becomes of the handler; None: of nothing.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Pipeline:
         self._diagnostics = diagnostics
         self._suppressed = 0
         self._said_overflown = 0
+        self.noted: Stats | None = None
         self._undelivered = Undelivered(stream, options.undelivered, diagnostics)
         self._lock = make_lock()
         policy = NumberedOversize if options.event_ids else Oversize
@@ -125,6 +128,7 @@ class Pipeline:
             lambda: deliver(self),
             is_forgotten,
             self._report_end,
+            self.note_counted,
             options.shutdown_timeout_seconds,
             options.sync_timeout_seconds,
             diagnostics,
@@ -307,6 +311,15 @@ class Pipeline:
             hook_errors=self._drops.errors + self._dead_letters.errors,
             **vars(self._traffic),
         )
+
+    def note_counted(self) -> None:
+        """Have metrics remember what was counted, since the handler may be gone when they are read."""
+        if self.pid != os.getpid():
+            return
+        noted, stats = self.noted, self.stats()
+        # First, so that who reads in between misses it for a moment, rather than to count it twice.
+        self.noted = stats
+        note_counted(self._stream, stats if noted is None else subtract(stats, noted))
 
     def _say_dropped(self, reason: str, events: int) -> None:
         if reason == DropReason.UNDELIVERED.value:

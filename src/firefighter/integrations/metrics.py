@@ -1,19 +1,19 @@
 """Which field of `Stats` is which metric, and the metrics of all handlers together. Knows no metrics library.
 
 A metric belongs to a stream: handlers of the same stream are added up. What a handler has counted stays counted when the
-handler is gone (`dictConfig` forgets those that it replaces), so that a counter never goes back.
+handler is gone (`dictConfig` forgets those that it replaces), whether it was read before or not. So a counter never goes back.
 """
 
 from __future__ import annotations
 
 import enum
 import threading
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from os import getpid
 
+from firefighter._handler.past_accounts import counted_by_stream
 from firefighter._process import exit_and_forks
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
@@ -133,18 +133,17 @@ _Key = tuple[Metric, str, 'str | None']
 
 @dataclass
 class _Memory:
-    """What has been read of the handlers: last of each that there is, and the counters of those that are gone."""
+    """The counters as they were read last."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    last: dict[weakref.ref[FirehoseHandler], dict[_Key, float]] = field(default_factory=dict)
-    gone: dict[_Key, float] = field(default_factory=dict)
+    counters: dict[_Key, float] = field(default_factory=dict)
 
 
 class Readings:
     """Reads the metrics of handlers.
 
     Args:
-        handlers: the handlers; None for all that this process has at the moment of reading.
+        handlers: the handlers; None for all that this process has and had.
     """
 
     def __init__(self, handlers: Iterable[FirehoseHandler] | None = None) -> None:
@@ -156,25 +155,41 @@ class Readings:
         """Return the points of each metric, by one snapshot of each handler."""
         memory = self._memories.setdefault(getpid(), _Memory())
         with memory.lock:
-            for handler in _all_handlers() if self._handlers is None else self._handlers:
-                stream = handler.delivery_stream_name or ''
-                memory.last[weakref.ref(handler)] = dict(_values(handler.stats(), stream))
-            for gone in [handler for handler in memory.last if handler() is None]:
-                values = memory.last.pop(gone)
-                _add(memory.gone, {key: values[key] for key in values if key[0].kind is Kind.COUNTER})
-            totals = dict(memory.gone)
-            for values in memory.last.values():
-                _add(totals, values)
+            totals = _all_totals() if self._handlers is None else _totals(self._handlers)
+            for key in [key for key in {**memory.counters, **totals} if key[0].kind is Kind.COUNTER]:
+                # A handler may just have come to its end, and be counted neither here nor there for a moment.
+                memory.counters[key] = totals[key] = max(memory.counters.get(key, 0), totals.get(key, 0))
         points: dict[Metric, list[Point]] = {metric: [] for metric in METRICS}
         for (metric, stream, label), value in totals.items():
             points[metric].append(Point(stream, label, value))
         return points
 
 
-def _all_handlers() -> list[FirehoseHandler]:
-    return [
-        handler for handler in exit_and_forks.registered_handlers() if isinstance(handler, FirehoseHandler)
-    ]
+def _totals(handlers: Iterable[FirehoseHandler]) -> dict[_Key, float]:
+    totals: dict[_Key, float] = {}
+    for handler in handlers:
+        _add(totals, _values(handler.stats(), handler.delivery_stream_name or ''))
+    return totals
+
+
+def _all_totals() -> dict[_Key, float]:
+    """Return the same for all handlers that there are, with the counters of those that are gone."""
+    totals: dict[_Key, float] = {}
+    # In this order: what is noted meanwhile is missed, rather than counted twice.
+    for stream, counted in counted_by_stream().items():
+        _add(totals, _counters(counted, stream))
+    for handler in exit_and_forks.registered_handlers():
+        if isinstance(handler, FirehoseHandler):
+            stream = handler.delivery_stream_name or ''
+            noted = handler._noted_stats()  # noqa: SLF001  # ours, and not for users
+            _add(totals, _values(handler.stats(), stream))
+            if noted is not None:
+                _add(totals, ((key, -value) for key, value in _counters(noted, stream)))
+    return totals
+
+
+def _counters(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:
+    return ((key, value) for key, value in _values(stats, stream) if key[0].kind is Kind.COUNTER)
 
 
 def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:
@@ -190,8 +205,8 @@ def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:
                 yield (metric, stream, reason.value), value.get(reason, 0)
 
 
-def _add(totals: dict[_Key, float], values: Mapping[_Key, float]) -> None:
-    for key, value in values.items():
+def _add(totals: dict[_Key, float], values: Iterable[tuple[_Key, float]]) -> None:
+    for key, value in values:
         if key[0].kind is Kind.EXTREME:
             totals[key] = max(totals.get(key, value), value)
         else:

@@ -23,8 +23,8 @@ def observe_handlers(
     """Have OpenTelemetry observe the accounts of handlers; once in a process, before or after they are made.
 
     Args:
-        handlers: the handlers; None for all that the process has at the time of a collection. Handlers of the same stream
-            are added up.
+        handlers: the handlers; None for all that the process has at the time of a collection, and the counters of those that it had.
+            Handlers of the same stream are added up.
         meter: makes the instruments; None: one of the global meter provider's, named `firefighter`.
 
     A collection reads the accounts, which waits for nothing. In a forked child all counters begin at zero.

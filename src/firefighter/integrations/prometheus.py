@@ -23,8 +23,8 @@ class FirehoseCollector(Collector):
     """Gives Prometheus the accounts of handlers: `REGISTRY.register(FirehoseCollector())`.
 
     Args:
-        handlers: the handlers; None for all that the process has at the time of a scrape. Handlers of the same stream are
-            added up.
+        handlers: the handlers; None for all that the process has at the time of a scrape, and the counters of those that it had.
+            Handlers of the same stream are added up.
 
     A scrape reads the accounts, which waits for nothing. In a forked child all counters begin at zero.
     """
