@@ -67,14 +67,15 @@ def test_what_was_logged_before_is_delivered_when_the_programs_own_handler_is_ca
                 interruption = SignalAt(at)
                 interruption(action)
                 deadline = monotonic() + DEADLINE_SECONDS
-                while at is not None and not delivered_then:
+                # Beside another thread it is not always as many bytecodes: the last ones may not come.
+                while interruption.struck and not delivered_then:
                     assert monotonic() < deadline, at
                     sleep(0.0001)
         finally:
             signal.signal(signal.SIGUSR1, before)
         handler.close()
         assert sorted(json.loads(event)['message'] for event in client.events) == sorted(life.logged), at
-        if at is not None:
+        if interruption.struck:
             assert len(delivered_then) == 1, at
             assert delivered_then[0] >= 3, at
         return interruption.executed
