@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .venv-bench
+SDKS ?= .venv-sdks
 PYTHONS := 3.10 3.11 3.12 3.13 3.14 3.15
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
@@ -20,8 +21,8 @@ PYTEST = DEPTH=$(DEPTH) $(BIN)/python -m pytest
 N ?= 100
 SEED ?= 0
 
-.PHONY: help demo test test-quick crash-test disk-test fault-test lives-test limits-test readers-test interruption-test lint \
-	format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
+.PHONY: help demo test test-quick crash-test disk-test fault-test lives-test limits-test readers-test sdks-test interruption-test \
+	lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +57,10 @@ lives-test: $(VENV)/.test ## run N generated programs, and report which promises
 # By everything that can be installed: pandas, pyarrow, polars, duckdb, and Java if it is there.
 readers-test: $(VENV)/.readers ## read compressed objects back with pandas, pyarrow, polars, duckdb and Java
 	$(PYTEST) tests/integration/test_readers.py
+
+# They want other versions of what the tests have, so they have a place of their own. JavaScript is left out where npm or Node is missing.
+sdks-test: $(VENV)/.test $(SDKS)/.sdks ## call the local endpoint by the AWS command line, aioboto3 and the JavaScript SDK
+	SDKS=$(abspath $(SDKS)) $(PYTEST) tests/conformance/test_sdks.py
 
 limits-test: $(VENV)/.test ## generate N cases, and check every request against AWS's limits
 	CASES=$(N) $(PYTEST) tests/properties/test_generated_requests.py --timeout 0
@@ -150,4 +155,16 @@ $(VENV)/.lint: requirements/lint.txt $(VENV)/.test
 
 $(VENV)/.readers: requirements/readers.txt $(VENV)/.test
 	$(PIP) --requirement requirements/readers.txt
+	touch $@
+
+$(SDKS)/.sdks: requirements/sdks.txt requirements/sdks-constraints.txt tests/conformance/sdks/package.json
+	$(PYTHON) -m venv $(SDKS)
+	$(SDKS)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint requirements/sdks-constraints.txt --requirement requirements/sdks.txt
+	cp tests/conformance/sdks/package.json $(SDKS)
+	if command -v npm && node --eval 'process.exit(parseInt(process.version.slice(1)) < 20 ? 1 : 0)'; then \
+		cd $(SDKS) && npm install --no-package-lock --no-audit --no-fund --loglevel=error; \
+	else \
+		echo 'No npm and Node 20 here: JavaScript is left out'; \
+	fi
 	touch $@

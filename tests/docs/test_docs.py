@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pathlib
 import re
@@ -139,6 +140,19 @@ def test_the_exit_statuses_are_said_and_2_is_for_wrong_arguments(command, capsys
     except SystemExit as ended:
         status = ended.code
     assert status == 2
+
+
+def test_the_sdks_that_the_endpoints_page_names_are_those_that_are_run():
+    """In the versions that `make sdks-test` installs."""
+    pins = (ROOT / 'requirements' / 'sdks-constraints.txt').read_text('utf-8')
+    pinned = dict(re.findall(r'^(\S+)==([^;\s]+)', pins, re.MULTILINE))
+    javascript = json.loads((ROOT / 'tests' / 'conformance' / 'sdks' / 'package.json').read_text('utf-8'))
+    page = (ROOT / 'docs' / 'local-endpoint.md').read_text('utf-8')
+    assert re.findall(r'^\| (.*) \| (\d.*) \|$', page, re.MULTILINE)[:3] == [
+        ('AWS command line', pinned['awscli']),
+        ('aioboto3', f'{pinned["aioboto3"]} (aiobotocore {pinned["aiobotocore"]})'),
+        *((f'`{name}`', version) for name, version in javascript['dependencies'].items()),
+    ]
 
 
 def test_the_time_outs_of_a_request_are_those_of_the_client():

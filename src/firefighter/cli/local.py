@@ -23,7 +23,7 @@ DEFAULT_STREAM = 'bar'
 UNLISTED = frozenset({'code', 'message', 'status'})
 DEFAULT_FOLDER = 'firehose-output'
 
-# In one line, to paste. boto3 reads AWS_DEFAULT_REGION, all other SDKs read AWS_REGION.
+# In one line, to paste. boto3, aioboto3 and the AWS command line read AWS_DEFAULT_REGION, all other SDKs read AWS_REGION.
 ENVIRONMENT = (
     '  export AWS_ENDPOINT_URL_FIREHOSE={url} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 '
     'AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local'
