@@ -33,7 +33,7 @@ import pybase64
 from benchmarks.contestant import machine
 from botocore.config import Config
 
-from firefighter._delivery import fast_json
+from firefighter._delivery import request_json
 from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
 
 _KIB = 1024
@@ -205,7 +205,7 @@ def compare(loads: Sequence[Load], turns: int, seconds: float) -> dict[str, list
         puts = {load.name: request(load, url) if load.records else lambda: None for load in loads}
         for _ in range(turns):
             for load in loads:
-                vars(fast_json)['b64encode'] = (
+                vars(request_json)['b64encode'] = (
                     pybase64.b64encode if load.way == FAST else partial(b2a_base64, newline=False)
                 )
                 late, speed = measure(load, puts[load.name], sleeping, seconds)

@@ -23,7 +23,7 @@ from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.codecs import compressor_of, gzip_by_zlib
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool

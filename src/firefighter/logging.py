@@ -24,16 +24,16 @@ from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from firefighter._delivery.cause import (
+from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.logged_by_delivery import (
     Origin,
     is_caused_by_delivery,
     on_thread_of_ours,
     origin_of,
     threads_of_ours,
 )
-from firefighter._delivery.cause import after_fork as forget_threads_of_ours
-from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._handler.numbers import (
+from firefighter._delivery.logged_by_delivery import after_fork as forget_threads_of_ours
+from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
     DOCUMENTED_RECORD_SIZE,

@@ -28,7 +28,7 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.spool_directory import SpoolDirectory

@@ -19,7 +19,7 @@ import firefighter
 from bytecodes import AtBytecode
 from depth import EVERY_PLACE, depth
 from doubles import DEADLINE_SECONDS, AcceptingClient, EntryFailingClient, RaisingClient
-from firefighter._delivery.cause import on_thread_of_ours
+from firefighter._delivery.logged_by_delivery import on_thread_of_ours
 from firefighter.logging import FirehoseHandler
 
 # `DEPTH=every` takes each bytecode; else it is each so manieth.

@@ -19,7 +19,7 @@ from firefighter._delivery.due import Rules
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.pace.backoff import FAILURE, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
 

@@ -9,7 +9,7 @@ from time import time
 
 import pytest
 
-from firefighter._delivery.cause import Origin, as_request_of_ours, origin_of
+from firefighter._delivery.logged_by_delivery import Origin, as_request_of_ours, origin_of
 from programs import delivered
 
 TASKS, LINES = 200, 2400

@@ -15,7 +15,7 @@ from firefighter._delivery.aggregation import Aggregation, cut
 from firefighter._delivery.codecs import gzip_by_zlib
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES, MAX_REQUEST_BYTES
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool

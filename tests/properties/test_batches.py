@@ -14,7 +14,7 @@ from firefighter._delivery.batches import Batch, Batches
 from firefighter._delivery.codecs import COMPRESSIONS, compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
 

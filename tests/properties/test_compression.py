@@ -21,11 +21,11 @@ from firefighter._delivery.limits import (
     MAX_RECORD_BYTES,
     MAX_REQUEST_BYTES,
 )
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import Spool
+from firefighter._spool.taken_events import Aggregate
 
 pytestmark = pytest.mark.once
 

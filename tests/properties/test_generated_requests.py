@@ -22,7 +22,7 @@ from firefighter._delivery.codecs import compressor_of
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.escaping import escape
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool

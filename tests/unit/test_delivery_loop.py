@@ -18,7 +18,7 @@ from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.pace.backoff import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.spool import Spool
 

@@ -13,7 +13,7 @@ import pytest
 from doubles import AcceptingClient, BlockingClient, DownClient, EntryFailingClient
 from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process.wakeup import Wakeup
 from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter.formatting import JSONFormatter

@@ -16,7 +16,7 @@ from firefighter._delivery.batches import Batch
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.requests import Requests
 from firefighter._process import exit_and_forks
-from firefighter._spool.events import SpooledEvent
+from firefighter._spool.taken_events import SpooledEvent
 
 pytestmark = pytest.mark.usefixtures('patient')
 

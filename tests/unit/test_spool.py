@@ -8,10 +8,10 @@ import pytest
 
 from firefighter._event.escaping import escape
 from firefighter._event.ids import PLACE
-from firefighter._spool.events import read_on
-from firefighter._spool.memory import MemoryStore
+from firefighter._spool.memory_segment import MemoryStore
 from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
+from firefighter._spool.taken_events import read_on
 
 DEADLINE_SECONDS = 20
 LINE = b'x' * 99 + b'\n'

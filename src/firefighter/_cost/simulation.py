@@ -19,10 +19,10 @@ from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.events import Spooled
 from firefighter._spool.spool import Spool
+from firefighter._spool.taken_events import Spooled
 
 __all__ = ['Played', 'play']
 

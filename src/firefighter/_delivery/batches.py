@@ -32,7 +32,7 @@ from math import inf
 
 from firefighter._delivery.limits import MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._spool.spool import Spooled
 from firefighter.stats import DropReason
 

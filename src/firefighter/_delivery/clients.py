@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firefighter._delivery.foreign_text import name_error, without_user
+from firefighter._delivery.error_texts import name_error, without_user
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.disk.destination import Destination

@@ -16,8 +16,8 @@ from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.codecs import Codec, Compressor, compressor_of
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
 from firefighter._event.truncation import truncate
-from firefighter._spool.events import Aggregate, Stretch, merged
 from firefighter._spool.spooled_lines import SpooledLines, original_lines
+from firefighter._spool.taken_events import Aggregate, Stretch, merged
 
 __all__ = ['Compression', 'make_aggregation']
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from firefighter._delivery.foreign_text import name_error
+from firefighter._delivery.error_texts import name_error
 from firefighter._delivery.stderr import write_text
 from firefighter._process.clock import monotonic
 

@@ -21,7 +21,7 @@ from firefighter._delivery.pace.backoff import Retries
 from firefighter._delivery.pace.pacer import Pacer
 from firefighter._delivery.pace.request_size import RequestSize
 from firefighter._delivery.requests import Requests
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 
 __all__ = ['THREAD_START_SECONDS', 'Dispatch', 'Traffic']
 

@@ -15,12 +15,16 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from firefighter._delivery.batches import Batch
-from firefighter._delivery.cause import as_request_of_ours, as_thread_of_ours, enter_in_list_of_threads
+from firefighter._delivery.logged_by_delivery import (
+    as_request_of_ours,
+    as_thread_of_ours,
+    enter_in_list_of_threads,
+)
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.transport import Transport
 from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread
-from firefighter._process.interpreter import start_thread
 from firefighter._process.lock import locked, make_lock
+from firefighter._process.subinterpreters import start_thread
 from firefighter._process.wakeup import Wakeup
 
 __all__ = ['MakeThread', 'Requests']

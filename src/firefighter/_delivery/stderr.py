@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from firefighter._delivery.cause import as_own_output
+from firefighter._delivery.logged_by_delivery import as_own_output
 
 __all__ = ['STALL_SECONDS', 'write_bytes', 'write_text']
 

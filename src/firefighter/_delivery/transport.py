@@ -10,8 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 import firefighter
-from firefighter._delivery.cause import as_request_of_ours
-from firefighter._delivery.fast_json import use_fast_json
+from firefighter._delivery.logged_by_delivery import as_request_of_ours
 from firefighter._delivery.outcomes import (
     BROKEN_CONNECTION,
     STALE_CREDENTIALS,
@@ -19,6 +18,7 @@ from firefighter._delivery.outcomes import (
     from_exception,
     from_response,
 )
+from firefighter._delivery.request_json import use_fast_json
 from firefighter._delivery.tracing import untraced
 from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firefighter._process.interpreter import in_subinterpreter
+from firefighter._process.subinterpreters import in_subinterpreter
 
 if TYPE_CHECKING:
     import orjson

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from firefighter._delivery.cause import as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.diagnostics import Diagnostics, count_of
+from firefighter._delivery.logged_by_delivery import as_thread_of_ours, enter_in_list_of_threads
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
-from firefighter._process.interpreter import start_thread
 from firefighter._process.lock import locked
+from firefighter._process.subinterpreters import start_thread
 from firefighter._process.wakeup import Wakeup
 
 __all__ = ['Deliverer', 'HasClient']

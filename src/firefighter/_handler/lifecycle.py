@@ -29,19 +29,19 @@ from math import inf
 from os import getpid
 from typing import Protocol
 
-from firefighter._delivery.cause import on_thread_of_ours
 from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.logged_by_delivery import on_thread_of_ours
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
+from firefighter._handler.constants import OPEN
 from firefighter._handler.deliverer import Deliverer, HasClient
-from firefighter._handler.numbers import OPEN
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
-from firefighter._process.interpreter import in_subinterpreter
 from firefighter._process.lock import locked, run_if_free
 from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
 from firefighter._process.open_mark import make_mark
+from firefighter._process.subinterpreters import in_subinterpreter
 
 __all__ = ['Lifecycle', 'Place', 'State']
 

@@ -26,7 +26,7 @@ from firefighter._delivery.limits import (
     MIN_REQUEST_GAP_SECONDS,
 )
 from firefighter._event.oversize import OversizePolicy
-from firefighter._handler.numbers import (
+from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
     DOCUMENTED_RECORD_SIZE,

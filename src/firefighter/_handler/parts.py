@@ -8,7 +8,7 @@ from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Rules
 from firefighter._delivery.plain_queue import QueueSource
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import ClientOptions
 from firefighter._event.encoder import why_slow
 from firefighter._event.escaping import escape

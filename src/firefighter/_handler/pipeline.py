@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics, count_of
 from firefighter._delivery.drop_reports import DropReports
-from firefighter._delivery.foreign_text import name_error
+from firefighter._delivery.error_texts import name_error
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.numbered_formatter import NumberedOversize

@@ -12,9 +12,9 @@ from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
 from firefighter._process.clock import monotonic
 from firefighter._spool.disk.errors import BackInFiles, OthersEvents, SpoolUnusable
-from firefighter._spool.events import Spooled, stretches
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
+from firefighter._spool.taken_events import Spooled, stretches
 
 if TYPE_CHECKING:
     from firefighter._spool.disk.spool_directory import SpoolDirectory

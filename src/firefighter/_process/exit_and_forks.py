@@ -129,7 +129,7 @@ def register_handler(handler: Handler) -> None:
 
 
 def _register_exit_function() -> None:
-    from firefighter._process.interpreter import (  # noqa: PLC0415  # no program needs it that makes no handler
+    from firefighter._process.subinterpreters import (  # noqa: PLC0415  # no program needs it that makes no handler
         call_before_threads_end,
         in_subinterpreter,
     )
@@ -143,7 +143,7 @@ def _register_exit_function() -> None:
 
 def _register_for_snapshots() -> None:
     with not_forking():
-        from firefighter._process.snapshots import register_for_snapshots  # noqa: PLC0415  # as above
+        from firefighter._process.lambda_snapshots import register_for_snapshots  # noqa: PLC0415  # as above
 
         register_for_snapshots()
 

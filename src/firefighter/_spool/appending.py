@@ -25,10 +25,10 @@ from firefighter._event.ids import PLACE, Dropped
 from firefighter._process.clock import monotonic
 from firefighter._process.wakeup import Broadcast
 from firefighter._spool.allocator import SegmentAllocator, SegmentStore
-from firefighter._spool.memory import MemoryStore
+from firefighter._spool.memory_segment import MemoryStore
 from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._spool.set_aside import NO_EVENT, Waiting, locked, store_all
 from firefighter._spool.spool_account import Account, Tally
-from firefighter._spool.waiting import NO_EVENT, Waiting, locked, store_all
 
 if TYPE_CHECKING:
     from firefighter._spool.copied_segment import CopiedWords

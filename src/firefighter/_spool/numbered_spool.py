@@ -21,7 +21,6 @@ from time import time
 from firefighter._event.ids import Dropped, id_format
 from firefighter._spool.allocator import SegmentStore
 from firefighter._spool.appending import OverflowPolicy
-from firefighter._spool.events import Spooled
 from firefighter._spool.markers import (
     add_drop,
     drops_of_event,
@@ -33,9 +32,10 @@ from firefighter._spool.markers import (
     most_marker_bytes,
 )
 from firefighter._spool.segment import Segment
+from firefighter._spool.set_aside import Waiting, locked
 from firefighter._spool.spool import Spool
 from firefighter._spool.spooled_lines import original_lines
-from firefighter._spool.waiting import Waiting, locked
+from firefighter._spool.taken_events import Spooled
 
 __all__ = ['NumberedSpool']
 

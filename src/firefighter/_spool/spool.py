@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 
 from firefighter._spool.allocator import MIN_SPOOL_BYTES, SegmentAllocator, SegmentStore
 from firefighter._spool.appending import OverflowPolicy, live_of, segment_without_room
-from firefighter._spool.events import Spooled
-from firefighter._spool.memory import MemoryStore
+from firefighter._spool.memory_segment import MemoryStore
 from firefighter._spool.segment import HEADER_BYTES, Origin, Segment
+from firefighter._spool.set_aside import locked
 from firefighter._spool.spool_account import Account
+from firefighter._spool.taken_events import Spooled
 from firefighter._spool.taking import TakeSide
-from firefighter._spool.waiting import locked
 
 __all__ = ['MIN_SPOOL_BYTES', 'Account', 'OverflowPolicy', 'Spool', 'Spooled']
 

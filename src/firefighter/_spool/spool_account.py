@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from firefighter._spool.waiting import Waiting
+from firefighter._spool.set_aside import Waiting
 
 __all__ = ['Account', 'Tally']
 

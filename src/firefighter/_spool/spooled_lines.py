@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from firefighter._event.escaping import restore
-from firefighter._spool.events import Aggregate, Spooled, Stretch
 from firefighter._spool.segment import HEADER_BYTES, Segment
+from firefighter._spool.taken_events import Aggregate, Spooled, Stretch
 
 __all__ = ['Piece', 'SpooledLines', 'lines_of', 'original_lines', 'unsettled_lines']
 

@@ -20,7 +20,7 @@ from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules
 from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
-from firefighter._delivery.source import SpoolSource
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
 from firefighter._process.clock import monotonic
 from firefighter._process.wakeup import Wakeup

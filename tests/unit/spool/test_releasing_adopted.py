@@ -14,8 +14,8 @@ from firefighter._spool.disk.destination_folder import lock_dead_producers
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.spool_directory import SpoolDirectory
-from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
+from firefighter._spool.taken_events import Aggregate
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30

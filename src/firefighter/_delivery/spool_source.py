@@ -11,9 +11,9 @@ from typing import NamedTuple
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
 from firefighter._process.wakeup import Wakeup
-from firefighter._spool.events import Aggregate
 from firefighter._spool.spool import Spool, Spooled
 from firefighter._spool.spooled_lines import SpooledLines, original_lines
+from firefighter._spool.taken_events import Aggregate
 
 __all__ = ['Queued', 'SpoolSource']
 

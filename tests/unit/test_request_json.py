@@ -12,8 +12,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from firefighter._delivery import fast_json
-from firefighter._delivery.fast_json import use_fast_json
+from firefighter._delivery import request_json
+from firefighter._delivery.request_json import use_fast_json
 from firefighter._delivery.transport import ClientOptions, make_client
 
 ACCEPTED = {
@@ -88,7 +88,7 @@ def test_the_short_way_sends_and_understands_the_same(long_way, short_way, answe
 )
 def test_any_body_is_botocores_byte_for_byte(long_way, short_way, monkeypatch, encode, data):
     """With pybase64, which is used where it is installed, and without."""
-    monkeypatch.setattr(fast_json, 'b64encode', encode)
+    monkeypatch.setattr(request_json, 'b64encode', encode)
     answer = json.dumps({'FailedPutCount': 0, 'RequestResponses': [{'RecordId': 'a'}] * len(data)}).encode()
     ours, understood = exchange(short_way, answer, data=data)
     theirs, expected = exchange(long_way, answer, data=data)
