@@ -20,6 +20,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -54,12 +55,23 @@ if TYPE_CHECKING:
     from firefighter._delivery.transport import FirehoseClient
     from firefighter._event.oversize import OversizePolicy
     from firefighter._handler import parts  # noqa: TC004  # `_load_parts` does it
+    from firefighter._handler.limit_filter import LimitFilter  # `__getattr__` does it
     from firefighter._handler.undelivered import UndeliveredPolicy
     from firefighter._process.flush_on_signals import SignalHandlers
     from firefighter._spool.spool import OverflowPolicy
     from firefighter.stats import Stats
 
-__all__ = ['FirehoseHandler', 'FirehoseWarning', 'flush_on_signals']
+__all__ = ['FirehoseHandler', 'FirehoseWarning', 'LimitFilter', 'flush_on_signals']
+
+
+def __getattr__(name: str) -> object:
+    """Import what only some programs use when they ask for it."""
+    if name != 'LimitFilter':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    with exit_and_forks.not_forking():
+        from firefighter._handler.limit_filter import LimitFilter  # noqa: PLC0415
+
+    return LimitFilter
 
 
 def _load_parts() -> None:
@@ -437,6 +449,10 @@ class FirehoseHandler(logging.Handler):
         opens again.
         """
         if self._is_made:
+            for each in self.filters[:]:
+                if hasattr(each, 'report_held_back'):  # a LimitFilter
+                    with suppress(Exception):  # another handler, which the report goes to as well
+                        each.report_held_back()
             self._pipeline_here().lifecycle.finish()
         super().close()
 

@@ -17,7 +17,7 @@ from firefighter.formatting import JSONFormatter
 from firefighter.integrations.loguru import make_sink
 from firefighter.integrations.opentelemetry import observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
-from firefighter.logging import FirehoseHandler, FirehoseWarning, flush_on_signals
+from firefighter.logging import FirehoseHandler, FirehoseWarning, LimitFilter, flush_on_signals
 from firefighter.stats import DropReason, Stats
 
 totals: dict[str, int] = {}
@@ -99,6 +99,7 @@ error: str | None = stats.last_error
 handler.close()
 
 warning: type[Warning] = FirehoseWarning
+limit: logging.Filter = LimitFilter(events_per_second=0.5)
 
 loguru.logger.add(make_sink(by_name))
 REGISTRY.register(FirehoseCollector([by_name]))

@@ -23,7 +23,12 @@ def test_the_package_exports_its_version_only() -> None:
 
 def test_the_door_exports_the_handler_its_warning_and_the_flush_on_signals() -> None:
     """The names of `firefighter.logging`."""
-    assert sorted(firefighter.logging.__all__) == ['FirehoseHandler', 'FirehoseWarning', 'flush_on_signals']
+    assert sorted(firefighter.logging.__all__) == [
+        'FirehoseHandler',
+        'FirehoseWarning',
+        'LimitFilter',
+        'flush_on_signals',
+    ]
 
 
 def test_the_integrations_export_one_name_each() -> None:
