@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import importlib.metadata
 import os
+import platform
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +25,9 @@ COMMANDS = {
     'spool': 'inspect a spool directory: which events wait, of which process, since when',
 }
 
+# What delivery and the commands rest on, by the names of the packages; for a report of a bug.
+_PACKAGES = ('boto3', 'botocore', 'orjson', 'pybase64', 'isal', 'zstandard', 'aiohttp')
+
 # The exit status where a command could not do what it was asked.
 CANNOT = 2
 
@@ -29,7 +35,9 @@ CANNOT = 2
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of the one subcommand that was asked for."""
     parser = argparse.ArgumentParser(prog='firefighter', description='Ship logs to Amazon Data Firehose.')
-    parser.add_argument('--version', action='version', version=f'firefighter {firefighter.__version__}')
+    parser.add_argument(
+        '--version', action=_Version, nargs=0, help='print the versions that matter, and exit'
+    )
     subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(
@@ -38,6 +46,20 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         if name == command:
             _module(name).add_arguments(subparser)
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints the versions: a line for firefighter, one for the system, and one for each package."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f'firefighter {firefighter.__version__}')
+        print(f'{platform.python_implementation()} {platform.python_version()}, {platform.platform()}')
+        for package in _PACKAGES:
+            try:
+                print(package, importlib.metadata.version(package))
+            except importlib.metadata.PackageNotFoundError:
+                print(package, 'is not installed')
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith('-')), None)
-    arguments = build_parser(command).parse_args(words)
+    parser = build_parser(command)
+    if command is not None and command not in COMMANDS:
+        for similar in difflib.get_close_matches(command, COMMANDS, 1):
+            parser.error(f'there is no command {command!r}; did you mean {similar!r}?')
+    arguments = parser.parse_args(words)
     status: int = _module(arguments.command).run(arguments)
     return _flush(arguments.command, status)
 
