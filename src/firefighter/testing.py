@@ -1,16 +1,22 @@
-"""For the tests of programs that log to Firehose: the embedded endpoint as pytest fixtures.
+"""For the tests of programs that log to Firehose, as pytest fixtures: what was logged, or the embedded endpoint.
 
 Say `pytest_plugins = ['firefighter.testing']` in the top-level conftest.py, or in a test module; nothing is loaded
 unasked. Then:
 
-    def test_the_order_is_logged(local_firehose):
+    def test_the_order_is_logged(firehose_events):
+        place_order()
+        assert firehose_events[-1]['message'] == 'order received'
+
+`firehose_events` captures the events of every handler, and needs no endpoint. To test the delivery too:
+
+    def test_the_order_is_delivered(local_firehose):
         handler = FirehoseHandler('bar', region_name='us-east-1', endpoint_url=local_firehose.url)
         ...
         assert b'order received' in local_firehose.delivered()
 
 A handler that delivers to the endpoint is taken off its loggers and closed at the end of the test, if the test has not done so.
 
-The fixtures need `pip install 'firefighter[local]'`. The stream's name is `bar`; for another endpoint override the fixture
+The other fixtures need `pip install 'firefighter[local]'`. The stream's name is `bar`; for another endpoint override the fixture
 `local_firehose_arguments`, in a conftest.py, a module or by parametrizing a test:
 
     @pytest.mark.parametrize('local_firehose_arguments', [{'streams': ['orders'], 'buffer_seconds': 0.1}])
@@ -19,10 +25,12 @@ The fixtures need `pip install 'firefighter[local]'`. The stream's name is `bar`
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import logging
 import pathlib
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,14 +39,57 @@ import pytest
 from firefighter._process.exit_and_forks import registered_handlers
 
 if TYPE_CHECKING:
+    from firefighter._delivery.clients import ClientFactory
+    from firefighter._handler.pipeline import Pipeline
     from firefighter.local import LocalFirehose
     from firefighter.logging import FirehoseHandler
 
-__all__ = ['firehose_client', 'local_firehose', 'local_firehose_arguments']
+__all__ = ['firehose_client', 'firehose_events', 'local_firehose', 'local_firehose_arguments']
 
 DEFAULT_STREAM = 'bar'
 # The endpoint looks at no key, but boto3 wants one.
 ANY_KEY = 'local'
+
+
+@pytest.fixture
+def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Capture what handlers log during the test, as it would be sent: a list of dicts, in the order of the calls.
+
+    It captures every handler there is, and every handler that the test makes, also by dictConfig. Nothing is sent, no thread is started, and
+    `stats()` counts nothing. What another formatter than `JSONFormatter` puts out is there as text, unless it is JSON. Handlers
+    that were made in the test are taken off their loggers and closed at its end.
+    """
+    from firefighter._event.ids import PLACE, id_format  # noqa: PLC0415 - importing this module must stay cheap
+    from firefighter._handler.constants import OPEN  # noqa: PLC0415 - as above
+    from firefighter.logging import FirehoseHandler  # noqa: PLC0415 - as above
+
+    events: list[Any] = []
+    make = FirehoseHandler._make_pipeline  # noqa: SLF001 - our own
+
+    def make_capturing(handler: FirehoseHandler, client: ClientFactory) -> Pipeline:
+        pipeline = make(handler, client)
+        numbers = itertools.count()
+
+        def capture(line: bytes | None) -> None:
+            # With `event_ids` the spool would put the id there.
+            if line is not None and line.endswith(PLACE):
+                producer_id = pipeline._producer_id or b''  # noqa: SLF001 - our own
+                line = line.removesuffix(PLACE) + id_format(producer_id) % next(numbers)
+            if line is not None:
+                events.append(_read(line))
+
+        # For `emit` it is open, so nothing is started, and each event goes here.
+        pipeline.open_mark = [OPEN]
+        pipeline.append = capture
+        monkeypatch.setattr(pipeline.source, 'append_quietly', capture)
+        return pipeline
+
+    older = {handler: handler._pipeline for handler in _firehose_handlers()}  # noqa: SLF001 - our own
+    monkeypatch.setattr(FirehoseHandler, '_make_pipeline', make_capturing)
+    for handler in older:
+        monkeypatch.setattr(handler, '_pipeline', make_capturing(handler, handler._client))  # noqa: SLF001 - our own
+    yield events
+    _take_off_and_close(handler for handler in _firehose_handlers() if handler not in older)
 
 
 @pytest.fixture
@@ -83,18 +134,30 @@ def _close_handlers(endpoint: LocalFirehose, older: Collection[object]) -> None:
         endpoint: which is about to stop.
         older: the handlers that there were before it, of which only those count that are known to deliver to it.
     """
+    left = [
+        handler for handler in _firehose_handlers() if _delivers_to(handler, endpoint, known=handler in older)
+    ]
+    if left:
+        endpoint.clear_faults()
+        _take_off_and_close(left)
+
+
+def _read(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line.decode('utf-8', 'backslashreplace').removesuffix('\n')
+
+
+def _firehose_handlers() -> list[FirehoseHandler]:
     from firefighter.logging import FirehoseHandler  # noqa: PLC0415 - importing this module must stay cheap
 
-    left = [
-        handler
-        for handler in registered_handlers()
-        if isinstance(handler, FirehoseHandler) and _delivers_to(handler, endpoint, known=handler in older)
-    ]
-    if not left:
-        return
-    endpoint.clear_faults()
+    return [handler for handler in registered_handlers() if isinstance(handler, FirehoseHandler)]
+
+
+def _take_off_and_close(handlers: Iterable[FirehoseHandler]) -> None:
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    for handler in left:
+    for handler in handlers:
         for logger in loggers:
             if isinstance(logger, logging.Logger):
                 logger.removeHandler(handler)

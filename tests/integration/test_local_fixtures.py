@@ -117,3 +117,72 @@ def test_handlers_that_deliver_elsewhere_are_left_alone(pytester):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(ELSEWHERE)
     pytester.runpytest_subprocess('-p', 'no:randomly', *WARNINGS).assert_outcomes(passed=2)
+
+
+CAPTURED = """
+    import logging
+    import logging.config
+    import threading
+
+    import pytest
+    from firefighter.formatting import JSONFormatter
+    from firefighter.logging import FirehoseHandler
+
+    shop = logging.getLogger('shop')
+    handler = FirehoseHandler('bar', fields={'service': 'shop'})
+    shop.addHandler(handler)
+    pipeline = handler._pipeline
+
+    def test_a_handler_that_was_there_before(firehose_events):
+        shop.warning('order %d received', 7, extra={'customer': 'Ann'})
+        shop.error({'message': 'no stock', 'item': None})
+        assert [event['message'] for event in firehose_events] == ['order 7 received', 'no stock']
+        assert firehose_events[0].items() >= {'customer': 'Ann', 'service': 'shop', 'level': 'WARNING', 'logger': 'shop'}.items()
+        assert handler.flush()
+        handler.close()
+        shop.warning('after the close')
+        assert len(firehose_events) == 3
+
+    @pytest.mark.parametrize('options', [
+        {}, {'use_queues': False}, {'event_ids': True}, {'compression': 'gzip'}, {'spool_dir': 'spool'}, {'delivery_stream_name': None},
+    ], ids=str)
+    @pytest.mark.filterwarnings('ignore::firefighter.logging.FirehoseWarning')
+    def test_a_handler_of_dictconfig(firehose_events, options, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        logging.config.dictConfig({
+            'version': 1, 'disable_existing_loggers': False,
+            'handlers': {'firehose': {'class': 'firefighter.logging.FirehoseHandler', 'delivery_stream_name': 'bar', **options}},
+            'root': {'handlers': ['firehose'], 'level': 'INFO'},
+        })
+        logging.getLogger('elsewhere').info('Ahoy')
+        assert [event['message'] for event in firehose_events] == ['Ahoy']
+        assert firehose_events[0].get('sequence') == (0 if options.get('event_ids') else None)
+        assert not [thread for thread in threading.enumerate() if 'firefighter' in thread.name]
+
+    def test_the_loggers_are_as_before():
+        assert not logging.getLogger().handlers or not any(isinstance(each, FirehoseHandler) for each in logging.getLogger().handlers)
+        assert shop.handlers == [handler]
+        assert handler._pipeline is pipeline
+        assert handler.stats().accepted == 0
+
+    def test_other_formatters_and_long_events(firehose_events):
+        other = FirehoseHandler('bar', oversize='truncate')
+        logger = logging.Logger('foo')
+        logger.addHandler(other)
+        logger.info('x' * 5000)
+        assert len(firehose_events[0]['message']) < 2000
+        other.setFormatter(logging.Formatter('%(levelname)s %(message)s'))
+        logger.info('Ahoy')
+        assert firehose_events[1] == 'INFO Ahoy'
+
+    def test_nothing_is_left_of_the_test_before(firehose_events):
+        assert firehose_events == []
+"""
+
+
+def test_what_a_program_logs_is_captured_without_an_endpoint(pytester):
+    """Of each handler that there is or that the test makes; afterwards all is as before."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(CAPTURED)
+    result = pytester.runpytest_subprocess(*WARNINGS, '-p', 'no:randomly', '-p', 'no:socket')
+    result.assert_outcomes(passed=10)
