@@ -897,6 +897,8 @@ PAINS: Mapping[int, Pain] = {
                 'test_handlers_that_come_and_go_between_two_readings_are_counted',
                 'test_what_a_handler_drops_that_comes_and_goes_is_counted',
                 'test_what_is_delivered_after_a_handler_is_gone_is_counted',
+                'test_what_is_pending_of_a_handler_that_is_gone_is_still_seen',
+                'test_a_program_that_reloads_its_configuration_again_and_again_counts_each_event_once',
                 'test_a_handler_that_is_closed_and_used_again_is_counted_once',
             ),
         },

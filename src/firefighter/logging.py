@@ -460,10 +460,6 @@ class FirehoseHandler(logging.Handler):
         """Return the account of all events up to this moment."""
         return self._pipeline_here().stats()
 
-    def _noted_stats(self) -> Stats | None:
-        """Return the part of the account that metrics know anyway; None: nothing."""
-        return self._pipeline_here().noted
-
     # Delivery.
 
     def batch_sender(

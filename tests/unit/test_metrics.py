@@ -5,14 +5,21 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib
+import logging
+import logging.config
 import os
+import queue
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from bytecodes import AtBytecode
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
+from firefighter._handler import all_accounts
 from firefighter.integrations.metrics import METRICS, NO_METRIC, Kind, Readings
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
@@ -95,40 +102,204 @@ def test_the_counters_of_a_handler_that_is_gone_stay(make_logger) -> None:
         assert ('gone', 'memory') not in values(readings, 'backing')
 
 
-COUNTED = ('accepted', 'delivered', 'requests', 'records')
+COUNTED = ('accepted', 'delivered', 'records')
+TESTS = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize('collected', ['by hand', 'in a cycle'])
-def test_handlers_that_come_and_go_between_two_readings_are_counted(collected, make_logger) -> None:
+def log(handler, make_logger):
+    """Log ten events, and close."""
+    logger = make_logger(handler)
+    for _ in range(10):
+        logger.info('Ahoy')
+    handler.close()
+    logger.removeHandler(handler)
+
+
+def send_queue(handler, _):
+    """Deliver ten events of a queue of the program's own."""
+    events = queue.Queue()
+    for item in [b'Ahoy\n'] * 10 + [handler.END]:
+        events.put(item)
+    handler.batch_sender(events, handler.delivery_stream_name, 60)
+
+
+@pytest.mark.parametrize('use', [log, send_queue])
+@pytest.mark.parametrize('in_a_cycle', [False, True])
+def test_handlers_that_come_and_go_between_two_readings_are_counted(in_a_cycle, use, make_logger) -> None:
     """As dictConfig makes and forgets them: none of them was there when the metrics were read."""
-    stream = f'comes and goes, collected {collected}'.replace(' ', '-').replace(',', '')
+    stream = f'come-and-go-{use.__name__}-{in_a_cycle}'
     readings = Readings()
     for _ in range(21):
         handler = FirehoseHandler(stream, boto3_client=AcceptingClient(), use_queues=False)
-        logger = make_logger(handler)
-        for _ in range(10):
-            logger.info('Ahoy')
-        handler.close()
-        logger.removeHandler(handler)
-        if collected == 'in a cycle':
+        use(handler, make_logger)
+        if in_a_cycle:
             handler.itself = handler
-        del handler, logger
+        del handler
     gc.collect()
     assert {name: values(readings, name)[stream, None] for name in COUNTED} == dict.fromkeys(COUNTED, 210)
 
 
-def test_what_a_handler_drops_that_comes_and_goes_is_counted(make_logger, recwarn) -> None:
-    """A handler without a stream never opens, and so has no end either; it is worth the same alarm."""
+@pytest.mark.parametrize('in_a_cycle', [False, True])
+@pytest.mark.parametrize('reason', ['no_stream', 'disabled', 'failed'])
+def test_what_a_handler_drops_that_comes_and_goes_is_counted(
+    reason, in_a_cycle, make_logger, recwarn, monkeypatch
+) -> None:
+    """Such a handler never opens, so it has no end either; it is worth the same alarm."""
+    stream = {'no_stream': ''}.get(reason, f'drops-{reason}-{in_a_cycle}')
     readings = Readings()
-    before = values(readings, 'dropped').get(('', 'no_stream'), 0)
-    handler = FirehoseHandler()
+    before = values(readings, 'dropped').get((stream, reason), 0)
+    if reason == 'disabled':
+        monkeypatch.setenv('FIREFIGHTER_DISABLED', '1')
+    handler = FirehoseHandler(stream or None, boto3_client=AcceptingClient())
     recwarn.clear()
+    if reason == 'failed':
+        handler.addFilter(lambda _: 1 // 0)
+    if in_a_cycle:
+        handler.itself = handler
     logger = make_logger(handler)
     logger.info('lost')
     logger.removeHandler(handler)
     del handler, logger
     gc.collect()
-    assert values(readings, 'dropped')['', 'no_stream'] == before + 1
+    assert values(readings, 'dropped')[stream, reason] == before + 1
+
+
+def test_a_program_that_reloads_its_configuration_again_and_again_counts_each_event_once() -> None:
+    """Each reload closes and forgets a handler, whose events its own thread still delivers."""
+    configuration = {
+        'version': 1,
+        'disable_existing_loggers': False,
+        'handlers': {
+            'firehose': {
+                '()': lambda: FirehoseHandler('reloaded', boto3_client=AcceptingClient(), send_interval=0)
+            }
+        },
+        'loggers': {'reloads': {'handlers': ['firehose'], 'level': 'INFO', 'propagate': False}},
+    }
+    readings, interval = Readings(), sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        for _ in range(200):
+            logging.config.dictConfig(configuration)
+            logging.getLogger('reloads').info('Ahoy')
+        logging.config.dictConfig({**configuration, 'handlers': {}, 'loggers': {'reloads': {'handlers': []}}})
+    finally:
+        sys.setswitchinterval(interval)
+    deadline = monotonic() + DEADLINE_SECONDS
+    while values(readings, 'delivered')['reloaded', None] < 200:
+        assert monotonic() < deadline
+        gc.collect()
+    assert {name: values(Readings(), name)['reloaded', None] for name in ('accepted', 'delivered')} == {
+        'accepted': 200,
+        'delivered': 200,
+    }
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='there is no alarm on Windows')
+def test_a_destructor_or_a_signal_handler_that_reads_metrics_in_the_middle_of_a_reading_does_not_wait() -> (
+    None
+):
+    """They interrupt the thread that reads, which so cannot go on before they have read."""
+    program = """
+import gc, signal
+from firefighter.integrations.metrics import Readings
+from firefighter.logging import FirehoseHandler
+from doubles import AcceptingClient
+
+handlers = [FirehoseHandler('bar', boto3_client=AcceptingClient()) for _ in range(20)]
+readings = Readings()
+
+class Reads:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        readings.read()
+
+came = 0
+
+def on_alarm(*_):
+    global came
+    came += 1
+    readings.read()
+
+signal.signal(signal.SIGALRM, on_alarm)
+gc.set_threshold(50)
+for number in range(50):
+    signal.setitimer(signal.ITIMER_REAL, 0.0001 * number + 0.0001)
+    while came == number:
+        Reads()
+        readings.read()
+"""
+    subprocess.run([sys.executable, '-c', program], check=True, timeout=50, cwd=TESTS)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='where signals come is told from 3.11 on')
+def test_an_exception_in_the_middle_of_adding_up_neither_loses_nor_doubles_a_count(monkeypatch) -> None:
+    """A signal handler raises it, wherever CPython looks for signals in that module."""
+    stats = Stats(
+        accepted=1, delivered=0, dropped={DropReason.FAILED: 1}, dropped_bytes={}, pending=0, spool_bytes=0
+    )
+
+    def add_up(at):
+        past = all_accounts._Past()
+        monkeypatch.setattr(all_accounts, '_past', past)
+        past.ends.extend([('bar', stats)] * 3)
+        interruption = AtBytecode(
+            lambda file: file == all_accounts.__file__, KeyboardInterrupt, at, only_signals=True
+        )
+        with suppress(KeyboardInterrupt):
+            interruption(all_accounts.counted_by_stream)
+        total = all_accounts.counted_by_stream()['bar']
+        assert (total.accepted, total.dropped) == (3, {DropReason.FAILED: 3}), at
+        return interruption.executed
+
+    for at in range(add_up(None)):
+        add_up(at)
+
+
+def test_what_is_pending_of_a_handler_that_is_gone_is_still_seen(make_logger) -> None:
+    """After a reload with the endpoint down, too, an operator sees that nothing is delivered."""
+    client = BlockingClient()
+    handler = FirehoseHandler('gone-and-pending', boto3_client=client, send_interval=0)
+    logger = make_logger(handler)
+    logger.info('Ahoy')
+    client.wait_for_requests(1)
+    logger.removeHandler(handler)
+    del handler, logger
+    gc.collect()
+    readings = Readings()
+    assert values(readings, 'pending')['gone-and-pending', None] == 1
+    assert values(readings, 'queue_age_seconds')['gone-and-pending', None] > 0
+    client.release()
+    client.threads[0].join(DEADLINE_SECONDS)
+
+
+def test_a_handler_whose_stream_was_renamed_is_counted_once(make_handler, make_logger) -> None:
+    """By the name that it was made with, and that its events go to."""
+    handler = make_handler('named', boto3_client=AcceptingClient(), use_queues=False)
+    logger = make_logger(handler)
+    logger.info('Ahoy')
+    readings = Readings()
+    assert values(readings, 'accepted')['named', None] == 1
+    handler.delivery_stream_name = 'renamed'
+    logger.info('Ahoy')
+    handler.close()
+    counted = {
+        stream: value for (stream, _), value in values(readings, 'accepted').items() if 'named' in stream
+    }
+    assert sum(counted.values()) == 2
+
+
+def test_a_clone_of_a_snapshot_goes_on_counting(make_logger, monkeypatch) -> None:
+    """What was counted before it, too, by a handler that has never opened."""
+    monkeypatch.setenv('FIREFIGHTER_DISABLED', '1')
+    handler = FirehoseHandler('cloned')
+    logger = make_logger(handler)
+    logger.info('before')
+    handler._start_over_after_restore()
+    logger.info('after')
+    assert values(Readings(), 'dropped')['cloned', 'disabled'] == 2
 
 
 def test_what_is_delivered_after_a_handler_is_gone_is_counted(make_logger) -> None:

@@ -120,7 +120,6 @@ class Lifecycle:
         deliver: calls `run`, in a thread of ours.
         is_forgotten: returns whether the handler was collected, or is just being collected.
         report_end: reports what was lost and what is left, after a close; called with whether everything was delivered.
-        note_counted: has metrics remember what was counted; called at each end, in any thread.
         shutdown_timeout_seconds: how long a close waits, and how long all of them together wait at exit.
         sync_timeout_seconds: how long a logging call waits for its event to be delivered.
         diagnostics: where to report trouble.
@@ -143,7 +142,6 @@ class Lifecycle:
         deliver: Callable[[], None],
         is_forgotten: Callable[[], bool],
         report_end: Callable[[bool], None],
-        note_counted: Callable[[], None],
         shutdown_timeout_seconds: float,
         sync_timeout_seconds: float,
         diagnostics: Diagnostics,
@@ -159,7 +157,6 @@ class Lifecycle:
         self.deliver = deliver
         self._is_forgotten = is_forgotten
         self._report_end = report_end
-        self._note_counted = note_counted
         self.shutdown_timeout_seconds = shutdown_timeout_seconds
         self._sync_timeout_seconds = sync_timeout_seconds
         # Python's own class, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
@@ -254,7 +251,6 @@ class Lifecycle:
         """Close after the handler was collected. The collector calls this, in any thread at any moment, so it takes no lock."""
         if State is None:  # the process ends, and modules are being taken apart: everything is closed
             return
-        self._note_counted()
         if self._deliverer.present:
             self._source.wake()
         elif in_subinterpreter():
@@ -546,7 +542,6 @@ class Lifecycle:
             self._spool.append(None)
             return False
         self._transport.close_connections()
-        self._note_counted()
         # Before the state changes: after an exception in between, this is done again, since the state is still draining.
         exit_and_forks.unregister_busy(self)
         self.state = State.CLOSED

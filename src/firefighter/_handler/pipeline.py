@@ -24,9 +24,9 @@ from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.numbered_formatter import NumberedOversize
 from firefighter._event.oversize import Oversize
+from firefighter._handler.all_accounts import note_end, register_account
 from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
-from firefighter._handler.past_accounts import note_counted, subtract
 from firefighter._handler.queue_deliveries import QueueDeliveries
 from firefighter._handler.spool_place import SpoolPlace
 from firefighter._handler.undelivered import Undelivered
@@ -59,11 +59,11 @@ class Pipeline:
         diagnostics: where to report trouble.
 
     Attributes:
+        stream: as given.
         lifecycle: opens, delivers and closes it.
         open_mark: the lifecycle's, for the hot path.
         append: the spool's, for the same.
         tally: the spool's: where there is no stack for a call, what failed is counted there.
-        noted: the account of which metrics know, whatever becomes of the handler; None: of nothing.
     """
 
     def __init__(
@@ -76,13 +76,12 @@ class Pipeline:
         is_forgotten: Callable[[], bool],
         diagnostics: Diagnostics,
     ) -> None:
-        self._stream = stream
+        self.stream = stream
         self._options = options
         self._client = client
         self._diagnostics = diagnostics
         self._suppressed = 0
         self._said_overflown = 0
-        self.noted: Stats | None = None
         self._undelivered = Undelivered(stream, options.undelivered, diagnostics)
         self._lock = make_lock()
         policy = NumberedOversize if options.event_ids else Oversize
@@ -128,7 +127,6 @@ class Pipeline:
             lambda: deliver(self),
             is_forgotten,
             self._report_end,
-            self.note_counted,
             options.shutdown_timeout_seconds,
             options.sync_timeout_seconds,
             diagnostics,
@@ -139,6 +137,15 @@ class Pipeline:
         self.place.adopts = lambda: self.lifecycle.adopts
         self.pid = self.lifecycle.pid
         self.open_mark = self.lifecycle.open_mark
+        register_account(self)
+
+    def __del__(self) -> None:
+        """Have metrics remember what was counted. It is called in every case, also for a cycle of garbage, and once."""
+        try:
+            if self.pid == os.getpid():
+                note_end(self.stream, self.stats())
+        except Exception:  # it was not made to the end, or the interpreter ends and takes modules apart
+            pass
 
     def deliver_queue(
         self,
@@ -209,7 +216,7 @@ class Pipeline:
             from firefighter._spool.disk.spool_directory import SpoolDirectory  # noqa: PLC0415
         return SpoolDirectory(
             options.spool_dir,
-            self._client.destination(self._stream),
+            self._client.destination(self.stream),
             options.disk_bytes,
             options.max_directory_bytes,
             self._producer_id,
@@ -217,7 +224,7 @@ class Pipeline:
 
     def _disk_as_of_now(self, disk: SpoolDirectory) -> SpoolDirectory:
         """Return the disk for where the client will send, which is made next: the program may have set its environment meanwhile."""
-        if disk.destination == self._client.destination(self._stream):
+        if disk.destination == self._client.destination(self.stream):
             return disk
         return self._make_disk() or disk
 
@@ -228,7 +235,7 @@ class Pipeline:
         with not_forking():  # 3 ms, which only these handlers need
             from firefighter._delivery.stream_check import StreamCheck  # noqa: PLC0415
         return StreamCheck(
-            lambda: self.transport.describe(self._stream),
+            lambda: self.transport.describe(self.stream),
             self._warn_of_the_stream,
             aggregate=options.aggregates,
             max_aggregated_events=options.max_aggregated_events,
@@ -239,7 +246,7 @@ class Pipeline:
         self._traffic.last_error = trouble
         self._diagnostics.say(
             'stream check',
-            f'stream {self._stream!r}: {trouble} (firefighter doctor {self._stream} says more)',
+            f'stream {self.stream!r}: {trouble} (firefighter doctor {self.stream} says more)',
         )
 
     # The emitting thread.
@@ -284,7 +291,7 @@ class Pipeline:
         self._suppressed += 1
 
     def _complain(self, cause: str, what: str, error: BaseException) -> None:
-        self._diagnostics.say(cause, f'stream {self._stream!r}: {what}: {name_error(error)}')
+        self._diagnostics.say(cause, f'stream {self.stream!r}: {what}: {name_error(error)}')
 
     # Accounts.
 
@@ -312,20 +319,11 @@ class Pipeline:
             **vars(self._traffic),
         )
 
-    def note_counted(self) -> None:
-        """Have metrics remember what was counted, since the handler may be gone when they are read."""
-        if self.pid != os.getpid():
-            return
-        noted, stats = self.noted, self.stats()
-        # First, so that who reads in between misses it for a moment, rather than to count it twice.
-        self.noted = stats
-        note_counted(self._stream, stats if noted is None else subtract(stats, noted))
-
     def _say_dropped(self, reason: str, events: int) -> None:
         if reason == DropReason.UNDELIVERED.value:
             self._diagnostics.say(
                 'undelivered',
-                f'stream {self._stream!r}: {count_of(events)} dropped so far, since batch_sender had END and could not '
+                f'stream {self.stream!r}: {count_of(events)} dropped so far, since batch_sender had END and could not '
                 'deliver them in time (shutdown_timeout_seconds; one try where the stream or the credentials are wrong)',
             )
         # All other reasons have a line of their own, or are intended by the program.
@@ -340,7 +338,7 @@ class Pipeline:
         else:
             advice = 'raise max_spool_bytes, or max_directory_bytes where that is reached, or have calls wait with overflow="block"'
         return (
-            f'stream {self._stream!r}: {count_of(events)} dropped so far, since the spool was full; {advice}'
+            f'stream {self.stream!r}: {count_of(events)} dropped so far, since the spool was full; {advice}'
         )
 
     def _dropped(self) -> tuple[Mapping[str, int], Mapping[str, int]]:

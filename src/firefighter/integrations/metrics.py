@@ -6,15 +6,15 @@ handler is gone (`dictConfig` forgets those that it replaces), whether it was re
 
 from __future__ import annotations
 
+import _thread
 import enum
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from os import getpid
 
-from firefighter._handler.past_accounts import counted_by_stream
-from firefighter._process import exit_and_forks
+from firefighter._handler.all_accounts import counted_by_stream, living_accounts
+from firefighter._process.lock import make_lock, run_locked
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -135,8 +135,13 @@ _Key = tuple[Metric, str, 'str | None']
 class _Memory:
     """The counters as they were read last."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: _thread.RLock = field(default_factory=make_lock)
     counters: dict[_Key, float] = field(default_factory=dict)
+
+    def keep_from_going_back(self, totals: dict[_Key, float]) -> None:
+        """Replace each counter that is below what was read before: what has just come to its end is counted nowhere for a moment."""
+        for key in [key for key in {**self.counters, **totals} if key[0].kind is Kind.COUNTER]:
+            self.counters[key] = totals[key] = max(self.counters.get(key, 0), totals.get(key, 0))
 
 
 class Readings:
@@ -147,18 +152,16 @@ class Readings:
     """
 
     def __init__(self, handlers: Iterable[FirehoseHandler] | None = None) -> None:
-        self._handlers = None if handlers is None else list(handlers)
+        self._handlers = None if handlers is None else list(dict.fromkeys(handlers))
         # By pid: what the parent has counted is the parent's, and so is a lock that another thread held at the fork.
         self._memories: dict[int, _Memory] = {}
 
     def read(self) -> dict[Metric, list[Point]]:
         """Return the points of each metric, by one snapshot of each handler."""
+        # Without the lock, since it takes the locks of spools: a destructor that interrupts their owner may read metrics as well.
+        totals = _all_totals() if self._handlers is None else _totals(self._handlers)
         memory = self._memories.setdefault(getpid(), _Memory())
-        with memory.lock:
-            totals = _all_totals() if self._handlers is None else _totals(self._handlers)
-            for key in [key for key in {**memory.counters, **totals} if key[0].kind is Kind.COUNTER]:
-                # A handler may just have come to its end, and be counted neither here nor there for a moment.
-                memory.counters[key] = totals[key] = max(memory.counters.get(key, 0), totals.get(key, 0))
+        run_locked(memory.lock, memory.keep_from_going_back, totals)
         points: dict[Metric, list[Point]] = {metric: [] for metric in METRICS}
         for (metric, stream, label), value in totals.items():
             points[metric].append(Point(stream, label, value))
@@ -173,23 +176,14 @@ def _totals(handlers: Iterable[FirehoseHandler]) -> dict[_Key, float]:
 
 
 def _all_totals() -> dict[_Key, float]:
-    """Return the same for all handlers that there are, with the counters of those that are gone."""
+    """Return the same for all that there are, also without a handler, and the counters of those that are gone."""
     totals: dict[_Key, float] = {}
-    # In this order: what is noted meanwhile is missed, rather than counted twice.
-    for stream, counted in counted_by_stream().items():
-        _add(totals, _counters(counted, stream))
-    for handler in exit_and_forks.registered_handlers():
-        if isinstance(handler, FirehoseHandler):
-            stream = handler.delivery_stream_name or ''
-            noted = handler._noted_stats()  # noqa: SLF001  # ours, and not for users
-            _add(totals, _values(handler.stats(), stream))
-            if noted is not None:
-                _add(totals, ((key, -value) for key, value in _counters(noted, stream)))
+    # In this order: what comes to its end meanwhile is missed, rather than counted twice.
+    for stream, stats in counted_by_stream().items():
+        _add(totals, ((key, value) for key, value in _values(stats, stream) if key[0].kind is Kind.COUNTER))
+    for account in living_accounts():
+        _add(totals, _values(account.stats(), account.stream))
     return totals
-
-
-def _counters(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:
-    return ((key, value) for key, value in _values(stats, stream) if key[0].kind is Kind.COUNTER)
 
 
 def _values(stats: Stats, stream: str) -> Iterator[tuple[_Key, float]]:
