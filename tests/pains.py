@@ -994,6 +994,8 @@ PAINS: Mapping[int, Pain] = {
         {
             'integration/test_local_control.py': (
                 'test_a_malformed_control_request_is_refused_with_a_reason',
+                'test_a_body_that_is_not_compressed_as_it_says_is_refused_with_a_reason',
+                'test_what_is_not_http_is_refused_without_a_traceback',
                 'test_a_value_that_a_fault_could_not_strike_with_is_refused',
                 'test_one_text_where_a_list_is_wanted_is_refused',
                 'test_a_buffer_beyond_all_reason_is_refused',
