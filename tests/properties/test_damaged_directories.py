@@ -144,16 +144,17 @@ class Damage:
         self.written: list[bytes] = []
 
     def do(self, action: str, first: int, second: int, amount: int, data: bytes) -> None:
-        """Do one of the methods below to a file, or to two."""
-        files = sorted(
-            path
-            for path in self.directory.rglob('*')
-            if path not in self.foreign and stat.S_ISREG(path.lstat().st_mode)
-        )
-        if files:
-            path, other = files[first % len(files)], files[second % len(files)]
-            self.touched |= {path}
-            getattr(self, action)(path, other, amount, data)
+        """Do one of the methods below to a file, or to two; nothing where what was done before forbids it, unless to root."""
+        with contextlib.suppress(PermissionError):
+            files = sorted(
+                path
+                for path in self.directory.rglob('*')
+                if path not in self.foreign and stat.S_ISREG(path.lstat().st_mode)
+            )
+            if files:
+                path, other = files[first % len(files)], files[second % len(files)]
+                self.touched |= {path}
+                getattr(self, action)(path, other, amount, data)
 
     def replace(self, path: Path, _: Path, amount: int, data: bytes) -> None:
         content = path.read_bytes()
@@ -233,7 +234,7 @@ class Damage:
         path.chmod([0, 0o777, 0o4755, 0o200][amount % 4])
 
     def folder_mode(self, path: Path, _: Path, amount: int, data: bytes) -> None:
-        path.parent.chmod([0, 0o777, 0o1777, 0o500][amount % 4])
+        path.parent.chmod([0o755, 0o777, 0o1777, 0o500][amount % 4])
         self.touched |= {path.parent}
 
     def rename_folder(self, path: Path, _: Path, amount: int, data: bytes) -> None:
@@ -259,6 +260,11 @@ class Damage:
     @staticmethod
     def _moved(path: Path, folder: Path, new: Path) -> Path:
         return new / path.relative_to(folder) if folder in path.parents else path
+
+    def allow_reading(self) -> None:
+        """Take back what was done to the modes of folders, so that what is in them can be looked at."""
+        for folder in [self.directory, *sorted(path for path in self.touched if path.is_dir())]:
+            folder.chmod(0o700)
 
     def is_whole(self, segment: Path) -> bool:
         """Return whether a segment, its locks and the way to it are as they were."""
@@ -343,7 +349,8 @@ def test_no_damage_breaks_a_command_or_a_handler(spool, endpoint, done, last):
         victim.write_bytes(SECRET)
         directory = spool.copy(Path(place, 'spool'))
         damage = Damage(directory, victim)
-        for action in done:
+        # Modes last: what may not be read any more cannot be damaged either.
+        for action in sorted(done, key=lambda action: 'mode' in action[0]):
             damage.do(*action)
         before = look(directory)
         for row in (run('ls', '--json', directory) + run('verify', '--json', directory)).splitlines():
@@ -367,6 +374,7 @@ def test_no_damage_breaks_a_command_or_a_handler(spool, endpoint, done, last):
                 assert set(lines) <= set(waiting)
                 if segment.parts[1].startswith(streams):
                     assert set(lines) <= set(arrived)
+        damage.allow_reading()
         assert last != 'purge' or not arrived
         assert victim.read_bytes() == SECRET
         for path, content in damage.foreign.items():
