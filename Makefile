@@ -20,15 +20,17 @@ PYTEST = DEPTH=$(DEPTH) $(BIN)/python -m pytest
 # Random tests: how many cases, and the first seed.
 N ?= 100
 SEED ?= 0
+# How long `fuzz` goes on.
+MINUTES ?= 60
 
-.PHONY: help demo test test-quick crash-test disk-test fault-test lives-test limits-test readers-test sdks-test interruption-test \
+.PHONY: help demo test test-quick crash-test disk-test fault-test lives-test limits-test fuzz readers-test sdks-test interruption-test \
 	lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Variables: TESTS="tests/unit -k spool", WORKERS=2 (processes), DEPTH=few|full|every, N=1000 SEED=7 (random tests),'
-	@echo 'PYTHON=python3.12 VENV=.venv-3.12 (another Python).'
+	@echo 'MINUTES=10 (fuzz), PYTHON=python3.12 VENV=.venv-3.12 (another Python).'
 
 demo: $(VENV)/.demo ## run a web service under load, kill one process, and count every event (10 s)
 	$(BIN)/firefighter demo
@@ -64,6 +66,11 @@ sdks-test: $(VENV)/.test $(SDKS)/.sdks ## call the local endpoint by the AWS com
 
 limits-test: $(VENV)/.test ## generate N cases, and check every request against AWS's limits
 	CASES=$(N) $(PYTEST) tests/properties/test_generated_requests.py --timeout 0
+
+# Records, truncations, requests to the local endpoint, damaged spool directories, and bytes for `audit` and `cost`. Each round, of about
+# a minute, has other seeds.
+fuzz: $(VENV)/.test ## generate odd and foreign input for MINUTES (an hour), until something fails
+	WORKERS=$(WORKERS) $(BIN)/python tests/properties/report.py $(MINUTES)
 
 lint: $(VENV)/.lint ## ruff, mypy (three platforms), pyright, layering
 	$(BIN)/ruff check .

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
 from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseProcess
-from raw_requests import JSON, ask
+from raw_requests import JSON, PUT, ask
 
 pytest_plugins = ['firefighter.testing']
 
@@ -46,6 +48,44 @@ def test_a_malformed_control_request_is_refused_with_a_reason(local_firehose, ca
     assert reason in answer['message']
     assert capfd.readouterr().err == ''
     assert local_firehose.accounts().keys() == {'bar'}
+
+
+@pytest.mark.parametrize('path', ['/', '/_local/flush'])
+def test_a_body_that_is_not_compressed_as_it_says_is_refused_with_a_reason(local_firehose, caplog, path):
+    """With status 400; it was an error 500, and two tracebacks."""
+    status, answer = ask(local_firehose.url, 'POST', path, b'{}', Content_Encoding='gzip', **(PUT | JSON))
+
+    assert status == 400
+    assert 'not what its headers say: Content-Encoding' in answer['message']
+    assert not caplog.records
+    assert local_firehose.flush() is None
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'GET \0/ HTTP/1.1\r\n\r\n',
+        b'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n',
+        b'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n',
+        b'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: zip\r\n' + b'x' * 9000 + b': 1\r\n\r\n',
+    ],
+)
+def test_what_is_not_http_is_refused_without_a_traceback(local_firehose, caplog, data):
+    """Whoever sent it has the reason; whoever runs the endpoint has done nothing wrong."""
+    address = urlsplit(local_firehose.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(data)
+        assert b' 400 Bad Request' in connection.recv(1000)
+    assert not caplog.records
+
+
+def test_a_name_that_is_no_text_is_refused_like_others(local_firehose, caplog):
+    """What quotes a header quotes any bytes."""
+    status, answer = ask(local_firehose.url, 'POST', '/', b'{}', Host='caf\xe9', **PUT)
+
+    assert (status, answer['__type']) == (403, 'ForbiddenException')
+    assert 'caf\\udce9' in answer['message']
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

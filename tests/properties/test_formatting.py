@@ -7,11 +7,14 @@ import logging
 import uuid
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firefighter._event.careful_encoding import STANDARD_ATTRIBUTES
 from firefighter.formatting import JSONFormatter
+
+pytestmark = pytest.mark.fuzz
 
 
 class Colour(enum.Enum):

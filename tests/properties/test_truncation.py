@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from firefighter._event.truncation import MIN_STRING_BYTES, truncate
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 STUB = 70  # more than the mark and the fewest characters of a string take
 

@@ -145,7 +145,9 @@ class ServiceError(Exception):
 
     def reply(self) -> Reply:
         """Return the answer that tells the caller."""
-        body = orjson.dumps({'__type': self.code, 'message': self.message})
+        # It may quote a header, and those may have bytes that are not UTF-8.
+        message = self.message.encode('utf-8', 'backslashreplace').decode()
+        body = orjson.dumps({'__type': self.code, 'message': message})
         return Reply(body, status=self.status, error_code=self.code)
 
 

@@ -8,12 +8,15 @@ flush is finished when it returns.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from aiohttp.log import server_logger
 
 from firefighter.local.callers import UNSUPPORTED_MEDIA_TYPE, Callers
 from firefighter.local.control import CONTROL_PREFIX, Control, parse_parameters
@@ -29,6 +32,8 @@ from firefighter.local.wire import Wire
 SHUTDOWN_SECONDS = 1
 # What aiohttp reads ahead of us: the whole of an ordinary request.
 READ_BUFFER_BYTES = 1024 * 1024
+# What is wrong with a request that is not HTTP, or with its body. The client has it in an answer of status 400.
+_MISTAKES_OF_CLIENTS = (HttpProcessingError, web.RequestPayloadError)
 
 
 class Server:
@@ -78,6 +83,7 @@ class Server:
             handler_cancellation=True,
             shutdown_timeout=SHUTDOWN_SECONDS,
             read_bufsize=READ_BUFFER_BYTES,
+            logger=_quiet_logger(),
         )
         await self._runner.setup()
         assert self._runner.server is not None  # noqa: S101 - setup made it
@@ -161,6 +167,17 @@ def now() -> Moment:
     return Moment(time.monotonic(), time.time())
 
 
+def _quiet_logger() -> logging.Logger:
+    """Return aiohttp's logger without what clients do wrong: it has a traceback for each, though nothing of ours has failed."""
+    logger = server_logger.getChild('firefighter')
+    logger.addFilter(_is_no_mistake_of_a_client)
+    return logger
+
+
+def _is_no_mistake_of_a_client(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], _MISTAKES_OF_CLIENTS))
+
+
 def _check_content_type(request: web.Request) -> None:
     # A page cannot send JSON elsewhere without asking first, and nobody answers that it may.
     if request.method == 'POST' and request.content_type != 'application/json':
@@ -171,10 +188,14 @@ def _check_content_type(request: web.Request) -> None:
 async def _body(request: web.Request) -> bytes:
     # Not request.read(), which copies a full request twice.
     chunks, size_bytes = [], 0
-    async for chunk in request.content.iter_any():
-        size_bytes += len(chunk)
-        if size_bytes > MAX_BODY_BYTES:
-            message = f'The body is larger than {MAX_BODY_BYTES} bytes'
-            raise ServiceError('RequestEntityTooLargeException', message, status=413)
-        chunks.append(chunk)
+    try:
+        async for chunk in request.content.iter_any():
+            size_bytes += len(chunk)
+            if size_bytes > MAX_BODY_BYTES:
+                message = f'The body is larger than {MAX_BODY_BYTES} bytes'
+                raise ServiceError('RequestEntityTooLargeException', message, status=413)
+            chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        message = 'The body is not what its headers say: Content-Encoding, Transfer-Encoding, Content-Length'
+        raise ServiceError('SerializationException', message) from error
     return b''.join(chunks)
