@@ -105,6 +105,19 @@ def test_what_a_dead_maker_has_not_finished_is_removed(make_producer, spool_dir,
     assert not new.exists()
 
 
+@pytest.mark.parametrize(
+    ('name', 'file'),
+    [('.new-notes', 'thesis.txt'), ('.new-notes', 'alive'), (f'.new-{"0" * 32}', 'thesis.txt')],
+)
+def test_what_no_maker_leaves_is_not_removed(make_producer, spool_dir, name, file):
+    """By its own name, or by what is in it; and nothing is added to it."""
+    foreign = make_producer().path.parent / name
+    foreign.mkdir(0o700)
+    (foreign / file).write_text('precious')
+    assert lock_dead_producers(spool_dir, BAR) == []
+    assert {path.name: path.read_text() for path in foreign.iterdir()} == {file: 'precious'}
+
+
 def test_what_a_living_maker_has_not_finished_stays(make_producer, spool_dir, monkeypatch):
     """It holds the lock."""
     genuine = PrivateDirectory.rename

@@ -33,7 +33,9 @@ from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
 from firefighter._spool.disk.producer_directory import (
     ABOUT,
+    ALIVE,
     ID_BYTES,
+    READER,
     ProducerDirectory,
     producer_id_of,
     remove_directory,
@@ -229,7 +231,7 @@ def lock_dead_producers(
         for folder, name in _in_order(folders, last):
             producer_id = producer_id_of(name)
             with suppress(SpoolUnusable):
-                if name.startswith(NEW):
+                if name.startswith(NEW) and producer_id_of(name.removeprefix(NEW)):
                     _remove_unfinished(folder, name)
                 elif producer_id and producer_id not in excluded and len(adopted) < limit:
                     adopted += _adopt(folder, producer_id)
@@ -357,6 +359,9 @@ def _adopt(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirecto
 def _remove_unfinished(folder: PrivateDirectory, name: str) -> None:
     """Remove what a maker has left that died before it had given the directory its name."""
     with folder.directory(name) as directory:
+        # Before the locks, for which files are made: somebody else may have put something here.
+        if set(directory.names()) - {ALIVE, READER, ABOUT, DESTINATION}:
+            return
         locks = take_locks(directory)
         if locks is None:
             return

@@ -1,7 +1,8 @@
 r"""Files that are kept for people: the quarantine of torn bytes, and the dead letters that Firehose has refused.
 
 Both lie in the destination's folder, since the directories of dead producers are removed. Nothing reads them but people, and
-nothing in them is an event. Each grows up to a bound; an entry is appended whole or not at all.
+nothing in them is an event. Each grows up to a bound; an entry is appended whole or not at all. Several processes may append: each
+holds a lock on the file meanwhile.
 
 `quarantine` has one entry after the other, each of a line of JSON, `kept` raw bytes, and a newline:
 
@@ -27,6 +28,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from firefighter._event.timestamp import timestamp
+from firefighter._process.clock import monotonic
 from firefighter._process.descriptor import close
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import destination_folder
@@ -46,6 +48,8 @@ DEAD_LETTERS = 'dead-letters'
 
 # As much as four of the largest segments: enough to see what happened, and not enough to fill a disk.
 MOST_BYTES = 16 * 1024 * 1024
+
+_LOCK_SECONDS = 1.0
 
 
 def quarantine_of(spool_dir: Path, destination: Destination) -> Quarantine:
@@ -79,10 +83,12 @@ class BoundedFile:
             entry_for: returns the entry, given how many bytes there is room for.
 
         Raises:
-            OSError: the file cannot be opened or written. It is then as it was before.
+            OSError: the file cannot be opened or written, or another process has locked it for long. It is then as it was before.
         """
         descriptor = self._open_file()
         try:
+            # Else what is taken back after a failed write could be another process's entry. Closing the descriptor unlocks.
+            _lock(descriptor)
             before = os.fstat(descriptor).st_size
             try:
                 _write(descriptor, entry_for(self._most_bytes - before))
@@ -190,6 +196,22 @@ class DeadLetterFile:
             about['event_base64'] = b64encode(event).decode('ascii')
         line = json.dumps(about).encode('ascii') + b'\n'
         self._file.append(lambda room: line if len(line) <= room else b'')
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file against the other processes, which need it for the time of a write; but one may have been stopped there."""
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    deadline = monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if monotonic() > deadline:
+                raise
+            time.sleep(_LOCK_SECONDS / 1000)
+        else:
+            return
 
 
 def _write(descriptor: int, data: bytes) -> None:
