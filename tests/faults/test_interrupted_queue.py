@@ -26,7 +26,7 @@ from firefighter.logging import FirehoseHandler
 EVERY = 1 if EVERY_PLACE else depth(67, 17)
 TRACED = {
     str((Path(firefighter.__file__).parent / '_delivery' / name).resolve(strict=True))
-    for name in ('plain_queue.py', 'source.py', 'batches.py')
+    for name in ('plain_queue.py', 'spool_source.py', 'batches.py')
 }
 PACKAGE_FILES = {str(path) for path in Path(firefighter.__file__).resolve().parent.rglob('*.py')}
 NEVER = 10_000.0

@@ -31,12 +31,12 @@ def command(seed: int) -> list[str]:
 
 def repeat(seed: int) -> str:
     """Return how a person repeats a round."""
-    return f'DEPTH=full {sys.executable} -m pytest --hypothesis-seed={seed} {" ".join(GENERATORS)}'
+    return f'DEPTH=full FUZZ=1 {sys.executable} -m pytest --hypothesis-seed={seed} {" ".join(GENERATORS)}'
 
 
 def run_round(seed: int) -> str | None:
     """Run one; return what it said if something failed."""
-    environment = {**os.environ, 'DEPTH': 'full'}
+    environment = {**os.environ, 'DEPTH': 'full', 'FUZZ': '1'}
     try:
         done = subprocess.run(
             command(seed), env=environment, capture_output=True, text=True, timeout=ROUND_SECONDS, check=False

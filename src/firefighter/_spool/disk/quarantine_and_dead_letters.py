@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -200,6 +201,8 @@ class DeadLetterFile:
 
 def _lock(descriptor: int) -> None:
     """Lock a file against the other processes, which need it for the time of a write; but one may have been stopped there."""
+    if sys.platform == 'win32':
+        return  # nothing writes a spool to disk there
     import fcntl  # noqa: PLC0415 - Windows has none
 
     deadline = monotonic() + _LOCK_SECONDS
