@@ -258,16 +258,22 @@ def test_an_exception_in_the_middle_of_adding_up_neither_loses_nor_doubles_a_cou
         add_up(at)
 
 
-def test_what_is_pending_of_a_handler_that_is_gone_is_still_seen(make_logger) -> None:
-    """After a reload with the endpoint down, too, an operator sees that nothing is delivered."""
+def forget_with_an_event_pending(stream, make_logger) -> BlockingClient:
+    """Make a handler, log an event, and forget the handler; the event's request waits for the client that is returned."""
     client = BlockingClient()
-    handler = FirehoseHandler('gone-and-pending', boto3_client=client, send_interval=0)
+    handler = FirehoseHandler(stream, boto3_client=client, send_interval=0)
     logger = make_logger(handler)
     logger.info('Ahoy')
     client.wait_for_requests(1)
     logger.removeHandler(handler)
     del handler, logger
     gc.collect()
+    return client
+
+
+def test_what_is_pending_of_a_handler_that_is_gone_is_still_seen(make_logger) -> None:
+    """After a reload with the endpoint down, too, an operator sees that nothing is delivered."""
+    client = forget_with_an_event_pending('gone-and-pending', make_logger)
     readings = Readings()
     assert values(readings, 'pending')['gone-and-pending', None] == 1
     assert values(readings, 'queue_age_seconds')['gone-and-pending', None] > 0
@@ -304,14 +310,7 @@ def test_a_clone_of_a_snapshot_goes_on_counting(make_logger, monkeypatch) -> Non
 
 def test_what_is_delivered_after_a_handler_is_gone_is_counted(make_logger) -> None:
     """It was forgotten with an event pending: the delivery thread goes on."""
-    client = BlockingClient()
-    handler = FirehoseHandler('outlived', boto3_client=client, send_interval=0)
-    logger = make_logger(handler)
-    logger.info('Ahoy')
-    client.wait_for_requests(1)
-    logger.removeHandler(handler)
-    del handler, logger
-    gc.collect()
+    client = forget_with_an_event_pending('outlived', make_logger)
     readings = Readings()
     assert values(readings, 'accepted')['outlived', None] == 1
     client.release()
@@ -320,7 +319,7 @@ def test_what_is_delivered_after_a_handler_is_gone_is_counted(make_logger) -> No
 
 
 def test_a_handler_that_is_closed_and_used_again_is_counted_once(make_handler, make_logger) -> None:
-    """Each close is an end, and what was counted until then is noted; each event opens it again."""
+    """Each event opens it again, and it goes on counting."""
     readings = Readings()
     handler = make_handler('again', boto3_client=AcceptingClient(), use_queues=False)
     logger = make_logger(handler)

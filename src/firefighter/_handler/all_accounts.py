@@ -9,11 +9,11 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import fields
 from os import getpid
 from typing import Any, Protocol
 
+from firefighter._process.exit_and_forks import members_of
 from firefighter._process.lock import make_lock, run_if_free
 from firefighter.stats import Stats
 
@@ -73,9 +73,7 @@ def note_end(stream: str, stats: Stats) -> None:
 
 def living_accounts() -> list[Account]:
     """Return the accounts of this process."""
-    while True:
-        with suppress(RuntimeError):  # another thread has made one meanwhile
-            return [account for account in list(_living) if account.pid == getpid()]
+    return [account for account in members_of(_living) if account.pid == getpid()]
 
 
 def counted_by_stream() -> Mapping[str, Stats]:

@@ -208,5 +208,5 @@ def _report_at_exit(each: LimitFilter) -> None:
 
 
 def _report_all() -> None:
-    for each in list(_living):
+    for each in exit_and_forks.members_of(_living):
         each.report_held_back()

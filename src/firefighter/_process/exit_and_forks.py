@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from firefighter._process.clock import monotonic
 from firefighter._process.fork_gate import ForkGate
@@ -22,6 +22,7 @@ __all__ = [
     'exiting',
     'finish_before',
     'interrupted',
+    'members_of',
     'most_shutdown_seconds',
     'not_forking',
     'note_waited_before_exit',
@@ -40,6 +41,9 @@ __all__ = [
 # Twenty handlers with a backlog each are not eighty threads. Eight requests beside the one that each handler makes are
 # 8 MiB in each 100 ms that AWS takes to answer: more than the quota of any one stream.
 MAX_REQUEST_THREADS = 8
+
+
+T = TypeVar('T')
 
 
 class Handler(Protocol):
@@ -150,9 +154,14 @@ def _register_for_snapshots() -> None:
 
 def registered_handlers() -> list[Handler]:
     """Return the handlers of this process."""
+    return members_of(_handlers)
+
+
+def members_of(living: weakref.WeakSet[T]) -> list[T]:
+    """Return what is in a set at this moment, whatever other threads add to it."""
     while True:
-        with suppress(RuntimeError):  # another thread has made one meanwhile
-            return list(_handlers)
+        with suppress(RuntimeError):  # another thread has added one meanwhile
+            return list(living)
 
 
 @contextmanager
