@@ -241,16 +241,19 @@ def test_an_exception_in_the_middle_of_adding_up_neither_loses_nor_doubles_a_cou
         accepted=1, delivered=0, dropped={DropReason.FAILED: 1}, dropped_bytes={}, pending=0, spool_bytes=0
     )
 
+    # A stream of its own: the collector may come in between, and note the pipelines of other tests.
+    stream = 'added-up'
+
     def add_up(at):
         past = all_accounts._Past()
         monkeypatch.setattr(all_accounts, '_past', past)
-        past.ends.extend([('bar', stats)] * 3)
+        past.ends.extend([(stream, stats)] * 3)
         interruption = AtBytecode(
             lambda file: file == all_accounts.__file__, KeyboardInterrupt, at, only_signals=True
         )
         with suppress(KeyboardInterrupt):
             interruption(all_accounts.counted_by_stream)
-        total = all_accounts.counted_by_stream()['bar']
+        total = all_accounts.counted_by_stream()[stream]
         assert (total.accepted, total.dropped) == (3, {DropReason.FAILED: 3}), at
         return interruption.executed
 
