@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import mmap
 import os
+from contextlib import suppress
 
 from firefighter._spool.disk import segment_file as headers
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import create_producer
 from firefighter._spool.disk.private_directory import PrivateDirectory
-from firefighter._spool.disk.producer_directory import is_lock_held
+from firefighter._spool.disk.producer_directory import ABOUT, ProducerDirectory, is_lock_held
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.segment_file import Header
 from firefighter._spool.disk.untrusted_directory import open_untrusted
@@ -83,7 +85,17 @@ class WrittenProducer:
     def die(self):
         if self._alive:
             self._alive = False
-            self.directory.release()
+            let_die(self.directory)
+
+
+def let_die(producer: ProducerDirectory) -> None:
+    """Release a producer's directory, and have it be of a process that does not run, as if this one were dead."""
+    about = producer.path / ABOUT
+    # A test may have damaged it in any way; then it says of no process that it runs.
+    if about.is_file() and about.stat().st_size < 1000:
+        with suppress(ValueError, TypeError):
+            about.write_text(json.dumps({**json.loads(about.read_bytes()), 'pid': 0}))
+    producer.release()
 
 
 def is_locked(directory: PrivateDirectory, name: str) -> bool:

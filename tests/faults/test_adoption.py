@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from doubles import AcceptingClient
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import create_producer, lock_dead_producers
+from firefighter.logging import FirehoseHandler
+from spool_files import let_die
 
 if sys.platform == 'win32':
     pytest.skip('there is no spool on disk on Windows', allow_module_level=True)
@@ -21,12 +25,15 @@ if sys.platform == 'win32':
 DEADLINE_SECONDS = 30
 BAR = Destination('bar')
 
-PREAMBLE = """
+PREAMBLE = f"""
 import os, sys
+TESTS = {str(Path(__file__).parents[1])!r}
 from pathlib import Path
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import create_producer
 from firefighter._spool.disk.destination_folder import lock_dead_producers
+sys.path.append(TESTS)
+from spool_files import let_die
 
 BAR = Destination('bar')
 spool_dir = Path(sys.argv[1])
@@ -60,7 +67,7 @@ for number in range(60):
     put_event(producer)
     assert producer.is_held()
     made.append(producer.id.hex())
-    producer.release()
+    let_die(producer)
 print(*made, flush=True)
 sys.stdin.readline()
 """
@@ -131,7 +138,7 @@ def leave_orphans(spool_dir: Path, count: int) -> list[str]:
     for _ in range(count):
         producer = create_producer(spool_dir, BAR)
         os.close(producer.open_file('0.spool', os.O_WRONLY | os.O_CREAT))
-        producer.release()
+        let_die(producer)
         left.append(producer.id.hex())
     return left
 
@@ -199,3 +206,52 @@ def test_a_dead_parents_orphan_is_adoptable_beside_its_living_child_only_if_that
         producer.release()
     parent.stdin.close()
     assert parent.stdout.read() == '', 'the child has ended, too'
+
+
+# Says its directory, then does what it is asked to, with events that nobody delivers.
+IDLE = """
+import logging
+from doubles import DownClient
+from firefighter.logging import FirehoseHandler
+handler = FirehoseHandler('bar', boto3_client=DownClient(), spool_dir=spool_dir)
+logger = logging.getLogger('idle')
+logger.addHandler(handler)
+
+def log(first, last):
+    for number in range(first, last):
+        logger.warning('event %d', number)
+
+log(0, 3)
+print(handler._pipeline.place.path, flush=True)
+for line in sys.stdin:
+    exec(line)
+    print('done', flush=True)
+"""
+REMOVED = "[(Path(handler._pipeline.place.path) / name).unlink() for name in ('alive', 'reader')]"
+CLOSED = 'os.closerange(3, 1000)'
+
+
+@pytest.mark.parametrize('deed', [REMOVED, CLOSED], ids=['removed', 'closed'])
+def test_a_living_process_that_has_lost_its_locks_is_not_taken_for_a_dead_one(spool_dir, start, deed):
+    """A cleaner of old files has removed them, or a library has closed all descriptors. Nothing is lost, and nothing comes twice."""
+    idle = start(IDLE)
+    assert idle.stdout.readline()
+
+    def do(line):
+        idle.stdin.write(f'{line}\n')
+        idle.stdin.flush()
+        assert idle.stdout.readline() == 'done\n'
+
+    def inherit():
+        client = AcceptingClient()
+        handler = FirehoseHandler('bar', boto3_client=client, spool_dir=spool_dir)
+        assert handler.flush()
+        handler.close()
+        return sorted(int(json.loads(event)['message'].split()[1]) for event in client.events)
+
+    do(deed)
+    assert inherit() == []
+    do('log(3, 33)')
+    idle.kill()
+    idle.wait()
+    assert inherit() == [*range(33)]

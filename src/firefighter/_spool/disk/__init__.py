@@ -5,7 +5,7 @@ destination.json                      the destination                           
 quarantine, dead-letters              files for people                            quarantine_and_dead_letters.py
 <producer id>/                        one for each handler in one process         producer_directory.py
 alive, reader                     its two locks                               producer_directory.py
-producer.json                     who it is, for people                       destination_folder.py
+producer.json                     who it is                                   producer_process.py
 <16 hex digits>.spool             a segment                                   file_store.py, segment_file.py
 .tmp-<16 hex digits>              a segment being made                        file_store.py
 """

@@ -120,6 +120,8 @@ class Adoption:
         self._file_removed = file_removed
         self._newer_producers: set[bytes] = set()
         self._never_adopted: set[bytes] = set()
+        # Producers that have lost their locks while their process still runs.
+        self._unlocked_since: dict[bytes, float] = {}
         self._adopted: list[_Adopted] = []
         # Locked, and not looked into yet.
         self._locked: list[ProducerDirectory] = []
@@ -199,7 +201,12 @@ class Adoption:
             prepare_to_map()
             try:
                 self._locked = lock_dead_producers(
-                    self._spool_dir, self._destination, limit=limit, excluded=excluded, last=self._unfinished
+                    self._spool_dir,
+                    self._destination,
+                    limit=limit,
+                    excluded=excluded,
+                    last=self._unfinished,
+                    unlocked_since=self._unlocked_since,
                 )
             except SpoolUnusable as error:
                 self.trouble = error.reason

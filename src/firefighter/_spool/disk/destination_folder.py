@@ -17,17 +17,14 @@ has died too.
 from __future__ import annotations
 
 import errno
-import json
 import os
-import platform
 import secrets
 import stat
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
+from firefighter._process.clock import monotonic
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid
@@ -37,16 +34,19 @@ from firefighter._spool.disk.producer_directory import (
     ID_BYTES,
     READER,
     ProducerDirectory,
+    has_lock,
     producer_id_of,
     remove_directory,
     take_locks,
 )
+from firefighter._spool.disk.producer_process import describe_process, still_runs
 from firefighter._spool.disk.untrusted_directory import open_untrusted
 
 __all__ = [
     'DESTINATION',
     'MOST_AT_ONCE',
     'NEW',
+    'NOTICES_AFTER_SECONDS',
     'create_producer',
     'destination_folder',
     'destination_folders',
@@ -57,7 +57,12 @@ __all__ = [
     'users_with_events',
 ]
 
+NOTICES_AFTER_SECONDS = 60.0
+"""After which a living producer has noticed that it has lost its locks: it looks every 30 s."""
+
 DESTINATION = 'destination.json'
+# A path is 4,096 bytes at most, and there is one in it.
+_MOST_ABOUT_BYTES = 16 * 1024
 NEW = '.new-'
 
 # Who cleans up after dead makers may take one that has not locked its directory yet for dead. So many times in a
@@ -204,6 +209,7 @@ def lock_dead_producers(
     limit: int = MOST_AT_ONCE,
     excluded: Collection[bytes] = (),
     last: Sequence[bytes] = (),
+    unlocked_since: dict[bytes, float] | None = None,
 ) -> list[ProducerDirectory]:
     """Take over dead producers of a destination, with both locks; and remove what dead makers have not finished.
 
@@ -216,11 +222,14 @@ def lock_dead_producers(
         excluded: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
             newer version.
         last: ids of producers that come after all others, in this order. The others come by their age.
+        unlocked_since: the producers that were found without their locks while their process still runs, and when, by the monotonic
+            clock. Is kept up to date.
 
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
     """
     adopted: list[ProducerDirectory] = []
+    since = {} if unlocked_since is None else unlocked_since
     try:
         folders = destination_folders(spool_dir, destination)
     except SpoolUnusable as error:
@@ -233,7 +242,12 @@ def lock_dead_producers(
             with suppress(SpoolUnusable):
                 if name.startswith(NEW) and producer_id_of(name.removeprefix(NEW)):
                     _remove_unfinished(folder, name)
-                elif producer_id and producer_id not in excluded and len(adopted) < limit:
+                elif (
+                    producer_id
+                    and producer_id not in excluded
+                    and len(adopted) < limit
+                    and not _may_take_its_locks_back(folder, producer_id, since)
+                ):
                     adopted += _adopt(folder, producer_id)
     finally:
         for folder in folders:
@@ -283,7 +297,7 @@ def _fill(
         directory.descriptor.close()
         return None
     try:
-        directory.write(ABOUT, _description())
+        directory.write(ABOUT, describe_process())
         _write_destination(folder, directory, destination.to_json() + b'\n')
         folder.rename(directory.path.name, producer_id.hex())
     except BaseException:
@@ -303,18 +317,6 @@ def _write_destination(folder: PrivateDirectory, directory: PrivateDirectory, de
     directory.write(DESTINATION, destination, synced=True)
     with translate_errors(folder.path / DESTINATION):
         os.rename(DESTINATION, DESTINATION, src_dir_fd=directory.fd, dst_dir_fd=folder.fd)
-
-
-def _description() -> bytes:
-    """Describe the producer, for people: nothing relies on it."""
-    about = {
-        'pid': os.getpid(),
-        'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        'host': platform.node(),
-        # A program that embeds Python may have none.
-        'program': str(next(iter(getattr(sys, 'argv', ())), '')),
-    }
-    return json.dumps(about).encode() + b'\n'
 
 
 def _in_order(
@@ -343,6 +345,21 @@ def _lock(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirector
         if locks is None:
             directory.descriptor.close()
     return [ProducerDirectory(producer_id, directory, *locks)] if locks else []
+
+
+def _may_take_its_locks_back(
+    folder: PrivateDirectory, producer_id: bytes, unlocked_since: dict[bytes, float]
+) -> bool:
+    """Return whether a producer's process runs, and has its locks, or may not have noticed yet that it has lost them."""
+    with folder.directory(producer_id.hex()) as directory:
+        about = b''
+        with suppress(SpoolUnusable):
+            about = directory.read(ABOUT, _MOST_ABOUT_BYTES)
+        if not still_runs(about) or has_lock(directory, ALIVE):
+            unlocked_since.pop(producer_id, None)
+            return False  # where it has its locks, nobody else gets them
+    now = monotonic()
+    return now - unlocked_since.setdefault(producer_id, now) < NOTICES_AFTER_SECONDS
 
 
 def _adopt(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirectory]:

@@ -4,7 +4,7 @@ A producer is one handler in one process. Its id is random, because every contai
 
     alive          locked by the producer as long as it lives, then by who adopts what it has left
     reader         locked by whoever delivers its events
-    producer.json  who it is, for people
+    producer.json  who it is
     *.spool        its segments
     .tmp-*         a segment that is being made, or could not get its name
 
@@ -22,7 +22,7 @@ import errno
 import os
 import sys
 
-from firefighter._process.descriptor import Descriptor
+from firefighter._process.descriptor import Descriptor, close
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.untrusted_directory import UntrustedDirectory
@@ -276,6 +276,25 @@ def take_lock(directory: PrivateDirectory, name: str) -> Lock | None:
 def lock_directory(directory: PrivateDirectory) -> bool:
     """Lock a directory itself, without waiting, until its descriptor is closed; return whether nobody else has."""
     return _lock(directory.fd, directory, '.')
+
+
+def has_lock(directory: PrivateDirectory, name: str) -> bool:
+    """Return whether somebody has a lock of ours; it is taken for an instant, shared, to find out."""
+    if sys.platform == 'win32':
+        return False  # as below
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    try:
+        descriptor = directory.file(name, os.O_RDONLY)
+    except SpoolUnusable:  # it is not there
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        close(descriptor)
+    return False
 
 
 def is_lock_held(directory: UntrustedDirectory, name: str) -> bool:
