@@ -443,6 +443,24 @@ def test_flush_in_a_process_that_logs_nothing_delivers_the_orphans(leave_behind,
     assert not producers(tmp_path / 'spool')
 
 
+@pytest.mark.parametrize('times', [1, 3])
+def test_flush_in_a_running_process_waits_for_its_look_for_the_dead(
+    leave_behind, disk_handler, make_logger, monkeypatch, times
+):
+    """Its thread makes that look. What it finds is delivered, and counted, before the call returns."""
+    monkeypatch.setattr(spool_directory, '_MOMENT_SECONDS', 0.0)
+    monkeypatch.setattr(spool_directory, 'LOOK_INTERVAL_SECONDS', 3600.0)
+    client = AcceptingClient()
+    handler = disk_handler(client)
+    make_logger(handler).info('new')
+    assert handler.flush()
+    for time in range(times):
+        leave_behind(*range(3 * time, 3 * time + 3))
+        assert handler.flush()
+        assert handler.stats().adopted == 3 * time + 3
+    assert messages(client) == ['new', *map(str, range(3 * times))]
+
+
 @pytest.mark.parametrize('logs', [False, True])
 def test_flush_is_not_through_where_what_it_has_adopted_is_given_back(
     leave_behind, disk_handler, make_logger, logs

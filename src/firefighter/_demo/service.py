@@ -57,7 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     logging.config.dictConfig(json.loads(configuration.read_bytes()))
     handler, numbered = _configured()
     asyncio.run(_serve(worker, handler, numbered))
-    # As at any exit of Python, only before the last word: the report says how it went.
+    # As at any exit of Python, only before the last word: the report says how it went. Who had no event looks for those of the dead only now.
+    handler.flush()
     logging.shutdown()
     stats = dataclasses.asdict(handler.stats())
     _tell(json.dumps({'worker': worker, 'logged': numbered.logged, 'stats': stats}))

@@ -86,7 +86,7 @@ class Place(Protocol):
 
     @property
     def has_adopted(self) -> bool:
-        """Whether adopted events are pending, or will be with the next look, which is due at once."""
+        """Whether adopted events are pending, or may be with the next look, which comes at once."""
 
     def release_adopted(self) -> bool:
         """Give back adopted events, but for those in requests under way; return whether none is left."""

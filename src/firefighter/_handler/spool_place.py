@@ -112,7 +112,10 @@ class SpoolPlace:
         """Check locks, dead producers and the bound of the directory, where it is time for that."""
         if self._disk is None:
             return
+        wanted = self._disk.look_is_wanted
         self._say(self._disk.tidy(self._spool, monotonic(), adopts=self.adopts()))
+        if wanted:
+            self.sender.progress.notify()  # a flush waits for this look
 
     def adopt_now(self) -> None:
         """Adopt the events of dead processes, now."""
@@ -127,9 +130,10 @@ class SpoolPlace:
 
     @property
     def has_adopted(self) -> bool:
-        """Whether adopted events are pending, or will be as soon as those are delivered."""
+        """Whether adopted events are pending, or may be with the next look, which comes at once."""
+        disk = self._disk
         return self._spool.has_adopted or (
-            self._disk is not None and self._disk.expects_more and self.adopts()
+            disk is not None and (disk.expects_more or disk.look_is_wanted) and self.adopts()
         )
 
     def release_adopted(self) -> bool:

@@ -174,6 +174,11 @@ class SpoolDirectory:
         return self._adoption.expects_more
 
     @property
+    def look_is_wanted(self) -> bool:
+        """Whether the next `tidy` is to look for dead producers because somebody has asked for it."""
+        return self._looked_at == -inf
+
+    @property
     def next_look_at(self) -> float:
         """The time, of the clock that `tidy` is given, from which on `tidy` looks for dead producers again."""
         return self._looked_at + LOOK_INTERVAL_SECONDS
