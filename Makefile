@@ -6,9 +6,12 @@ BENCH ?= .venv-bench
 SDKS ?= .venv-sdks
 PYTHONS := 3.10 3.11 3.12 3.13 3.14 3.15
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint requirements/constraints.txt
+# Without compiling all of it: what is imported is compiled then.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile --constraint requirements/constraints.txt
 # Which tests run, and in how many processes. The tests wait more than they compute.
 TESTS ?= tests
+# Without the second file only the tests of units, contracts, properties and faults can run.
+NEEDED ?= requirements/test.txt requirements/programs.txt
 WORKERS ?= 4
 # How many cases are run by tests that could go on for ever (generated programs, random kills, each bytecode). `few` takes minutes.
 # `full` is for CI, on one Python. `every` takes each bytecode, for hours.
@@ -142,8 +145,8 @@ $(VENV)/.demo: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[demo]'
 	touch $@
 
-$(VENV)/.test: pyproject.toml requirements/constraints.txt requirements/test.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[local,demo,fast,plot,zstd,prometheus,opentelemetry]' --requirement requirements/test.txt
+$(VENV)/.test: pyproject.toml requirements/constraints.txt $(NEEDED) | $(VENV)/bin/python
+	$(PIP) --editable '.[local,demo,fast,plot,zstd,prometheus,opentelemetry]' $(NEEDED:%=--requirement %)
 	touch $@
 
 # A place of its own, so that what we are measured against stays out of the tests.

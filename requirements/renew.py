@@ -55,7 +55,7 @@ def renew(name: str, requirements: list[str]) -> None:
 
 def main() -> None:
     """Write both files."""
-    files = [HERE / name for name in ('test.txt', 'lint.txt', 'readers.txt')]
+    files = [HERE / name for name in ('test.txt', 'programs.txt', 'lint.txt', 'readers.txt')]
     files.append(HERE.parent / 'benchmarks' / 'requirements.txt')
     package = f'{HERE.parent}[local,demo,fast,plot,zstd,prometheus,opentelemetry]'
     renew('constraints.txt', [*(f'--requirement={file}' for file in files), package])

@@ -86,7 +86,9 @@ class AtBytecode:
             self._monitor(operation, *arguments)
             return
         before = sys.gettrace()
-        sys.settrace(self._trace)
+        # Held here: where nobody else did, CPython 3.11 has twice called what had come into its place in memory.
+        trace = self._traced = self._trace
+        sys.settrace(trace)
         try:
             operation(*arguments)
         finally:
@@ -107,7 +109,7 @@ class AtBytecode:
             frame.f_trace_lines = False
         elif event == 'opcode':
             self._count(frame.f_code, frame.f_lasti)
-        return self._trace
+        return self._traced
 
     def _monitor(self, operation: Callable[..., object], *arguments: object) -> None:
         monitoring, me = sys.monitoring, threading.get_ident()  # type: ignore[attr-defined]  # not before 3.12

@@ -18,7 +18,7 @@ from model.generation import generate
 from model.judge import Court
 from model.known_lives import KNOWN_LIVES, KNOWN_SEEDS
 
-PROGRAMS = depth(3, 24)
+PROGRAMS = depth(3, 14)
 # Of the known lives each so manieth.
 EVERY = depth(7, 1)
 # What breaks no promise takes a minute at most, all of them together; what does is waited for.

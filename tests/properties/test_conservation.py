@@ -36,7 +36,7 @@ from scripted_client import MOODS, ScriptedClient
 # Many lives in one test, each with its pauses; on a busy machine they add up to more than the suite's minute.
 pytestmark = [pytest.mark.usefixtures('short_pauses'), pytest.mark.timeout(240)]
 
-EXAMPLES = depth(6, 30)
+EXAMPLES = depth(6, 16)
 SNAPSHOT_INTERVAL_SECONDS = 0.001
 # From many events in a segment to more than one segment of the smallest spool holds.
 SIZES = st.sampled_from([0, 0, 100, 900, 9_000, MIN_SPOOL_BYTES])

@@ -80,7 +80,7 @@ def read_ledger(path, ledger):
         ledger.store([line[1:]], line.startswith(b'+'))
 
 
-@settings(max_examples=depth(8, 60), deadline=None)
+@settings(max_examples=depth(8, 30), deadline=None)
 @given(
     lives=st.lists(st.tuples(st.lists(ACTIONS, max_size=8), OPTIONS), min_size=1, max_size=4),
     last_moods=st.lists(MOOD, max_size=4),

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from depth import depth
 from doubles import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.fuzz
@@ -172,6 +173,7 @@ def record(message="'Ahoy'", around='nothing', event_ids=True, **extra):
 @example(record(sequence='deep(253, 1)'))
 @example(record(a='Failing(asyncio.CancelledError)'))
 @example(record('doubled(22)', a='doubled(22)'))
+@settings(max_examples=depth(20, 40))
 @given(records(long_leaves, ['nothing']) | records(leaves, ['recursion', 'thread', 'signals']))
 def test_no_value_that_runs_code_breaks_the_program(logger, record):
     """No end of the process, no hang; a line that is JSON, or an exception that passes, as in `logging`, and is counted."""
