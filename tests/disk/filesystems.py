@@ -196,6 +196,11 @@ class SmallFileSystem:
         folder.mkdir()
         _until_it_is_full(lambda number: (folder / str(number)).touch())
 
+    def punch_holes(self, *paths: Path) -> None:
+        """Give the first page of files back to the file system, as where they were copied without their zeros."""
+        for path in paths:
+            _run('fallocate', '--punch-hole', '--length', '4096', path)
+
     def forbid_changes(self, *paths: Path) -> None:
         """`chattr +i`."""
         _run('chattr', '+i', *paths)

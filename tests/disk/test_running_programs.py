@@ -120,6 +120,28 @@ def test_the_program_lives_and_every_event_arrives_once(
     assert arrived(endpoint, tmp_path) == Counter(range(2 * EVENTS))
 
 
+@pytest.mark.parametrize('kind', [EXT4, XFS, TMPFS], ids=str)
+def test_whoever_adopts_files_with_holes_from_a_full_disk_lives_and_delivers_them(
+    kind, make_file_system, start_program, endpoint, tmp_path
+):
+    """A header of zeros may have no room on the disk, after a power loss or a copy; what is settled is to be noted there."""
+    disk = make_file_system(kind, tools=('fallocate',))
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    dead = start_program(**keywords)
+    dead.do(f'log {EVENTS} {SIZE}')
+    dead.kill()
+    disk.punch_holes(*segments(disk))
+    disk.sync()
+    disk.fill()
+    disk.sync()
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    assert heir.do('flush'), heir.complaints
+    assert heir.end() == 0, heir.complaints
+    assert arrived(endpoint, tmp_path) == Counter(range(EVENTS))
+    assert not segments(disk)
+
+
 def test_of_ext4_a_file_that_must_not_change_kills_the_program(make_file_system, start_program, endpoint):
     """The one that is left, and told of in the docs: a store is no system call there, and root has to do it on purpose."""
     disk = make_file_system(EXT4, tools=('chattr',))

@@ -31,6 +31,7 @@ from firefighter._spool.disk.destination_folder import (
 from firefighter._spool.disk.errors import OthersEvents, SpoolUnusable
 from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
 from firefighter._spool.disk.filesystem import (
+    allocate_holes,
     copied_words,
     map_shared,
     prepare_to_map,
@@ -297,7 +298,7 @@ class Adoption:
     def _segment(self, adopted: _Adopted, name: str) -> _Found | None:
         """Return a segment with what is good in a file, None when nothing is; what is torn goes into quarantine."""
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
-        (data, header, refusal), mapping = read_and_map(adopted.directory, name)
+        (data, header, refusal), mapping, has_its_room = read_and_map(adopted.directory, name)
         if header is None and not _NAMES.fullmatch(name):
             raise SpoolUnusable(f'no segment: {refusal}')
         if mapping is None:
@@ -314,7 +315,7 @@ class Adoption:
                 raise SpoolUnusable(f'nothing in it is whole; {self.trouble}')
             adopted.directory.unlink(name)
             return None
-        segment = adopted_segment(mapping, data, adopted, name, copies=self._copies)
+        segment = adopted_segment(mapping, data, adopted, name, copies=self._copies or not has_its_room)
         _resume(segment, recovery)
         # One that could not get its name has it in its header.
         unnamed = header is not None and name.startswith(TEMPORARY_PREFIX)
@@ -335,20 +336,32 @@ def _resume(segment: Segment, recovery: Recovery) -> None:
     segment.resume(good[0].start, good[-1].end, recovery.events, holes, exact=recovery.exact)
 
 
-def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None]:
+def read_and_map(directory: ProducerDirectory, name: str) -> tuple[SegmentFile, mmap.mmap | None, bool]:
     """Read a segment of a dead producer, and map it, to note in it what is settled.
 
     Returns:
-        What is in the file, and the mapping: None when it is empty, as a power loss may leave it.
+        What is in the file; the mapping, None when it is empty, as a power loss may leave it; and whether a store into the mapping has
+        room on the disk. A power loss, or a copy without its zeros, may leave holes where the disk is full.
 
     Raises:
-        SpoolUnusable: it is not a file of ours.
+        SpoolUnusable: it is not a file of ours; or its room on the disk is missing, and it cannot be done without.
         NewerVersion, OSError: as `read_segment`; or it cannot be mapped.
     """
     descriptor = directory.open_file(name, os.O_RDWR)
     try:
         file = read_segment(descriptor)
-        return file, map_shared(descriptor, len(file.data)) if file.data else None
+        if not file.data:
+            return file, None, True
+        mapping = map_shared(descriptor, len(file.data))
+        try:
+            allocate_holes(descriptor, len(file.data))
+        except OSError:
+            with not_forking():  # it imports
+                trouble = trouble_with_copies()
+            if trouble is not None:
+                raise
+            return file, mapping, False
+        return file, mapping, True
     finally:
         close(descriptor)
 

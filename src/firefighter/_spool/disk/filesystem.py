@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # it imports ctypes, which is rarely needed
 
 __all__ = [
     'allocate',
+    'allocate_holes',
     'copied_words',
     'device_of',
     'file_system',
@@ -323,6 +324,16 @@ def allocate(descriptor: int, size_bytes: int) -> None:
     left = size_bytes
     while left:
         left -= os.write(descriptor, zeros[:left])
+
+
+def allocate_holes(descriptor: int, size_bytes: int) -> None:
+    """Allocate what a file has no room for on the disk, which reads as zeros; everything in it stays. macOS does not do it.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, 'posix_fallocate'):
+        os.posix_fallocate(descriptor, 0, size_bytes)
 
 
 def trouble_with_copies() -> str | None:
