@@ -216,6 +216,13 @@ def a_name_too_long(spool_dir):
     return spool_dir / ('x' * 300)
 
 
+def a_path_that_leaves_no_room_for_what_is_below(spool_dir):
+    missing = 4_060 - len(str(spool_dir))
+    path = spool_dir / '/'.join(['x' * 99] * (missing // 100)) / ('x' * (missing % 100))
+    path.parent.mkdir(parents=True)
+    return path
+
+
 def no_working_directory(spool_dir):
     os.chdir(spool_dir.parent)
     (spool_dir.parent / 'gone').mkdir()
@@ -225,7 +232,10 @@ def no_working_directory(spool_dir):
 
 
 @pytest.mark.parametrize('given', ['argument', 'environment'])
-@pytest.mark.parametrize('prepare', [a_loop_of_links, a_name_too_long, no_working_directory])
+@pytest.mark.parametrize(
+    'prepare',
+    [a_loop_of_links, a_name_too_long, a_path_that_leaves_no_room_for_what_is_below, no_working_directory],
+)
 def test_a_path_that_leads_nowhere_is_one_warning_and_memory(
     prepare, given, tmp_path, make_logger, monkeypatch
 ):

@@ -20,6 +20,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,8 @@ DESTINATION = 'destination.json'
 # A path is 4,096 bytes at most, and there is one in it.
 _MOST_ABOUT_BYTES = 16 * 1024
 NEW = '.new-'
+# The longest path below a spool directory is that of a segment: uid, destination (a stream's name of 64 characters, and 21 more), id, name.
+_BELOW_BYTES = 200
 
 # Who cleans up after dead makers may take one that has not locked its directory yet for dead. So many times in a
 # row that does not happen to one maker.
@@ -100,7 +103,7 @@ def destination_folder(
 ) -> Iterator[PrivateDirectory]:
     """Open the folder that our producers of a destination are in; with `make`, make what is missing."""
     uid = str(our_uid())  # first: on Windows this is where it ends
-    _check_absolute(spool_dir)
+    _check_path(spool_dir)
     with (
         open_shared(spool_dir, make=make) as shared,
         shared.directory(uid, make=make) as ours,
@@ -125,7 +128,7 @@ def destination_folders(
         SpoolUnusable: the spool directory, or the folder below our own uid, is there and cannot be opened.
     """
     own = str(our_uid())
-    _check_absolute(spool_dir)
+    _check_path(spool_dir)
     folders: list[PrivateDirectory] = []
     try:
         with open_shared(spool_dir, make=False) as shared:
@@ -196,10 +199,15 @@ def _owner(directory: PrivateDirectory, path: str) -> int | None:
     return status.st_uid if stat.S_ISDIR(status.st_mode) else None
 
 
-def _check_absolute(spool_dir: Path) -> None:
+def _check_path(spool_dir: Path) -> None:
     if not spool_dir.is_absolute():
         # It would lead elsewhere with each change of the working directory.
         raise SpoolUnusable(f'{spool_dir}: not an absolute path')
+    if sys.platform != 'win32':
+        # Steps are made by descriptors, so what is below could be made, but not found again by its path.
+        length, longest = len(os.fsencode(spool_dir)), os.pathconf('/', 'PC_PATH_MAX') - _BELOW_BYTES
+        if length > longest:
+            raise SpoolUnusable(f'its path has {length:,} bytes; choose one of at most {longest:,}')
 
 
 def lock_dead_producers(
