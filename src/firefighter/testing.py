@@ -55,8 +55,8 @@ ANY_KEY = 'local'
 def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Capture what handlers log during the test, as it would be sent: a list of dicts, in the order of the calls.
 
-    It captures every handler there is, and every handler that the test makes, also by dictConfig. Nothing is sent, no thread is started, and
-    `stats()` counts nothing. What another formatter than `JSONFormatter` puts out is there as text, unless it is JSON. Handlers
+    It captures every handler there is, and every handler that the test makes, also by dictConfig. Nothing is sent, no thread is started,
+    no `spool_dir` is used, and `stats()` counts nothing. What another formatter than `JSONFormatter` puts out is there as text, unless it is JSON. Handlers
     that were made in the test are taken off their loggers and closed at its end.
     """
     from firefighter._event.ids import PLACE, id_format  # noqa: PLC0415 - importing this module must stay cheap
@@ -68,6 +68,8 @@ def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     def make_capturing(handler: FirehoseHandler, client: ClientFactory) -> Pipeline:
         pipeline = make(handler, client)
+        # A flush would deliver what a dead process has left in the directory.
+        pipeline.place._disk = None  # noqa: SLF001 - our own
         numbers = itertools.count()
 
         def capture(line: bytes | None) -> None:

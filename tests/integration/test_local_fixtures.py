@@ -122,6 +122,8 @@ def test_handlers_that_deliver_elsewhere_are_left_alone(pytester):
 CAPTURED = """
     import logging
     import logging.config
+    import subprocess
+    import sys
     import threading
 
     import pytest
@@ -175,6 +177,20 @@ CAPTURED = """
         logger.info('Ahoy')
         assert firehose_events[1] == 'INFO Ahoy'
 
+    def test_what_a_dead_process_has_left_stays_where_it_is(firehose_events, tmp_path):
+        keywords = {'spool_dir': str(tmp_path / 'spool'), 'region_name': 'us-east-1', 'endpoint_url': 'http://127.0.0.1:9'}
+        program = (
+            f"import logging, os; from firefighter.logging import FirehoseHandler; logger = logging.Logger('dead');"
+            f"logger.addHandler(FirehoseHandler('bar', **{keywords})); logger.error('left'); os.kill(os.getpid(), 9)"
+        )
+        subprocess.run([sys.executable, '-c', program], check=False)
+        left = sorted((tmp_path / 'spool').rglob('*'))
+        assert [path for path in left if path.suffix == '.spool']
+        heir = FirehoseHandler('bar', **keywords)
+        assert heir.flush()
+        assert heir.stats().adopted == 0
+        assert sorted((tmp_path / 'spool').rglob('*')) == left
+
     def test_nothing_is_left_of_the_test_before(firehose_events):
         assert firehose_events == []
 """
@@ -185,4 +201,4 @@ def test_what_a_program_logs_is_captured_without_an_endpoint(pytester):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(CAPTURED)
     result = pytester.runpytest_subprocess(*WARNINGS, '-p', 'no:randomly', '-p', 'no:socket')
-    result.assert_outcomes(passed=10)
+    result.assert_outcomes(passed=11)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +48,35 @@ def test_a_command_that_does_not_exist_is_answered_with_the_nearest(typed, said,
         main([typed])
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['cost', 'log', '--events-per-second', '100'],
+        ['doctor', 'bar', '--region', 'eu-west-1', '--endpoint-url', 'http://127.0.0.1:9'],
+        ['local', '--port', '0'],
+    ],
+    ids=lambda words: words[0],
+)
+def test_of_a_full_output_each_command_says_so_in_one_line(words, tmp_path, monkeypatch):
+    """Never a traceback, nor the name of something else."""
+    if not Path('/dev/full').exists():
+        pytest.skip('this system has no device that is always full')
+    for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+        monkeypatch.setenv(name, 'x')
+    (tmp_path / 'log').write_text('Ahoy\n' * 1000)
+    with Path('/dev/full').open('wb') as full:
+        done = subprocess.run(
+            [sys.executable, '-m', 'firefighter', *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=50,
+            cwd=tmp_path,
+        )
+    assert (done.returncode, done.stderr) == (
+        2,
+        f'firefighter {words[0]}: output: No space left on device\n',
+    )

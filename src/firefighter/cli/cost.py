@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import re
 import sys
@@ -243,5 +244,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, DamagedError):
         return f'the log cannot be read: {error}'
     if isinstance(error, OSError):
-        return f'{error.filename or "the log"}: {error.strerror}'
+        # What is read lacks no room.
+        place = 'output' if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else 'the log'
+        return f'{error.filename or place}: {error.strerror}'
     return str(error)

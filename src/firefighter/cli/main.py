@@ -76,7 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for similar in difflib.get_close_matches(command, COMMANDS, 1):
             parser.error(f'there is no command {command!r}; did you mean {similar!r}?')
     arguments = parser.parse_args(words)
-    status: int = _module(arguments.command).run(arguments)
+    try:
+        status: int = _module(arguments.command).run(arguments)
+    except OSError as error:  # nothing else of the system's comes out of a command
+        discard_output()
+        print(f'firefighter {command}: {error.filename or "output"}: {error.strerror}', file=sys.stderr)
+        return CANNOT
     return _flush(arguments.command, status)
 
 

@@ -74,7 +74,12 @@ _extreme = partial(Metric, Kind.EXTREME)
 
 # A new field of `Stats` comes here, as one line, or into NO_METRIC.
 METRICS = (
-    _counter('accepted', 'events.accepted', Unit.EVENTS, 'Events that the program logged.'),
+    _counter(
+        'accepted',
+        'events.accepted',
+        Unit.EVENTS,
+        'Events that the program logged, and markers of drops (event_ids).',
+    ),
     _level(
         'adopted', 'events.adopted', Unit.EVENTS, 'Events taken over from dead processes and not given back.'
     ),
