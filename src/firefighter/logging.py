@@ -125,8 +125,8 @@ class FirehoseHandler(logging.Handler):
         oversize: what happens to an event above MAX_RECORD_SIZE: "keep", "truncate" or "drop". None: it is kept whole while
             MAX_RECORD_SIZE has its documented value, and truncated once a subclass or an instance sets another. An event
             above Firehose's limit of 1,024,000 bytes is always truncated, unless it is dropped.
-        shutdown_timeout_seconds: how long `flush` and `close` wait for delivery. At exit it is a single deadline for all
-            handlers, and for what exit functions log. Default 10.
+        shutdown_timeout_seconds: how long `flush` and `close` wait for delivery; for one try only, where credentials, permissions
+            or the stream are wrong. At exit it is a single deadline for all handlers, and for what exit functions log. Default 10.
         sync_timeout_seconds: with `use_queues=False`, how long a logging call waits for its event to be delivered. An event
             that is not delivered by then stays pending, and goes with the next call, `flush` or `close`. Default 5.
         undelivered: what happens at exit to events in memory that could not be sent. "count", the default: one line on stderr
