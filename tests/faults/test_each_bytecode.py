@@ -18,7 +18,7 @@ from depth import EVERY_PLACE, depth
 
 PROGRAM = Path(__file__).with_name('each_bytecode.py')
 # Of a long way each so manieth place.
-EVERY = 1 if EVERY_PLACE else depth(67, 31)
+EVERY = 1 if EVERY_PLACE else depth(151, 31)
 # On a busy machine; some ten seconds otherwise.
 pytestmark = pytest.mark.timeout(180)
 # Ways of some hundred bytecodes, and of some thousand.
