@@ -89,13 +89,18 @@ class WrittenProducer:
 
 
 def let_die(producer: ProducerDirectory) -> None:
-    """Release a producer's directory, and have it be of a process that does not run, as if this one were dead."""
+    """Release a producer's directory as if this process were dead, whose it is and which has its segments mapped."""
+    give_away(producer)
+    producer.release()
+
+
+def give_away(producer: ProducerDirectory) -> None:
+    """Have a producer's directory be of a process that does not run."""
     about = producer.path / ABOUT
     # A test may have damaged it in any way; then it says of no process that it runs.
     if about.is_file() and about.stat().st_size < 1000:
         with suppress(ValueError, TypeError):
             about.write_text(json.dumps({**json.loads(about.read_bytes()), 'pid': 0}))
-    producer.release()
 
 
 def is_locked(directory: PrivateDirectory, name: str) -> bool:

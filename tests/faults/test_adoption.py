@@ -255,3 +255,36 @@ def test_a_living_process_that_has_lost_its_locks_is_not_taken_for_a_dead_one(sp
     idle.kill()
     idle.wait()
     assert inherit() == [*range(33)]
+
+
+TWO_HANDLERS = """
+import logging
+from doubles import AcceptingClient
+from firefighter.logging import FirehoseHandler
+client = AcceptingClient()
+first, second = (FirehoseHandler('bar', boto3_client=client, spool_dir=spool_dir, send_interval=60) for _ in range(2))
+logger, other = logging.Logger('first'), logging.Logger('second')
+logger.addHandler(first)
+other.addHandler(second)
+for number in range(20):
+    logger.warning('event %d', number)
+{deed}
+other.warning('other')
+assert second.flush()
+assert second.stats().adopted == 0
+assert first.flush()
+assert len(client.events) == len(set(client.events)) == 21
+print('both', flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    'deed',
+    ["for file in [*spool_dir.rglob('alive'), *spool_dir.rglob('reader')]: file.unlink()", CLOSED],
+    ids=['removed', 'closed'],
+)
+def test_a_handler_does_not_take_what_another_one_of_its_process_has_lost_the_locks_of(
+    spool_dir, start, deed
+):
+    """Its events would come twice, and what it logs then would be lost."""
+    assert start(TWO_HANDLERS.format(deed=deed)).stdout.readline() == 'both\n'

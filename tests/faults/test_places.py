@@ -30,6 +30,7 @@ from pathlib import Path
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import Spool
+from spool_files import let_die
 
 BAR = Destination('bar')
 place = Path(sys.argv[1])
@@ -346,7 +347,7 @@ append(400)
 other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == 0, 'they are in the first one still'
-disk.store.directory.release()  # as a kill does
+let_die(disk.store.directory)
 heir.look_at_once()
 heir.tidy(other, 0.0)
 spool = other
@@ -467,7 +468,7 @@ modes = {{path.relative_to(place): oct(path.stat().st_mode & 0o777) for path in 
 for path in paths:
     assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), modes
 assert [path for path in paths if path.suffix == '.spool'], modes
-disk.store.directory.release()  # as a kill does
+let_die(disk.store.directory)
 other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == 600
@@ -526,7 +527,7 @@ def close(fd):
 leaver, left = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 left.open(leaver)
 leaver.append(b'left\\n')
-left.store.directory.release()  # as a kill does
+let_die(left.store.directory)
 os.close = close
 descriptors = os.listdir('/proc/self/fd')
 disk.open(spool)
@@ -577,7 +578,7 @@ assert [path.name for path in disk.path.glob('*.spool')] == ['0' * 16 + '.spool'
 assert disk.next_event_in_file(spool) and len(said) == 1, said
 append(600)
 assert len(list(disk.path.glob('*.spool'))) > 1
-disk.store.directory.release()  # as a kill does
+let_die(disk.store.directory)
 other, heir = Spool(MAX_BYTES), SpoolDirectory(spool_dir, BAR, MAX_BYTES, 1 << 30)
 heir.tidy(other, 0.0)
 assert other.account().adopted == len(appended)

@@ -11,6 +11,7 @@ from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.directory_size import DirectoryBound, UsedBytesCounter, used_bytes
 from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.spool import Spool
+from spool_files import let_die
 
 BAR = Destination('bar')
 KIB = 1024
@@ -35,7 +36,7 @@ def make(descriptors_as_they_were, spool_dir):
     for spool, disk in made:
         disk.release_adopted(spool, ())
         if disk.is_open:
-            disk.store.directory.release()
+            let_die(disk.store.directory)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def leave_behind(make):
         disk.open(spool)
         for _ in range(lines):
             spool.append(LINE)
-        disk.store.directory.release()
+        let_die(disk.store.directory)
         disk.abandon()
 
     return leave

@@ -26,7 +26,7 @@ from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT
 from firefighter._spool.memory_segment import private_memory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
-from spool_files import line
+from spool_files import let_die, line
 
 BAR = Destination('bar')
 SIZE = 16 * 1024
@@ -102,7 +102,7 @@ def deliver(spool):
 
 def die(disk):
     """The system lets go of the locks."""
-    disk.store.directory.release()
+    let_die(disk.store.directory)
     disk.abandon()
 
 

@@ -17,6 +17,7 @@ from firefighter._spool.disk.producer_directory import take_locks
 from firefighter._spool.disk.segment_file import parse_header
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
+from spool_files import give_away, let_die
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30
@@ -39,7 +40,7 @@ def make_disk(descriptors_as_they_were, spool_dir):
     yield make
     for disk in made:
         if disk.store is not None:
-            disk.store.directory.release()
+            let_die(disk.store.directory)
         for directory in disk._adoption.directories:
             directory.release()
 
@@ -61,7 +62,7 @@ def leave_behind(spool_dir, *lines):
     disk.open(spool)
     for line in lines:
         spool.append(line)
-    disk.store.directory.release()
+    let_die(disk.store.directory)
 
 
 def test_opening_again_what_is_open_changes_nothing(make_disk, spool, spool_dir):
@@ -259,6 +260,7 @@ def test_what_it_has_lost_to_another_process_is_not_adopted_back(make_disk, spoo
     spool.append(b'one\n')
     # The numbers are other files' from now on.
     others = [os.open(os.devnull, os.O_RDONLY) for _ in close_descriptors(disk.store.directory)]
+    give_away(disk.store.directory)
     (other,) = lock_dead_producers(spool_dir, BAR)
     assert 'goes on in' in disk.tidy(spool, 0.0)
     assert disk.path != other.path
@@ -270,6 +272,18 @@ def test_what_it_has_lost_to_another_process_is_not_adopted_back(make_disk, spoo
     disk.close(spool)
     for number in others:
         os.close(number)
+
+
+def test_its_own_it_does_not_adopt_whatever_becomes_of_its_locks(make_disk, spool):
+    """Its events are in the spool. They may be lost at any moment of a look."""
+    disk = make_disk()
+    disk.open(spool)
+    spool.append(b'one\n')
+    give_away(disk.store.directory)
+    for name in ('alive', 'reader'):
+        (disk.path / name).unlink()
+    disk._adoption.adopt_dead_producers(spool.adopt)
+    assert spool.account().adopted == 0
 
 
 def test_without_a_directory_of_its_own_it_adopts_all_the_same(make_disk, spool, spool_dir):

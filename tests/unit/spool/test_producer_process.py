@@ -1,36 +1,52 @@
-"""Is it told whether the process still runs that has made a producer's directory?"""
+"""Is it told whether the process that made a producer's directory still uses it?"""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from firefighter._spool.disk.producer_process import describe_process, still_runs
+from firefighter._spool.disk.private_directory import open_shared
+from firefighter._spool.disk.producer_process import describe_process, still_uses
 
 if sys.platform != 'linux':
     pytest.skip('only Linux tells', allow_module_level=True)
 
+# Maps a segment and says which; with any line it runs another program, which has the same number and start.
+OTHER = """
+import os, sys
+from pathlib import Path
+from firefighter._spool.disk.destination import Destination
+from firefighter._spool.disk.spool_directory import SpoolDirectory
+from firefighter._spool.spool import Spool
+spool, disk = Spool(1 << 20), SpoolDirectory(Path(sys.argv[1]), Destination('bar'), 1 << 20, 1 << 30)
+disk.open(spool)
+spool.append(b'one\\n')
+print(disk.path, flush=True)
+sys.stdin.readline()
+os.execv(sys.executable, [sys.executable, '-c', 'import sys; print("another", flush=True); sys.stdin.readline()'])
+"""
+
 
 @pytest.fixture
-def other():
-    """A process, and how it would describe itself."""
-    code = (
-        'import sys\n'
-        'from firefighter._spool.disk.producer_process import describe_process\n'
-        'sys.stdout.buffer.write(describe_process())\nsys.stdout.flush()\n'
-        'sys.stdin.read()\n'
-    )
+def other(spool_dir) -> Iterator[subprocess.Popen]:
+    """A process that uses a directory; `about` is how it is described there."""
     with subprocess.Popen(
-        [sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, '-c', OTHER, str(spool_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
-        process.about = process.stdout.readline()
-        yield process
+        path = Path(process.stdout.readline().rstrip('\n'))
+        with open_shared(path, make=False) as directory:
+            process.directory = directory
+            process.about = directory.read('producer.json', 1000)
+            yield process
         process.kill()
 
 
@@ -38,33 +54,42 @@ def changed(about, **values):
     return json.dumps({**json.loads(about), **values}).encode()
 
 
-def test_a_process_runs_until_it_is_killed(other):
-    """One that nobody has asked for its status yet, a zombie, does not run."""
-    assert still_runs(other.about)
+def test_a_process_uses_it_until_it_is_killed(other):
+    """One that nobody has asked for its status yet, a zombie, does not."""
+    assert still_uses(other.about, other.directory)
     other.kill()
     os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
-    assert not still_runs(other.about)
+    assert not still_uses(other.about, other.directory)
 
 
-def test_this_process_is_no_other(other):
-    """What it has made itself it knows."""
-    assert not still_runs(describe_process())
+def test_a_process_that_runs_another_program_does_not_use_it(other):
+    """`exec` keeps its number and its start."""
+    other.stdin.write('\n')
+    other.stdin.flush()
+    assert other.stdout.readline() == 'another\n'
+    assert not still_uses(other.about, other.directory)
 
 
-def test_of_another_machine_or_container_nothing_is_known(other):
-    """Its numbers are its own."""
-    assert not still_runs(changed(other.about, host=f'not-{platform.node()}'))
-
-
-def test_a_process_that_has_the_number_now_is_another_when_it_is_younger(other):
+def test_a_process_that_has_the_number_now_does_not_use_it(other):
     """As after a restart of a container, where numbers are small and the same each time."""
-    then = datetime.now(timezone.utc) - timedelta(hours=1)
-    assert not still_runs(changed(other.about, started=then.isoformat(timespec='seconds')))
+    assert not still_uses(changed(other.about, pid=os.getpid()), other.directory)
+
+
+def test_clocks_and_names_of_hosts_decide_nothing(other):
+    """Both may be set while it runs."""
+    about = changed(other.about, started='1970-01-01T00:00:00+00:00', host='elsewhere')
+    assert still_uses(about, other.directory)
 
 
 @pytest.mark.parametrize(
-    'about', [b'', b'{}', b'[]', b'\xff', b'{"pid": "x", "host": 1, "started": 2}', b'{"pid": 1e400}']
+    'about',
+    [b'', b'{}', b'[]', b'\xff', b'{"pid": "x"}', b'{"pid": 1e400}', b'{"pid": "../../etc"}', b'{"pid": -1}'],
 )
-def test_what_does_not_say_is_not_taken_for_a_living_process(about):
+def test_what_does_not_say_is_not_taken_for_a_living_process(about, other):
     """It may be damaged, or somebody else's."""
-    assert not still_runs(about)
+    assert not still_uses(about, other.directory)
+
+
+def test_it_is_described_for_people():
+    """`firefighter spool ls` shows it."""
+    assert json.loads(describe_process()).keys() == {'pid', 'started', 'host', 'program'}

@@ -16,6 +16,7 @@ from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 from firefighter._spool.taken_events import Aggregate
+from spool_files import let_die
 
 BAR = Destination('bar')
 ENOUGH_BYTES = 1 << 30
@@ -64,7 +65,7 @@ def make_handler(descriptors_as_they_were, spool_dir):
     for handler in made:
         handler.release()
         if handler.disk.is_open:
-            handler.disk.store.directory.release()
+            let_die(handler.disk.store.directory)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def leave_behind(spool_dir):
         handler.disk.open(handler.spool)
         for line in lines:
             handler.spool.append(line)
-        handler.disk.store.directory.release()
+        let_die(handler.disk.store.directory)
 
     return leave
 

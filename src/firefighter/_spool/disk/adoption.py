@@ -121,7 +121,7 @@ class Adoption:
         self._file_removed = file_removed
         self._newer_producers: set[bytes] = set()
         self._never_adopted: set[bytes] = set()
-        # Producers that have lost their locks while their process still runs.
+        # Producers without their locks that are still in use.
         self._unlocked_since: dict[bytes, float] = {}
         self._adopted: list[_Adopted] = []
         # Locked, and not looked into yet.
@@ -148,7 +148,7 @@ class Adoption:
         return [adopted.directory for adopted in self._adopted if adopted.unsettled]
 
     def never_adopt(self, producer_id: bytes) -> None:
-        """Never adopt this producer: it is of this process, has lost its locks, and its events are in the spool already."""
+        """Never adopt this producer, though it may lose its locks: its events are in this spool already."""
         self._never_adopted.add(producer_id)
 
     def adopt_dead_producers(self, adopt: Callable[[Segment], None]) -> None:

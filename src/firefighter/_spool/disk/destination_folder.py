@@ -40,7 +40,7 @@ from firefighter._spool.disk.producer_directory import (
     remove_directory,
     take_locks,
 )
-from firefighter._spool.disk.producer_process import describe_process, still_runs
+from firefighter._spool.disk.producer_process import describe_process, still_uses
 from firefighter._spool.disk.untrusted_directory import open_untrusted
 
 __all__ = [
@@ -230,8 +230,8 @@ def lock_dead_producers(
         excluded: ids of producers that are not to be taken: those of this process, and those that it has found to be of a
             newer version.
         last: ids of producers that come after all others, in this order. The others come by their age.
-        unlocked_since: the producers that were found without their locks while their process still runs, and when, by the monotonic
-            clock. Is kept up to date.
+        unlocked_since: the producers without their locks that were found to be in use, and when, by the monotonic clock. Is kept up
+            to date.
 
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
@@ -358,12 +358,12 @@ def _lock(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirector
 def _may_take_its_locks_back(
     folder: PrivateDirectory, producer_id: bytes, unlocked_since: dict[bytes, float]
 ) -> bool:
-    """Return whether a producer's process runs, and has its locks, or may not have noticed yet that it has lost them."""
+    """Return whether a producer's process still uses it, and may not have noticed yet that it has lost its locks."""
     with folder.directory(producer_id.hex()) as directory:
         about = b''
         with suppress(SpoolUnusable):
             about = directory.read(ABOUT, _MOST_ABOUT_BYTES)
-        if not still_runs(about) or has_lock(directory, ALIVE):
+        if not still_uses(about, directory) or has_lock(directory, ALIVE):
             unlocked_since.pop(producer_id, None)
             return False  # where it has its locks, nobody else gets them
     now = monotonic()

@@ -1,7 +1,8 @@
-"""Who made a producer's directory, as it is written there: for people, and to tell whether that process still runs.
+"""Who made a producer's directory, as it is written there: for people, and to tell whether that process still uses it.
 
 The locks say who lives. But they are lost where something removes their files (a cleaner of old ones), or closes all descriptors of the
-process (a daemonizing library). The process finds that out by itself, unless it has nothing to do just then.
+process (a daemonizing library). The process finds that out by itself, unless it has nothing to do just then. Until then it goes on writing
+into its segments, which it has mapped: that cannot be lost, and ends with the process, and with its program where it runs another one (exec).
 """
 
 from __future__ import annotations
@@ -14,14 +15,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-__all__ = ['describe_process', 'still_runs']
+from firefighter._spool.disk.private_directory import PrivateDirectory
 
-# How much later than its directory a process may seem to have started: the one is written in whole seconds, the other counted from the
-# boot, whose time the system works out anew.
-_SLACK_SECONDS = 2.0
-
-# In Linux's include/linux/sched.h: the process is ending, and its files are closed or about to be.
-_PF_EXITING = 0x4
+__all__ = ['describe_process', 'still_uses']
 
 
 def describe_process() -> bytes:
@@ -36,35 +32,28 @@ def describe_process() -> bytes:
     return json.dumps(about).encode() + b'\n'
 
 
-def still_runs(about: bytes) -> bool:
-    """Return whether it is another process that runs on this machine. Where that cannot be told, it does not.
+def still_uses(about: bytes, directory: PrivateDirectory) -> bool:
+    """Return whether the process that made a directory has one of its files mapped. Where that cannot be told, it has not.
 
     Args:
         about: what `describe_process` has returned there.
+        directory: with that process's segments.
     """
-    with suppress(Exception):  # the file may hold anything
-        described = json.loads(about)
-        pid = int(described['pid'])
-        if pid == os.getpid() or described['host'] != platform.node():
-            return False
-        made_at = datetime.fromisoformat(described['started']).timestamp()
-        return _started_at(pid) <= made_at + _SLACK_SECONDS
+    if sys.platform != 'linux':
+        return False
+    with suppress(
+        Exception
+    ):  # `about` may hold anything, the process may end, and may be none that we may look at
+        pid = int(json.loads(about)['pid'])
+        found = [os.stat(name, dir_fd=directory.fd, follow_symlinks=False) for name in directory.names()]
+        files = {(_device(status.st_dev), b'%d' % status.st_ino) for status in found}
+        # Address, permissions, offset, device, inode, path (proc_pid_maps(5)).
+        rows = [line.split(None, 5) for line in Path(f'/proc/{pid}/maps').read_bytes().splitlines()]
+        return any((row[3], row[4]) in files for row in rows)
     return False
 
 
-def _started_at(pid: int) -> float:
-    """Return when a process has started, in seconds since the epoch.
-
-    Raises:
-        OSError: it does not run; or this is not Linux.
-        ValueError: the system's answer is not as on Linux.
-    """
+def _device(number: int) -> bytes:
     if sys.platform == 'win32':
-        raise ProcessLookupError(pid)
-    # After the program's name, which may hold anything: state, ppid, pgrp, session, tty, tpgid, flags, ..., the 22nd being the start.
-    fields = Path(f'/proc/{pid}/stat').read_bytes().rpartition(b')')[2].split()
-    if fields[0] in {b'Z', b'X'} or int(fields[6]) & _PF_EXITING:
-        raise ProcessLookupError(pid)
-    boot = next(line for line in Path('/proc/stat').read_bytes().splitlines() if line.startswith(b'btime '))
-    ticks_per_second: int = os.sysconf('SC_CLK_TCK')
-    return int(boot.split()[1]) + int(fields[19]) / ticks_per_second
+        return b''
+    return b'%02x:%02x' % (os.major(number), os.minor(number))

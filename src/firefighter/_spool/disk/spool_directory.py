@@ -351,6 +351,7 @@ class SpoolDirectory:
                     f'copying into it does not go here ({trouble}); choose a spool_dir on tmpfs or ext4'
                 )
             directory = create_producer(self._spool_dir, self.destination, self._producer_id)
+            self._adoption.never_adopt(directory.id)
             self._producer_id = None  # a later one is another directory
             prepare_to_map()
             return FileStore(directory, self.destination, self._bound, copies=copies)
@@ -372,7 +373,6 @@ class SpoolDirectory:
         path = lost.directory.path
         successor = self._make_store()
         self._place = _Place(State.OPEN, successor)
-        self._adoption.never_adopt(lost.directory.id)
         spool.use_store(successor, self._max_spool_bytes)
         spool.for_each_own_segment(
             lambda segment: lost.hand_over(segment, successor) if segment.origin is lost else None
