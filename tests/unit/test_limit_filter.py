@@ -291,3 +291,75 @@ def test_the_module_has_nothing_else_to_load():
     """As any module."""
     with pytest.raises(AttributeError, match=r"module 'firefighter\.logging' has no attribute 'Limits'"):
         firefighter.logging.Limits  # noqa: B018
+
+
+def test_nobody_waits_for_the_delivery_of_each_report(make_handler, make_logger):
+    """Without threads each call waits for its event. A close has one deadline, whatever number of places have held back."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client, use_queues=False)
+    handler.addFilter(LimitFilter(1))
+    for line in range(8):
+        code = compile('\n' * line + 'for _ in range(3): logger.warning("again")', 'shop.py', 'exec')
+        exec(code, {'logger': make_logger(handler)})
+    before = len(client.requests)
+    handler.close()
+    assert len(client.events) == 16
+    assert len(client.requests) - before < 8
+
+
+@pytest.mark.parametrize('stands_in_the_way', ['filter', 'factory'])
+def test_a_report_that_the_program_refuses_does_not_raise_into_its_calls(
+    make_handler, make_logger, clock, stands_in_the_way
+):
+    """Its filters and factories may want what its own calls give."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.addFilter(LimitFilter(1))
+    logger = make_logger(handler)
+    usual = logging.getLogRecordFactory()
+
+    def only_of_our_calls(name, level, path, line, text, arguments, *rest, **keywords):
+        if 'held back' in text:
+            raise TypeError(text)
+        return usual(name, level, path, line, text, arguments, *rest, **keywords)
+
+    if stands_in_the_way == 'filter':
+        other = logging.Handler()
+        other.emit = lambda record: None
+        other.filters = [handler.filters[0], lambda record: record.user]
+        logger.addHandler(other)
+    else:
+        logging.setLogRecordFactory(only_of_our_calls)
+    try:
+        for number in range(4):
+            logger.warning('n %d', number, extra={'user': 'me'})
+            clock.advance(2 if number == 2 else 0)
+    finally:
+        logging.setLogRecordFactory(usual)
+    assert handler.flush()
+    assert [json.loads(event)['message'] for event in client.events][-1] == 'n 3'
+
+
+def test_a_handler_of_another_library_reports_after_dictconfig_too(clock):
+    """Which empties logging's list of handlers; those on loggers stay there."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(LimitFilter(1))
+    logger = logging.getLogger('test_limit_filter.stays')
+    logger.addHandler(handler)
+    try:
+        logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False})
+        for number in range(3):
+            logger.warning('n %d', number)
+            clock.advance(2 if number == 1 else 0)
+    finally:
+        logger.removeHandler(handler)
+    assert len(stream.getvalue().splitlines()) == 3
+    assert '1 event was held back' in stream.getvalue()
+
+
+def test_a_record_without_a_level_passes(make_handler, clock):
+    """One that was made by hand."""
+    each = LimitFilter(1)
+    record = logging.makeLogRecord({'msg': 'by hand'})
+    assert [each.filter(record) for _ in range(3)] == [True, True, True]

@@ -8,9 +8,11 @@ import math
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from os import getpid
 from typing import NamedTuple
 
+from firefighter._delivery.logged_by_delivery import as_thread_of_ours
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, make_lock
@@ -50,10 +52,15 @@ class LimitFilter(logging.Filter):
         """Return whether the record passes; report first what was held back at its call site."""
         if _reporting.now:
             return True
-        passes, held_back = self._sites().ask(record, self.events_per_second)
+        try:
+            passes, held_back = self._sites().ask(record, self.events_per_second)
+        except Exception:
+            return True  # a record that somebody has made by hand, without a level for example
         self._report(held_back)
         return passes
 
+    # As what a hook logs: nobody waits for the delivery of each report, nor for room.
+    @as_thread_of_ours
     def report_held_back(self) -> None:
         """Report now what was held back at each call site. `FirehoseHandler.close` calls it, and the exit of the process."""
         self._report(self._sites().take_all())
@@ -72,12 +79,16 @@ class LimitFilter(logging.Filter):
     def _report(self, held_back: Sequence[_HeldBack]) -> None:
         """Log how many events were held back, by whoever asks this filter for the records of that logger."""
         for held in held_back:
-            report = held.report(self.events_per_second)
             before = _reporting.now
             try:
                 _reporting.now = True
+                report = held.report(self.events_per_second)
                 for receiver in self._receivers(report.name):
-                    receiver.handle(report)
+                    # A filter or a formatter of the program's may want what its own calls give.
+                    with suppress(Exception):
+                        receiver.handle(report)
+            except Exception:
+                pass  # a record factory may want it as well
             finally:
                 _reporting.now = before
 
@@ -85,9 +96,11 @@ class LimitFilter(logging.Filter):
         logger = logging.getLogger(name)
         if self in logger.filters:
             yield logger
-        # Of logging's own list those that are not ours; dictConfig empties that list.
+        # Of logging's own list those that are not ours; dictConfig empties that list, and some stay on their loggers.
         others = [reference() for reference in tuple(getattr(logging, '_handlerList', ()))]
-        for handler in {*exit_and_forks.registered_handlers(), *others}:
+        loggers = [logging.root, *tuple(logging.root.manager.loggerDict.values())]
+        on_loggers = [handler for each in loggers for handler in getattr(each, 'handlers', ())]
+        for handler in {*exit_and_forks.registered_handlers(), *others, *on_loggers}:
             if isinstance(handler, logging.Handler) and self in handler.filters:
                 yield handler
 
@@ -122,7 +135,7 @@ class _HeldBack(NamedTuple):
         were = 'event was' if self.events == 1 else 'events were'
         text = f'{self.events:,} {were} held back: more than {per_second:g} a second came from here'
         make = logging.getLogRecordFactory()
-        record = make(self.logger, self.level, self.path, self.line, text, None, None, self.function)
+        record = make(self.logger, self.level, self.path, self.line, text, (), None, self.function, None)
         record.held_back = self.events
         return record
 
