@@ -59,7 +59,8 @@ def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     no `spool_dir` is used, and `stats()` counts nothing. What another formatter than `JSONFormatter` puts out is there as text, unless it is JSON. Handlers
     that were made in the test are taken off their loggers and closed at its end.
     """
-    from firefighter._event.ids import PLACE, id_format  # noqa: PLC0415 - importing this module must stay cheap
+    from firefighter._event.escaping import restore  # noqa: PLC0415 - importing this module must stay cheap
+    from firefighter._event.ids import PLACE, id_format  # noqa: PLC0415 - as above
     from firefighter._handler.constants import OPEN  # noqa: PLC0415 - as above
     from firefighter.logging import FirehoseHandler  # noqa: PLC0415 - as above
 
@@ -78,7 +79,7 @@ def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
                 producer_id = pipeline._producer_id or b''  # noqa: SLF001 - our own
                 line = line.removesuffix(PLACE) + id_format(producer_id) % next(numbers)
             if line is not None:
-                events.append(_read(line))
+                events.append(_read(restore(line)))
 
         # For `emit` it is open, so nothing is started, and each event goes here.
         pipeline.open_mark = [OPEN]
@@ -147,7 +148,7 @@ def _close_handlers(endpoint: LocalFirehose, older: Collection[object]) -> None:
 def _read(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line.decode('utf-8', 'backslashreplace').removesuffix('\n')
 
 

@@ -176,6 +176,11 @@ CAPTURED = """
         other.setFormatter(logging.Formatter('%(levelname)s %(message)s'))
         logger.info('Ahoy')
         assert firehose_events[1] == 'INFO Ahoy'
+        logger.info('two\\nlines')
+        assert firehose_events[2] == 'INFO two\\nlines'
+        other.setFormatter(logging.Formatter('%(message)s'))
+        logger.info('[' * 20_000)
+        assert firehose_events[3].startswith('[[[')
 
     def test_what_a_dead_process_has_left_stays_where_it_is(firehose_events, tmp_path):
         keywords = {'spool_dir': str(tmp_path / 'spool'), 'region_name': 'us-east-1', 'endpoint_url': 'http://127.0.0.1:9'}
