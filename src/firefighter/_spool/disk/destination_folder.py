@@ -47,7 +47,6 @@ __all__ = [
     'DESTINATION',
     'MOST_AT_ONCE',
     'NEW',
-    'NOTICES_AFTER_SECONDS',
     'create_producer',
     'destination_folder',
     'destination_folders',
@@ -58,8 +57,8 @@ __all__ = [
     'users_with_events',
 ]
 
-NOTICES_AFTER_SECONDS = 60.0
-"""After which a living producer has noticed that it has lost its locks: it looks every 30 s."""
+# After which a living producer has noticed that it has lost its locks: it looks every 30 s.
+_NOTICES_AFTER_SECONDS = 60.0
 
 DESTINATION = 'destination.json'
 # A path is 4,096 bytes at most, and there is one in it.
@@ -367,7 +366,7 @@ def _may_take_its_locks_back(
             unlocked_since.pop(producer_id, None)
             return False  # where it has its locks, nobody else gets them
     now = monotonic()
-    return now - unlocked_since.setdefault(producer_id, now) < NOTICES_AFTER_SECONDS
+    return now - unlocked_since.setdefault(producer_id, now) < _NOTICES_AFTER_SECONDS
 
 
 def _adopt(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirectory]:

@@ -41,9 +41,8 @@ def still_uses(about: bytes, directory: PrivateDirectory) -> bool:
     """
     if sys.platform != 'linux':
         return False
-    with suppress(
-        Exception
-    ):  # `about` may hold anything, the process may end, and may be none that we may look at
+    # `about` may hold anything, and the process may end meanwhile, or be none that we may look at.
+    with suppress(Exception):
         pid = int(json.loads(about)['pid'])
         found = [os.stat(name, dir_fd=directory.fd, follow_symlinks=False) for name in directory.names()]
         files = {(_device(status.st_dev), b'%d' % status.st_ino) for status in found}
