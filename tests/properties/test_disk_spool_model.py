@@ -30,6 +30,7 @@ from firefighter._spool.disk.destination_folder import MOST_AT_ONCE
 from firefighter._spool.disk.segment_file import HEADER_BYTES
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
+from spool_files import let_die
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.once]
@@ -111,7 +112,8 @@ class Process:
         assert trouble is None, trouble
 
     def die(self) -> None:
-        for held in (self.disk.store.directory, *self.disk._adoption.directories):
+        let_die(self.disk.store.directory)
+        for held in self.disk._adoption.directories:
             held.release()
 
 

@@ -18,6 +18,7 @@ from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter._spool.spool import MIN_SPOOL_BYTES
+from spool_files import let_die
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.once]
@@ -149,7 +150,7 @@ class Process:
         assert self.disk.tidy(self.spool, self.now) is None
 
     def die(self):
-        self.disk.store.directory.release()
+        let_die(self.disk.store.directory)
         for directory in self.disk._adoption.directories:
             directory.release()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from firefighter._spool.disk.private_directory import open_shared
-from firefighter._spool.disk.producer_process import describe_process, still_uses
+from firefighter._spool.disk.producer_process import MappedFiles, describe_process
 
 if sys.platform != 'linux':
     pytest.skip('only Linux tells', allow_module_level=True)
@@ -56,10 +56,10 @@ def changed(about, **values):
 
 def test_a_process_uses_it_until_it_is_killed(other):
     """One that nobody has asked for its status yet, a zombie, does not."""
-    assert still_uses(other.about, other.directory)
+    assert MappedFiles().used_by_its_process(other.about, other.directory)
     other.kill()
     os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
-    assert not still_uses(other.about, other.directory)
+    assert not MappedFiles().used_by_its_process(other.about, other.directory)
 
 
 def test_a_process_that_runs_another_program_does_not_use_it(other):
@@ -67,18 +67,18 @@ def test_a_process_that_runs_another_program_does_not_use_it(other):
     other.stdin.write('\n')
     other.stdin.flush()
     assert other.stdout.readline() == 'another\n'
-    assert not still_uses(other.about, other.directory)
+    assert not MappedFiles().used_by_its_process(other.about, other.directory)
 
 
 def test_a_process_that_has_the_number_now_does_not_use_it(other):
     """As after a restart of a container, where numbers are small and the same each time."""
-    assert not still_uses(changed(other.about, pid=os.getpid()), other.directory)
+    assert not MappedFiles().used_by_its_process(changed(other.about, pid=os.getpid()), other.directory)
 
 
 def test_clocks_and_names_of_hosts_decide_nothing(other):
     """Both may be set while it runs."""
     about = changed(other.about, started='1970-01-01T00:00:00+00:00', host='elsewhere')
-    assert still_uses(about, other.directory)
+    assert MappedFiles().used_by_its_process(about, other.directory)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_clocks_and_names_of_hosts_decide_nothing(other):
 )
 def test_what_does_not_say_is_not_taken_for_a_living_process(about, other):
     """It may be damaged, or somebody else's."""
-    assert not still_uses(about, other.directory)
+    assert not MappedFiles().used_by_its_process(about, other.directory)
 
 
 def test_it_is_described_for_people():

@@ -40,7 +40,7 @@ from firefighter._spool.disk.producer_directory import (
     remove_directory,
     take_locks,
 )
-from firefighter._spool.disk.producer_process import describe_process, still_uses
+from firefighter._spool.disk.producer_process import MappedFiles, describe_process
 from firefighter._spool.disk.untrusted_directory import open_untrusted
 
 __all__ = [
@@ -237,6 +237,7 @@ def lock_dead_producers(
     """
     adopted: list[ProducerDirectory] = []
     since = {} if unlocked_since is None else unlocked_since
+    mapped = MappedFiles()
     try:
         folders = destination_folders(spool_dir, destination)
     except SpoolUnusable as error:
@@ -253,7 +254,7 @@ def lock_dead_producers(
                     producer_id
                     and producer_id not in excluded
                     and len(adopted) < limit
-                    and not _may_take_its_locks_back(folder, producer_id, since)
+                    and not _may_take_its_locks_back(folder, producer_id, mapped, since)
                 ):
                     adopted += _adopt(folder, producer_id)
     finally:
@@ -355,14 +356,14 @@ def _lock(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirector
 
 
 def _may_take_its_locks_back(
-    folder: PrivateDirectory, producer_id: bytes, unlocked_since: dict[bytes, float]
+    folder: PrivateDirectory, producer_id: bytes, mapped: MappedFiles, unlocked_since: dict[bytes, float]
 ) -> bool:
     """Return whether a producer's process still uses it, and may not have noticed yet that it has lost its locks."""
     with folder.directory(producer_id.hex()) as directory:
         about = b''
         with suppress(SpoolUnusable):
             about = directory.read(ABOUT, _MOST_ABOUT_BYTES)
-        if not still_uses(about, directory) or has_lock(directory, ALIVE):
+        if not mapped.used_by_its_process(about, directory) or has_lock(directory, ALIVE):
             unlocked_since.pop(producer_id, None)
             return False  # where it has its locks, nobody else gets them
     now = monotonic()

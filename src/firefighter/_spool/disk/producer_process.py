@@ -17,7 +17,7 @@ from pathlib import Path
 
 from firefighter._spool.disk.private_directory import PrivateDirectory
 
-__all__ = ['describe_process', 'still_uses']
+__all__ = ['MappedFiles', 'describe_process']
 
 
 def describe_process() -> bytes:
@@ -32,24 +32,39 @@ def describe_process() -> bytes:
     return json.dumps(about).encode() + b'\n'
 
 
-def still_uses(about: bytes, directory: PrivateDirectory) -> bool:
-    """Return whether the process that made a directory has one of its files mapped. Where that cannot be told, it has not.
+class MappedFiles:
+    """The files that processes have mapped; each process is asked once."""
 
-    Args:
-        about: what `describe_process` has returned there.
-        directory: with that process's segments.
-    """
-    if sys.platform != 'linux':
+    def __init__(self) -> None:
+        self._of: dict[int, frozenset[tuple[bytes, bytes]]] = {}
+
+    def used_by_its_process(self, about: bytes, directory: PrivateDirectory) -> bool:
+        """Return whether the process that made a directory has one of its files mapped. Where that cannot be told, it has not.
+
+        Args:
+            about: what `describe_process` has returned there.
+            directory: with that process's segments.
+        """
+        # `about` may hold anything, and the process may end meanwhile, or be none that we may look at.
+        with suppress(Exception):
+            pid = int(json.loads(about)['pid'])
+            if pid not in self._of:
+                self._of[pid] = _mapped_by(pid)
+            mapped = self._of[pid]
+            found = [os.stat(name, dir_fd=directory.fd, follow_symlinks=False) for name in directory.names()]
+            return any((_device(status.st_dev), b'%d' % status.st_ino) in mapped for status in found)
         return False
-    # `about` may hold anything, and the process may end meanwhile, or be none that we may look at.
-    with suppress(Exception):
-        pid = int(json.loads(about)['pid'])
-        found = [os.stat(name, dir_fd=directory.fd, follow_symlinks=False) for name in directory.names()]
-        files = {(_device(status.st_dev), b'%d' % status.st_ino) for status in found}
-        # Address, permissions, offset, device, inode, path (proc_pid_maps(5)).
-        rows = [line.split(None, 5) for line in Path(f'/proc/{pid}/maps').read_bytes().splitlines()]
-        return any((row[3], row[4]) in files for row in rows)
-    return False
+
+
+def _mapped_by(pid: int) -> frozenset[tuple[bytes, bytes]]:
+    """Return the device and the inode of each file that a process has mapped, in the notation of Linux. Elsewhere there is no such list."""
+    try:
+        maps = Path(f'/proc/{pid}/maps').read_bytes()
+    except OSError:
+        return frozenset()
+    # Address, permissions, offset, device, inode, path (proc_pid_maps(5)).
+    rows = [line.split(None, 5) for line in maps.splitlines()]
+    return frozenset((row[3], row[4]) for row in rows if row[4] != b'0')
 
 
 def _device(number: int) -> bytes:
