@@ -17,7 +17,6 @@ from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report
 from firefighter._doctor.writing import handler_call, update_command
 from firefighter._handler.options import check_client_arguments, check_stream_name
-from firefighter.cli.output import discard_output
 from firefighter.cli.tables import print_table
 
 Client = Mapping[str, str | None]
@@ -71,11 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
                 send=arguments.send,
             )
         show(report, client, as_json=arguments.json)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads has seen enough.
-        discard_output()
-        return 0
     except KeyboardInterrupt:
         return 130  # as shells count it
     return int(not report.well)

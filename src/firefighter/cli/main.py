@@ -76,26 +76,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         for similar in difflib.get_close_matches(command, COMMANDS, 1):
             parser.error(f'there is no command {command!r}; did you mean {similar!r}?')
     arguments = parser.parse_args(words)
+    status: int = 0
     try:
-        status: int = _module(arguments.command).run(arguments)
-    except OSError as error:  # nothing else of the system's comes out of a command
-        discard_output()
-        print(f'firefighter {command}: {error.filename or "output"}: {error.strerror}', file=sys.stderr)
-        return CANNOT
-    return _flush(arguments.command, status)
-
-
-def _flush(command: str, status: int) -> int:
-    """Write out what is still to be printed, and return the exit status: Python would do it later, with a traceback."""
-    try:
+        status = _module(arguments.command).run(arguments)
+        # What is still to be printed: Python would write it out later, with a traceback.
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever reads has seen enough.
         discard_output()
         return 0
-    except OSError as error:  # A full disk.
+    except OSError as error:  # A full disk. Nothing else of the system's comes out of a command.
         discard_output()
         if status != CANNOT:  # Otherwise the command has said so: it has printed much.
-            print(f'firefighter {command}: output: {error.strerror}', file=sys.stderr)
+            print(f'firefighter {command}: {error.filename or "output"}: {error.strerror}', file=sys.stderr)
         return CANNOT
     return status
 

@@ -280,21 +280,14 @@ def lock_directory(directory: PrivateDirectory) -> bool:
 
 def has_lock(directory: PrivateDirectory, name: str) -> bool:
     """Return whether somebody has a lock of ours; it is taken for an instant, shared, to find out."""
-    if sys.platform == 'win32':
-        return False  # as below
-    import fcntl  # noqa: PLC0415 - Windows has none
-
     try:
         descriptor = directory.file(name, os.O_RDONLY)
     except SpoolUnusable:  # it is not there
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return _is_locked(descriptor)
     finally:
         close(descriptor)
-    return False
 
 
 def is_lock_held(directory: UntrustedDirectory, name: str) -> bool:
@@ -303,17 +296,22 @@ def is_lock_held(directory: UntrustedDirectory, name: str) -> bool:
     Raises:
         OSError: something else is in its place. (Nobody has what is not there.)
     """
+    try:
+        with directory.open_file(name) as file:
+            return _is_locked(file.fileno())
+    except FileNotFoundError:
+        return False
+
+
+def _is_locked(fd: int) -> bool:
     if sys.platform == 'win32':
         return False  # nothing writes a spool to disk there
     import fcntl  # noqa: PLC0415 - Windows has none
 
     try:
-        with directory.open_file(name) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
-        pass
     return False
 
 
