@@ -266,7 +266,9 @@ first, second = (FirehoseHandler('bar', boto3_client=client, spool_dir=spool_dir
 logger, other = logging.Logger('first'), logging.Logger('second')
 logger.addHandler(first)
 other.addHandler(second)
-for number in range(20):
+logger.warning('event 0')
+assert first.flush()  # its thread has looked at its locks, and has nothing to do now
+for number in range(1, 20):
     logger.warning('event %d', number)
 {deed}
 other.warning('other')
