@@ -6,9 +6,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 import pytest
@@ -39,12 +40,12 @@ def endpoint(tmp_path):
 def run(tmp_path, endpoint):
     """Run a Python program in a folder where `shop.py` is; return its exit status, and its stdout and stderr in one.
 
-    With `ends`, files in that folder, it gets SIGTERM when all of them are there.
+    With `done`, it gets SIGTERM when that returns True; where it does not end by that, it is killed, and its status is negative.
     """
     folder = tmp_path / 'program'
     folder.mkdir()
 
-    def run_program(shop, *arguments, ends=(), **environment):
+    def run_program(shop, *arguments, done=None, **environment):
         (folder / 'shop.py').write_text(PATIENT + shop)
         path = os.pathsep.join(filter(None, [str(folder), os.environ.get('PYTHONPATH')]))
         with subprocess.Popen(
@@ -54,13 +55,18 @@ def run(tmp_path, endpoint):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         ) as process:
             try:
-                deadline = monotonic() + ENOUGH_SECONDS
-                while not all((folder / file).exists() for file in ends):
-                    assert monotonic() < deadline
-                if ends:
+                if done:
+                    deadline = monotonic() + ENOUGH_SECONDS
+                    while not done():
+                        assert monotonic() < deadline
                     process.terminate()
+                    with suppress(subprocess.TimeoutExpired):
+                        process.communicate(timeout=ENOUGH_SECONDS / 2)
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
                 said, _ = process.communicate(timeout=ENOUGH_SECONDS)
             finally:
                 process.kill()
@@ -95,7 +101,6 @@ def work(number):
 def log_the_end(**_):
     for number in numbers:
         get_task_logger('shop').warning('end %d', number)
-        open(f'end-{number}', 'w').close()
 
 numbers = []
 
@@ -111,16 +116,17 @@ def test_each_child_of_celerys_pool_delivers_what_it_logged(run, endpoint):
     """One task a child, and the handler as the page has it; also what another function logs that is called at the end of the child."""
     shop = recipe('Celery') + CELERY
     assert run(shop, '-m', 'shop') == (0, '')
-    status, said = run(
+    expected = [*(f'end {number}' for number in range(4)), 'task 1', 'task 2', 'task 3']
+    # The status is not asked for. Now and then Celery's own process hangs at its end: billiard waits in `_help_stuff_finish` for
+    # a lock that a child has taken with it.
+    _, said = run(
         shop,
         *('-m', 'celery', '-A', 'shop', 'worker', '--concurrency=2', '--loglevel=WARNING'),
         *('--without-gossip', '--without-mingle', '--without-heartbeat'),
-        ends=[f'end-{number}' for number in range(4)],
+        done=lambda: logged_by_the_shop(endpoint) == expected,
     )
-    assert status == 0, said
     assert 'firefighter:' not in said
-    ends = [f'end {number}' for number in range(4)]
-    assert logged_by_the_shop(endpoint) == [*ends, 'task 1', 'task 2', 'task 3']
+    assert logged_by_the_shop(endpoint) == expected
 
 
 @contextmanager
