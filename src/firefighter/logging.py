@@ -18,11 +18,9 @@ import logging
 import os
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from os import getpid
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from firefighter._delivery.limits import MAX_RECORD_BYTES
@@ -33,7 +31,7 @@ from firefighter._delivery.logged_by_delivery import (
     origin_of,
     threads_of_ours,
 )
-from firefighter._delivery.logged_by_delivery import after_fork as forget_threads_of_ours
+from firefighter._handler.base_handler import BaseHandler, parts
 from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
@@ -54,7 +52,6 @@ if TYPE_CHECKING:
     from firefighter._delivery.drop_reports import DropHook
     from firefighter._delivery.transport import FirehoseClient
     from firefighter._event.oversize import OversizePolicy
-    from firefighter._handler import parts  # noqa: TC004  # `_load_parts` does it
     from firefighter._handler.limit_filter import LimitFilter  # `__getattr__` does it
     from firefighter._handler.undelivered import UndeliveredPolicy
     from firefighter._process.flush_on_signals import SignalHandlers
@@ -74,22 +71,11 @@ def __getattr__(name: str) -> object:
     return LimitFilter
 
 
-def _load_parts() -> None:
-    """Import what a handler is made of, once: at the first handler, so that who only imports this module does not wait for it.
-
-    Not later than that: a logging call imports nothing. And a child that is forked by another thread meanwhile would wait
-    for the import for ever.
-    """
-    global parts  # noqa: PLW0603
-    with exit_and_forks.not_forking():
-        from firefighter._handler import parts  # noqa: PLC0415
-
-
 class FirehoseWarning(Warning):
     """The class of every warning that the handler gives. Only its constructor gives any."""
 
 
-class FirehoseHandler(logging.Handler):
+class FirehoseHandler(BaseHandler):
     """Deliver log records to a Firehose delivery stream.
 
     Args:
@@ -214,40 +200,24 @@ class FirehoseHandler(logging.Handler):
         **unknown: NoReturn,
     ) -> None:
         arguments = locals()
-        _load_parts()
         if unknown:
             parts.raise_unknown(unknown, FirehoseHandler)
-        if level is not None and args:
-            raise TypeError(f'the level is given twice, as {args[0]!r} and as level={level!r}: leave out one')
-        levels = args if level is None else (level,)
-        if levels:
-            parts.check_level(levels[0])
+        parts.check_arguments(arguments)
         self._options = parts.Options.of(arguments)
-        parts.check_seconds('send_interval', send_interval)
-        parts.check_flag('use_queues', use_queues)
-        parts.check_flag('protect_fields', protect_fields)
-        parts.check_client_arguments(
-            boto3_client=boto3_client,
-            boto3_session=boto3_session,
-            boto3_profile_name=boto3_profile_name,
-            region_name=region_name,
-            endpoint_url=endpoint_url,
-        )
         own_formatter = parts.NumberedFormatter if event_ids else parts.JSONFormatter
         self._own_formatter: parts.JSONFormatter = own_formatter(
             fields=fields, include=include, protect_fields=protect_fields
         )
         self._json_formatter: parts.JSONFormatter = self._own_formatter
         stream, complaints = _stream(delivery_stream_name)
-        super().__init__(*levels)
+        super().__init__(*(args if level is None else (level,)))
         self.formatter: logging.Formatter | None = self._usual_formatter()
         self.delivery_stream_name = stream
         self.use_queues = use_queues
         self.send_interval = send_interval
         self._disabled = _disabled(complaints)
         client_options = parts.ClientOptions(boto3_session, boto3_profile_name, region_name, endpoint_url)
-        self._client = parts.ClientFactory(boto3_client, client_options)
-        self._begin()
+        self._begin(parts.ClientFactory(boto3_client, client_options))
         if not self._disabled:
             complaints += [parts.why_slow] if parts.why_slow else []
             complaints += self._client.complaints
@@ -263,67 +233,11 @@ class FirehoseHandler(logging.Handler):
 
     # The application's side.
 
-    def handle(self, record: logging.LogRecord) -> Any:
-        """Emit the record unless a filter refuses it; return what the filters returned.
-
-        Without the handler's lock, which `logging.Handler.handle` takes: only the append locks. That lock would cost
-        as much as the append, and `logging.shutdown` holds it while it waits for delivery. A subclass with an `emit` of its
-        own gets the lock. A filter that raises loses its event, which is counted.
-        """
-        if self.filters:
-            passed = self._ask_filters(record)
-            if passed is None:
-                return False
-            record = passed
-        self.emit(record)
-        return record
-
-    def _handle_in_turn(self, record: logging.LogRecord) -> Any:
-        """Do the same with the handler's lock around `emit`: a subclass's own may rely on that, as logging promises."""
-        if self.filters:
-            passed = self._ask_filters(record)
-            if passed is None:
-                return False
-            record = passed
-        # `logging.shutdown` holds the lock while it waits for a thread of ours, which so must not wait for the lock.
-        taken = self.lock is not None and self.lock.acquire(blocking=not on_thread_of_ours())
-        try:
-            self.emit(record)
-        finally:
-            if taken:
-                self.release()
-        return record
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Choose how records are handled, once for each class, so that no call pays for the question."""
         super().__init_subclass__(**kwargs)
         if cls.emit is not FirehoseHandler.emit and cls.handle is FirehoseHandler.handle:
             cls.handle = cls._handle_in_turn  # type: ignore[method-assign]
-
-    def _ask_filters(self, record: logging.LogRecord) -> logging.LogRecord | None:
-        """Return the record to emit, None where a filter refuses it; where one raises, the event is counted as failed."""
-        if is_caused_by_delivery(record):
-            self._pipeline_here().count_suppressed()  # a filter that counts has nothing to count there
-            return None
-        try:
-            verdict = call_for_record(self.filter, record)
-        except BaseException as error:
-            self._give_up(error)
-            if not isinstance(error, Exception):
-                raise
-            return None
-        if not verdict:
-            return None
-        return (
-            verdict if isinstance(verdict, logging.LogRecord) else record
-        )  # since Python 3.12 a filter may replace it
-
-    def _give_up(self, error: BaseException) -> None:
-        pipeline = self._pipeline_here()
-        try:
-            pipeline.give_up(error)
-        except Exception:  # no stack for a call
-            pipeline.tally.failed += 1
 
     def emit(  # noqa: C901, PLR0912  # a call of a function for its parts costs more than they do
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread] = threading.Thread
@@ -502,91 +416,22 @@ class FirehoseHandler(logging.Handler):
             lambda: parts.Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0),
         )
 
-    # Copies, as `spawn` and joblib make them: a handler of its own, with the same options and nothing pending.
-
-    def __getstate__(self) -> dict[str, object]:
-        derived = ('lock', '_client', '_diagnostics', '_opening', '_pipeline', '_before_restore')
-        state = {name: value for name, value in self.__dict__.items() if name not in derived}
-        return state | {'filters': self.filters[:], '_client_options': self._client.options_of_a_copy()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        _load_parts()
-        super().__init__()  # the lock, and the place in logging's list
-        options = state.pop('_client_options')
-        self.__dict__.update(state)
-        self._client = parts.ClientFactory(None, options)
-        self._begin()
-
     # Inside.
 
-    def _begin(self) -> None:
-        """Make what no other handler shares."""
-        self._diagnostics = parts.Diagnostics()
-        # Looked up by pid, so that a forked child never meets a lock that another thread held in its parent.
-        self._opening: dict[int, threading.RLock] = {}
-        self._pipeline = self._make_pipeline(self._client)
-        # Of the snapshot that this is a clone of, with what could not be delivered before.
-        self._before_restore: list[parts.Pipeline] = []
-        exit_and_forks.register_handler(self)
+    def _rules(self) -> parts.Rules:
+        sets_batch_size = (
+            'MAX_BATCH_SIZE' in vars(self) or _owner_of_batch_size(type(self)) is not FirehoseHandler
+        )
+        return self._options.spool_rules(
+            self.send_interval,
+            self._pipeline.source.sent_bytes,
+            max_batch_bytes=self.MAX_BATCH_SIZE if sets_batch_size else None,
+            max_batch_events=self.MAX_BATCH_COUNT,
+        )
 
     @property
-    def _is_made(self) -> bool:
-        """Whether the constructor has come to its end: logging knows a handler, and flushes and closes it, before that."""
-        return '_pipeline' in vars(self)
-
-    def _start_over_after_fork(self) -> None:
-        """Begin anew in a forked child, once: what the parent has pending stays the parent's."""
-        if self._pipeline.pid == getpid():
-            return  # a destructor has logged before the fork's hook came
-        exit_and_forks.start_over_after_fork()
-        forget_threads_of_ours()
-        client = self._client.after_fork()
-        self._before_restore = []
-        self._pipeline.lifecycle.abandon()
-        pipeline = self._make_pipeline(client)
-        # No call among these: a destructor that logs here makes a pipeline, which then stays.
-        if self._pipeline.pid != pipeline.pid:
-            self._client = client
-            self._pipeline = pipeline
-
-    def _start_over_after_restore(self) -> None:
-        """Begin anew in a clone of a snapshot. What was not delivered before that is delivered by the pipeline that has it."""
-        before, client = self._pipeline, self._client.after_fork()
-        self._client, self._pipeline = client, self._make_pipeline(client)
-        before.transport.renew_client()
-        before.lifecycle.finish(waits=False)
-        self._before_restore = [
-            pipeline for pipeline in (*self._before_restore, before) if not pipeline.lifecycle.is_closed
-        ]
-
-    def _make_pipeline(self, client: parts.ClientFactory) -> parts.Pipeline:
-        # What delivers must not hold the handler: one that the program forgets is closed.
-        pipeline: parts.Pipeline
-
-        def forget(_: object) -> None:
-            pipeline.lifecycle.forget()
-
-        handler = weakref.ref(self, forget)
-        pipeline = parts.Pipeline(
-            self.delivery_stream_name or '',
-            self._options,
-            client,
-            _Rules(handler),
-            partial(_deliver, handler),
-            # Not so early by the callback: it does not come where the pipeline is collected together with the handler, and a
-            # destructor that is collected with them may log all the same.
-            lambda: handler() is None,
-            self._diagnostics,
-        )
-        return pipeline
-
-    def _pipeline_here(self) -> parts.Pipeline:
-        """Return the pipeline of this process, also where a fork has run no hooks (one made in C)."""
-        if self._pipeline.pid != getpid():
-            with self._opening.setdefault(getpid(), threading.RLock()):
-                if self._pipeline.pid != getpid():
-                    self._start_over_after_fork()
-        return self._pipeline
+    def _has_own_batch_sender(self) -> bool:
+        return getattr(self.batch_sender, '__func__', None) is not FirehoseHandler.batch_sender
 
     def _open(
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread]
@@ -665,43 +510,9 @@ def flush_on_signals(*signals: str | int) -> SignalHandlers:
     return SignalHandlers(signals)
 
 
-class _Rules:
-    """The rules for a handler's own spool, as its attributes say now; as they said last when it is gone.
-
-    Args:
-        handler: gives the handler.
-    """
-
-    def __init__(self, handler: Callable[[], FirehoseHandler | None]) -> None:
-        self._handler = handler
-        self._last = parts.Rules(0, 1, 0.0, 0.0)
-
-    def __call__(self) -> parts.Rules:
-        handler = self._handler()
-        if handler is not None:
-            self._last = handler._options.spool_rules(  # noqa: SLF001  # of this module
-                handler.send_interval,
-                handler._pipeline.source.sent_bytes,  # noqa: SLF001
-                max_batch_bytes=handler.MAX_BATCH_SIZE if _sets_batch_size(handler) else None,
-                max_batch_events=handler.MAX_BATCH_COUNT,
-            )
-        return self._last
-
-
-def _sets_batch_size(handler: FirehoseHandler) -> bool:
-    """Return whether a subclass or this instance sets MAX_BATCH_SIZE."""
-    owner = next(owner for owner in type(handler).__mro__ if 'MAX_BATCH_SIZE' in vars(owner))
-    return owner is not FirehoseHandler or 'MAX_BATCH_SIZE' in vars(handler)
-
-
-def _deliver(handler: Callable[[], FirehoseHandler | None], pipeline: parts.Pipeline) -> None:
-    """Deliver until the end, by the handler's `batch_sender` where a subclass has its own, which then holds the handler."""
-    own = handler()
-    if own is not None and getattr(own.batch_sender, '__func__', None) is not FirehoseHandler.batch_sender:
-        own.batch_sender(pipeline.source, own.delivery_stream_name or '', own.send_interval)
-        return
-    del own
-    pipeline.lifecycle.run()
+def _owner_of_batch_size(handler: type) -> type:
+    """Return the class that MAX_BATCH_SIZE comes from."""
+    return next(owner for owner in handler.__mro__ if 'MAX_BATCH_SIZE' in vars(owner))
 
 
 def _as_event(formatted: object) -> bytes:

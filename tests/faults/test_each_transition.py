@@ -30,6 +30,7 @@ TRACED = {
     str((OURS / name).resolve(strict=True))
     for name in (
         '_handler/lifecycle.py',
+        '_handler/base_handler.py',
         '_handler/deliverer.py',
         '_handler/spool_place.py',
         '_process/exit_and_forks.py',

@@ -208,6 +208,7 @@ IMPORTED = {
     'firefighter._delivery.logged_by_delivery',
     'firefighter._delivery.limits',
     'firefighter._handler',
+    'firefighter._handler.base_handler',
     'firefighter._handler.constants',
     'firefighter._handler.user_code',
     'firefighter._process',

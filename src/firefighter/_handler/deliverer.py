@@ -4,28 +4,37 @@ Normally the delivery thread has the role until the handler is closed. With `use
 event, and leaves when everything is sent or could not be sent. Where no thread can be started, or a started one does not come,
 the thread that waits for delivery takes the role; the time-outs of its requests are then cut to its deadline.
 
+`NoWait` lists who must not wait for delivery.
+
 Whether a thread is alive decides nothing. The role is taken and given back under the lifecycle's lock, in a `finally`.
 """
 
 from __future__ import annotations
 
 import _thread
+import enum
 import threading
 from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
 from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.logged_by_delivery import as_thread_of_ours, enter_in_list_of_threads
+from firefighter._delivery.logged_by_delivery import (
+    as_thread_of_ours,
+    enter_in_list_of_threads,
+    on_thread_of_ours,
+)
 from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
+from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked
-from firefighter._process.subinterpreters import start_thread
+from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
+from firefighter._process.subinterpreters import in_subinterpreter, start_thread
 from firefighter._process.wakeup import Wakeup
 
-__all__ = ['Deliverer', 'HasClient']
+__all__ = ['Deliverer', 'HasClient', 'NoWait']
 
 # An exit that waits longer reports why.
 _SILENT_SECONDS = 2.0
@@ -33,6 +42,17 @@ _SILENT_SECONDS = 2.0
 _PATIENCE_SECONDS = 1.0
 # A delivery thread that ends at once (a `batch_sender` that returns, say) is replaced only this often.
 _PAUSE_BETWEEN_THREADS_SECONDS = 1.0
+
+
+class NoWait(enum.Enum):
+    """Why a caller must not wait for delivery: it would wait for itself."""
+
+    LOGGING_LOCK = "it holds logging's lock, which delivery needs to ask a logger for its level"
+    OWN_THREAD = 'it is a thread of ours: a hook such as `on_drop` logs'
+    INSIDE = 'it is a signal handler or a destructor that has interrupted the spool or a transition'
+    HANDLER_LOCK = (
+        "it holds another handler's lock (MemoryHandler does), which the records of botocore go to as well"
+    )
 
 
 class Life(Protocol):
@@ -43,16 +63,16 @@ class Life(Protocol):
         """Whether this is the process that it belongs to, not a child that was forked from it."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether events are expected."""
+
+    @property
     def is_closed(self) -> bool:
         """Whether the handler holds nothing any more."""
 
     @property
     def done(self) -> bool:
         """Whether there is nothing to deliver."""
-
-    @property
-    def pending(self) -> int:
-        """How many events are not settled."""
 
     def deliver(self) -> None:
         """Deliver until there is nothing left to do, in a thread of ours."""
@@ -84,9 +104,9 @@ class Deliverer:
         stream: the delivery stream's name.
         life: what there is to deliver.
         lock: the life's, under which all of it changes.
-        sender: delivers.
+        source: the spool, as delivery sees it.
+        sender: delivers it.
         transport: makes the requests.
-        wake: wakes who delivers.
         diagnostics: where to say what is wrong.
 
     Attributes:
@@ -101,17 +121,17 @@ class Deliverer:
         stream: str,
         life: Life,
         lock: _thread.RLock,
+        source: SpoolSource,
         sender: Sender,
         transport: HasClient,
-        wake: Callable[[], None],
         diagnostics: Diagnostics,
     ) -> None:
         self._stream = stream
         self._life = life
         self._lock = lock
+        self._source = source
         self._sender = sender
         self._transport = transport
-        self._wake = wake
         self._diagnostics = diagnostics
         self.make_thread: MakeThread = threading.Thread
         self.threaded = True
@@ -133,7 +153,7 @@ class Deliverer:
         """Wake the thread that delivers, or start one."""
         self.expected = self.present
         if self.expected:
-            self._wake()
+            self._source.wake()
             return
         if exit_and_forks.threads_must_end():
             return
@@ -189,7 +209,7 @@ class Deliverer:
                     self._diagnostics.say(
                         'waiting',
                         f'stream {self._stream!r}: the process ends; still delivering '
-                        f'{count_of(self._life.pending)}, for at most {left_seconds:.0f} s more '
+                        f'{count_of(self._source.spool.account().pending)}, for at most {left_seconds:.0f} s more '
                         '(shutdown_timeout_seconds; Ctrl-C ends it)',
                     )
             self.wait_until(over, deadline)
@@ -229,12 +249,67 @@ class Deliverer:
         if self.expected:
             self._life.check_at_next_event()  # a delivery thread came meanwhile, found the role taken, and left
 
+    def deliver_now(self, deadline: float) -> None:
+        """Deliver what was just logged before its call returns; wait for that until the deadline, by the monotonic clock."""
+        if self.threaded and not threading.main_thread().is_alive():
+            # The main thread has ended, so no thread can be started. Exit functions will deliver the event. Only what has been
+            # due for long is delivered here.
+            self.deliver_in_this_thread(lambda: not self._sender.overdue, deadline)
+            return
+        through = self._source.flush()
+        flushes = self._source.flushes
+        self.start_or_wake()
+        self.deliver_or_wait(
+            lambda: self._source.spool.settled_through >= through or self._sender.has_tried_since(flushes),
+            deadline,
+        )
+
+    def run(self) -> None:
+        """Deliver until there is nothing left to do, in a thread of ours."""
+        self._sender.requests.make_thread = self.make_thread if self.threaded else None
+        try:
+            self._sender.run(lambda: not self._life.is_of_this_process or self._is_over())
+        finally:
+            self._sender.requests.end_idle_threads()
+
+    def report(self) -> None:
+        """Call the hooks for new drops, where there is no delivery thread that does."""
+        if not self.present:
+            self._sender.report(at_once=True)
+
+    def why_no_wait(self) -> NoWait | None:
+        """Return why the caller must not wait; None: it may."""
+        if holds_logging_lock():
+            return NoWait.LOGGING_LOCK
+        if self._source.spool.interrupted or self.owns_lock:
+            return NoWait.INSIDE
+        if on_thread_of_ours():
+            return NoWait.OWN_THREAD
+        # At exit it waits all the same, since nobody delivers after that.
+        if not exit_and_forks.exiting() and holds_lock_of_handler(exit_and_forks.registered_handlers()):
+            return NoWait.HANDLER_LOCK
+        return None
+
+    @property
+    def owns_lock(self) -> bool:
+        """Whether the calling thread has the lock: it has interrupted a transition."""
+        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  # no public way to ask
+
     # Inside.
+
+    def _is_over(self) -> bool:
+        if not self._life.is_open:
+            # Call the hooks now, while what they log can still be sent.
+            self._sender.report(at_once=True)
+        if exit_and_forks.threads_must_end():
+            self.leave()
+            return True
+        return self._life.close_if_done(stays=exit_and_forks.exiting() and not in_subinterpreter())
 
     @as_thread_of_ours
     def _run(self) -> None:
         role = object()
-        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  # no public way to ask
+        if self.owns_lock:
             raise RuntimeError('make_thread has run it in the calling thread')
         exit_and_forks.prepare_threads_end()
         if self._pauses:

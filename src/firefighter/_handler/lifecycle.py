@@ -15,12 +15,11 @@ cannot be delivered the handler stays in the state draining, and the delivery th
 
 `deliverer.py` decides which thread delivers.
 
-Every wait has a deadline, an absolute time. `NoWait` lists where nobody waits.
+Every wait has a deadline, an absolute time. `deliverer.py` says who must not wait.
 """
 
 from __future__ import annotations
 
-import _thread
 import enum
 import threading
 from collections.abc import Callable
@@ -35,13 +34,13 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._handler.constants import OPEN
-from firefighter._handler.deliverer import Deliverer, HasClient
+from firefighter._handler.deliverer import Deliverer, HasClient, NoWait
 from firefighter._process import exit_and_forks
 from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, run_if_free
-from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
+from firefighter._process.logging_lock import holds_logging_lock
 from firefighter._process.open_mark import make_mark
-from firefighter._process.subinterpreters import in_subinterpreter
+from firefighter._process.subinterpreters import in_subinterpreter, start_thread_without_locks
 
 __all__ = ['Lifecycle', 'Place', 'State']
 
@@ -59,17 +58,6 @@ class State(enum.Enum):
     CLOSED = 'closed'
     OPEN = 'open'
     DRAINING = 'draining'
-
-
-class NoWait(enum.Enum):
-    """Why a caller must not wait for delivery: it would wait for itself."""
-
-    LOGGING_LOCK = "it holds logging's lock, which delivery needs to ask a logger for its level"
-    OWN_THREAD = 'it is a thread of ours: a hook such as `on_drop` logs'
-    INSIDE = 'it is a signal handler or a destructor that has interrupted the spool or a transition'
-    HANDLER_LOCK = (
-        "it holds another handler's lock (MemoryHandler does), which the records of botocore go to as well"
-    )
 
 
 class Place(Protocol):
@@ -161,7 +149,7 @@ class Lifecycle:
         self._sync_timeout_seconds = sync_timeout_seconds
         # Python's own class, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
         self._lock = threading.RLock()
-        self._deliverer = Deliverer(stream, self, self._lock, sender, transport, source.wake, diagnostics)
+        self._deliverer = Deliverer(stream, self, self._lock, source, sender, transport, diagnostics)
         # Requested by somebody who could not wait for the lock.
         self._to_be_flushed = False
         self._to_be_closed = False
@@ -190,7 +178,7 @@ class Lifecycle:
             deadline: when to give up, by the monotonic clock.
         """
         self._sender.limit_pauses_until(deadline)
-        no_wait = self._why_no_wait()
+        no_wait = self._deliverer.why_no_wait()
         if no_wait is NoWait.LOGGING_LOCK:
             self._request_later(flush=True)
             return self.done
@@ -208,13 +196,13 @@ class Lifecycle:
             self._deliverer.deliver_or_wait(
                 lambda: settled() or self._sender.found_misconfigured(flushes), deadline
             )
-            self._report()
+            self._deliverer.report()
         return settled() and self._given_back == given_back
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and let go of everything; wait for that until the deadline."""
         self._sender.limit_pauses_until(deadline)
-        no_wait = self._why_no_wait()
+        no_wait = self._deliverer.why_no_wait()
         if no_wait is NoWait.LOGGING_LOCK:
             self._request_later(close=True)
             return
@@ -232,7 +220,7 @@ class Lifecycle:
             return drained or feeds_itself or self._sender.found_misconfigured(flushes)
 
         self._deliverer.deliver_or_wait(done, deadline)
-        self._report()
+        self._deliverer.report()
         self._report_end(drained)
 
     def start_flush(self) -> None:
@@ -259,8 +247,7 @@ class Lifecycle:
             )  # its end does not wait for a thread that `threading` does not know
         elif self.state is not State.CLOSED:
             try:
-                # Not `threading`, which takes locks of its own: the collector may have interrupted their owner.
-                _thread.start_new_thread(self._start_draining_aside, ())
+                start_thread_without_locks(self._start_draining)
             except RuntimeError:
                 exit_and_forks.close_later(self)
 
@@ -272,14 +259,14 @@ class Lifecycle:
         """
         if not self.open_mark[0]:
             self._run_transition(self._reopen_for_late_event)
-        elif no_wait := self._why_no_wait():
+        elif no_wait := self._deliverer.why_no_wait():
             self._deliver_later(no_wait)
         elif exit_and_forks.exiting():
             self.finish()  # another exit function has logged it, and nobody comes after that
         elif quiet:
             self._deliverer.start_or_wake()
         else:
-            self._deliver_now(monotonic() + self._sync_timeout_seconds)
+            self._deliverer.deliver_now(monotonic() + self._sync_timeout_seconds)
 
     def _deliver_later(self, no_wait: NoWait) -> None:
         """Have an event delivered whose call must not wait. After `NoWait.INSIDE` the interrupted frame sees to it."""
@@ -292,35 +279,9 @@ class Lifecycle:
             # No flush: an event that delivery brings about must not bring about the next request.
             self._deliverer.start_or_wake()
 
-    def _deliver_now(self, deadline: float) -> None:
-        if self._deliverer.threaded and not threading.main_thread().is_alive():
-            # The main thread has ended, so no thread can be started. Exit functions will deliver the event. Only what has been
-            # due for long is delivered here.
-            self._deliverer.deliver_in_this_thread(lambda: not self._sender.overdue, deadline)
-            return
-        through = self._source.flush()
-        flushes = self._source.flushes
-        self._deliverer.start_or_wake()
-        self._deliverer.deliver_or_wait(
-            lambda: self._spool.settled_through >= through or self._sender.has_tried_since(flushes), deadline
-        )
-
     def run(self) -> None:
         """Deliver until there is nothing left to do, in a thread of ours."""
-        self._sender.requests.make_thread = self._deliverer.make_thread if self._deliverer.threaded else None
-        try:
-            self._sender.run(lambda: not self.is_of_this_process or self._ended())
-        finally:
-            self._sender.requests.end_idle_threads()
-
-    def _ended(self) -> bool:
-        if self.state is not State.OPEN:
-            # Call the hooks now, while what they log can still be sent.
-            self._sender.report(at_once=True)
-        if exit_and_forks.threads_must_end():
-            self._deliverer.leave()
-            return True
-        return self.close_if_done(stays=exit_and_forks.exiting() and not in_subinterpreter())
+        self._deliverer.run()
 
     def abandon(self) -> None:
         """Let go, in a forked child, of what the parent goes on using.
@@ -343,6 +304,11 @@ class Lifecycle:
         return self.pid == getpid()
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is open, and not asked to close."""
+        return self.state is State.OPEN
+
+    @property
     def is_closed(self) -> bool:
         """Whether everything is let go of."""
         return self.state is State.CLOSED
@@ -353,15 +319,10 @@ class Lifecycle:
         return self._source.settled and not self._place.has_adopted
 
     @property
-    def pending(self) -> int:
-        """How many events are not settled."""
-        return self._spool.account().pending
-
-    @property
     def is_interrupted(self) -> bool:
         """Whether the calling thread has interrupted something that delivery needs, so that it must not wait."""
         # Delivery can do without another handler's lock, unless something logs to that handler.
-        return self._why_no_wait() not in {None, NoWait.HANDLER_LOCK}
+        return self._deliverer.why_no_wait() not in {None, NoWait.HANDLER_LOCK}
 
     def may_wait_for_room(self) -> bool:
         """Return whether an event may wait for room in the spool: not where its own thread would have to make that room."""
@@ -403,13 +364,6 @@ class Lifecycle:
             self._source.wake()
         elif self.state is not State.CLOSED and not run_if_free(self._lock, self._deliverer.start_or_wake):
             exit_and_forks.close_later(self)
-
-    def _start_draining_aside(self) -> None:
-        try:
-            self._start_draining()
-        finally:
-            # `threading` has entered this thread into its list, and before Python 3.13 never takes it out by itself.
-            threading._active.pop(threading.get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001
 
     # Transitions.
 
@@ -558,29 +512,7 @@ class Lifecycle:
 
     # Waiting.
 
-    def _why_no_wait(self) -> NoWait | None:
-        """Return why the caller must not wait; None: it may."""
-        if holds_logging_lock():
-            return NoWait.LOGGING_LOCK
-        if self._is_inside():
-            return NoWait.INSIDE
-        if on_thread_of_ours():
-            return NoWait.OWN_THREAD
-        # At exit it waits all the same, since nobody delivers after that.
-        if not exit_and_forks.exiting() and holds_lock_of_handler(exit_and_forks.registered_handlers()):
-            return NoWait.HANDLER_LOCK
-        return None
-
     @property
     def _at_transition(self) -> bool:
         """Whether the calling thread has interrupted a transition."""
-        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  # no public way to ask
-
-    def _is_inside(self) -> bool:
-        """Return whether the calling thread has interrupted the spool, or a transition."""
-        return self._spool.interrupted or self._at_transition
-
-    def _report(self) -> None:
-        """Call the hooks for new drops, where there is no delivery thread that does."""
-        if not self._deliverer.present:
-            self._sender.report(at_once=True)
+        return self._deliverer.owns_lock

@@ -41,6 +41,7 @@ __all__ = [
     'DOCUMENTED_RECORD_SIZE',
     'TARGET_BATCH_BYTES',
     'Options',
+    'check_arguments',
     'check_client_arguments',
     'check_flag',
     'check_level',
@@ -324,6 +325,29 @@ def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:
         # Without quotes: from a text with 'stream' in them dictConfig takes it that this is `logging.StreamHandler` of an old Python, and
         # calls again with `strm`.
         raise TypeError(f'FirehoseHandler has no option {name}{hint}')
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Check the documented arguments of `FirehoseHandler`, but for the stream's name; `Options` checks the others.
+
+    Raises:
+        TypeError: one has the wrong type, or excludes another one that is given.
+        ValueError: one has a value that it cannot have.
+    """
+    level, positional = arguments['level'], arguments['args']
+    if level is not None and positional:
+        raise TypeError(
+            f'the level is given twice, as {positional[0]!r} and as level={level!r}: leave out one'
+        )
+    for given in (level,) if level is not None else positional[:1]:
+        check_level(given)
+    check_seconds('send_interval', arguments['send_interval'])
+    check_flag('use_queues', arguments['use_queues'])
+    check_flag('protect_fields', arguments['protect_fields'])
+    check_client_arguments(**{name: arguments[name] for name in _CLIENT_ARGUMENTS})
+
+
+_CLIENT_ARGUMENTS = ('boto3_client', 'boto3_session', 'boto3_profile_name', 'region_name', 'endpoint_url')
 
 
 def check_client_arguments(**arguments: Any) -> None:

@@ -17,9 +17,7 @@ from firefighter._event.numbered_formatter import NumberedFormatter
 from firefighter._handler.lifecycle import State
 from firefighter._handler.options import (
     Options,
-    check_client_arguments,
-    check_flag,
-    check_level,
+    check_arguments,
     check_queue_arguments,
     check_seconds,
     check_stream_name,
@@ -41,9 +39,7 @@ __all__ = [
     'Rules',
     'SpoolSource',
     'State',
-    'check_client_arguments',
-    'check_flag',
-    'check_level',
+    'check_arguments',
     'check_queue_arguments',
     'check_seconds',
     'check_stream_name',

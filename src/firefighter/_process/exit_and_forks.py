@@ -49,7 +49,7 @@ T = TypeVar('T')
 class Handler(Protocol):
     """A handler: it is closed when the process ends, and begins anew in a forked child, and in a clone of a snapshot."""
 
-    def flush(self) -> bool:
+    def flush(self) -> object:
         """Deliver what is pending."""
 
     def close(self) -> None:

@@ -7,13 +7,14 @@ ends only once all of its threads have ended: one that is left is a fatal error,
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 
-__all__ = ['call_before_threads_end', 'in_subinterpreter', 'start_thread']
+__all__ = ['call_before_threads_end', 'in_subinterpreter', 'start_thread', 'start_thread_without_locks']
 
 # There is no public name before Python 3.14, and `concurrent.interpreters` imports more than it is worth.
 _MODULES = ('_interpreters', '_xxsubinterpreters')
@@ -44,6 +45,23 @@ def start_thread(
     thread.daemon = not in_subinterpreter()
     thread.name = name
     thread.start()
+
+
+def start_thread_without_locks(run: Callable[[], None]) -> None:
+    """Start a thread from the collector, which may have interrupted whoever holds the locks of `threading`.
+
+    Raises:
+        RuntimeError: no thread can be started.
+    """
+
+    def run_unlisted() -> None:
+        try:
+            run()
+        finally:
+            # `threading` has entered this thread into its list, and before Python 3.13 never takes it out by itself.
+            threading._active.pop(threading.get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001
+
+    _thread.start_new_thread(run_unlisted, ())
 
 
 def call_before_threads_end(function: Callable[[], None]) -> bool:
