@@ -28,7 +28,7 @@ from firefighter._cost.report import money
 from firefighter._cost.simulation import Played, play
 from firefighter._cost.ways import WAYS
 from firefighter._cost.workload import MOST_BYTES, workload
-from firefighter._delivery.codecs import COMPRESSIONS
+from firefighter._delivery.compression import COMPRESSIONS
 from firefighter.cli.main import main as main_of_firefighter
 
 REGION = 'us-east-1'

@@ -25,7 +25,7 @@ from benchmarks.peers.standard import null
 
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.logged_by_delivery import threads_of_ours
-from firefighter._spool.segment import COMMITTED, ONE_EVENT, TAIL_MASK
+from firefighter._spool.layout import COMMITTED, ONE_EVENT, TAIL_MASK
 from firefighter._spool.spool import Spool
 from firefighter.logging import FirehoseHandler
 

@@ -1,4 +1,4 @@
-"""What each implementation of gzip and zstd makes of logs, and in what time: from where the levels in `codecs.py` are.
+"""What each implementation of gzip and zstd makes of logs, and in what time: from where the levels in `compression.py` are.
 
 CPU time of one thread, on pieces of the file of the sizes that records have: the best of some rounds. Implementations that
 are not installed are left out (`pip install isal zlib-ng zstandard`; Python has its own zstd since 3.14).

@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from firefighter._delivery.due import Rules, Waiting, seconds_until_due
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES, MIN_REQUEST_GAP_SECONDS
-from firefighter._delivery.pace.backoff import Retries
-from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace import Pacer, Retries
 from firefighter.local.quota import Buckets
 
 UNLIMITED = 1e12

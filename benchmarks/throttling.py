@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.fleet import Account, Demand, Fleet, Quota, Refusals
 
-from firefighter._delivery.pace import pacer
+from firefighter._delivery import pace
 
 MIB = 2**20
 PICTURE = Path(__file__).parents[1] / 'docs' / 'throttling.svg'
@@ -265,11 +265,11 @@ def table_of_constants(seconds: float) -> None:
     print('|---|---|---|---|---|---|---|')
     print(f'| as they are | {_figures(seconds)} |')
     for name in _CONSTANTS:
-        usual = getattr(pacer, name)
+        usual = getattr(pace, name)
         for factor in (0.5, 2.0):
-            setattr(pacer, name, usual * factor)
+            setattr(pace, name, usual * factor)
             print(f'| `{name}` {usual * factor:g} | {_figures(seconds)} |')
-        setattr(pacer, name, usual)
+        setattr(pace, name, usual)
 
 
 def _figures(seconds: float) -> str:

@@ -20,12 +20,11 @@ from benchmarks.delivery import client_without_network, line
 from benchmarks.turns import Spread, ratios
 
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import compressor_of, gzip_by_zlib
-from firefighter._delivery.compression import Compression
+from firefighter._delivery.compression import Compression, compressor_of, gzip_by_zlib
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 
 EVENTS = 20_000

@@ -30,8 +30,8 @@ ENOUGH_SECONDS = 45
 # For a program that is to notice by itself that an outage is over: how long the pause is then has its own tests, and it
 # is the longer, up to half a minute, the longer the outage was, which on a slow machine is long.
 SHORT_PAUSES = """
-from firefighter._delivery.pace import backoff
-backoff.FAILURE = backoff.Backoff(base_seconds=0.25, cap_seconds=1.0)
+from firefighter._delivery import pace
+pace.FAILURE = pace.Backoff(base_seconds=0.25, cap_seconds=1.0)
 """
 
 # Begins a program. What flush, close, exit and synchronous calls wait by default, 10 s and 5, is enough for a person's machine; on a

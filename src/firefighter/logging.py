@@ -31,7 +31,7 @@ from firefighter._delivery.logged_by_delivery import (
     origin_of,
     threads_of_ours,
 )
-from firefighter._handler.base_handler import BaseHandler, parts
+from firefighter._handler.base_handler import NESTED_TOO_DEEP, BaseHandler, call_for_record, parts
 from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
@@ -39,7 +39,6 @@ from firefighter._handler.constants import (
     OPEN,
     TARGET_BATCH_BYTES,
 )
-from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
 from firefighter._process import exit_and_forks
 
 if TYPE_CHECKING:
@@ -47,9 +46,8 @@ if TYPE_CHECKING:
 
     import boto3.session
 
-    from firefighter._delivery.codecs import Codec
-    from firefighter._delivery.dead_letters import DeadLetterHook
-    from firefighter._delivery.drop_reports import DropHook
+    from firefighter._delivery.compression import Codec
+    from firefighter._delivery.hooks import DeadLetterHook, DropHook
     from firefighter._delivery.transport import FirehoseClient
     from firefighter._event.oversize import OversizePolicy
     from firefighter._handler.limit_filter import LimitFilter  # `__getattr__` does it
@@ -204,8 +202,7 @@ class FirehoseHandler(BaseHandler):
             parts.raise_unknown(unknown, FirehoseHandler)
         parts.check_arguments(arguments)
         self._options = parts.Options.of(arguments)
-        own_formatter = parts.NumberedFormatter if event_ids else parts.JSONFormatter
-        self._own_formatter: parts.JSONFormatter = own_formatter(
+        self._own_formatter: parts.JSONFormatter = self._options.make_formatter(
             fields=fields, include=include, protect_fields=protect_fields
         )
         self._json_formatter: parts.JSONFormatter = self._own_formatter
@@ -404,16 +401,12 @@ class FirehoseHandler(BaseHandler):
         parts.check_queue_arguments(batch_queue, send_interval)
         pipeline.deliver_queue(
             batch_queue,
-            lambda: parts.QueueSource(
-                batch_queue,
-                end=self.END,
-                flush=self.FLUSH,
-                prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
-                aggregation=self._options.make_aggregation(),
-            ),
             delivery_stream_name,
             # As documented, to the letter.
             lambda: parts.Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0),
+            end=self.END,
+            flush=self.FLUSH,
+            prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
         )
 
     # Inside.

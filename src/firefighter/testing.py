@@ -24,6 +24,7 @@ The other fixtures need `pip install 'firefighter[local]'`. The stream's name is
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -68,9 +69,10 @@ def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     make = FirehoseHandler._make_pipeline  # noqa: SLF001 - our own
 
     def make_capturing(handler: FirehoseHandler, client: ClientFactory) -> Pipeline:
+        # Without a directory: a flush would deliver what a dead process has left there.
+        without_directory = dataclasses.replace(handler._options, spool_dir=None)  # noqa: SLF001 - our own
+        monkeypatch.setattr(handler, '_options', without_directory)
         pipeline = make(handler, client)
-        # A flush would deliver what a dead process has left in the directory.
-        pipeline.place._disk = None  # noqa: SLF001 - our own
         numbers = itertools.count()
 
         def capture(line: bytes | None) -> None:

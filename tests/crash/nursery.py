@@ -26,7 +26,7 @@ from typing import Any
 
 import boto3  # noqa: F401  # what the children would import, each for itself
 
-from firefighter._delivery.pace.backoff import Backoff
+from firefighter._delivery.pace import Backoff
 from firefighter.logging import FirehoseHandler
 
 # Beside what Python puts there for a program: its own folder.

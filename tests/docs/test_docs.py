@@ -110,7 +110,7 @@ def test_what_is_to_be_installed_is_an_extra_by_its_name():
             assert {*filter(None, rest.split(','))} <= extras, file
             if file.suffix == '.py' and (name, bool(rest)) != ('firefighter', True):
                 bare.append((file.name, name))
-    assert bare == [('codecs.py', 'zstandard')]
+    assert bare == [('compression.py', 'zstandard')]
 
 
 # Of each command: what nobody can mean, and the page that has its exit statuses; `demo` has none.

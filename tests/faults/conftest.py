@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firefighter._delivery.pace.backoff import Backoff
+from firefighter._delivery.pace import Backoff
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from time import monotonic
 sys.path.insert(0, str(Path(__file__).parents[2] / 'src'))
 
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool

@@ -32,7 +32,7 @@ TRACED = {
         '_handler/lifecycle.py',
         '_handler/base_handler.py',
         '_handler/deliverer.py',
-        '_handler/spool_place.py',
+        '_handler/disk_place.py',
         '_process/exit_and_forks.py',
         '_process/lock.py',
         'logging.py',

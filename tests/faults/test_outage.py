@@ -12,15 +12,14 @@ import pytest
 
 from arrivals import adds_up, deliver_everything, flush_until_it_fails, messages_in
 from doubles import Drops, ManualClock
-from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules
+from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.pace.backoff import FAILURE, MISCONFIGURATION
+from firefighter._delivery.pace import FAILURE, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 
 pytestmark = pytest.mark.once

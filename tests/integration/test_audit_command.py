@@ -17,7 +17,7 @@ import pytest
 
 import zstd_frames
 from delivered_objects import FIRST, OBJECTS, SECOND, check, event, marker
-from firefighter._delivery.codecs import INSTALL_ZSTD
+from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehose
 from foreign_objects import FOREIGN

@@ -13,7 +13,7 @@ import pytest
 
 from firefighter._cost import plot
 from firefighter._cost.ways import WAYS
-from firefighter._delivery.codecs import INSTALL_ZSTD
+from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.main import main
 
 RUN = [

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from firefighter._delivery.error_texts import MAX_CHARACTERS, one_line, without_user
+from firefighter._delivery.diagnostics import MAX_CHARACTERS, one_line, without_user
 from firefighter.local import LocalFirehose
 from programs import ENOUGH_SECONDS
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firefighter._delivery.pace.backoff import Backoff
-from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace import Backoff, Pacer
 
 PAUSE_SECONDS = 0.001
 

@@ -12,14 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firefighter._delivery.aggregation import Aggregation, cut
-from firefighter._delivery.codecs import gzip_by_zlib
-from firefighter._delivery.compression import Compression
+from firefighter._delivery.compression import Compression, gzip_by_zlib
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES, MAX_REQUEST_BYTES
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.escaping import escape
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
-from firefighter._spool.spooled_lines import SpooledLines
+from firefighter._spool.taken_events import SpooledLines
 
 pytestmark = pytest.mark.once
 

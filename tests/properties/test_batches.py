@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.codecs import COMPRESSIONS, compressor_of
-from firefighter._delivery.compression import Compression
+from firefighter._delivery.compression import COMPRESSIONS, Compression, compressor_of
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 
 pytestmark = pytest.mark.once

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 import zstd_frames
 from depth import depth
-from firefighter._delivery.codecs import compressor_of
-from firefighter._delivery.compression import Compression
+from firefighter._delivery.compression import Compression, compressor_of
 from firefighter._delivery.limits import (
     BILLED_BYTES,
     FULL_REQUEST_BYTES,
@@ -23,7 +22,7 @@ from firefighter._delivery.limits import (
 )
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.escaping import escape
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 from firefighter._spool.taken_events import Aggregate
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from firefighter._delivery.due import Rules, Waiting, alarm_thresholds, seconds_until_due
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORDS
-from firefighter._delivery.pace.backoff import FAILURE, MISCONFIGURATION, Backoff
+from firefighter._delivery.pace import FAILURE, MISCONFIGURATION, Backoff
 
 times = st.floats(0, 1e6)
 rules_strategy = st.builds(

@@ -18,13 +18,12 @@ import zstd_frames
 from depth import depth
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.codecs import compressor_of
-from firefighter._delivery.compression import Compression
+from firefighter._delivery.compression import Compression, compressor_of
 from firefighter._delivery.limits import FULL_REQUEST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.escaping import escape
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 from firefighter.local.limits import parse_put_record_batch
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from firefighter._delivery.limits import MAX_RECORD_BYTES, MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.pace.pacer import Pacer
+from firefighter._delivery.pace import Pacer
 
 pytestmark = pytest.mark.once
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefighter._event.truncation import MIN_STRING_BYTES, truncate
+from firefighter._event.oversize import MIN_STRING_BYTES, truncate
 
 pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 

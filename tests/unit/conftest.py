@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doubles import DEADLINE_SECONDS
-from firefighter._delivery import dispatch, requests
-from firefighter._delivery.pace import backoff
+from firefighter._delivery import dispatch, pace, requests
 from firefighter._handler import deliverer
 
 
@@ -27,4 +26,4 @@ def longest_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The range of each begins at zero, so that one in some thousand is over before anybody looks.
     """
-    monkeypatch.setattr(backoff.Backoff, 'seconds', lambda backoff, *_: backoff.cap_seconds)
+    monkeypatch.setattr(pace.Backoff, 'seconds', lambda backoff, *_: backoff.cap_seconds)

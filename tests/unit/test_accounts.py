@@ -16,7 +16,7 @@ from doubles import (
     Drops,
     EntryFailingClient,
 )
-from firefighter._delivery import drop_reports
+from firefighter._delivery import hooks
 from firefighter.logging import FirehoseHandler
 from firefighter.stats import DropReason, Stats
 
@@ -248,7 +248,7 @@ def test_block_waits_for_room_and_loses_nothing(make_handler, make_logger) -> No
 
 def test_on_drop_is_told_reason_events_and_bytes(make_handler, make_logger, monkeypatch) -> None:
     """Coalesced: one call for many events of one reason, at most one an interval, and one when it is closed."""
-    monkeypatch.setattr(drop_reports, 'REPORT_INTERVAL_SECONDS', 1000.0)
+    monkeypatch.setattr(hooks, 'REPORT_INTERVAL_SECONDS', 1000.0)
     drops = Drops()
     handler = make_handler('bar', boto3_client=AcceptingClient(), oversize='drop', on_drop=drops)
     logger = make_logger(handler)

@@ -18,7 +18,7 @@ import zstd_frames
 from arrivals import adds_up, deliver_everything
 from doubles import AcceptingClient, EntryFailingClient, RefusingClient
 from firefighter._audit.decoding import lines
-from firefighter._delivery import codecs
+from firefighter._delivery import compression
 from firefighter._delivery.compression import Compression
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.plain_queue import QueueSource
@@ -157,7 +157,7 @@ def test_a_request_from_a_plain_queue_has_room_for_what_grows(codec, events) -> 
         end=None,
         flush=None,
         prepare=lambda event: (event, DropReason.FAILED),
-        aggregation=Compression(codecs.compressor_of(codec)),
+        aggregation=Compression(compression.compressor_of(codec)),
     )
     for text in texts:
         batch_queue.put(text)
@@ -218,7 +218,7 @@ def test_isal_is_used_where_it_is_installed(monkeypatch) -> None:
         return real(*arguments)
 
     monkeypatch.setattr('isal.isal_zlib.compressobj', compressobj)
-    assert gzip.decompress(codecs.compressor_of('gzip')([b'Ahoy\n'])) == b'Ahoy\n'
+    assert gzip.decompress(compression.compressor_of('gzip')([b'Ahoy\n'])) == b'Ahoy\n'
     assert made
 
 
@@ -226,7 +226,9 @@ def test_zstd_without_its_package_says_what_to_install(monkeypatch) -> None:
     """Where the handler is made, rather than when the first batch is due."""
     monkeypatch.setitem(sys.modules, 'zstandard', None)
     monkeypatch.setitem(sys.modules, 'compression.zstd', None)
-    with pytest.raises(ValueError, match=re.escape(f'{codecs.INSTALL_ZSTD}, or write compression="gzip"')):
+    with pytest.raises(
+        ValueError, match=re.escape(f'{compression.INSTALL_ZSTD}, or write compression="gzip"')
+    ):
         FirehoseHandler('bar', compression='zstd')
 
 
@@ -237,7 +239,7 @@ def test_a_program_may_have_a_compression_package_of_its_own(monkeypatch) -> Non
     """Neither delivery nor the audit takes it for the standard library's."""
     monkeypatch.setitem(sys.modules, 'compression', ModuleType('compression'))
     monkeypatch.setitem(sys.modules, 'compression.zstd', ModuleType('compression.zstd'))
-    frame = codecs.compressor_of('zstd')([b'{}\n'])
+    frame = compression.compressor_of('zstd')([b'{}\n'])
     assert list(lines([frame])) == [b'{}']
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from doubles import AcceptingClient, RefusingClient
-from firefighter._delivery.pace.backoff import FREE_REFUSALS
+from firefighter._delivery.pace import FREE_REFUSALS
 
 DISK = pytest.param('disk', marks=pytest.mark.skipif(sys.platform == 'win32', reason='no spool on disk here'))
 

@@ -10,16 +10,15 @@ import pytest
 
 from doubles import Drops, ManualClock
 from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules
+from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.pace.backoff import FAILURE, FREE_REFUSALS, MISCONFIGURATION
+from firefighter._delivery.pace import FAILURE, FREE_REFUSALS, MISCONFIGURATION
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome

@@ -14,7 +14,7 @@ from doubles import AcceptingClient, BlockingClient, DownClient, EntryFailingCli
 from firefighter._audit.accounts import Accounts
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.numbered_spool import NumberedSpool
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler

@@ -13,7 +13,7 @@ import pytest
 from doubles import DEADLINE_SECONDS
 from firefighter._process import exit_and_forks, fork_gate
 from firefighter._process.fork_gate import ForkGate
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 
 
 @pytest.fixture

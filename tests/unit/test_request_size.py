@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from firefighter._delivery.pace.request_size import KEPT_TO_SECONDS, LEAST_BYTES, RequestSize
+from firefighter._delivery.pace import KEPT_TO_SECONDS, LEAST_BYTES, RequestSize
 
 FULL_BYTES = 4 << 20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firefighter._delivery.pace.backoff import (
+from firefighter._delivery.pace import (
     FAILURE,
     FREE_REFUSALS,
     LIMITED_PAUSE_SECONDS,

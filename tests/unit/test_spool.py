@@ -8,8 +8,8 @@ import pytest
 
 from firefighter._event.escaping import escape
 from firefighter._event.ids import PLACE
-from firefighter._spool.memory_segment import MemoryStore
 from firefighter._spool.numbered_spool import NumberedSpool
+from firefighter._spool.segment import MemoryStore
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 from firefighter._spool.taken_events import read_on
 

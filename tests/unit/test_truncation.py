@@ -5,7 +5,7 @@ import json
 import orjson
 import pytest
 
-from firefighter._event.truncation import truncate
+from firefighter._event.oversize import truncate
 
 
 def line_of(event):
@@ -245,7 +245,7 @@ def test_an_error_on_the_way_leaves_the_mark(monkeypatch):
     def exhausted(*_):
         raise MemoryError
 
-    monkeypatch.setattr('firefighter._event.truncation._parse', exhausted)
+    monkeypatch.setattr('firefighter._event.oversize._parse', exhausted)
     assert truncate(line_of({'message': 'x' * 5000}), 1024) == b'{"truncated":{"original_bytes":5015}}\n'
 
 

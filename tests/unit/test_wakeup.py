@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from firefighter._process.wakeup import Broadcast, Wakeup
+from firefighter._process.waiting import Broadcast, Wakeup
 
 DEADLINE_SECONDS = 20
 

@@ -13,14 +13,13 @@ from math import inf
 
 from firefighter._cost.ways import Way
 from firefighter._cost.workload import Workload
-from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drop_reports import DropReports
+from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.limits import BILLED_BYTES
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool
 from firefighter._spool.taken_events import Spooled
 

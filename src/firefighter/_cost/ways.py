@@ -8,7 +8,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from firefighter._delivery.codecs import compressor_of
+from firefighter._delivery.compression import compressor_of
 from firefighter._handler.options import Options
 from firefighter.logging import FirehoseHandler
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 
 from firefighter._delivery.limits import BILLED_BYTES, MAX_RECORD_BYTES
-from firefighter._spool.spooled_lines import SpooledLines, lines_of
-from firefighter._spool.taken_events import Aggregate, merged
+from firefighter._spool.taken_events import Aggregate, SpooledLines, lines_of, merged
 
 __all__ = ['Aggregation', 'cut']
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from firefighter._delivery.error_texts import name_error, without_user
+from firefighter._delivery.diagnostics import name_error, without_user
 from firefighter._delivery.transport import ClientOptions, FirehoseClient, make_client
 from firefighter._process.exit_and_forks import not_forking
-from firefighter._spool.disk.destination import Destination
+
+if TYPE_CHECKING:
+    from firefighter._spool.disk.destination import Destination
 
 __all__ = ['ClientFactory']
 
@@ -81,6 +84,7 @@ class ClientFactory:
         """
         with not_forking():  # 5 ms, which a spool in memory does not need
             from firefighter._delivery.aws_configuration import read_configuration  # noqa: PLC0415
+            from firefighter._spool.disk.destination import Destination  # noqa: PLC0415
         options, seen = self._options, self._seen or _Seen()
         configured = read_configuration(options.profile_name or seen.profile)
         key = seen.access_key or configured.access_key or ''

@@ -1,15 +1,31 @@
-"""Writes the library's own errors to stderr, rate-limited. Never logs them."""
+"""Writes the library's own errors to stderr, and never logs them: few lines, each short, and without waiting long for who reads them.
+
+`Diagnostics` limits how often. `write_text` and `write_bytes` do not wait for a pipe that nobody empties. `one_line` makes messages of
+others fit for a line: error messages, answers of proxies, URLs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import select
+import sys
+from collections.abc import Callable, Iterator
 from math import inf
+from typing import TextIO
 
-from firefighter._delivery.error_texts import name_error
-from firefighter._delivery.stderr import write_text
-from firefighter._process.clock import monotonic
+from firefighter._delivery.logged_by_delivery import as_own_output
+from firefighter._process.waiting import monotonic
 
-__all__ = ['Diagnostics', 'count_of']
+__all__ = [
+    'STALL_SECONDS',
+    'Diagnostics',
+    'count_of',
+    'name_error',
+    'one_line',
+    'without_user',
+    'write_bytes',
+    'write_text',
+]
 
 # A lasting cause is written once in so many seconds, so that it does not fill a log.
 QUIET_SECONDS = 60.0
@@ -59,3 +75,107 @@ class Diagnostics:
 def count_of(events: int) -> str:
     """Return a number of events in words."""
     return f'{events:,} event{"s" * (events > 1)}'
+
+
+# Where the other end of a pipe takes nothing for so long, it hangs. From then on nothing waits for it, until it takes something.
+STALL_SECONDS = 1.0
+# A pipe that is ready takes so much without blocking: Python's documentation of `select.PIPE_BUF`, which Windows does not have.
+_PIECE_BYTES = getattr(select, 'PIPE_BUF', 512)
+_MOST_BYTES_OF_A_CHARACTER = 4
+
+_stalled = False
+
+
+# A program may have put a logger in stderr's place. Without this our line would come back as an event.
+@as_own_output
+def write_text(text: str) -> bool:
+    """Write a text; return whether all of it was written."""
+    try:
+        return _write_text(sys.stderr, text)
+    except Exception:  # no stderr, or a broken one: the counters show the same
+        return False
+
+
+@as_own_output
+def write_bytes(data: bytes) -> bool:
+    """Write bytes as they are, or as text where stderr is a stream of text alone; return whether all of them were written."""
+    try:
+        stream = sys.stderr
+        binary = getattr(stream, 'buffer', None)
+        if binary is None:
+            return _write_text(stream, data.decode('utf-8', 'backslashreplace'))
+        for start in range(0, len(data), _PIECE_BYTES):
+            if not _takes_more(stream):
+                return False
+            stream.flush()
+            binary.write(data[start : start + _PIECE_BYTES])
+            binary.flush()
+    except Exception:
+        return False
+    return True
+
+
+def _write_text(stream: TextIO, text: str) -> bool:
+    for piece in _pieces(text):
+        if not _takes_more(stream):
+            return False
+        try:
+            stream.write(piece)
+        except UnicodeEncodeError:  # the stream is strict, and of an encoding without the character
+            stream.write(piece.encode('ascii', 'backslashreplace').decode('ascii'))
+        stream.flush()
+    return True
+
+
+def _pieces(text: str) -> Iterator[str]:
+    characters = _PIECE_BYTES // _MOST_BYTES_OF_A_CHARACTER
+    return (text[start : start + characters] for start in range(0, len(text), characters))
+
+
+def _takes_more(stream: TextIO) -> bool:
+    """Wait until the stream takes a piece; return False where it takes none in time.
+
+    Another writer of the same pipe may come between this and our writing. Only a descriptor that does not block would rule
+    that out, and that would be so for the whole program.
+    """
+    global _stalled  # noqa: PLW0603
+    if sys.platform == 'win32':
+        return True
+    try:
+        descriptor = stream.fileno()
+        poll = select.poll()
+    except Exception:  # it is no file, or eventlet has removed `poll`
+        return True
+    poll.register(descriptor, select.POLLOUT)
+    _stalled = not poll.poll(0 if _stalled else STALL_SECONDS * 1000)
+    return not _stalled
+
+
+# Enough for any message of AWS's. A proxy may answer with a page.
+MAX_CHARACTERS = 300
+
+# `user:password@` after the scheme of a URL.
+_USER = re.compile(r'(?<=://)[^/\s]*@')
+# Terminals execute these.
+_ESCAPE_SEQUENCE = re.compile(r'\x1b\[[0-?]*[ -/]*[@-~]')
+
+
+def without_user(text: str) -> str:
+    """Return a text without the user names and passwords of the URLs in it."""
+    return _USER.sub('', text)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of at most 300 printable characters, without user names and passwords of URLs."""
+    # No more of it than that is looked at: it may be long.
+    text = _ESCAPE_SEQUENCE.sub(' ', without_user(text[: 10 * MAX_CHARACTERS]))
+    line = ' '.join(''.join(each if each.isprintable() else ' ' for each in text).split())
+    return line if len(line) <= MAX_CHARACTERS else f'{line[: MAX_CHARACTERS - 3]}...'
+
+
+def name_error(error: BaseException) -> str:
+    """Return an error's class and message as one line, or its class alone where its message cannot be had."""
+    try:
+        return one_line(f'{type(error).__name__}: {error}')
+    except Exception:  # its `__str__` is somebody's code, or no stack is left
+        return type(error).__name__

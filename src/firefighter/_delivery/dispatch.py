@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import inf
 
 from firefighter._delivery.batches import Batch, Batches
-from firefighter._delivery.dead_letters import DeadLetters
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Waiting
+from firefighter._delivery.hooks import DeadLetters
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
     MAX_RECORDS,
@@ -17,9 +17,7 @@ from firefighter._delivery.limits import (
     MIN_REQUEST_GAP_SECONDS,
 )
 from firefighter._delivery.outcomes import Answer, Outcome
-from firefighter._delivery.pace.backoff import Retries
-from firefighter._delivery.pace.pacer import Pacer
-from firefighter._delivery.pace.request_size import RequestSize
+from firefighter._delivery.pace import Pacer, RequestSize, Retries
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.spool_source import SpoolSource
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from firefighter._delivery.error_texts import one_line
+from firefighter._delivery.diagnostics import one_line
 
 __all__ = [
     'BROKEN_CONNECTION',

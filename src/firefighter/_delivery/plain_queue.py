@@ -25,7 +25,7 @@ from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
 from firefighter._delivery.spool_source import Queued, SpoolSource
 from firefighter._event.escaping import escape
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool, Spooled
 from firefighter.stats import DropReason
 

@@ -25,7 +25,7 @@ from firefighter._delivery.transport import Transport
 from firefighter._process.exit_and_forks import release_request_thread, reserve_request_thread
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.subinterpreters import start_thread
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 
 __all__ = ['MakeThread', 'Requests']
 

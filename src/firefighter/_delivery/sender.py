@@ -15,20 +15,17 @@ from collections.abc import Callable
 from math import inf
 from random import SystemRandom
 
-from firefighter._delivery.dead_letters import DeadLetters
-from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.diagnostics import Diagnostics, name_error
 from firefighter._delivery.dispatch import THREAD_START_SECONDS, Dispatch, Traffic
-from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules, alarm_thresholds, seconds_until_due, takes_everything
-from firefighter._delivery.error_texts import name_error
+from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.limits import MAX_RECORDS
 from firefighter._delivery.logged_by_delivery import as_thread_of_ours
 from firefighter._delivery.requests import Requests
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import Transport
-from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, make_lock
-from firefighter._process.wakeup import Broadcast, Wakeup
+from firefighter._process.waiting import Broadcast, Wakeup, monotonic
 from firefighter._spool.spool import Spooled
 
 __all__ = ['Sender', 'Traffic']

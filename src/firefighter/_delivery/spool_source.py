@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.limits import MAX_WINDOW_BYTES
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Spool, Spooled
-from firefighter._spool.spooled_lines import SpooledLines, original_lines
-from firefighter._spool.taken_events import Aggregate
+from firefighter._spool.taken_events import Aggregate, SpooledLines, original_lines
+
+if TYPE_CHECKING:
+    from firefighter._delivery.aggregation import Aggregation
 
 __all__ = ['Queued', 'SpoolSource']
 

@@ -20,9 +20,9 @@ from firefighter._delivery.outcomes import (
 )
 from firefighter._delivery.request_json import use_fast_json
 from firefighter._delivery.tracing import untraced
-from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
+from firefighter._process.waiting import monotonic
 
 if TYPE_CHECKING:
     import boto3.session

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from firefighter._advice.advice import CAUTIOUS, Advice, advise
 from firefighter._advice.stream import read
-from firefighter._delivery.error_texts import without_user
+from firefighter._delivery.diagnostics import without_user
 from firefighter._delivery.outcomes import Outcome, cure_for
 from firefighter._doctor.clock import check_clock
 from firefighter._doctor.connection import Connection, Credentials, Described, NoConnection, without_cure

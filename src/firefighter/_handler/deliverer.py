@@ -28,11 +28,9 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process import exit_and_forks
-from firefighter._process.clock import monotonic
-from firefighter._process.lock import locked
-from firefighter._process.logging_lock import holds_lock_of_handler, holds_logging_lock
+from firefighter._process.lock import holds_lock_of_handler, holds_logging_lock, locked
 from firefighter._process.subinterpreters import in_subinterpreter, start_thread
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup, monotonic
 
 __all__ = ['Deliverer', 'HasClient', 'NoWait']
 

@@ -35,14 +35,14 @@ from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._handler.constants import OPEN
 from firefighter._handler.deliverer import Deliverer, HasClient, NoWait
+from firefighter._handler.place import Place
 from firefighter._process import exit_and_forks
-from firefighter._process.clock import monotonic
-from firefighter._process.lock import locked, run_if_free
-from firefighter._process.logging_lock import holds_logging_lock
+from firefighter._process.lock import holds_logging_lock, locked, run_if_free
 from firefighter._process.open_mark import make_mark
 from firefighter._process.subinterpreters import in_subinterpreter, start_thread_without_locks
+from firefighter._process.waiting import monotonic
 
-__all__ = ['Lifecycle', 'Place', 'State']
+__all__ = ['Lifecycle', 'State']
 
 _OPEN_AND_WAITS = 2
 """The value of `open_mark` while each event is to be delivered before its call returns."""
@@ -58,35 +58,6 @@ class State(enum.Enum):
     CLOSED = 'closed'
     OPEN = 'open'
     DRAINING = 'draining'
-
-
-class Place(Protocol):
-    """Where the spool is kept, and what else is there. Its methods never raise an Exception."""
-
-    def open(self) -> None:
-        """Make the directory, if there is to be one. Done already: nothing."""
-
-    def adopt_now(self) -> None:
-        """Adopt the events of dead processes, now."""
-
-    def adopt_soon(self) -> None:
-        """Have the thread that delivers look for dead processes, unless it has just done so."""
-
-    @property
-    def has_adopted(self) -> bool:
-        """Whether adopted events are pending, or may be with the next look, which comes at once."""
-
-    def release_adopted(self) -> bool:
-        """Give back adopted events, but for those in requests under way; return whether none is left."""
-
-    def close(self) -> None:
-        """Let go of the directory; all its events are settled."""
-
-    def seconds_until_adoption(self) -> float:
-        """Return how long until the next look for dead processes."""
-
-    def abandon(self) -> None:
-        """Close the descriptors that a forked child has inherited."""
 
 
 class Transport(HasClient, Protocol):

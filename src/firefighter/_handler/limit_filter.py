@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from firefighter._delivery.logged_by_delivery import as_thread_of_ours
 from firefighter._process import exit_and_forks
-from firefighter._process.clock import monotonic
 from firefighter._process.lock import locked, make_lock
+from firefighter._process.waiting import monotonic
 
 __all__ = ['LimitFilter']
 

@@ -11,20 +11,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from firefighter._delivery.aggregation import Aggregation
-from firefighter._delivery.codecs import COMPRESSIONS, Codec, compressor_of
-from firefighter._delivery.compression import make_aggregation
-from firefighter._delivery.dead_letters import DeadLetterHook
-from firefighter._delivery.drop_reports import DropHook
 from firefighter._delivery.due import Rules
+from firefighter._delivery.hooks import DeadLetterHook, DropHook
 from firefighter._delivery.limits import (
     FULL_REQUEST_BYTES,
     MAX_RECORDS,
     MAX_WINDOW_BYTES,
     MIN_REQUEST_GAP_SECONDS,
 )
+from firefighter._event.formatter import JSONFormatter
 from firefighter._event.oversize import OversizePolicy
 from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
@@ -33,7 +30,12 @@ from firefighter._handler.constants import (
     TARGET_BATCH_BYTES,
 )
 from firefighter._handler.undelivered import UndeliveredPolicy
+from firefighter._process.exit_and_forks import not_forking
 from firefighter._spool.spool import MIN_SPOOL_BYTES, OverflowPolicy
+
+if TYPE_CHECKING:
+    from firefighter._delivery.aggregation import Aggregation
+    from firefighter._delivery.compression import Codec
 
 __all__ = [
     'DOCUMENTED_BATCH_COUNT',
@@ -143,7 +145,7 @@ class Options:
     aggregate: bool = field(metadata=_with(check_flag))
     max_aggregated_events: int | None = field(metadata=_with(_or_none(_integer(1))))
     target_batch_bytes: int = field(metadata=_with(_integer(0)))
-    compression: Codec | None = field(metadata=_with(_one_of(None, *COMPRESSIONS)))
+    compression: Codec | None = field(metadata=_with(_one_of(None, 'gzip', 'zstd')))
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Options:
@@ -161,8 +163,7 @@ class Options:
         for option in fields(self):
             if 'check' in option.metadata:
                 option.metadata['check'](option.name, getattr(self, option.name))
-        if self.compression:
-            compressor_of(self.compression)
+        self.make_aggregation()  # it raises where a package is missing
         if not self.aggregates:
             _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
             _check_needs_aggregate('target_batch_bytes', given=self.target_batch_bytes != TARGET_BATCH_BYTES)
@@ -174,11 +175,23 @@ class Options:
 
     def make_aggregation(self) -> Aggregation | None:
         """Return what makes Firehose records of the events of one source; None: each is one."""
+        if not self.aggregates:
+            return None
+        with not_forking():
+            from firefighter._delivery.compression import make_aggregation  # noqa: PLC0415
         return make_aggregation(
             aggregate=self.aggregate,
             max_events=self.max_aggregated_events,
             compression=self.compression,
         )
+
+    def make_formatter(self, **options: Any) -> JSONFormatter:
+        """Return the handler's own formatter, with these options of the formatter's."""
+        if not self.event_ids:
+            return JSONFormatter(**options)
+        with not_forking():
+            from firefighter._event.numbered_formatter import NumberedFormatter  # noqa: PLC0415
+        return NumberedFormatter(**options)
 
     def spool_rules(
         self,

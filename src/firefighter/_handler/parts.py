@@ -7,13 +7,11 @@ import hashlib  # noqa: F401
 from firefighter._delivery.clients import ClientFactory
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Rules
-from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import ClientOptions
 from firefighter._event.encoder import why_slow
 from firefighter._event.escaping import escape
 from firefighter._event.formatter import JSONFormatter
-from firefighter._event.numbered_formatter import NumberedFormatter
 from firefighter._handler.lifecycle import State
 from firefighter._handler.options import (
     Options,
@@ -32,10 +30,8 @@ __all__ = [
     'Diagnostics',
     'DropReason',
     'JSONFormatter',
-    'NumberedFormatter',
     'Options',
     'Pipeline',
-    'QueueSource',
     'Rules',
     'SpoolSource',
     'State',

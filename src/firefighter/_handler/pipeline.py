@@ -10,38 +10,35 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from firefighter._delivery.dead_letters import DeadLetters
-from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.drop_reports import DropReports
-from firefighter._delivery.error_texts import name_error
+from firefighter._delivery.diagnostics import Diagnostics, count_of, name_error
+from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.plain_queue import QueueSource
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
-from firefighter._event.numbered_formatter import NumberedOversize
 from firefighter._event.oversize import Oversize
 from firefighter._handler.all_accounts import note_end, register_account
 from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
-from firefighter._handler.queue_deliveries import QueueDeliveries
-from firefighter._handler.spool_place import SpoolPlace
+from firefighter._handler.place import Place
 from firefighter._handler.undelivered import Undelivered
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked, make_lock
-from firefighter._process.wakeup import Wakeup
-from firefighter._spool.numbered_spool import NumberedSpool
-from firefighter._spool.spool import Spool
+from firefighter._process.waiting import Wakeup
+from firefighter._spool.spool import Account, Spool
 from firefighter.stats import DropReason, Stats
 
 if TYPE_CHECKING:
+    import queue
+
     from firefighter._delivery.clients import ClientFactory
     from firefighter._delivery.due import Rules
+    from firefighter._delivery.plain_queue import QueueSource
     from firefighter._delivery.stream_check import StreamCheck
-    from firefighter._spool.disk.spool_directory import SpoolDirectory
+    from firefighter._handler.queue_deliveries import QueueDeliveries
 
 __all__ = ['Pipeline']
 
@@ -84,20 +81,28 @@ class Pipeline:
         self._said_overflown = 0
         self._undelivered = Undelivered(stream, options.undelivered, diagnostics)
         self._lock = make_lock()
-        policy = NumberedOversize if options.event_ids else Oversize
-        self._oversize = policy(
+        wakeup = Wakeup()
+        bounds = (options.memory_bytes, options.overflow, options.block_timeout_seconds, wakeup.set)
+        self._producer_id: bytes | None = None
+        if options.event_ids:
+            with not_forking():
+                from firefighter._event.numbered_formatter import NumberedOversize  # noqa: PLC0415
+                from firefighter._spool.numbered_spool import NumberedSpool  # noqa: PLC0415
+            self._producer_id = os.urandom(PRODUCER_BYTES)
+            unheard = (DropReason.NO_STREAM.value, DropReason.DISABLED.value)
+            self.spool: Spool = NumberedSpool(self._producer_id, *bounds, uncounted=unheard)
+            make_oversize: type[Oversize] = NumberedOversize
+        else:
+            self.spool = Spool(*bounds)
+            make_oversize = Oversize
+        self._oversize = make_oversize(
             options.oversize, documented_limit=DOCUMENTED_RECORD_SIZE, hard_limit=MAX_RECORD_BYTES
         )
-        wakeup = Wakeup()
-        self._producer_id = os.urandom(PRODUCER_BYTES) if options.event_ids else None
-        self.spool = self._make_spool(wakeup.set)
         self.append = self.spool.append
         self.tally = self.spool.tally
-        self._queue_deliveries = QueueDeliveries()
+        self._queue_deliveries: QueueDeliveries | None = None
         self._traffic = Traffic()
-        self.place = SpoolPlace(
-            stream, self.spool, self._make_disk(), self._disk_as_of_now, self._traffic, diagnostics
-        )
+        self.place = self._make_place()
         self._drops = DropReports(
             options.on_drop,
             self._dropped,
@@ -133,8 +138,7 @@ class Pipeline:
         )
         self.source.deliver = self.lifecycle.run
         self.spool.may_wait = self.lifecycle.may_wait_for_room
-        self.place.sender = self.sender
-        self.place.adopts = lambda: self.lifecycle.adopts
+        self.place.connect(self.sender, lambda: self.lifecycle.adopts)
         self.pid = self.lifecycle.pid
         self.open_mark = self.lifecycle.open_mark
         register_account(self)
@@ -149,20 +153,30 @@ class Pipeline:
 
     def deliver_queue(
         self,
-        batch_queue: object,
-        make_source: Callable[[], QueueSource],
+        batch_queue: queue.Queue[Any],
         stream: str,
         rules: Callable[[], Rules],
+        **of_the_source: Any,
     ) -> None:
         """Deliver what comes by a plain queue to a stream, in the calling thread, until END; count and report it here."""
+        with not_forking():
+            from firefighter._delivery.plain_queue import QueueSource  # noqa: PLC0415
 
         def make() -> tuple[QueueSource, Sender]:
-            source = make_source()
+            source = QueueSource(batch_queue, aggregation=self._options.make_aggregation(), **of_the_source)
             return source, self._make_sender(source, stream, rules)
 
-        self._queue_deliveries.deliver(
+        self._all_queue_deliveries().deliver(
             (id(batch_queue), stream), make, self._options.shutdown_timeout_seconds
         )
+
+    @locked
+    def _all_queue_deliveries(self) -> QueueDeliveries:
+        if self._queue_deliveries is None:
+            with not_forking():
+                from firefighter._handler.queue_deliveries import QueueDeliveries  # noqa: PLC0415
+            self._queue_deliveries = QueueDeliveries()
+        return self._queue_deliveries
 
     # Inside.
 
@@ -200,33 +214,23 @@ class Pipeline:
         if not all_delivered:
             self._undelivered.report(self.spool, self.spool.pending, self.place.path, self.place.store)
 
-    def _make_spool(self, wake: Callable[[], None]) -> Spool:
-        options = self._options
-        bounds = (options.memory_bytes, options.overflow, options.block_timeout_seconds, wake)
-        if self._producer_id is None:
-            return Spool(*bounds)
-        unheard = (DropReason.NO_STREAM.value, DropReason.DISABLED.value)
-        return NumberedSpool(self._producer_id, *bounds, uncounted=unheard)
-
-    def _make_disk(self) -> SpoolDirectory | None:
-        options = self._options
+    def _make_place(self) -> Place:
+        options, stream = self._options, self.stream
         if options.spool_dir is None:
-            return None
+            return Place()
         with not_forking():  # 7 ms, which a spool in memory does not need
-            from firefighter._spool.disk.spool_directory import SpoolDirectory  # noqa: PLC0415
-        return SpoolDirectory(
+            from firefighter._handler.disk_place import DiskPlace  # noqa: PLC0415
+        return DiskPlace(
+            stream,
+            self.spool,
             options.spool_dir,
-            self._client.destination(self.stream),
+            lambda: self._client.destination(stream),
             options.disk_bytes,
             options.max_directory_bytes,
             self._producer_id,
+            self._traffic,
+            self._diagnostics,
         )
-
-    def _disk_as_of_now(self, disk: SpoolDirectory) -> SpoolDirectory:
-        """Return the disk for where the client will send, which is made next: the program may have set its environment meanwhile."""
-        if disk.destination == self._client.destination(self.stream):
-            return disk
-        return self._make_disk() or disk
 
     def _make_stream_check(self) -> StreamCheck | None:
         options = self._options
@@ -297,7 +301,9 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """Return what has become of the events up to this moment."""
-        spooled, queued = self.spool.account(), self._queue_deliveries.total()
+        spooled, queued = self.spool.account(), Account(0, 0, {}, {}, 0)
+        if self._queue_deliveries is not None:
+            queued = self._queue_deliveries.total()
         return Stats(
             accepted=spooled.accepted + queued.accepted,
             delivered=spooled.delivered + queued.delivered,

@@ -6,8 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-from firefighter._delivery.diagnostics import Diagnostics, count_of
-from firefighter._delivery.stderr import write_bytes
+from firefighter._delivery.diagnostics import Diagnostics, count_of, write_bytes
 from firefighter._process import exit_and_forks
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from math import inf
 from typing import Any, Protocol, TypeVar
 
-from firefighter._process.clock import monotonic
 from firefighter._process.fork_gate import ForkGate
+from firefighter._process.waiting import monotonic
 
 __all__ = [
     'close_later',
@@ -41,6 +41,9 @@ __all__ = [
 # Twenty handlers with a backlog each are not eighty threads. Eight requests beside the one that each handler makes are
 # 8 MiB in each 100 ms that AWS takes to answer: more than the quota of any one stream.
 MAX_REQUEST_THREADS = 8
+
+_LAMBDA_RUNTIME = 'snapshot_restore_py'
+"""The part of Lambda's runtime that knows of snapshots."""
 
 
 T = TypeVar('T')
@@ -146,10 +149,12 @@ def _register_exit_function() -> None:
 
 
 def _register_for_snapshots() -> None:
-    with not_forking():
-        from firefighter._process.lambda_snapshots import register_for_snapshots  # noqa: PLC0415  # as above
+    """Register with Lambda's runtime, where it may take a snapshot of this process."""
+    if os.environ.get('AWS_LAMBDA_INITIALIZATION_TYPE') == 'snap-start' or _LAMBDA_RUNTIME in sys.modules:
+        with not_forking():
+            from firefighter._process.lambda_snapshots import register_for_snapshots  # noqa: PLC0415
 
-        register_for_snapshots()
+            register_for_snapshots(_LAMBDA_RUNTIME)
 
 
 def registered_handlers() -> list[Handler]:

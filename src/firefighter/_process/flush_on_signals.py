@@ -19,8 +19,8 @@ from types import FrameType, TracebackType
 from typing import ClassVar
 
 from firefighter._process import exit_and_forks
-from firefighter._process.clock import monotonic
-from firefighter._process.logging_lock import holds_lock_of_handler
+from firefighter._process.lock import holds_lock_of_handler
+from firefighter._process.waiting import monotonic
 
 __all__ = ['SignalHandlers']
 

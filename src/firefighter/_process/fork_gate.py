@@ -17,9 +17,8 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 
-from firefighter._process.clock import monotonic
-from firefighter._process.logging_lock import holds_logging_lock
-from firefighter._process.wakeup import Broadcast
+from firefighter._process.lock import holds_logging_lock
+from firefighter._process.waiting import Broadcast, monotonic
 
 __all__ = ['ForkGate']
 

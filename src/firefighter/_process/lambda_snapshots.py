@@ -12,28 +12,21 @@ which is a part of that runtime.
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import suppress
 from importlib import import_module
 
-from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import finish_before, registered_handlers
+from firefighter._process.waiting import monotonic
 
 __all__ = ['register_for_snapshots']
 
-_MODULE = 'snapshot_restore_py'
 
-
-def register_for_snapshots() -> None:
-    """Register with Lambda's runtime, where it may take a snapshot of this process."""
-    if os.environ.get('AWS_LAMBDA_INITIALIZATION_TYPE') == 'snap-start' or _MODULE in sys.modules:
-        with suppress(
-            Exception
-        ):  # the environment says so, but it is another runtime, or another version of it
-            hooks = import_module(_MODULE)
-            hooks.register_after_restore(_after_restore)
-            hooks.register_before_snapshot(_before_snapshot)
+def register_for_snapshots(runtime: str) -> None:
+    """Register with that module of Lambda's runtime."""
+    with suppress(Exception):  # it is another runtime, or another version of it
+        hooks = import_module(runtime)
+        hooks.register_after_restore(_after_restore)
+        hooks.register_before_snapshot(_before_snapshot)
 
 
 def _before_snapshot() -> None:

@@ -7,16 +7,28 @@ ever. On every version it is safe to take the lock inside the `try` that release
 The lock is an RLock of `_thread`, so that taking it is a single call into C. (gevent and eventlet replace `threading.RLock` by a
 class in Python, which can be interrupted half taken.) A signal handler or a destructor that interrupts the owner may take the lock
 again; only the outermost frame releases it.
+
+Beside it, two questions about logging's locks: its own, which dictConfig holds while it configures logging and a fork waits for, and
+those of its handlers.
 """
 
 from __future__ import annotations
 
 import _thread
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-__all__ = ['HasLock', 'locked', 'make_lock', 'run_if_free', 'run_locked']
+__all__ = [
+    'HasLock',
+    'holds_lock_of_handler',
+    'holds_logging_lock',
+    'locked',
+    'make_lock',
+    'run_if_free',
+    'run_locked',
+]
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -83,3 +95,20 @@ def locked(method: Callable[Concatenate[Owner, P], R]) -> Callable[Concatenate[O
         return run_locked(self._lock, method, self, *args, **kwargs)
 
     return with_lock
+
+
+def holds_logging_lock() -> bool:
+    """Return whether the calling thread holds it, as dictConfig does while it closes and makes handlers."""
+    # It has no public name, and the same private one in all versions that we support.
+    lock = getattr(logging, '_lock', None)
+    return lock is not None and lock._is_owned()  # noqa: SLF001
+
+
+def holds_lock_of_handler(but: Collection[object]) -> bool:
+    """Return whether the calling thread holds the lock of a handler, other than these: that handler has called us."""
+    for reference in tuple(getattr(logging, '_handlerList', ())):
+        handler = reference()
+        is_owned = getattr(getattr(handler, 'lock', None), '_is_owned', None)
+        if is_owned is not None and is_owned() and handler not in but:
+            return True
+    return False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from firefighter._spool.segment import HEADER_BYTES, Segment
+from firefighter._spool.layout import HEADER_BYTES
+from firefighter._spool.segment import Segment
 
 __all__ = ['MIN_SPOOL_BYTES', 'SegmentAllocator', 'SegmentStore']
 

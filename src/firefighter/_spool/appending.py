@@ -22,11 +22,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from firefighter._event.ids import PLACE, Dropped
-from firefighter._process.clock import monotonic
-from firefighter._process.wakeup import Broadcast
+from firefighter._process.waiting import Broadcast, monotonic
 from firefighter._spool.allocator import SegmentAllocator, SegmentStore
-from firefighter._spool.memory_segment import MemoryStore
-from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Segment
+from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK
+from firefighter._spool.segment import MemoryStore, Segment
 from firefighter._spool.set_aside import NO_EVENT, Waiting, locked, store_all
 from firefighter._spool.spool_account import Account, Tally
 

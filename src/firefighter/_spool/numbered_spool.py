@@ -34,8 +34,7 @@ from firefighter._spool.markers import (
 from firefighter._spool.segment import Segment
 from firefighter._spool.set_aside import Waiting, locked
 from firefighter._spool.spool import Spool
-from firefighter._spool.spooled_lines import original_lines
-from firefighter._spool.taken_events import Spooled
+from firefighter._spool.taken_events import Spooled, original_lines
 
 __all__ = ['NumberedSpool']
 

@@ -6,28 +6,40 @@ Format. The header page has 4,096 bytes, seen as 512 aligned words of 8 bytes in
     word 16   head: the offset up to which all events are settled (delivered or dropped).
 
 The two are on cache lines of their own (64 bytes), since one belongs to the application's threads and the other to
-delivery. After the header, `[4096, tail)` holds whole lines, each ended by a newline; beyond the tail all is zero.
+delivery. The rest of the page, in a file, is in `disk/segment_file.py`. After the header, `[4096, tail)` holds whole lines, each ended by a newline; beyond the tail all is zero.
 
 Committing is one aligned 8-byte store. Tail and count share that store, so that no interruption between two stores
 (a kill, a signal handler that raises) can leave them at odds: the account of the spool is derived from this word.
 The words are accessed only through one `memoryview.cast('Q')` made with the segment: `struct.pack_into` zeroes its
 target before it writes, which a kill in between makes permanent.
+
+`MemoryStore` makes segments of private anonymous memory: gone with the process, never seen by a forked child.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
+import stat
+import sys
 from bisect import insort
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from firefighter._event.ids import Dropped
+from firefighter._process.descriptor import close
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, ONE_EVENT, TAIL_MASK
 
-if TYPE_CHECKING:  # it imports ctypes, which is rarely needed
+if TYPE_CHECKING:
     from firefighter._spool.copied_segment import CopiedWords
 
-__all__ = ['COMMITTED', 'HEADER_BYTES', 'ONE_EVENT', 'TAIL_MASK', 'Origin', 'Segment']
+__all__ = [
+    'MemoryStore',
+    'Origin',
+    'Segment',
+    'fill_with_zeros',
+    'private_memory',
+]
 
 
 class Origin(Protocol):
@@ -226,3 +238,83 @@ class Segment:
             self.mapping[start : end - 1] = bytes(end - 1 - start)
             if self.copied is not None:
                 self.copied.copy(start, end - 1)
+
+
+# Zeroing goes in pieces of 1 MiB: where it cannot be done outside the interpreter lock, a piece holds that for
+# about 0.1 ms.
+_ZERO_PIECE_BYTES = 1 << 20
+
+
+class MemoryStore:
+    """Makes segments of memory, and uses them again."""
+
+    def make(self, size_bytes: int) -> Segment:
+        """Return an empty segment.
+
+        Raises:
+            OSError: the machine is out of memory.
+        """
+        return Segment(private_memory(size_bytes), self)
+
+    def prepare(self, segment: Segment) -> None:
+        """Touch every page now, so that the application's thread pays for no page fault later."""
+        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.size_bytes)
+
+    def begin(self, segment: Segment, first_sequence: int) -> None:
+        """Make an empty segment the one that is written to."""
+        segment.start_over(first_sequence)
+
+    def recycle(self, segment: Segment) -> bool:
+        """Empty a settled segment for another use; return whether it can be used again."""
+        fill_with_zeros(segment.mapping, HEADER_BYTES, segment.tail)
+        return True
+
+    def discard(self, segment: Segment) -> None:
+        """Do nothing: the memory goes back when nobody refers to the segment any more."""
+
+    def sweep(self, kept: Sequence[Segment]) -> None:
+        """Do nothing: memory that nobody refers to is gone by itself."""
+
+
+def fill_with_zeros(mapping: mmap.mmap, start: int, end: int) -> None:
+    """Write zeros into `[start, end)`, where the system allows it outside the interpreter lock.
+
+    Raises:
+        OSError: a page of a file cannot be had.
+    """
+    source = _open_zeros()
+    if source is None or not hasattr(os, 'readv'):
+        for piece in range(start, end, _ZERO_PIECE_BYTES):
+            size = min(_ZERO_PIECE_BYTES, end - piece)
+            mapping[piece : piece + size] = bytes(size)
+        return
+    # Reading from /dev/zero faults the pages in as well; `madvise` and plain stores would hold the lock.
+    try:
+        with memoryview(mapping) as view:
+            while start < end:
+                start += os.readv(source, [view[start:end]])
+    finally:
+        close(source)
+
+
+def _open_zeros() -> int | None:
+    """Open /dev/zero; return None where there is none: on Windows, in a bare chroot, or at the limit of open files."""
+    if not hasattr(os, 'readv'):
+        return None
+    try:
+        source = os.open('/dev/zero', os.O_RDONLY)
+    except OSError:
+        return None
+    # In a bare chroot anything may have that name: only a device gives as many zeros as are asked for.
+    if stat.S_ISCHR(os.fstat(source).st_mode):
+        return source
+    close(source)
+    return None
+
+
+def private_memory(size_bytes: int) -> mmap.mmap:
+    """Return new memory that no forked child shares, all zero."""
+    if sys.platform == 'win32':
+        return mmap.mmap(-1, size_bytes)
+    # Shared, the default, would let a forked child write into its parent's queue.
+    return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from firefighter._spool.allocator import MIN_SPOOL_BYTES, SegmentAllocator, SegmentStore
 from firefighter._spool.appending import OverflowPolicy, live_of, segment_without_room
-from firefighter._spool.memory_segment import MemoryStore
-from firefighter._spool.segment import HEADER_BYTES, Origin, Segment
+from firefighter._spool.layout import HEADER_BYTES
+from firefighter._spool.segment import MemoryStore, Origin, Segment
 from firefighter._spool.set_aside import locked
 from firefighter._spool.spool_account import Account
 from firefighter._spool.taken_events import Spooled

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from firefighter._spool.appending import AppendSide, Live, live_of, segment_without_room
-from firefighter._spool.segment import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK, Origin, Segment
+from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT, TAIL_MASK
+from firefighter._spool.segment import Origin, Segment
 from firefighter._spool.set_aside import locked
-from firefighter._spool.spooled_lines import Piece, SpooledLines, unsettled_lines
-from firefighter._spool.taken_events import Aggregate, Read, Spooled, Stretch, read_on, stretches
+from firefighter._spool.taken_events import (
+    Aggregate,
+    Piece,
+    Read,
+    Spooled,
+    SpooledLines,
+    Stretch,
+    read_on,
+    stretches,
+    unsettled_lines,
+)
 
 __all__ = ['TakeSide']
 

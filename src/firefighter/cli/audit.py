@@ -14,7 +14,7 @@ from firefighter._audit.accounts import Accounts, ProducerAccount, Totals
 from firefighter._audit.bucket import Bucket, read_ahead
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
-from firefighter._delivery.codecs import INSTALL_ZSTD
+from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.output import discard_output
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable

@@ -21,7 +21,7 @@ from firefighter._cost.reading import Entry, entries
 from firefighter._cost.report import heading, rows, titles, verdict
 from firefighter._cost.ways import WAYS
 from firefighter._cost.workload import Workload, collect, workload
-from firefighter._delivery.codecs import INSTALL_ZSTD
+from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.output import discard_output
 from firefighter.cli.progress import progress
 from firefighter.cli.tables import print_table

@@ -12,18 +12,15 @@ from typing import NamedTuple
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.aws_configuration import read_configuration
 from firefighter._delivery.clients import ClientFactory
-from firefighter._delivery.codecs import COMPRESSIONS
-from firefighter._delivery.compression import make_aggregation
-from firefighter._delivery.dead_letters import DeadLetters
+from firefighter._delivery.compression import COMPRESSIONS, make_aggregation
 from firefighter._delivery.diagnostics import Diagnostics
-from firefighter._delivery.drop_reports import DropReports
 from firefighter._delivery.due import Rules
+from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
-from firefighter._process.clock import monotonic
-from firefighter._process.wakeup import Wakeup
+from firefighter._process.waiting import Wakeup, monotonic
 from firefighter._spool.allocator import MIN_SPOOL_BYTES
 from firefighter._spool.disk.adoption import Adoption
 from firefighter._spool.disk.destination import Destination

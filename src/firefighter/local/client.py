@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from firefighter._delivery.stderr import write_text
+from firefighter._delivery.diagnostics import write_text
 from firefighter.local.accounts import Account
 from firefighter.local.control import CONTROL_PREFIX
 from firefighter.local.streams import Unwritten

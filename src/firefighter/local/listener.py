@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from firefighter._delivery.stderr import write_text
+from firefighter._delivery.diagnostics import write_text
 
 # How many connections may wait to be accepted: a fleet of workers that starts at once.
 BACKLOG = 1024

@@ -24,7 +24,7 @@ from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.segment_file import parse_header, read_progress
 from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.layout import COMMITTED, HEADER_BYTES, ONE_EVENT
-from firefighter._spool.memory_segment import private_memory
+from firefighter._spool.segment import private_memory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 from spool_files import let_die, line
 

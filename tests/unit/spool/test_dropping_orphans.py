@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firefighter._spool.disk.segment_file import HEADER_BYTES
-from firefighter._spool.memory_segment import MemoryStore
+from firefighter._spool.segment import MemoryStore
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
 
 LINES = b'1\n2\n3\n'

@@ -13,8 +13,8 @@ from firefighter._spool.markers import (
     merge_ranges,
     most_marker_bytes,
 )
-from firefighter._spool.memory_segment import MemoryStore
 from firefighter._spool.numbered_spool import NumberedSpool
+from firefighter._spool.segment import MemoryStore
 from firefighter._spool.spool import MIN_SPOOL_BYTES
 from firefighter.stats import DropReason
 

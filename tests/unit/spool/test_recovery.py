@@ -11,8 +11,7 @@ from firefighter._spool.disk import segment_file as format_v1
 from firefighter._spool.disk.recovery import Good, Recovery, Torn, recover
 from firefighter._spool.disk.segment_file import Header
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES
-from firefighter._spool.memory_segment import MemoryStore
-from firefighter._spool.segment import Segment
+from firefighter._spool.segment import MemoryStore, Segment
 
 LINES = [b'{"n":%d}\n' % number for number in range(100, 110)]
 LINE = len(LINES[0])

@@ -43,8 +43,7 @@ from firefighter._spool.disk.producer_directory import ProducerDirectory
 from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
 from firefighter._spool.disk.recovery import Recovery, boot_id, recover
 from firefighter._spool.disk.segment_file import NewerVersion, SegmentFile, read_segment
-from firefighter._spool.memory_segment import private_memory
-from firefighter._spool.segment import Origin, Segment
+from firefighter._spool.segment import Origin, Segment, private_memory
 
 __all__ = ['Adoption']
 

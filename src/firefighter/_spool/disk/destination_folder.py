@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from firefighter._process.clock import monotonic
+from firefighter._process.waiting import monotonic
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory, open_shared, our_uid

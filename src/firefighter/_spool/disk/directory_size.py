@@ -25,8 +25,8 @@ from math import inf
 from pathlib import Path
 from time import time_ns
 
-from firefighter._process.clock import monotonic
 from firefighter._process.exit_and_forks import not_forking
+from firefighter._process.waiting import monotonic
 from firefighter._spool.allocator import LARGEST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import destination_folder, destination_folders, our_users

@@ -38,8 +38,7 @@ from firefighter._spool.disk.producer_directory import ProducerDirectory
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.segment_file import Header, write_header
 from firefighter._spool.layout import HEADER_BYTES
-from firefighter._spool.memory_segment import MemoryStore, fill_with_zeros, private_memory
-from firefighter._spool.segment import Segment
+from firefighter._spool.segment import MemoryStore, Segment, fill_with_zeros, private_memory
 
 __all__ = [
     'SEGMENT_SUFFIX',

@@ -29,8 +29,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from firefighter._event.timestamp import timestamp
-from firefighter._process.clock import monotonic
 from firefighter._process.descriptor import close
+from firefighter._process.waiting import monotonic
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import destination_folder
 

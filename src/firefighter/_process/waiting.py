@@ -1,4 +1,8 @@
-"""Wake threads that wait, from anywhere: other threads, signal handlers, destructors.
+"""Waiting: the clock of all deadlines, and wake-ups from anywhere (other threads, signal handlers, destructors).
+
+What freezes time for a test (freezegun) does not freeze our clock: a flush would never end. freezegun puts its own functions in the
+place of those of `time`, there and in every module that has imported one by name. So this is another function, which has the real one
+where nobody looks.
 
 `threading.Event` and `Condition` hold a lock while they notify. A signal handler or a destructor that interrupts them there and
 notifies again waits for that lock for ever. Here the notifying side takes no lock. It releases one, which is a single call
@@ -7,11 +11,26 @@ into C.
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
-__all__ = ['Broadcast', 'Wakeup']
+__all__ = ['Broadcast', 'Wakeup', 'monotonic']
+
+# The other one is its own where time was frozen before this is imported.
+_REAL = getattr(sys.modules.get('freezegun.api'), 'real_monotonic', time.monotonic)
+
+
+def monotonic(*, _real: Callable[[], float] = _REAL) -> float:
+    """Return the time in seconds, of a clock that does not jump."""
+    return _real()
+
+
+# Not by this name either.
+del _REAL
 
 
 class Wakeup:

@@ -1,1 +1,0 @@
-"""When the next request may start after a failure, and how much a throttled stream takes."""
