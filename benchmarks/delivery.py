@@ -22,8 +22,9 @@ from benchmarks.turns import Spread
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from firefighter._delivery.clients import ClientOptions, make_client
 from firefighter._delivery.limits import MAX_RECORDS, MAX_REQUEST_BYTES
-from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
+from firefighter._delivery.transport import BotoTransport
 from firefighter._spool.spool import Spool
 from firefighter.formatting import JSONFormatter
 

@@ -34,7 +34,8 @@ from benchmarks.contestant import machine
 from botocore.config import Config
 
 from firefighter._delivery import request_json
-from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
+from firefighter._delivery.clients import ClientOptions, make_client
+from firefighter._delivery.transport import BotoTransport
 
 _KIB = 1024
 _NAP_SECONDS = 0.0005

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
     import boto3.session
 
+    from firefighter._delivery.clients import FirehoseClient
     from firefighter._delivery.compression import Codec
     from firefighter._delivery.hooks import DeadLetterHook, DropHook
-    from firefighter._delivery.transport import FirehoseClient
     from firefighter._event.oversize import OversizePolicy
     from firefighter._handler.limit_filter import LimitFilter  # `__getattr__` does it
     from firefighter._handler.undelivered import UndeliveredPolicy

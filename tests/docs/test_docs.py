@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from firefighter._delivery.transport import ClientOptions
+from firefighter._delivery.clients import ClientOptions
 from firefighter.cli.main import COMMANDS, main
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler

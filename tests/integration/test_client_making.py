@@ -9,7 +9,7 @@ import boto3.session
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from firefighter._delivery.transport import ClientOptions, make_client
+from firefighter._delivery.clients import ClientOptions, make_client
 from firefighter.local import LocalFirehose
 
 

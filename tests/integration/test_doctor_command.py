@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from firefighter._delivery.transport import ClientOptions
+from firefighter._delivery.clients import ClientOptions
 from firefighter._doctor.connection import Boto
 from firefighter._doctor.examination import examine
 from firefighter.cli.main import main

@@ -10,8 +10,7 @@ import boto3
 import botocore.config
 import pytest
 
-from firefighter._delivery.clients import ClientFactory
-from firefighter._delivery.transport import ClientOptions
+from firefighter._delivery.clients import ClientFactory, ClientOptions
 from firefighter._spool.disk.destination import Destination
 
 CONFIG = """

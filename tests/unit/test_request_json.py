@@ -13,8 +13,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from firefighter._delivery import request_json
+from firefighter._delivery.clients import ClientOptions, make_client
 from firefighter._delivery.request_json import use_fast_json
-from firefighter._delivery.transport import ClientOptions, make_client
 
 ACCEPTED = {
     'FailedPutCount': 0,

@@ -6,9 +6,9 @@ import pytest
 from botocore import exceptions
 
 from doubles import ManualClock
-from firefighter._delivery.clients import ClientFactory
+from firefighter._delivery.clients import ClientFactory, ClientOptions, make_client
 from firefighter._delivery.outcomes import Outcome
-from firefighter._delivery.transport import RENEWAL_SECONDS, BotoTransport, ClientOptions, make_client
+from firefighter._delivery.transport import RENEWAL_SECONDS, BotoTransport
 
 RECORDS = [b'one\n', b'two\n', b'three\n']
 ACCEPTED, RETRY, THROTTLED, REFUSED, MISCONFIGURED = Outcome

@@ -13,7 +13,7 @@ from firefighter._audit.decoding import CHUNK_BYTES, lines
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.oversize import Oversize
-from firefighter._handler.options import DOCUMENTED_RECORD_SIZE
+from firefighter._handler.constants import DOCUMENTED_RECORD_SIZE
 
 __all__ = ['Encoder', 'Entry', 'entries']
 

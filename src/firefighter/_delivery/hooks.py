@@ -1,6 +1,6 @@
-"""Calls the user's hooks, outside every lock: `on_drop` for events that were dropped, `on_dead_letter` for those that Firehose refuses.
+"""Calls the user's hooks: `on_drop` for events that were dropped, `on_dead_letter` for those that Firehose refuses.
 
-Drops are reported on stderr as well, and several at a time. A dead letter is kept in a file where there is a directory.
+No lock is held then that a logging call takes. Drops are reported on stderr as well, and several at a time. A dead letter is kept in a file where there is a directory.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class DeadLetters:
                 )
 
     def report(self) -> None:
-        """Call the hook for new dead letters; outside every lock, on the delivery thread."""
+        """Call the hook for new dead letters."""
         while self._hook is not None and self._unreported:
             event, reason = self._unreported.popleft()
             try:

@@ -180,7 +180,7 @@ class Sender:
         self.report(at_once=True)
 
     def report(self, *, at_once: bool = False) -> None:
-        """Report to the user's hooks what was dropped since the last time, outside every lock."""
+        """Report to the user's hooks what was dropped since the last time."""
         self._dead_letters.report()
         self._drops.report(at_once=at_once)
 

@@ -1,15 +1,15 @@
-"""The seam to Firehose: this module alone calls boto3 and botocore. `outcomes.py` reads their answers and errors."""
+"""Sends requests to Firehose by a client of boto3's, made by `clients.py`. `outcomes.py` reads its answers and errors."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import firefighter
+from firefighter._delivery.clients import FirehoseClient
 from firefighter._delivery.logged_by_delivery import as_request_of_ours
 from firefighter._delivery.outcomes import (
     BROKEN_CONNECTION,
@@ -18,16 +18,11 @@ from firefighter._delivery.outcomes import (
     from_exception,
     from_response,
 )
-from firefighter._delivery.request_json import use_fast_json
 from firefighter._delivery.tracing import untraced
-from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked
 from firefighter._process.waiting import monotonic
 
-if TYPE_CHECKING:
-    import boto3.session
-
-__all__ = ['BotoTransport', 'ClientOptions', 'FirehoseClient', 'Transport', 'make_client']
+__all__ = ['BotoTransport', 'Transport']
 
 RENEWAL_SECONDS = 5.0
 """Between two searches for new credentials. Finding none takes a second where they are looked for on AWS's machines."""
@@ -42,107 +37,6 @@ class Transport(Protocol):
 
     def put(self, stream: str, records: Sequence[bytes]) -> Answer:
         """Send records, within the limits of one request, and return the outcome of each."""
-
-
-class FirehoseClient(Protocol):
-    """The one method of a boto3 Firehose client that is used."""
-
-    def put_record_batch(
-        self,
-        *,
-        DeliveryStreamName: str,  # noqa: N803  # AWS's name
-        Records: Sequence[Mapping[str, bytes]],  # noqa: N803  # AWS's name
-    ) -> Mapping[str, Any]:
-        """Put the records into the stream."""
-
-
-@dataclass(frozen=True)
-class ClientOptions:
-    """The options that a client is made from.
-
-    Attributes:
-        session: a session of the user's; None: a new one is made, from `profile_name` if that is given.
-        profile_name: a profile of the AWS configuration files; its assumed role refreshes by itself.
-        region_name: overrides the session's region.
-        endpoint_url: overrides the service's address, as for the local endpoint.
-        connect_timeout_seconds: for one try to connect.
-        read_timeout_seconds: for each wait for bytes of the answer.
-    """
-
-    session: boto3.session.Session | None = None
-    profile_name: str | None = None
-    region_name: str | None = None
-    endpoint_url: str | None = None
-    # AWS's own agents wait 5 s and up to a minute; a put answers within 0.2 s, and what waits here only queues.
-    connect_timeout_seconds: float = 5.0
-    read_timeout_seconds: float = 20.0
-
-    def for_attempts_of(self, seconds: float) -> ClientOptions:
-        """Return the same for attempts of at most so long: half of it to connect, half for the answer."""
-        # None at all would be refused; so short a time is as good.
-        half = max(seconds / 2, 0.001)
-        return replace(self, connect_timeout_seconds=half, read_timeout_seconds=half)
-
-
-_loaders: dict[str | None, object] = {}
-"""botocore's loaders, which keep the descriptions of AWS's services in memory; by the folder that they look into first."""
-
-
-@untraced
-def make_client(options: ClientOptions) -> FirehoseClient:
-    """Make a Firehose client whose only retry layer is ours.
-
-    Sessions are not thread-safe: call this in the user's thread with a session of the user's.
-
-    Raises:
-        botocore.exceptions.BotoCoreError: there is no region, no such profile, ...
-        ValueError: the endpoint is not a URL.
-    """
-    with not_forking():
-        # The first connection would import this, without regard to forks. A child that is forked meanwhile finds half of it,
-        # and then no host's name can be looked up there: "unknown encoding: idna".
-        import encodings.idna  # noqa: F401, PLC0415
-
-        from botocore.config import Config  # noqa: PLC0415  # 0.1 s: never before it is needed
-        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
-
-        session = options.session or _make_session(options.profile_name)
-        with suppress(AttributeError):  # a double in a test
-            # Makes all that may be asked for credentials, some with a context of OpenSSL, whose locks a child would find taken.
-            session._session.get_component('credential_provider')  # noqa: SLF001  # no public way
-    # A fork does not wait for this: another process or the network may be asked. The session keeps the answer for its client.
-    ask = getattr(session, 'get_credentials', None)
-    if ask is not None and ask() is None:
-        raise NoCredentialsError
-    config = Config(
-        # botocore's default went from 5 attempts to 3, and its pauses from seconds to 0.1 s, with version 1.44.
-        retries={'total_max_attempts': 1, 'mode': 'standard'},
-        connect_timeout=options.connect_timeout_seconds,
-        read_timeout=options.read_timeout_seconds,
-        # What we send is right by construction; checking 500 records costs a quarter of the request's CPU time.
-        parameter_validation=False,
-        tcp_keepalive=True,
-        user_agent_extra=f'firefighter/{firefighter.__version__}',
-    )
-    with not_forking():
-        client: FirehoseClient = session.client(
-            'firehose', region_name=options.region_name, endpoint_url=options.endpoint_url, config=config
-        )
-    use_fast_json(client)
-    return client
-
-
-def _make_session(profile_name: str | None) -> boto3.session.Session:
-    """Make a session that shares botocore's description of the service, which takes 8 MiB for each client otherwise."""
-    import boto3.session  # noqa: PLC0415  # as above
-    import botocore.session  # noqa: PLC0415
-
-    core = botocore.session.Session()
-    session = boto3.session.Session(botocore_session=core, profile_name=profile_name)
-    # Another profile may have another folder for it.
-    place = core.get_config_variable('data_path')
-    core.register_component('data_loader', _loaders.setdefault(place, core.get_component('data_loader')))
-    return session
 
 
 class _Here(threading.local):

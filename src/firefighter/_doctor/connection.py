@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from firefighter._delivery.aws_configuration import read_configuration
+from firefighter._delivery.clients import ClientOptions, make_client
 from firefighter._delivery.outcomes import Answer, cure_for, from_exception
-from firefighter._delivery.transport import BotoTransport, ClientOptions, make_client
+from firefighter._delivery.transport import BotoTransport
 from firefighter._doctor.clock import skew_seconds
 
 __all__ = ['Boto', 'Connection', 'Credentials', 'Described', 'NoConnection', 'without_cure']

@@ -4,6 +4,9 @@ Normally the delivery thread has the role until the handler is closed. With `use
 event, and leaves when everything is sent or could not be sent. Where no thread can be started, or a started one does not come,
 the thread that waits for delivery takes the role; the time-outs of its requests are then cut to its deadline.
 
+A thread of ours runs `_run`, which calls the pipeline's `deliver`: that is the user's `batch_sender` where a subclass has one, else `run`,
+which runs the sender.
+
 `NoWait` lists who must not wait for delivery.
 
 Whether a thread is alive decides nothing. The role is taken and given back under the lifecycle's lock, in a `finally`.
@@ -28,7 +31,7 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process import exit_and_forks
-from firefighter._process.lock import holds_lock_of_handler, holds_logging_lock, locked
+from firefighter._process.lock import holds_lock_of_handler, holds_logging_lock, locked, run_locked
 from firefighter._process.subinterpreters import in_subinterpreter, start_thread
 from firefighter._process.waiting import Wakeup, monotonic
 
@@ -75,8 +78,8 @@ class Life(Protocol):
     def deliver(self) -> None:
         """Deliver until there is nothing left to do, in a thread of ours."""
 
-    def close_if_done(self, *, stays: bool) -> bool:
-        """Let go of everything if all is delivered; return whether who delivers is to leave."""
+    def advance(self, *, stays: bool) -> bool:
+        """Take the next step of the life; return whether who delivers is to leave."""
 
     def keep_trying_until(self, deadline: float) -> None:
         """Try again what fails, until then."""
@@ -86,7 +89,7 @@ class Life(Protocol):
 
 
 class HasClient(Protocol):
-    """Makes the requests."""
+    """The transport, as the deliverer needs it."""
 
     def limit_timeouts(self, seconds: float) -> None:
         """Limit each request from now on to about so long, since a thread of the application waits for it."""
@@ -100,7 +103,7 @@ class Deliverer:
 
     Args:
         stream: the delivery stream's name.
-        life: what there is to deliver.
+        life: the lifecycle.
         lock: the life's, under which all of it changes.
         source: the spool, as delivery sees it.
         sender: delivers it.
@@ -170,11 +173,6 @@ class Deliverer:
         self.expected = True
         self._started_at = monotonic()
 
-    @locked
-    def leave(self) -> None:
-        """Have the thread that delivers leave, whatever is left to deliver."""
-        self.clear_role()
-
     def clear_role(self) -> None:
         """Take the role from the thread that has it, which leaves now. Call with the lock held."""
         self._role = None
@@ -182,7 +180,7 @@ class Deliverer:
         self._started_at = -inf
         self._sender.progress.notify()
 
-    def abandon(self, lock: _thread.RLock) -> None:
+    def use_lock(self, lock: _thread.RLock) -> None:
         """Use another lock, in a forked child: nobody there can release the old one."""
         self._lock = lock
 
@@ -240,7 +238,7 @@ class Deliverer:
                 self._sender.requests.make_thread = None
                 self._life.keep_trying_until(deadline)
                 self._sender.run(
-                    lambda: self._life.close_if_done(stays=False) or condition() or monotonic() >= deadline
+                    lambda: self._life.advance(stays=False) or condition() or monotonic() >= deadline
                 )
             finally:
                 self._release_role(role)
@@ -300,9 +298,9 @@ class Deliverer:
             # Call the hooks now, while what they log can still be sent.
             self._sender.report(at_once=True)
         if exit_and_forks.threads_must_end():
-            self.leave()
+            run_locked(self._lock, self.clear_role)
             return True
-        return self._life.close_if_done(stays=exit_and_forks.exiting() and not in_subinterpreter())
+        return self._life.advance(stays=exit_and_forks.exiting() and not in_subinterpreter())
 
     @as_thread_of_ours
     def _run(self) -> None:
@@ -332,7 +330,7 @@ class Deliverer:
         # If this one ended too soon, the next one pauses before it takes the role.
         self._pauses = self._left_early_at - before <= _PAUSE_BETWEEN_THREADS_SECONDS
         if self._life.done:
-            self._life.close_if_done(stays=False)  # nothing is left to deliver, only to let go of
+            self._life.advance(stays=False)  # nothing is left to deliver, only to let go of
         else:
             self.start_or_wake()
 

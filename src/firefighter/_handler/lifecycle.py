@@ -3,7 +3,7 @@
     state      asked to           by                        what is done                                    then
     closed     open               an event                  make the directory; start the delivery thread   open
     closed     deliver            flush, a late exit        adopt the dead; where there is anything: thread draining
-    open       close              close(), a reload, exit   END; what was adopted is free at once           draining
+    open       close              close(), a reload, exit   FLUSH; what was adopted is free at once         draining
     open       forget             the collector             as close, but nobody waits                      draining
     draining   open               an event                  go on; the directory is still there             open
     draining   end                who delivers, when empty  let go of the directory and of the registration closed
@@ -61,7 +61,7 @@ class State(enum.Enum):
 
 
 class Transport(HasClient, Protocol):
-    """Makes the requests."""
+    """The transport, as the lifecycle needs it."""
 
     def close_connections(self) -> None:
         """Let go of the connections that are kept for the next request."""
@@ -121,7 +121,7 @@ class Lifecycle:
         # Python's own class, which gevent and eventlet replace: a greenlet may be switched while a directory is made.
         self._lock = threading.RLock()
         self._deliverer = Deliverer(stream, self, self._lock, source, sender, transport, diagnostics)
-        # Requested by somebody who could not wait for the lock.
+        # Requested by somebody who did not wait for the lock.
         self._to_be_flushed = False
         self._to_be_closed = False
         # Until then somebody waits: failures are tried again, and adopted events are kept.
@@ -229,7 +229,7 @@ class Lifecycle:
             quiet: the event makes no batch due, so its call does not wait.
         """
         if not self.open_mark[0]:
-            self._run_transition(self._reopen_for_late_event)
+            self._run_transition(self._reopen_for_missed_event)
         elif no_wait := self._deliverer.why_no_wait():
             self._deliver_later(no_wait)
         elif exit_and_forks.exiting():
@@ -262,7 +262,7 @@ class Lifecycle:
         """
         if not self._at_transition:
             self._lock = threading.RLock()
-            self._deliverer.abandon(self._lock)
+            self._deliverer.use_lock(self._lock)
         self._spool.abandon()
         self._sender.abandon()
         self._place.abandon()
@@ -323,9 +323,9 @@ class Lifecycle:
         )
 
     def _request_later(self, *, flush: bool = False, close: bool = False) -> None:
-        """Have the thread that delivers do it, since the caller holds logging's lock and must not wait for ours.
+        """Have the thread that delivers do it, for a caller who does not wait for our lock.
 
-        The owner of ours may have been interrupted by a signal handler that waits for logging's: that would be a deadlock.
+        One who holds logging's lock must not: the owner of ours may have been interrupted by a signal handler that waits for logging's.
         """
         self._to_be_flushed |= flush
         self._to_be_closed |= close
@@ -375,7 +375,7 @@ class Lifecycle:
         self._place.open()
 
     @locked
-    def _reopen_for_late_event(self) -> None:
+    def _reopen_for_missed_event(self) -> None:
         """Open again for an event that came just after the handler was closed, or after its delivery thread was killed."""
         if self.is_of_this_process and self.state is not State.DRAINING and self._has_events:
             self._open(self._deliverer.make_thread, threaded=self._deliverer.threaded)
@@ -402,7 +402,7 @@ class Lifecycle:
         if self.state is State.CLOSED:
             if may_look and not self._deliverer.present:
                 self._change_place(self._place.adopt_now)
-                self._reopen_for_late_event()  # for what a destructor has logged meanwhile
+                self._reopen_for_missed_event()  # for what a destructor has logged meanwhile
             if self.done:
                 return False
             if not self.open_mark[0]:
@@ -415,8 +415,10 @@ class Lifecycle:
         return True
 
     @locked
-    def close_if_done(self, *, stays: bool) -> bool:
-        """Let go of everything if all is delivered; return whether the thread that delivers is to leave.
+    def advance(self, *, stays: bool) -> bool:
+        """Take the next step, if it is time for one: flush or drain where somebody could not wait for that, or let go of everything.
+
+        Returns whether the thread that delivers is to leave.
 
         Args:
             stays: whether it is to stay in any case: while the process exits, no other thread could be started.

@@ -26,7 +26,6 @@ from firefighter._event.oversize import OversizePolicy
 from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
-    DOCUMENTED_RECORD_SIZE,
     TARGET_BATCH_BYTES,
 )
 from firefighter._handler.undelivered import UndeliveredPolicy
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
     from firefighter._delivery.compression import Codec
 
 __all__ = [
-    'DOCUMENTED_BATCH_COUNT',
-    'DOCUMENTED_BATCH_SIZE',
-    'DOCUMENTED_RECORD_SIZE',
-    'TARGET_BATCH_BYTES',
     'Options',
     'check_arguments',
     'check_client_arguments',

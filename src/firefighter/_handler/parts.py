@@ -4,11 +4,10 @@
 # thread loads it first. It is part of boto3's imports, which come in that thread.
 import hashlib  # noqa: F401
 
-from firefighter._delivery.clients import ClientFactory
+from firefighter._delivery.clients import ClientFactory, ClientOptions
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Rules
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._delivery.transport import ClientOptions
 from firefighter._event.encoder import why_slow
 from firefighter._event.escaping import escape
 from firefighter._event.formatter import JSONFormatter

@@ -13,16 +13,18 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from firefighter._delivery.diagnostics import Diagnostics, count_of, name_error
+from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.limits import MAX_RECORD_BYTES
-from firefighter._delivery.sender import Sender, Traffic
+from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.oversize import Oversize
 from firefighter._handler.all_accounts import note_end, register_account
+from firefighter._handler.constants import DOCUMENTED_RECORD_SIZE
 from firefighter._handler.lifecycle import Lifecycle
-from firefighter._handler.options import DOCUMENTED_RECORD_SIZE, Options
+from firefighter._handler.options import Options
 from firefighter._handler.place import Place
 from firefighter._handler.undelivered import Undelivered
 from firefighter._process.exit_and_forks import not_forking

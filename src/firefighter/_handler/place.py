@@ -16,7 +16,7 @@ __all__ = ['Place']
 
 
 class Place:
-    """The place of a spool without a `spool_dir`, which is memory. Its methods never raise an Exception."""
+    """The place of a spool without a `spool_dir`, which is memory. Its methods never raise an Exception, but for `keep_dead_letter`."""
 
     keep_dead_letter: Keep | None = None
     """Writes an event that Firehose refuses into the file of dead letters, if there is one."""

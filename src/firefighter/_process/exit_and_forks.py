@@ -257,7 +257,7 @@ def unregister_busy(lifecycle: Lifecycle) -> None:
 
 
 def close_later(lifecycle: Lifecycle) -> None:
-    """Have a lifecycle closed whose handler was collected. The collector calls this, in any thread at any moment."""
+    """Have a lifecycle closed by whoever comes next: for the collector, at any moment, and for who must not wait."""
     _process.to_close.append(lifecycle)
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from firefighter._advice.advice import Advice
-from firefighter._delivery.transport import ClientOptions
+from firefighter._delivery.clients import ClientOptions
 from firefighter._doctor.connection import Boto
 from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report

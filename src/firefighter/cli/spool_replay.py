@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from firefighter._delivery.aggregation import Aggregation
 from firefighter._delivery.aws_configuration import read_configuration
-from firefighter._delivery.clients import ClientFactory
+from firefighter._delivery.clients import ClientFactory, ClientOptions
 from firefighter._delivery.compression import COMPRESSIONS, make_aggregation
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Rules
@@ -19,7 +19,7 @@ from firefighter._delivery.hooks import DeadLetters, DropReports
 from firefighter._delivery.outcomes import Answer
 from firefighter._delivery.sender import Sender, Traffic
 from firefighter._delivery.spool_source import SpoolSource
-from firefighter._delivery.transport import BotoTransport, ClientOptions, Transport
+from firefighter._delivery.transport import BotoTransport, Transport
 from firefighter._process.waiting import Wakeup, monotonic
 from firefighter._spool.allocator import MIN_SPOOL_BYTES
 from firefighter._spool.disk.adoption import Adoption
