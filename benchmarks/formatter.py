@@ -1,6 +1,6 @@
 """What `JSONFormatter.encode` costs above the bare encoder, and what each trick in it saves.
 
-Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras` or `event` behind.
+Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event` or `context` behind.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ import datetime as dt
 import json
 import logging
 import sys
+from contextvars import Context, ContextVar
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import structlog
 from benchmarks.interleaved import machine, measure, report
 
 from firefighter._event.careful_encoding import STANDARD_ATTRIBUTES
 from firefighter._event.timestamp import THREE_DIGITS
+from firefighter.context import bind
 from firefighter.formatting import JSONFormatter
 
 if TYPE_CHECKING:
@@ -193,11 +196,60 @@ def event() -> None:
     )
 
 
+BOUND = {
+    'tenant': 'acme',
+    'account': 'ada',
+    'session': '0af7651916cd43dd8448eb211c80319c',
+    'route': '/items/42',
+    'method': 'GET',
+    'attempt': 1,
+    'weight': 12.5,
+    'zone': 'eu-west-1a',
+    'beta': True,
+    'referrer': None,
+}
+
+
+def context() -> None:
+    """Compare ten bound fields with none, and with other ways to have them in each event."""
+    plain, empty = JSONFormatter(), JSONFormatter(context=['firefighter'])
+    constants = JSONFormatter(fields=BOUND)
+    variables = [ContextVar[object](name) for name in BOUND]
+    listed = JSONFormatter(context=variables)
+    structlogs = JSONFormatter(context=['structlog'])
+    with_bound = Context()
+    for name, value in BOUND.items():
+        with_bound.run(next(each for each in variables if each.name == name).set, value)
+    with_bound.run(bind, **BOUND)
+    with_bound.run(structlog.contextvars.bind_contextvars, **BOUND)
+    for title in ('message with arguments', 'and three extras', 'a dict message'):
+        ways: dict[str, Callable[[Any], object]] = {
+            'no context': plain.encode,
+            "context=['firefighter'], nothing bound": empty.encode,
+            'ten bound fields': JSONFormatter(context=['firefighter']).encode,
+            'ten constants (`fields`)': constants.encode,
+            'ten context variables': listed.encode,
+            "ten of structlog's": structlogs.encode,
+        }
+        nothing_bound = ways.pop("context=['firefighter'], nothing bound")
+        report(title, with_bound.run(measure, ways, RECORDS[title]))
+        report(
+            f'{title}, nothing bound',
+            measure({'no context': plain.encode, 'nothing bound': nothing_bound}, RECORDS[title]),
+        )
+    bindings: dict[str, Callable[[Any], object]] = {
+        'one name': lambda _: bind(tenant='acme'),
+        'ten names': lambda fields: bind(**fields),
+    }
+    report('To bind', Context().run(measure, bindings, BOUND))
+
+
 TABLES: dict[str, Callable[[], None]] = {
     'whole': whole,
     'timestamp': timestamp,
     'extras': extras,
     'event': event,
+    'context': context,
 }
 
 

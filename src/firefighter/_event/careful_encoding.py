@@ -18,7 +18,7 @@ from firefighter._event.json_values import encode_event, free_name, text, type_n
 from firefighter._event.timestamp import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
 #: Attributes that records of this Python have by themselves.
 OWN_ATTRIBUTES = tuple(vars(logging.LogRecord('', 0, '', 0, '', None, None)))
@@ -50,6 +50,9 @@ class Plan(NamedTuple):
     protect_fields: bool
     format_exception: Callable[[Any], str]
     format_stack: Callable[[str], str]
+    read_context: Callable[
+        [dict[Any, object]], Iterable[tuple[str, object]]
+    ]  # what else to add to an event, which has all but its exception
 
 
 class _Event:
@@ -117,6 +120,8 @@ def _build(record: logging.LogRecord, plan: Plan) -> dict[Any, object]:
     for name, value in attributes.items():
         if name not in STANDARD_ATTRIBUTES:
             event.add(name, value)
+    for name, value in plan.read_context(event.fields):
+        event.add(name, value)
     _add_exception(event, exc_info, _read(record, 'exc_text'), plan)
     stack = _read(record, 'stack_info')
     if _is_true(stack):

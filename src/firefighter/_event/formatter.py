@@ -15,6 +15,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from math import floor
 from operator import attrgetter
 from typing import Any, NoReturn
@@ -79,6 +80,7 @@ class JSONFormatter(logging.Formatter):
     | `fields`, then `include` | the keys that these two options add |
     | the keys of a dict message | they replace the keys above, which are only defaults |
     | the attributes passed as `extra` | they replace nothing; the last one passed comes first |
+    | what `context` adds | it replaces nothing |
     | `exception` | if the record has one: `type` (with its module, except for built-ins), `message`, `traceback` |
     | `stack` | if the record has `stack_info` |
 
@@ -88,7 +90,7 @@ class JSONFormatter(logging.Formatter):
 
     * A key or attribute whose name is taken is kept under `extra`: `{"extra": {"level": ...}}`. One that is
       itself called `extra` stays in place. If something else has to be kept under `extra`, it moves inside:
-      `{"extra": {"extra": ..., ...}}`.
+      `{"extra": {"extra": ..., ...}}`. What `context` would add a second time, with the same value, is left out.
     * Left out is only what others leave on a record: `message` and `asctime` of other formatters, which logging
       itself refuses as `extra`, uvicorn's `color_message`, and what `leave_out` names.
     * A dict of structlog (`structlog.stdlib.ProcessorFormatter.wrap_for_formatter`) becomes an event as others are:
@@ -133,12 +135,22 @@ class JSONFormatter(logging.Formatter):
             under `extra` where there is a `userId`, and in an object within the event it becomes `userid_1`. For
             destinations that are queried by Athena or Glue, where two such keys in one line make each query of the
             whole file fail. It costs some 2 us for each event.
+        context: what to add from context variables, in this order; what is None or not set adds nothing. A `ContextVar` is added under
+            its name, and so is `'package.module:variable'`, which is imported here. `'firefighter'`: what `firefighter.context.bind`
+            has bound; it comes last. `'structlog'`: what `structlog.contextvars` has bound. `'asgi-correlation-id'` and
+            `'django-guid'`: theirs, as `correlation_id`. `'opentelemetry'`: `trace_id`, `span_id` and `trace_sampled` of the current
+            span; where there is one, `otelTraceID`, `otelSpanID` and `otelTraceSampled` are left out. `'lambda'`: `aws_request_id`, and
+            `xray_trace_id` if there is one. Where a library fails, `context_error` says so.
 
     Raises:
-        TypeError: `fields` is not a mapping with strings as keys; `include` or `leave_out` is one string.
+        TypeError: `fields` is not a mapping with strings as keys; `include`, `leave_out` or `context` is one string; `context` lists
+            something else than the above.
         ValueError: `include` names something else than the above; `fields` uses one of the event's own
-            names.
+            names; what `context` names cannot be found or imported.
     """
+
+    #: Names that nothing else may have at the top of an event.
+    _kept_names: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -148,6 +160,7 @@ class JSONFormatter(logging.Formatter):
         protect_fields: bool = False,
         leave_out: Iterable[str] = (),
         ignore_case: bool = False,
+        context: Iterable[ContextVar[Any] | str] = (),
         **unknown: NoReturn,
     ) -> None:
         if positional or unknown:
@@ -155,6 +168,7 @@ class JSONFormatter(logging.Formatter):
         super().__init__()
         self._ignore_case = ignore_case
         self._include = _checked_include(include)
+        self._context = _checked_names('context', context)
         # A record's own attributes are not written anyway, but what is written is read from them.
         self._leave_out = frozenset(_checked_names('leave_out', leave_out)).difference(OWN_ATTRIBUTES)
         self._protect_fields = protect_fields
@@ -170,12 +184,25 @@ class JSONFormatter(logging.Formatter):
         if 'host' in self._include:
             constants['host'] = _host_name()
         self._origins = tuple((name, _ORIGINS[name]) for name in self._include if name in _ORIGINS)
-        self._plan = Plan(
-            constants, self._origins, self._protect_fields, self.formatException, self.formatStack
-        )
         # A copy of it costs the same with constants as without: for two, 140 ns less than putting them in.
         self._template = dict.fromkeys(('timestamp', 'level', 'logger', 'message')) | constants
         self._template.update(dict.fromkeys(name for name, _ in self._origins))
+        self._dumps: Callable[[Any, None, int], bytes] = _dumps
+        self._encode_event = encode_event
+        read_context: Callable[[dict[Any, object]], Iterable[tuple[str, object]]] = _nothing_of
+        if self._context:
+            from firefighter._event.context import Context  # noqa: PLC0415  # only this option needs it
+
+            added = Context(self._context, self._template, self._kept_names)
+            self._dumps, self._encode_event, read_context = added.dumps, added.encode_event, added.read
+        self._plan = Plan(
+            constants,
+            self._origins,
+            self._protect_fields,
+            self.formatException,
+            self.formatStack,
+            read_context,
+        )
         _leave_room(self._template)
         if self._leave_out or self._ignore_case:
             # Of the instance, so that nobody else pays for the question.
@@ -184,7 +211,7 @@ class JSONFormatter(logging.Formatter):
         self._second = (math.nan, '')
 
     def __getstate__(self) -> dict[str, object]:
-        derived = ('_origins', '_plan', '_template', '_second', 'encode')
+        derived = ('_origins', '_plan', '_template', '_second', '_dumps', '_encode_event', 'encode')
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -203,6 +230,7 @@ class JSONFormatter(logging.Formatter):
             protect_fields=self._protect_fields or other._protect_fields,
             leave_out=self._leave_out | other._leave_out,
             ignore_case=self._ignore_case or other._ignore_case,
+            context=dict.fromkeys((*self._context, *other._context)),
         )
 
     def format(self, record: logging.LogRecord) -> str:
@@ -294,11 +322,12 @@ class JSONFormatter(logging.Formatter):
                 if len(event) != size:
                     return encode_carefully(record, self._plan)
             if plain:
+                dumps = self._dumps
                 try:
-                    return _dumps(event, None, LINE_OPTIONS)
+                    return dumps(event, None, LINE_OPTIONS)
                 except Exception:
                     pass  # One of the values was refused; the event is good.
-            return encode_event(event)
+            return self._encode_event(event)
         except Exception:  # Whatever it was: the careful way finds it again, step by step.
             pass
         try:
@@ -309,6 +338,10 @@ class JSONFormatter(logging.Formatter):
             return encode_last(record, failure)
         except Exception:
             return LAST_LINE
+
+
+def _nothing_of(_: object) -> tuple[()]:
+    return ()
 
 
 def _without(record: logging.LogRecord, names: frozenset[str]) -> logging.LogRecord:
@@ -340,7 +373,7 @@ def taken_name(name: str) -> str:
 
 
 def _raise_unknown(positional: tuple[object, ...], unknown: Mapping[str, object]) -> NoReturn:
-    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case')
+    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context')
     if positional:
         raise TypeError(
             f'JSONFormatter takes no format; it has the options {", ".join(known)}. In dictConfig write '
@@ -353,16 +386,16 @@ def _raise_unknown(positional: tuple[object, ...], unknown: Mapping[str, object]
 
 
 def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
-    names = _checked_names('include', include)
+    names: tuple[str, ...] = _checked_names('include', include)
     for name in names:
         if name not in _INCLUDABLE:
             raise ValueError(f'include cannot name {name!r}; it may name {", ".join(map(repr, _INCLUDABLE))}')
     return names
 
 
-def _checked_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+def _checked_names(option: str, names: Iterable[Any]) -> tuple[Any, ...]:
     if isinstance(names, (str, bytes)):
-        listed = re.findall(r'\w+', str(names))
+        listed = re.findall(r'[\w.:-]+', str(names))
         raise TypeError(f'{option} must be a list or tuple of names, like {listed}, not one string')
     try:
         return tuple(names)

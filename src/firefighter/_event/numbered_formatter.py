@@ -21,6 +21,8 @@ _PLACE_ADDS_BYTES = len(with_place(b'}\n')) - len(b'}\n')
 class NumberedFormatter(JSONFormatter):
     """The handler's own formatter with `event_ids`: nothing of the program's can pass for an event's id, or for a marker."""
 
+    _kept_names = frozenset(_KEYS)
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         for name in _KEYS:

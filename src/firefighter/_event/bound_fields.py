@@ -1,0 +1,119 @@
+"""What a program binds to a context: fields of each event that is logged in it, encoded when they are bound.
+
+One fragment of JSON holds them all, such as `"5f2b","user":"ada"`: orjson writes it behind the first name, as if it were the value of that
+one alone. So ten fields cost an event little more than one. The names in it are known beside it, since none may be in an event twice.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from firefighter._event.encoder import orjson
+from firefighter._event.json_values import PLAIN, encode_value, free_name, key_text
+
+__all__ = ['Binding', 'BoundFields', 'bind', 'bound', 'unbind']
+
+
+class BoundFields:
+    """Fields that are bound together; they do not change.
+
+    Args:
+        fields: at least one; values that JSON has.
+
+    Attributes:
+        first: the first name, behind which `encoded` is written.
+        free_in: who has found last that the names are free in its events.
+    """
+
+    __slots__ = ('encoded', 'fields', 'first', 'free_in', 'names')
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.fields = fields
+        self.names = frozenset(fields)
+        self.first = next(iter(fields))
+        around = len(b'{:') + len(orjson.dumps(self.first))
+        self.encoded = orjson.Fragment(orjson.dumps(fields)[around:-1])
+        self.free_in: object = None
+
+
+bound: ContextVar[BoundFields | None] = ContextVar('firefighter', default=None)
+"""What is bound in the current context; None: nothing."""
+
+
+class Binding:
+    """What `bind` has done, to be undone at the end of a `with` statement."""
+
+    def __init__(self, before: BoundFields | None, after: BoundFields | None) -> None:
+        self._before = before
+        self._after = after
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        now = bound.get()
+        if now is self._after:
+            bound.set(self._before)
+            return
+        # Something else was bound meanwhile, or this is another context: a server may end a request in another thread than it
+        # has begun it in. So what is bound here is left alone, but for these values.
+        before, after = _fields_of(self._before), _fields_of(self._after)
+        fields = {}
+        for name, value in _fields_of(now).items():
+            if name not in after or value is not after[name]:
+                fields[name] = value
+            elif name in before:
+                fields[name] = before[name]
+        _set(fields)
+
+
+def bind(**fields: object) -> Binding:
+    """Add fields to each event that is logged from now on in the current context: the task, or the thread where there is none.
+
+    They are in the events of each formatter whose `context` names `'firefighter'`. A name that is bound already gets the new
+    value. Values are encoded here, once: changing an object later has no effect. What JSON does not have becomes what it becomes in any
+    event.
+
+    Args:
+        **fields: names and values.
+
+    Returns:
+        An object for a `with` statement, at the end of which the names have again the values that they had before. Without that they stay
+        until `unbind`, or until the context ends.
+    """
+    before = bound.get()
+    if not fields:
+        return Binding(before, before)
+    after = BoundFields(_fields_of(before) | _as_json(fields))
+    bound.set(after)
+    return Binding(before, after)
+
+
+def unbind(*names: str) -> None:
+    """Take fields out of the current context: those of these names, as far as there are any; without a name, all."""
+    _set({name: value for name, value in _fields_of(bound.get()).items() if names and name not in names})
+
+
+def _fields_of(known: BoundFields | None) -> dict[str, Any]:
+    return {} if known is None else known.fields
+
+
+def _set(fields: dict[str, Any]) -> None:
+    bound.set(BoundFields(fields) if fields else None)
+
+
+def _as_json(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON has in place of names and values of any kind."""
+    if PLAIN.issuperset(map(type, fields.values())):
+        try:
+            orjson.dumps(fields, None, orjson.OPT_STRICT_INTEGER)
+        except Exception:  # A surrogate, a large integer, a name that is not quite a `str`.
+            pass
+        else:
+            return fields
+    encoded: dict[str, orjson.Fragment] = {}
+    for name, value in fields.items():
+        encoded[free_name(key_text(name), encoded)] = encode_value(value)
+    clean: dict[str, Any] = orjson.loads(orjson.dumps(encoded))
+    return clean
