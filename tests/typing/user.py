@@ -7,12 +7,14 @@ import queue
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import boto3.session
 import loguru
 from prometheus_client import REGISTRY
 
+from firefighter.context import Binding, bind, unbind
 from firefighter.formatting import JSONFormatter
 from firefighter.integrations.loguru import make_sink
 from firefighter.integrations.opentelemetry import observe_handlers
@@ -72,7 +74,12 @@ handler = Smaller('bar')
 handler.MAX_RECORD_SIZE = 400
 handler.setFormatter(
     JSONFormatter(
-        fields={'env': 'prod'}, include=('source',), protect_fields=True, leave_out=['span'], ignore_case=True
+        fields={'env': 'prod'},
+        include=('source',),
+        protect_fields=True,
+        leave_out=['span'],
+        ignore_case=True,
+        context=['firefighter', 'shop.context:tenant', ContextVar[str]('user')],
     )
 )
 handler.setFormatter(logging.Formatter('%(message)s'))
@@ -104,6 +111,11 @@ limit: logging.Filter = LimitFilter(events_per_second=0.5)
 loguru.logger.add(make_sink(by_name))
 REGISTRY.register(FirehoseCollector([by_name]))
 observe_handlers([by_position, by_name])
+
+binding: Binding = bind(request_id='5f2b', user=7)
+with bind(user='ada'), binding:
+    unbind('user', 'request_id')
+unbind()
 
 flush_on_signals('SIGTERM', signal.SIGHUP, 2).restore()
 with flush_on_signals('SIGTERM'):

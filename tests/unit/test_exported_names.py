@@ -6,6 +6,7 @@ import inspect
 import logging
 
 import firefighter
+import firefighter.context
 import firefighter.formatting
 import firefighter.integrations.loguru
 import firefighter.integrations.opentelemetry
@@ -37,6 +38,11 @@ def test_the_integrations_export_one_name_each() -> None:
     assert list(firefighter.integrations.loguru.__all__) == ['make_sink']
     assert list(firefighter.integrations.prometheus.__all__) == ['FirehoseCollector']
     assert list(firefighter.integrations.opentelemetry.__all__) == ['observe_handlers']
+
+
+def test_the_context_exports_bind_and_unbind() -> None:
+    """And what `bind` returns."""
+    assert sorted(firefighter.context.__all__) == ['Binding', 'bind', 'unbind']
 
 
 def test_the_statistics_export_two_names() -> None:

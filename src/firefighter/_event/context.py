@@ -42,13 +42,12 @@ class _Source(NamedTuple):
 
     Args:
         name: for messages.
-        read: returns them; none where there is nothing just now.
-        instead_of: names in an event that are left out where this has fields.
+        read: called with the event; returns its fields, none where there is nothing just now. It may take out of the event what
+            they stand for.
     """
 
     name: str
-    read: Callable[[], _Fields]
-    instead_of: tuple[str, ...] = ()
+    read: Callable[[dict[Any, object]], _Fields]
 
 
 class Context:
@@ -85,7 +84,8 @@ class Context:
             Exception: a name is taken, or the encoder refuses a value.
         """
         if self._sources:
-            event = {**event, **self._read_quickly(event)}
+            added = self._read_quickly(event)
+            event = {**event, **added}
         known = self._get_bound()
         if known is None:
             return _dumps(event, default, options)
@@ -119,15 +119,11 @@ class Context:
     def read(self, event: dict[Any, object]) -> list[tuple[str, object]]:
         """Return the fields to add to an event, without those that it has already; take out of it what they stand for."""
         found: list[tuple[str, object]] = []
-        for name, read, instead_of in self._sources:
+        for name, read in self._sources:
             try:
-                fields = read()
+                found += read(event)
             except Exception as error:  # of a library, or no stack left
                 found.append(('context_error', f'{name}: {type_name(type(error))}: {text(error)}'))
-                continue
-            if fields:
-                _leave_out(instead_of, event)
-            found += fields
         known = self._get_bound()
         if known is not None:
             found += known.fields.items()
@@ -147,22 +143,14 @@ class Context:
     def _read_quickly(self, event: dict[Any, object]) -> dict[str, object]:
         """Return what the sources add to an event, as the encoder takes it; raise an Exception where `read` has more to do."""
         added: dict[str, object] = {}
-        for _, read, instead_of in self._sources:
-            fields = read()
-            if fields:
-                _leave_out(instead_of, event)
-            for name, value in fields:
+        for _, read in self._sources:
+            for name, value in read(event):
                 if name in event and _is_same(event[name], value):
                     continue
                 if name in event or name in added or name in self._kept_names:
                     raise KeyError('a name is taken')
                 added[name] = value if type(value) in PLAIN else encode_value(value)
         return added
-
-
-def _leave_out(names: tuple[str, ...], event: dict[Any, object]) -> None:
-    for name in names:
-        event.pop(name, None)
 
 
 def _nothing() -> None:
@@ -209,7 +197,7 @@ def _variable(variable: ContextVar[Any], name: str | None = None) -> _Source:
     name = key_text(variable.name) if name is None else name
     get = variable.get
 
-    def read() -> _Fields:
+    def read(_: dict[Any, object]) -> _Fields:
         try:
             value = get()
         except LookupError:  # It is not set. An argument would take the place of its own default.
@@ -231,14 +219,19 @@ def _django_guid() -> _Source:
 def _structlog() -> _Source:
     from structlog.contextvars import get_contextvars  # noqa: PLC0415  # whoever lists it has it
 
-    return _Source('structlog', lambda: get_contextvars().items())
+    return _Source('structlog', lambda _: get_contextvars().items())
 
 
 def _opentelemetry() -> _Source:
     from opentelemetry.trace import get_current_span  # noqa: PLC0415  # whoever lists it has it
 
-    def read() -> _Fields:
+    def read(event: dict[Any, object]) -> _Fields:
         span = get_current_span().get_span_context()
+        # What its instrumentor has put on the record is the same, or says that there is no span. But of a record that comes
+        # through a queue it is all that is known.
+        if span.is_valid or event.get('otelTraceID') == '0':
+            for name in ('otelTraceID', 'otelSpanID', 'otelTraceSampled'):
+                event.pop(name, None)
         if not span.is_valid:
             return ()
         return (
@@ -247,11 +240,11 @@ def _opentelemetry() -> _Source:
             ('trace_sampled', span.trace_flags.sampled),
         )
 
-    return _Source('opentelemetry', read, ('otelTraceID', 'otelSpanID', 'otelTraceSampled'))
+    return _Source('opentelemetry', read)
 
 
 def _lambda() -> _Source:
-    def read() -> _Fields:
+    def read(_: dict[Any, object]) -> _Fields:
         # Where the runtime keeps it for its own log lines; a program is only given it as an argument.
         runtime = sys.modules.get('awslambdaric.bootstrap')
         request_id = getattr(runtime, '_GLOBAL_AWS_REQUEST_ID', None)
