@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from doubles import AcceptingClient
 from firefighter._event import bound_fields
+from firefighter._event.context import Context as EventContext
 from firefighter.context import bind, unbind
 from firefighter.formatting import JSONFormatter
 from firefighter.logging import FirehoseHandler
@@ -66,6 +67,10 @@ def added(**options):
         for name in event
         if name not in {'timestamp', 'level', 'logger', 'message', 'exception'}
     }
+
+
+def made_context(listed):
+    return EventContext(listed, ['message'], frozenset())
 
 
 class TestBinding:
@@ -154,6 +159,10 @@ class TestBinding:
         bind(**odd)
         assert added() == added(extra=odd, context=())
         assert added()['broken'].startswith('<unprintable ')
+        unbind()
+        for name, value in odd.items():
+            with bind(**{name: value}):
+                assert added() == added(extra={name: value}, context=())
         with pytest.raises(TypeError):
             bind('ada')
 
@@ -236,6 +245,30 @@ class TestNames:
             else event['extra']
         )
         assert (kept['producer'], kept['sequence']) == ('mine', 7)
+
+    def test_a_variable_cannot_pass_for_an_events_id_either(self, make_handler, make_logger):
+        """Whatever its name."""
+        client = AcceptingClient()
+        handler = make_handler('bar', boto3_client=client, event_ids=True)
+        handler.setFormatter(JSONFormatter(context=[ContextVar('sequence', default='mine')]))
+        make_logger(handler).info('Ahoy')
+        assert handler.flush()
+        (event,) = map(parsed, client.events)
+        assert (event['sequence'], event['extra']) == (0, {'sequence': 'mine'})
+
+    def test_what_the_encoder_refuses_leaves_the_event_as_it_was(self):
+        """Its values are then taken one by one, without a look at the record again."""
+        bind(user='ada', zone='a')
+        event = {'message': 'Ahoy', 'ns': 2**60}
+        with pytest.raises(TypeError):
+            made_context(['firefighter']).dumps(event, None, orjson.OPT_STRICT_INTEGER)
+        assert event == {'message': 'Ahoy', 'ns': 2**60}
+        assert parsed(made_context(['firefighter']).encode_event(event)) == {
+            'message': 'Ahoy',
+            'ns': 2**60,
+            'user': 'ada',
+            'zone': 'a',
+        }
 
 
 class TestVariables:

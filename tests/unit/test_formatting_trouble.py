@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import threading
+from contextvars import ContextVar
 
 import orjson
 import pytest
@@ -198,9 +199,10 @@ class TestTheEncoder:
     @pytest.mark.parametrize(
         ('message', 'extra'), [('Ahoy', {}), ('Ahoy %s', {'a': b'x'}), ({'a': [{1: {2}}]}, {'level': 1})]
     )
-    def test_at_the_recursion_limit_a_line_comes_out(self, message, extra):
+    @pytest.mark.parametrize('context', [(), ['structlog', ContextVar('user', default=b'x')]])
+    def test_at_the_recursion_limit_a_line_comes_out(self, message, extra, context):
         """At any distance from it, a call of the formatter that begins gives a line."""
-        formatter = JSONFormatter(include=['source'])
+        formatter = JSONFormatter(include=['source'], context=context)
         record = make_record(message, extra=extra)
         lines = []
 

@@ -53,7 +53,7 @@ class _Source(NamedTuple):
 class Context:
     """Encodes events with what their context adds.
 
-    `dumps` and `encode_event` take the place of the functions of these names, so that a formatter without a context pays for no
+    `dumps`, `dumps_usual` and `encode_event` take the place of the encoder's functions, so that a formatter without a context pays for no
     question. What they raise leads the formatter to the careful way, which asks for `read`.
 
     Args:
@@ -72,30 +72,41 @@ class Context:
         listed = [*listed]
         self._get_bound: Callable[[], BoundFields | None] = bound.get if _BOUND in listed else _nothing
         self._sources = tuple(_source_of(one) for one in listed if one != _BOUND)
-        usual = frozenset(usual_names)
-        self._usual_count = len(usual)
-        self._taken_names = usual | kept_names
+        self._taken_names = kept_names.union(usual_names)
         self._kept_names = kept_names
 
-    def dumps(self, event: dict[Any, object], default: None, options: int) -> bytes:
-        """Return the line of an event that has plain values only; the event stays as it is.
+    def dumps_usual(self, event: dict[Any, object], default: None, options: int) -> bytes:
+        """Return the line of an event that has the usual names and plain values only; the event stays as it is.
 
         Raises:
             Exception: a name is taken, or the encoder refuses a value.
         """
+        if self._sources:
+            return self.dumps(event, default, options)
+        known = self._get_bound()
+        if known is None:
+            return _dumps(event, default, options)
+        # Asking for each name of each event would cost 60 ns.
+        if known.free_in is not self:
+            self._check_usual_names(known)
+        event[known.first] = known.encoded
+        try:
+            return _dumps(event, default, options)
+        except Exception:
+            del event[known.first]
+            raise
+
+    def dumps(self, event: dict[Any, object], default: None, options: int) -> bytes:
+        """Do the same for an event that has other names as well."""
         if self._sources:
             added = self._read_quickly(event)
             event = {**event, **added}
         known = self._get_bound()
         if known is None:
             return _dumps(event, default, options)
-        # Asking for each name of an event costs 60 ns, so what is the same for all of them is asked once.
         if known.free_in is not self:
-            if not known.names.isdisjoint(self._taken_names):
-                raise KeyError('a name is taken')
-            known.free_in = self
-        # A dict message may have as many names as a text, without `message`.
-        if (len(event) != self._usual_count or 'message' not in event) and not known.names.isdisjoint(event):
+            self._check_usual_names(known)
+        if not known.names.isdisjoint(event):
             raise KeyError('a name is taken')
         event[known.first] = known.encoded
         try:
@@ -103,6 +114,11 @@ class Context:
         except Exception:
             del event[known.first]
             raise
+
+    def _check_usual_names(self, known: BoundFields) -> None:
+        if not known.names.isdisjoint(self._taken_names):
+            raise KeyError('a name is taken')
+        known.free_in = self
 
     def encode_event(self, event: dict[Any, object]) -> bytes:
         """Return the line of an event with any values, which is used up.
@@ -145,9 +161,9 @@ class Context:
         added: dict[str, object] = {}
         for _, read in self._sources:
             for name, value in read(event):
-                if name in event and _is_same(event[name], value):
-                    continue
                 if name in event or name in added or name in self._kept_names:
+                    if name in event and _is_same(event[name], value):
+                        continue
                     raise KeyError('a name is taken')
                 added[name] = value if type(value) in PLAIN else encode_value(value)
         return added
