@@ -29,10 +29,11 @@ from firefighter._event.json_values import (
 
 __all__ = ['Context']
 
+# Bound once: an attribute of a module, or a method that is an attribute, is looked up more slowly.
 _dumps = orjson.dumps
+_get_bound = bound.get
 
 _BOUND = 'firefighter'
-
 
 _Fields = Collection[tuple[str, object]]
 
@@ -70,25 +71,29 @@ class Context:
         self, listed: Iterable[object], usual_names: Iterable[str], kept_names: frozenset[str]
     ) -> None:
         listed = [*listed]
-        self._get_bound: Callable[[], BoundFields | None] = bound.get if _BOUND in listed else _nothing
+        self._reads_bound = _BOUND in listed
         self._sources = tuple(_source_of(one) for one in listed if one != _BOUND)
+        self.dumps_usual = self.dumps if self._sources else self._dumps_usual
         self._taken_names = kept_names.union(usual_names)
         self._kept_names = kept_names
 
-    def dumps_usual(self, event: dict[Any, object], default: None, options: int) -> bytes:
-        """Return the line of an event that has the usual names and plain values only; the event stays as it is.
+    def dumps(self, event: dict[Any, object], default: None, options: int) -> bytes:
+        """Return the line of an event that has plain values only; the event stays as it is.
 
         Raises:
             Exception: a name is taken, or the encoder refuses a value.
         """
         if self._sources:
-            return self.dumps(event, default, options)
-        known = self._get_bound()
+            added = self._read_quickly(event)
+            event = {**event, **added}
+        known = _get_bound() if self._reads_bound else None
         if known is None:
             return _dumps(event, default, options)
-        # Asking for each name of each event would cost 60 ns.
         if known.free_in is not self:
             self._check_usual_names(known)
+        # This costs 60 ns.
+        if not known.names.isdisjoint(event):
+            raise KeyError('a name is taken')
         event[known.first] = known.encoded
         try:
             return _dumps(event, default, options)
@@ -96,18 +101,13 @@ class Context:
             del event[known.first]
             raise
 
-    def dumps(self, event: dict[Any, object], default: None, options: int) -> bytes:
-        """Do the same for an event that has other names as well."""
-        if self._sources:
-            added = self._read_quickly(event)
-            event = {**event, **added}
-        known = self._get_bound()
+    def _dumps_usual(self, event: dict[Any, object], default: None, options: int) -> bytes:
+        """Do the same for an event that has the usual names only, with what is bound: the names are compared once."""
+        known = _get_bound()
         if known is None:
             return _dumps(event, default, options)
         if known.free_in is not self:
             self._check_usual_names(known)
-        if not known.names.isdisjoint(event):
-            raise KeyError('a name is taken')
         event[known.first] = known.encoded
         try:
             return _dumps(event, default, options)
@@ -140,7 +140,7 @@ class Context:
                 found += read(event)
             except Exception as error:  # of a library, or no stack left
                 found.append(('context_error', f'{name}: {type_name(type(error))}: {text(error)}'))
-        known = self._get_bound()
+        known = _get_bound() if self._reads_bound else None
         if known is not None:
             found += known.fields.items()
         new: list[tuple[str, object]] = []
@@ -169,10 +169,6 @@ class Context:
         return added
 
 
-def _nothing() -> None:
-    return None
-
-
 def _is_same(one: object, other: object) -> bool:
     """Return whether two values are the same, without asking an object of the program's."""
     return one is other or (type(one) is type(other) and type(one) in PLAIN and one == other)
@@ -189,7 +185,7 @@ def _source_of(listed: object) -> _Source:
     if make is None and ':' not in listed:
         names = (_BOUND, *_KNOWN)
         close = difflib.get_close_matches(listed, names, n=1)
-        hint = f'did you mean {close[0]!r}?' if close else f'it knows {", ".join(map(repr, names))}'
+        hint = f'did you mean {close[0]!r}?' if close else f'it knows {", ".join(map(repr, names))}.'
         raise ValueError(
             f"context cannot name {listed!r}; {hint} A variable of yours is 'package.module:variable'"
         )
