@@ -171,6 +171,7 @@ class TestBinding:
         bind(user='ada')
         assert added(context=()) == {}
         assert added(context=[tenant]) == {}
+        assert added(context=[tenant], extra={'raw': b'x'}) == {'raw': 'x'}
 
 
 class TestNames:
