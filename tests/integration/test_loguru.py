@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import pickle
 
 import orjson
 import pytest
 
 from doubles import AcceptingClient
-from firefighter.integrations.loguru import make_sink
+from firefighter.integrations.loguru import sink
 
 loguru = pytest.importorskip('loguru')
 logger = loguru.logger
@@ -22,9 +23,9 @@ def log_into(make_handler):
     logger.remove()
     client = AcceptingClient()
 
-    def add(*, enqueue: bool = False, **options: object):
+    def add(*, enqueue: bool = False, add=None, **options: object):
         handler = make_handler('bar', boto3_client=client, **options)
-        number = logger.add(make_sink(handler), enqueue=enqueue, level=0)
+        number = logger.add(sink(handler), enqueue=enqueue, level=0, **(add or {}))
 
         def events():
             logger.remove(number)
@@ -67,19 +68,79 @@ def test_the_time_is_that_of_the_call(log_into) -> None:
     assert events()[0]['timestamp'] == utc.replace('+00:00', 'Z')
 
 
-def test_an_exception_is_there_once(log_into) -> None:
-    """With its type, message and traceback, and not in the message."""
-    events = log_into()
+@pytest.mark.parametrize('enqueue', [False, True])
+def test_an_exception_is_there_once(enqueue, log_into) -> None:
+    """With its type, message and traceback, and not in the message; also through loguru's queue."""
+    events = log_into(enqueue=enqueue)
     try:
         # Where tests of interruptions have left an exception in this thread, it would be the cause.
         raise LookupError('no such ship') from None
     except LookupError:
-        logger.exception('lost')
+        logger.bind(exception='mine').exception('lost')
     (event,) = events()
     assert event['message'] == 'lost'
     assert (event['exception']['type'], event['exception']['message']) == ('LookupError', 'no such ship')
+    assert event['exception']['traceback'].startswith('Traceback (most recent call last):\n')
     assert event['exception']['traceback'].endswith('\nLookupError: no such ship')
+    assert event['extra'] == {'exception': 'mine'}
     assert str(event).count('Traceback') == 1
+
+
+class Unpicklable(Exception):  # noqa: N818  # what it is
+    def __reduce__(self):
+        raise TypeError('not today')
+
+
+@pytest.mark.parametrize('message', ['', 'lost', 'Traceback (most recent call last):', 'Traceback', '\n'])
+def test_the_traceback_in_the_line_of_loguru_is_found(message, log_into) -> None:
+    """Whatever the message is, and with the causes; of an error that cannot be pickled its type is known."""
+    events = log_into(enqueue=True, add={'diagnose': False})
+    try:
+        try:
+            raise LookupError('cause')
+        except LookupError as error:
+            raise Unpicklable('lost') from error
+    except Unpicklable:
+        logger.exception(message)
+    (event,) = events()
+    assert event['message'] == message
+    assert event['exception']['type'] == f'{__name__}.Unpicklable'
+    traceback = event['exception']['traceback']
+    assert traceback.startswith('Traceback (most recent call last):\n')
+    assert traceback.count('Traceback (most recent call last):') == 2
+    assert traceback.endswith('Unpicklable: lost')
+
+
+@pytest.mark.parametrize(
+    'options', [{'format': lambda _: '{message}'}, {'colorize': True}, {'serialize': True}]
+)
+def test_without_a_traceback_in_that_line_there_are_type_and_message(options, log_into) -> None:
+    """Where the program has `format` leave it out, or where it is no text of its own."""
+    events = log_into(enqueue=True, add=options)
+    try:
+        raise LookupError('no such ship') from None
+    except LookupError:
+        logger.exception('lost')
+    (event,) = events()
+    assert event['exception'] == {
+        'type': 'LookupError',
+        'message': 'no such ship',
+        'traceback': 'LookupError: no such ship',
+    }
+
+
+def test_an_error_that_was_never_raised_has_no_traceback(log_into) -> None:
+    """There is none to look for."""
+    events = log_into()
+    logger.opt(exception=LookupError('no such ship')).error('lost')
+    assert events()[0]['exception']['traceback'] == 'LookupError: no such ship'
+
+
+def test_a_sink_can_be_pickled(make_handler) -> None:
+    """As `spawn` does with a logger that is handed to a child."""
+    made = pickle.loads(pickle.dumps(sink(make_handler('bar', region_name='eu-north-1'))))
+    made.args[0].close()
+    assert made.args[0].delivery_stream_name == 'bar'
 
 
 def test_what_is_bound_by_the_name_of_an_attribute_is_kept(log_into) -> None:
@@ -110,7 +171,7 @@ def test_the_level_and_the_filters_of_the_handler_count() -> None:
     kept: list[str] = []
     handler = Keeping(level=logging.INFO)
     handler.addFilter(lambda record: 'secret' not in record.msg)
-    number = logger.add(make_sink(handler), level=0)
+    number = logger.add(sink(handler), level=0)
     try:
         logger.debug('low')
         logger.info('a secret')
@@ -122,5 +183,5 @@ def test_the_level_and_the_filters_of_the_handler_count() -> None:
 
 def test_a_sink_needs_a_handler():
     """Not the name of a stream, which loguru would only find at the first event."""
-    with pytest.raises(TypeError, match=r"make_sink\(FirehoseHandler\('bar'\)\)"):
-        make_sink('bar')
+    with pytest.raises(TypeError, match=r"sink\(FirehoseHandler\('bar'\)\)"):
+        sink('bar')

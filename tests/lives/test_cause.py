@@ -351,7 +351,7 @@ through = channel.join
 """,
     "loguru's queue": """
 import inspect, loguru
-from firefighter.integrations.loguru import make_sink
+from firefighter.integrations.loguru import sink
 
 class Intercept(logging.Handler):
     # As loguru's own documentation has it.
@@ -362,9 +362,28 @@ class Intercept(logging.Handler):
         loguru.logger.opt(depth=depth, exception=record.exc_info).log(record.levelname, record.getMessage())
 
 loguru.logger.remove()
-loguru.logger.add(make_sink(handler), enqueue=True, level=0)
+loguru.logger.add(sink(handler), enqueue=True, level=0)
 root.addHandler(Intercept())
 through = loguru.logger.complete
+""",
+    "structlog's loggers": """
+import structlog
+from firefighter.integrations.structlog import EventRenderer, FirehoseLoggerFactory
+
+factory = FirehoseLoggerFactory(handler)
+
+class Forward(logging.Handler):
+    def emit(self, record):
+        log = structlog.wrap_logger(
+            factory(record.name),
+            processors=[EventRenderer()],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        )
+        log.log(record.levelno, record.getMessage())
+
+root.addHandler(Forward())
+def through():
+    pass
 """,
 }
 
@@ -379,6 +398,7 @@ through = loguru.logger.complete
         ('our QueueHandler', {}),
         ("loguru's queue", {}),
         ("loguru's queue", {'use_queues': False}),
+        ("structlog's loggers", {}),
     ],
 )
 def test_what_botocore_says_of_our_requests_is_no_event_however_it_comes_back(way, options, live, endpoint):

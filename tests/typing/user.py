@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 
 from firefighter.context import Binding, bind, unbind
 from firefighter.formatting import JSONFormatter
-from firefighter.integrations.loguru import make_sink
+from firefighter.integrations.loguru import sink
 from firefighter.integrations.opentelemetry import observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
 from firefighter.logging import FirehoseHandler, FirehoseWarning, LimitFilter, flush_on_signals
@@ -108,7 +108,7 @@ handler.close()
 warning: type[Warning] = FirehoseWarning
 limit: logging.Filter = LimitFilter(events_per_second=0.5)
 
-loguru.logger.add(make_sink(by_name))
+loguru.logger.add(sink(by_name))
 REGISTRY.register(FirehoseCollector([by_name]))
 observe_handlers([by_position, by_name])
 

@@ -11,6 +11,7 @@ import firefighter.formatting
 import firefighter.integrations.loguru
 import firefighter.integrations.opentelemetry
 import firefighter.integrations.prometheus
+import firefighter.integrations.structlog
 import firefighter.logging
 import firefighter.stats
 from firefighter.logging import FirehoseHandler
@@ -33,11 +34,13 @@ def test_the_door_exports_the_handler_its_warning_and_the_flush_on_signals() -> 
     ]
 
 
-def test_the_integrations_export_one_name_each() -> None:
-    """The names of `firefighter.integrations.loguru`, `prometheus` and `opentelemetry`."""
-    assert list(firefighter.integrations.loguru.__all__) == ['make_sink']
+def test_the_integrations_export_few_names_each() -> None:
+    """The names of `firefighter.integrations.loguru`, `prometheus`, `opentelemetry` and `structlog`."""
+    assert list(firefighter.integrations.loguru.__all__) == ['make_sink', 'sink']
     assert list(firefighter.integrations.prometheus.__all__) == ['FirehoseCollector']
     assert list(firefighter.integrations.opentelemetry.__all__) == ['observe_handlers']
+    names = ['EventRenderer', 'FirehoseLogger', 'FirehoseLoggerFactory']
+    assert list(firefighter.integrations.structlog.__all__) == names
 
 
 def test_the_context_exports_bind_and_unbind() -> None:
