@@ -86,29 +86,45 @@ def test_an_exception_is_there_once(enqueue, log_into) -> None:
     assert str(event).count('Traceback') == 1
 
 
-class Unpicklable(Exception):  # noqa: N818  # what it is
-    def __reduce__(self):
-        raise TypeError('not today')
-
-
 @pytest.mark.parametrize('message', ['', 'lost', 'Traceback (most recent call last):', 'Traceback', '\n'])
 def test_the_traceback_in_the_line_of_loguru_is_found(message, log_into) -> None:
-    """Whatever the message is, and with the causes; of an error that cannot be pickled its type is known."""
+    """Whatever the message is, and with the causes."""
     events = log_into(enqueue=True, add={'diagnose': False})
     try:
         try:
             raise LookupError('cause')
         except LookupError as error:
-            raise Unpicklable('lost') from error
-    except Unpicklable:
+            raise ValueError('lost') from error
+    except ValueError:
         logger.exception(message)
     (event,) = events()
     assert event['message'] == message
-    assert event['exception']['type'] == f'{__name__}.Unpicklable'
+    assert (event['exception']['type'], event['exception']['message']) == ('ValueError', 'lost')
     traceback = event['exception']['traceback']
     assert traceback.startswith('Traceback (most recent call last):\n')
     assert traceback.count('Traceback (most recent call last):') == 2
-    assert traceback.endswith('Unpicklable: lost')
+    assert traceback.endswith('\nValueError: lost')
+
+
+class Unpicklable(Exception):  # noqa: N818  # what it is
+    def __reduce__(self):
+        raise TypeError('not today')
+
+
+@pytest.mark.skipif(
+    tuple(map(int, loguru.__version__.split('.'))) < (0, 7, 1),
+    reason='before 0.7.1 loguru itself loses such an event',
+)
+def test_of_an_error_that_cannot_be_pickled_there_are_type_and_traceback(log_into) -> None:
+    """The message of the error is in there."""
+    events = log_into(enqueue=True)
+    try:
+        raise Unpicklable('no such ship')
+    except Unpicklable:
+        logger.exception('lost')
+    (event,) = events()
+    assert (event['exception']['type'], event['exception']['message']) == (f'{__name__}.Unpicklable', '')
+    assert event['exception']['traceback'].endswith('Unpicklable: no such ship')
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,11 @@ def test_the_level_is_that_of_the_method(wrapper, processors, arrive):
     methods = [name for name in LEVELS if hasattr(wrapper, name) or wrapper is structlog.BoundLogger]
     for name in methods:
         getattr(log, name)(name)
+    levels = dict(LEVELS)
+    if wrapper is FILTERING and FILTERING.fatal is FILTERING.error:
+        levels['fatal'] = 'ERROR'  # before structlog 24.2
     assert [(event['message'], event['level']) for event in told.events()] == [
-        (name, LEVELS[name]) for name in methods
+        (name, levels[name]) for name in methods
     ]
 
 
@@ -565,16 +568,18 @@ def test_a_filtering_logger_filters_before_anything_is_done(arrive):
     told = arrive()
     log = told.log(wrapper=structlog.make_filtering_bound_logger(logging.WARNING))
     log.info('low')
-    log.warning('%s sails', 'Ada')
-    assert told.event()['message'] == 'Ada sails'
+    log.warning('high')
+    assert told.event()['message'] == 'high'
 
 
 def test_positional_arguments_are_formatted_by_structlogs_processor(arrive):
-    """For its class of the standard library; the filtering ones format by themselves."""
+    """For its class of the standard library; the filtering ones format by themselves, since structlog 22.2."""
     told = arrive()
-    log = told.log(structlog.stdlib.PositionalArgumentsFormatter(), wrapper=STDLIB)
-    log.info('%s sails', 'Ada')
-    assert told.event()['message'] == 'Ada sails'
+    wrappers = [STDLIB, *([FILTERING] if ASYNC else [])]
+    for wrapper in wrappers:
+        log = told.log(structlog.stdlib.PositionalArgumentsFormatter(), wrapper=wrapper)
+        log.info('%s sails', 'Ada')
+    assert [event['message'] for event in told.events()] == ['Ada sails'] * len(wrappers)
 
 
 def test_capture_logs_captures(arrive):
@@ -663,7 +668,7 @@ def test_async_methods_log_as_the_others(wrapper, arrive):
     ]
     for event in events:
         assert (event.get('exception', {}).get('type') == 'LookupError') is (event['message'] == 'lost')
-        if hasattr(structlog.contextvars, '_ASYNC_CALLING_STACK'):
+        if hasattr(structlog.contextvars, '_ASYNC_CALLING_THREAD'):
             assert (event['source']['file'], event['source']['function']) == (__file__, 'request')
             assert event['thread'] == threading.current_thread().name
 
