@@ -76,6 +76,11 @@ CALLS: Mapping[str, Row] = {
     'OpenTelemetry, batching': Row('peers.telemetry:open_telemetry', needs='opentelemetry.sdk'),
     'loguru, enqueue': Row('peers.loguru_queue:loguru', 'disk', needs='loguru'),
     'structlog, to a file': Row('peers.structlog_file:structlog', 'disk', needs='structlog'),
+    'structlog, firefighter': Row('structlog_ways:direct', needs='structlog'),
+    'structlog, firefighter, delivering': Row(
+        'structlog_ways:direct', options={'delivering': True}, needs='structlog'
+    ),
+    'structlog, through logging': Row('structlog_ways:through_logging', needs='structlog'),
 }
 
 

@@ -112,7 +112,7 @@ class Unpicklable(Exception):  # noqa: N818  # what it is
 
 
 @pytest.mark.skipif(
-    tuple(map(int, loguru.__version__.split('.'))) < (0, 7, 1),
+    tuple(map(int, loguru.__version__.split('.'))) < (0, 7, 1),  # noqa: RUF048  # a release has no letters
     reason='before 0.7.1 loguru itself loses such an event',
 )
 def test_of_an_error_that_cannot_be_pickled_there_are_type_and_traceback(log_into) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3.session
 import loguru
+import structlog
 from prometheus_client import REGISTRY
 
 from firefighter.context import Binding, bind, unbind
@@ -19,6 +20,7 @@ from firefighter.formatting import JSONFormatter
 from firefighter.integrations.loguru import sink
 from firefighter.integrations.opentelemetry import observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
+from firefighter.integrations.structlog import EventRenderer, FirehoseLogger, FirehoseLoggerFactory
 from firefighter.logging import FirehoseHandler, FirehoseWarning, LimitFilter, flush_on_signals
 from firefighter.stats import DropReason, Stats
 
@@ -109,6 +111,9 @@ warning: type[Warning] = FirehoseWarning
 limit: logging.Filter = LimitFilter(events_per_second=0.5)
 
 loguru.logger.add(sink(by_name))
+structlog.configure(processors=[EventRenderer()], logger_factory=FirehoseLoggerFactory(by_name))
+logger_of_ours: FirehoseLogger = FirehoseLoggerFactory(by_name)('shop')
+logger_of_ours.info({'event': 'Ahoy', 'order': 42})
 REGISTRY.register(FirehoseCollector([by_name]))
 observe_handlers([by_position, by_name])
 

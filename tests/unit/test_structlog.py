@@ -706,6 +706,15 @@ def test_a_logger_that_is_pickled_or_copied_logs_to_the_same_handler(wrapper, ma
         assert made._logger._outlet.handler is handler
 
 
+def test_a_logger_is_copied_whatever_its_handler_has(arrive):
+    """Also with a client, which cannot be pickled: whoever copies an object that has a logger wants no other handler."""
+    told = arrive()
+    log = told.log()
+    assert copy.deepcopy({'log': log})['log']._logger._outlet is log.bind()._logger._outlet
+    with pytest.raises(TypeError, match='boto3_client'):
+        pickle.dumps(log)
+
+
 def test_a_logger_that_comes_from_another_process_has_one_handler_of_its_own(make_handler, make_copy_of):
     """All that come have the same."""
     handler = make_handler('bar', region_name='eu-north-1', fields={'service': 'shop'})

@@ -2,5 +2,5 @@
 
 Two of them need `pip install 'firefighter[prometheus]'` and `pip install 'firefighter[opentelemetry]'`.
 `metrics` says which of a handler's numbers is which metric; `prometheus` and `opentelemetry` say it in their words. `loguru` hands on
-what loguru logs. `queue` is for the standard library's own queue of records.
+what loguru logs, and structlog logs by `structlog`. `queue` is for the standard library's own queue of records.
 """

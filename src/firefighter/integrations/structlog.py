@@ -169,64 +169,80 @@ class _Outlet:
         )
         self._encoder = EventDictEncoder(handler._json_formatter)  # noqa: SLF001  # as `log`
 
+    def __deepcopy__(self, _: object) -> _Outlet:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         _originals[self._identity] = self
         return _find_outlet, (self._identity, self.handler)
 
-    def log(self, logger: FirehoseLogger, method: str, level: int, event_dict: dict[Any, Any]) -> None:
+    def log(  # noqa: C901  # as `emit`: a call of a function for its parts costs more than they do
+        self, logger: FirehoseLogger, method: str, level: int, event_dict: dict[Any, Any]
+    ) -> None:
         """Queue an event, as `FirehoseHandler.handle` does, unless it is below the handler's level. Raises no Exception."""
         handler = self.handler
         if level < handler.level:
             return
         pipeline = handler._pipeline  # noqa: SLF001  # these are the steps of its `emit`
         encoder = self._encoder
-        if (
-            self._may_append
-            and pipeline.open_mark[0]
-            and handler.formatter is encoder.formatter
-            and not handler.filters
-            and method != 'exception'
-            and threading.get_ident() not in threads_of_ours
-        ):
-            try:
+        line = record = None
+        try:
+            if (
+                self._may_append
+                and pipeline.open_mark[0]
+                and handler.formatter is encoder.formatter
+                and not handler.filters
+                and method != 'exception'
+                and threading.get_ident() not in threads_of_ours
+            ):
                 line = encoder.encode(method, level, logger.name, event_dict, _find_callsite)
                 # A `__str__` may have closed the handler, or forked.
                 if line and not pipeline.open_mark[0]:
                     line = None
-                if line:
-                    size = len(line)
-                    if size > handler.MAX_RECORD_SIZE or size > MAX_RECORD_BYTES:
-                        line = pipeline.fit_or_drop(line, handler.MAX_RECORD_SIZE)
-                        if not line:
-                            return
-            except BaseException as error:
-                self._give_up(error)
-                return
             if line:
-                pipeline.append(line)
-                if pipeline.open_mark[0] != OPEN:
-                    pipeline.deliver_before_return(quiet=False)
-                return
-        self._log_record(logger, method, level, event_dict)
-
-    def _log_record(
-        self, logger: FirehoseLogger, method: str, level: int, event_dict: dict[Any, Any]
-    ) -> None:
-        try:
-            formatter = self.handler._json_formatter  # noqa: SLF001
-            if formatter is not self._encoder.formatter:  # `setFormatter` has put another one there
-                self._encoder = EventDictEncoder(formatter)
-            record = _make_record(logger, method, level, event_dict)
+                size = len(line)
+                if size > handler.MAX_RECORD_SIZE or size > MAX_RECORD_BYTES:
+                    line = pipeline.fit_or_drop(line, handler.MAX_RECORD_SIZE)
+            else:
+                record = self._make_record(logger, method, level, event_dict)
         except BaseException as error:
-            self._give_up(error)
+            try:
+                handler._give_up(error)  # noqa: SLF001
+            except Exception:  # no stack for a call
+                pipeline.tally.failed += 1
+            if not isinstance(error, Exception):
+                raise
             return
-        self.handler.handle(record)
+        if line:
+            pipeline.append(line)
+            if pipeline.open_mark[0] != OPEN:
+                pipeline.deliver_before_return(quiet=False)
+        elif record:
+            handler.handle(record)
 
-    def _give_up(self, error: BaseException) -> None:
-        """Count an event that could not be encoded. What is no Exception (Ctrl-C) is for the caller, as in `emit`."""
-        self.handler._give_up(error)  # noqa: SLF001
-        if not isinstance(error, Exception):
-            raise error
+    def _make_record(
+        self, logger: FirehoseLogger, method: str, level: int, event_dict: dict[Any, Any]
+    ) -> logging.LogRecord:
+        """Return the record that structlog's way through `logging` would make (`ProcessorFormatter.wrap_for_formatter`)."""
+        formatter = self.handler._json_formatter  # noqa: SLF001
+        if formatter is not self._encoder.formatter:  # `setFormatter` has put another one there
+            self._encoder = EventDictEncoder(formatter)
+        fields = event_dict.copy()
+        if type(fields.get('level')) is str and fields['level'] == method:
+            del fields['level']  # `fatal` is CRITICAL
+        callsite = _find_callsite()
+        record = logging.LogRecord(
+            logger.name,
+            level,
+            callsite.pathname,
+            callsite.lineno,
+            fields,
+            (),
+            sys.exc_info() if method == 'exception' else None,
+            callsite.funcName,
+        )
+        vars(record).update(vars(callsite), _logger=logger, _name=method)
+        return record
 
 
 # Loggers that are pickled lead to their own handler in the same process and in its forks, as those of `logging` do. In another
@@ -237,28 +253,6 @@ _copies: dict[bytes, _Outlet] = {}
 
 def _find_outlet(identity: bytes, handler: FirehoseHandler) -> _Outlet:
     return _originals.get(identity) or _copies.setdefault(identity, _Outlet(handler, identity))
-
-
-def _make_record(
-    logger: FirehoseLogger, method: str, level: int, event_dict: dict[Any, Any]
-) -> logging.LogRecord:
-    """Return the record that structlog's way through `logging` would make (`ProcessorFormatter.wrap_for_formatter`)."""
-    fields = event_dict.copy()
-    if type(fields.get('level')) is str and fields['level'] == method:
-        del fields['level']  # `fatal` is CRITICAL
-    callsite = _find_callsite()
-    record = logging.LogRecord(
-        logger.name,
-        level,
-        callsite.pathname,
-        callsite.lineno,
-        fields,
-        (),
-        sys.exc_info() if method == 'exception' else None,
-        callsite.funcName,
-    )
-    vars(record).update(vars(callsite), _logger=logger, _name=method)
-    return record
 
 
 def _find_callsite() -> SimpleNamespace:
@@ -289,7 +283,7 @@ def _calling_module() -> str:
     frame = sys._getframe()  # noqa: SLF001  # as structlog finds it
     while frame.f_back is not None:
         frame = frame.f_back
-        name = text(frame.f_globals.get('__name__'))
+        name = text(frame.f_globals.get('__name__') or '?')
         if name.partition('.')[0] not in _WITHOUT_CALLER:
             return name
     return '?'
