@@ -16,6 +16,9 @@ from firefighter.integrations.loguru import sink
 loguru = pytest.importorskip('loguru')
 logger = loguru.logger
 
+# Else loguru's tracebacks have the callers of who catches the error, and the values of variables, which may hold anything.
+PLAIN = {'backtrace': False, 'diagnose': False}
+
 
 @pytest.fixture
 def log_into(make_handler):
@@ -71,7 +74,7 @@ def test_the_time_is_that_of_the_call(log_into) -> None:
 @pytest.mark.parametrize('enqueue', [False, True])
 def test_an_exception_is_there_once(enqueue, log_into) -> None:
     """With its type, message and traceback, and not in the message; also through loguru's queue."""
-    events = log_into(enqueue=enqueue)
+    events = log_into(enqueue=enqueue, add=PLAIN)
     try:
         # Where tests of interruptions have left an exception in this thread, it would be the cause.
         raise LookupError('no such ship') from None
@@ -86,10 +89,13 @@ def test_an_exception_is_there_once(enqueue, log_into) -> None:
     assert str(event).count('Traceback') == 1
 
 
-@pytest.mark.parametrize('message', ['', 'lost', 'Traceback (most recent call last):', 'Traceback', '\n'])
+@pytest.mark.parametrize(
+    'message',
+    ['', 'lost', 'Traceback (most recent call last):', 'a\nTraceback (most recent call last):\nb', '\n'],
+)
 def test_the_traceback_in_the_line_of_loguru_is_found(message, log_into) -> None:
     """Whatever the message is, and with the causes."""
-    events = log_into(enqueue=True, add={'diagnose': False})
+    events = log_into(enqueue=True, add=PLAIN)
     try:
         try:
             raise LookupError('cause')

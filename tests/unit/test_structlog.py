@@ -152,15 +152,17 @@ def test_what_the_event_has_of_its_own_may_be_replaced_as_by_any_dict(arrive):
     assert second['extra'] == {'message': 'mine', 'extra': 2}
 
 
-def test_renamed_levels_have_their_names(arrive):
-    """Those that logging has when the factory is made."""
+def test_renamed_levels_have_their_names(arrive, monkeypatch):
+    """Those that logging has when the factory is made; for that no record is needed."""
     before = logging.getLevelName(logging.INFO)
     logging.addLevelName(logging.INFO, 'Info')
     try:
         told = arrive()
         log = told.log(structlog.processors.add_log_level)
         log.info('first')
-        log.info('second')
+        with monkeypatch.context() as patched:
+            patched.setattr(logging, 'LogRecord', None)
+            log.info('second')
     finally:
         logging.addLevelName(logging.INFO, before)
     assert [event['level'] for event in told.events()] == ['Info', 'Info']
@@ -334,14 +336,14 @@ def test_each_option_of_the_formatter_has_the_effect_that_it_has_through_logging
             if set_later:
                 told.log().info('before')
                 told.handler.setFormatter(JSONFormatter(**options))
-            for given in (usual, usual | {'sequence': 4, 'message': 5}):
+            for given in (usual, usual | {'sequence': 4}, usual | {'sequence': 4, 'message': 5}):
                 log(told, given)
             both.append(told.events()[int(set_later) :])
         for number, event in enumerate(both[0] + both[1]):
             del event['timestamp']
             if event_ids:
                 assert len(event.pop('producer')) == 32
-                assert event.pop('sequence') == number % 4 + set_later
+                assert event.pop('sequence') == number % 6 + set_later
             if 'include' in names:
                 assert event['source'].pop('line') > 0
         assert both[0] == both[1]
@@ -353,6 +355,19 @@ def log_twice(told, given):
     log = told.log(lambda *_: given)
     log.info('first')
     log.info('second')
+
+
+def test_with_another_formatter_of_ours_no_record_is_made_either(arrive, monkeypatch):
+    """But for the first event."""
+    told = arrive()
+    log = told.log()
+    log.info('first')
+    told.handler.setFormatter(JSONFormatter(fields={'service': 'shop'}))
+    log.info('second')
+    with monkeypatch.context() as patched:
+        patched.setattr(logging, 'LogRecord', None)
+        log.info('third')
+    assert [event.get('service') for event in told.events()] == [None, 'shop', 'shop']
 
 
 @pytest.mark.parametrize('policy', ['keep', 'truncate', 'drop'])
@@ -464,8 +479,10 @@ def test_an_emit_of_a_subclass_is_called(arrive):
             super().emit(record, *args)
 
     told = arrive(kind=Own)
-    told.log().info('Ahoy')
-    assert told.event()['message'] == seen[0] == 'Ahoy'
+    log = told.log()
+    log.info('first')
+    log.info('second')
+    assert [event['message'] for event in told.events()] == seen == ['first', 'second']
 
 
 def test_a_call_is_delivered_before_it_returns_where_that_is_so(arrive):
@@ -506,6 +523,22 @@ def test_a_handler_that_is_closed_opens_again(arrive):
     log.info('fourth', value='x')
     told.handler.close()
     assert [event['message'] for event in told.events()] == ['first', 'second', 'third', 'fourth']
+
+
+def test_an_event_is_encoded_once(arrive):
+    """Also the first, which opens the handler: a text may cost something."""
+    told = arrive()
+    asked = []
+
+    class Asked:
+        def __str__(self):
+            asked.append(self)
+            return 'text'
+
+    log = told.log()
+    for _ in range(3):
+        log.info('Ahoy', value=Asked())
+    assert len(asked) == len(told.events()) == 3
 
 
 def test_what_is_logged_while_an_event_is_encoded_is_an_event(arrive):

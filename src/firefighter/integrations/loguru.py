@@ -28,7 +28,7 @@ def sink(handler: logging.Handler) -> Callable[[Message], None]:
     itself, loguru hands on only the line that its `format` makes, with the time, the level and the traceback in it.
 
     With `enqueue=True` loguru keeps an exception's type and message, but its traceback only in that line, so the event has it from
-    there: as loguru writes it, with the values of variables unless `logger.add` has `diagnose=False`.
+    there, as loguru writes it: with the values of variables, unless `logger.add` has `diagnose=False`.
 
     Args:
         handler: a `FirehoseHandler`; or any other handler.
