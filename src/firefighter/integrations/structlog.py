@@ -8,7 +8,7 @@
     )
 
 The event is encoded once and appended, by the steps of `FirehoseHandler.emit`: no LogRecord is made, nothing looks for the calling
-frame, and no lock is taken but that of the append. What needs a record gets one, and goes through `handler.handle`: events with an
+frame (unless `include` asks for what it has), and no lock is taken but that of the append. What needs a record gets one, and goes through `handler.handle`: events with an
 exception, handlers with filters or with a formatter or an `emit` of the program's, and whatever comes while the handler is not open.
 Both ways write the same event.
 """
@@ -51,7 +51,8 @@ _add_callsite = CallsiteParameterAdder(
     [CallsiteParameter(name) for name in _CALLSITE.values()], additional_ignores=['firefighter.']
 )
 
-_WITHOUT_CALLER = ('structlog', 'firefighter')
+# Packages whose frames are not the program's.
+_NOT_CALLERS = ('structlog', 'firefighter')
 
 
 class EventRenderer:
@@ -284,6 +285,6 @@ def _calling_module() -> str:
     while frame.f_back is not None:
         frame = frame.f_back
         name = text(frame.f_globals.get('__name__') or '?')
-        if name.partition('.')[0] not in _WITHOUT_CALLER:
+        if name.partition('.')[0] not in _NOT_CALLERS:
             return name
     return '?'
