@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import threading
+from contextvars import ContextVar
 
 import orjson
 import pytest
@@ -308,6 +309,7 @@ OPTIONS = {
     'protect_fields': True,
     'leave_out': ['order'],
     'ignore_case': True,
+    'context': [ContextVar('request', default='5f2b'), ContextVar('order', default='taken'), 'firefighter'],
 }
 
 
@@ -321,14 +323,20 @@ def test_each_option_of_the_formatter_has_an_example_here():
 
 @pytest.mark.parametrize('event_ids', [False, True])
 @pytest.mark.parametrize(
-    'names', [[], *([name] for name in OPTIONS), ['fields', 'include', 'protect_fields']]
+    'names',
+    [
+        [],
+        *([name] for name in OPTIONS),
+        ['fields', 'include', 'protect_fields'],
+        ['context', 'protect_fields'],
+    ],
 )
 def test_each_option_of_the_formatter_has_the_effect_that_it_has_through_logging(names, event_ids, arrive):
     """Whether the handler has it or a formatter that is set later, and whether the event is a usual one or not."""
     options = {name: OPTIONS[name] for name in names}
     usual = {'event': 'Ahoy', 'order': 1, 'Order': 2, 'pid': 3, 'nested': [{'a': 1, 'A': Odd}]}
     for set_later in [False, True]:
-        if not set_later and {'leave_out', 'ignore_case'} & {*names}:
+        if not set_later and {'leave_out', 'ignore_case', 'context'} & {*names}:
             continue  # these are the formatter's alone
         both = []
         for log in (log_twice, lambda told, given: [log_by_record(told.handler, given) for _ in 'ab']):

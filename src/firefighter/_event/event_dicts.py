@@ -14,10 +14,9 @@ from math import floor
 from time import time
 from typing import Any
 
-from firefighter._event.encoder import orjson
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.ids import DROPPED, PRODUCER, SEQUENCE, with_place
-from firefighter._event.json_values import LINE_OPTIONS, PLAIN, encode_event
+from firefighter._event.json_values import LINE_OPTIONS, PLAIN
 from firefighter._event.numbered_formatter import NumberedFormatter
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 
@@ -26,8 +25,6 @@ __all__ = ['EventDictEncoder']
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 _STR = frozenset({str})
 _IDS = frozenset({PRODUCER, SEQUENCE, DROPPED})
-
-_dumps = orjson.dumps
 
 
 class EventDictEncoder:
@@ -49,6 +46,9 @@ class EventDictEncoder:
         self._template = formatter._template  # noqa: SLF001  # of this package, as the other two
         self._origins = formatter._origins  # noqa: SLF001
         self._protect_fields = formatter._protect_fields  # noqa: SLF001
+        # With a context they add what is in it; where a name is taken they raise.
+        self._dumps = formatter._dumps  # noqa: SLF001
+        self._encode_event = formatter._encode_event  # noqa: SLF001
         self._numbered = isinstance(formatter, NumberedFormatter)
         self._level_names = {level: logging.getLevelName(level) for level in _LEVELS}
         # One tuple, so that it is read and replaced in one step by any number of threads.
@@ -108,20 +108,19 @@ class EventDictEncoder:
                     event[name] = origin(callsite)
             if self._protect_fields:
                 event['data'] = fields
-                line = encode_event(event)
+                line = self._encode_event(event)
             else:
                 event.update(fields)
-                line = _line(event, plain=PLAIN.issuperset(map(type, fields.values())))
+                line = self._line(event, plain=PLAIN.issuperset(map(type, fields.values())))
         except Exception:  # Whatever it was: the formatter finds it again, step by step.
             return None
         return with_place(line) if self._numbered else line
 
-
-def _line(event: dict[Any, object], *, plain: bool) -> bytes:
-    """Return an event's line; `plain` says that the encoder may have what the program has put into it as it is."""
-    if plain:
-        try:
-            return _dumps(event, None, LINE_OPTIONS)
-        except Exception:  # one of the values was refused; the event is good
-            pass
-    return encode_event(event)
+    def _line(self, event: dict[Any, object], *, plain: bool) -> bytes:
+        """Return an event's line; `plain` says that the encoder may have what the program has put into it as it is."""
+        if plain:
+            try:
+                return self._dumps(event, None, LINE_OPTIONS)
+            except Exception:  # one of the values was refused, or a name is taken; the event is good
+                pass
+        return self._encode_event(event)
