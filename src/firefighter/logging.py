@@ -233,7 +233,8 @@ class FirehoseHandler(BaseHandler):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Choose how records are handled, once for each class, so that no call pays for the question."""
         super().__init_subclass__(**kwargs)
-        if cls.emit is not FirehoseHandler.emit and cls.handle is FirehoseHandler.handle:
+        has_own = cls.emit is not FirehoseHandler.emit or cls.filter is not FirehoseHandler.filter
+        if has_own and cls.handle is FirehoseHandler.handle:
             cls.handle = cls._handle_in_turn  # type: ignore[method-assign]
 
     def emit(  # noqa: C901, PLR0912  # a call of a function for its parts costs more than they do
@@ -413,7 +414,9 @@ class FirehoseHandler(BaseHandler):
 
     def _rules(self) -> parts.Rules:
         sets_batch_size = (
-            'MAX_BATCH_SIZE' in vars(self) or _owner_of_batch_size(type(self)) is not FirehoseHandler
+            self.MAX_BATCH_SIZE != DOCUMENTED_BATCH_SIZE
+            or 'MAX_BATCH_SIZE' in vars(self)
+            or _owner_of_batch_size(type(self)) is not FirehoseHandler
         )
         return self._options.spool_rules(
             self.send_interval,

@@ -31,7 +31,7 @@ import json
 import logging
 import pathlib
 import weakref
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -60,19 +60,33 @@ def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     no `spool_dir` is used, and `stats()` counts nothing. What another formatter than `JSONFormatter` puts out is there as text, unless it is JSON. Handlers
     that were made in the test are taken off their loggers and closed at its end.
     """
-    from firefighter._event.escaping import restore  # noqa: PLC0415 - importing this module must stay cheap
+    from firefighter._delivery.outcomes import Answer, Outcome  # noqa: PLC0415 - importing this module must stay cheap
+    from firefighter._event.escaping import restore  # noqa: PLC0415 - as above
     from firefighter._event.ids import PLACE, id_format  # noqa: PLC0415 - as above
-    from firefighter._handler.constants import OPEN  # noqa: PLC0415 - as above
+    from firefighter._handler.constants import OPEN, TARGET_BATCH_BYTES  # noqa: PLC0415 - as above
     from firefighter.logging import FirehoseHandler  # noqa: PLC0415 - as above
 
     events: list[Any] = []
     make = FirehoseHandler._make_pipeline  # noqa: SLF001 - our own
 
     def make_capturing(handler: FirehoseHandler, client: ClientFactory) -> Pipeline:
-        # Without a directory: a flush would deliver what a dead process has left there.
-        without_directory = dataclasses.replace(handler._options, spool_dir=None)  # noqa: SLF001 - our own
-        monkeypatch.setattr(handler, '_options', without_directory)
+        options = dataclasses.replace(
+            handler._options,  # noqa: SLF001 - our own
+            spool_dir=None,  # a flush would deliver what a dead process has left there
+            aggregate=False,
+            compression=None,
+            max_aggregated_events=None,
+            target_batch_bytes=TARGET_BATCH_BYTES,
+        )
+        monkeypatch.setattr(handler, '_options', options)
         pipeline = make(handler, client)
+
+        def put(_: str, records: Sequence[bytes]) -> Answer:
+            # Only of what `batch_sender` gets from a queue of the program's.
+            events.extend(map(_read, records))
+            return Answer([Outcome.ACCEPTED] * len(records))
+
+        monkeypatch.setattr(pipeline.transport, 'put', put)
         numbers = itertools.count()
 
         def capture(line: bytes | None) -> None:

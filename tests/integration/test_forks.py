@@ -372,7 +372,15 @@ def test_once_the_handler_is_made_nothing_is_imported_without_holding_forks_off(
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize('way', ["FirehoseHandler('bar')", 'pickle.loads(PICKLED)'])
+@pytest.mark.parametrize(
+    'way',
+    [
+        "FirehoseHandler('bar')",
+        "FirehoseHandler('bar', include=['host'], compression='gzip')",
+        "FirehoseHandler('bar', compression='zstd', event_ids=True)",
+        'pickle.loads(PICKLED)',
+    ],
+)
 def test_what_the_first_handler_imports_it_imports_with_forks_held_off(way, endpoint, place):
     """It may be made in any thread, beside others that make one or fork. So the hooks that hold forks off are there before it."""
     pickled = run('import pickle\nsys.stdout.write(repr(pickle.dumps(handler)))', endpoint, place).stdout

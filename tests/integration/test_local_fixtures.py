@@ -167,6 +167,15 @@ CAPTURED = """
         assert handler._pipeline is pipeline
         assert handler.stats().accepted == 0
 
+    def test_batch_sender(firehose_events):
+        import queue
+        events = queue.Queue()
+        handler = FirehoseHandler('bar', endpoint_url='http://127.0.0.1:9', compression='gzip')
+        for item in (b'{"message":"queued"}', b'text', handler.END):
+            events.put(item)
+        handler.batch_sender(events, 'bar', 60)
+        assert firehose_events == [{'message': 'queued'}, 'text']
+
     def test_other_formatters_and_long_events(firehose_events):
         other = FirehoseHandler('bar', oversize='truncate')
         logger = logging.Logger('foo')
@@ -206,4 +215,4 @@ def test_what_a_program_logs_is_captured_without_an_endpoint(pytester):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(CAPTURED)
     result = pytester.runpytest_subprocess(*WARNINGS, '-p', 'no:randomly', '-p', 'no:socket')
-    result.assert_outcomes(passed=11)
+    result.assert_outcomes(passed=12)

@@ -509,3 +509,30 @@ def test_the_command_is_there_by_the_modules_name_too():
     )
     assert (ended.returncode, ended.stdout) == (2, '')
     assert 'missing.log: No such file' in ended.stderr
+
+
+@pytest.mark.parametrize('options', ['', 'use_queues=False', 'event_ids=True', "spool_dir='spool'"])
+@pytest.mark.parametrize('before', ['', "logger.warning('before'); handler.close()"])
+def test_what_a_destructor_logs_when_modules_are_taken_apart_ends_and_is_reported(
+    options, before, run, endpoint, tmp_path, monkeypatch
+):
+    """Then nothing can be imported, and a thread that is started never comes."""
+    monkeypatch.chdir(tmp_path)
+    ended = run(
+        f"""
+        handler = FirehoseHandler('bar', {options})
+        logger.addHandler(handler)
+        {before}
+
+        class Pool:
+            def __del__(self):
+                logger.warning('not closed')
+
+        pool = Pool()
+        """,
+        preamble=PREAMBLE,
+    )
+    assert ended.returncode == 0, ended.stderr
+    arrived = messages(endpoint)
+    assert arrived[: bool(before)] == ['before'] * bool(before)
+    assert 'not closed' in arrived or 'closed with 1 event undelivered' in ended.stderr, ended.stderr

@@ -49,7 +49,7 @@ def test_a_copy_is_a_handler_of_its_own_made_from_the_same_options(duplicate, ma
     try:
         assert type(twin) is Loud
         assert (twin.level, twin.send_interval, twin.MAX_RECORD_SIZE) == (logging.INFO, 3, 700)
-        assert (twin.name, twin.delivery_stream_name) == ('shipping', 'bar')
+        assert twin.delivery_stream_name == 'bar'
         assert twin._options == handler._options
         assert [kept.name for kept in twin.filters] == ['foo']
         assert twin._pipeline is not handler._pipeline
@@ -76,3 +76,19 @@ def test_a_client_cannot_come_along_and_the_error_says_what_to_hand_in(duplicate
     handler = make_handler('bar', boto3_client=AcceptingClient())
     with pytest.raises(TypeError, match='boto3_profile_name, region_name or endpoint_url'):
         duplicate(handler)
+
+
+@pytest.mark.parametrize(
+    'duplicate', [copy.copy, copy.deepcopy, lambda handler: pickle.loads(pickle.dumps(handler))]
+)
+def test_a_copy_leaves_its_name_to_the_original(duplicate, make_handler) -> None:
+    """Logging finds a handler by its name, and forgets the name when a handler of that name is closed."""
+    handler = make_handler('bar', region_name='eu-west-1')
+    handler.name = 'shipping'
+    duplicate(handler).close()
+    assert logging._handlers['shipping'] is handler
+    pickled = pickle.dumps(handler)
+    handler.name = 'another'
+    twin = pickle.loads(pickled)
+    assert logging._handlers['shipping'] is twin
+    twin.close()

@@ -250,3 +250,14 @@ def test_it_is_told_when_the_first_event_comes(environment, make_handler, make_l
     make_logger(handler).info('one')
     folder = handler._pipeline.place.path.parent
     assert Destination.from_json((folder / 'destination.json').read_bytes()).region == 'eu-west-2'
+
+
+def test_dead_processes_are_looked_for_where_the_client_will_send(environment, make_handler, tmp_path):
+    """Also where no event has come."""
+    environment.setenv('AWS_DEFAULT_REGION', 'eu-west-1')
+    handler = make_handler(
+        'bar', spool_dir=tmp_path / 'spool', endpoint_url='http://127.0.0.1:9', shutdown_timeout_seconds=0
+    )
+    environment.setenv('AWS_DEFAULT_REGION', 'eu-west-2')
+    assert handler.flush()
+    assert handler._pipeline.place._directory.destination.region == 'eu-west-2'

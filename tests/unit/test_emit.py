@@ -799,3 +799,21 @@ def test_a_deep_value_beside_a_key_of_ours_is_delivered(levels, make_handler) ->
     handler.emit(record({'sequence': value, 'producer': 'me', 'message': 'Ahoy'}))
     assert handler.flush()
     assert [orjson.loads(event)['message'] for event in client.events] == ['Ahoy']
+
+
+@pytest.mark.parametrize('has_emit', [False, True])
+def test_a_subclass_with_a_filter_of_its_own_is_asked(has_emit, make_handler):
+    """As `logging.Handler.handle` asks, whether filters were added or not."""
+
+    class Choosy(FirehoseHandler):
+        def filter(self, record):
+            return record.levelno > logging.WARNING
+
+    class Loud(Choosy):
+        def emit(self, *arguments):
+            super().emit(*arguments)
+
+    handler = make_handler('bar', kind=Loud if has_emit else Choosy)
+    assert not handler.handle(logging.makeLogRecord({'levelno': logging.WARNING}))
+    assert handler.handle(logging.makeLogRecord({'levelno': logging.ERROR}))
+    assert handler.stats().accepted == 1

@@ -34,6 +34,7 @@ from firefighter._event.distinct_keys import separate_keys
 from firefighter._event.encoder import orjson
 from firefighter._event.json_values import LINE_OPTIONS, PLAIN, encode_event, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
+from firefighter._process.exit_and_forks import not_forking
 
 # Bound once: a global is looked up faster than an attribute of a module.
 _dumps = orjson.dumps
@@ -432,8 +433,8 @@ def _checked_fields(
 
 
 def _host_name() -> str:
-    import socket  # noqa: PLC0415 - takes 3 ms to import, and only this option needs it
-
+    with not_forking():  # delivery needs it as well, in a child
+        import socket  # noqa: PLC0415 - takes 3 ms to import, and only this option needs it
     try:
         return socket.gethostname()
     except OSError:

@@ -85,12 +85,11 @@ class BaseHandler(logging.Handler):
         return record
 
     def _handle_in_turn(self, record: logging.LogRecord) -> Any:
-        """Do the same with the handler's lock around `emit`: a subclass's own may rely on that, as logging promises."""
-        if self.filters:
-            passed = self._ask_filters(record)
-            if passed is None:
-                return False
-            record = passed
+        """Do the same where a subclass has a `filter` or an `emit` of its own: the lock is around that, as logging promises."""
+        passed = self._ask_filters(record)
+        if passed is None:
+            return False
+        record = passed
         # `logging.shutdown` holds the lock while it waits for a thread of ours, which so must not wait for the lock.
         taken = self.lock is not None and self.lock.acquire(blocking=not on_thread_of_ours())
         try:
@@ -134,8 +133,12 @@ class BaseHandler(logging.Handler):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__init__()  # the lock, and the place in logging's list
-        options = state.pop('_client_options')
+        options, name = state.pop('_client_options'), state.pop('_name', None)
         self.__dict__.update(state)
+        # The original's in the same process, which logging would forget when the copy is closed.
+        # (Public, as `getHandlerByName`, only from Python 3.12 on.)
+        if name not in logging._handlers:  # type: ignore[attr-defined]  # noqa: SLF001
+            self.name = name
         self._begin(parts.ClientFactory(None, options))
 
     # The pipeline.

@@ -58,7 +58,7 @@ class DiskPlace(Place):
             spool_dir, destination(), max_bytes, max_directory_bytes, producer_id
         )
         self._directory = self._make_directory()
-        self._was_opened = False
+        self._was_used = False
         self._traffic = traffic
         self._diagnostics = diagnostics
 
@@ -97,12 +97,15 @@ class DiskPlace(Place):
             return error.reason
         return None
 
-    def open(self) -> None:
-        if not self._was_opened:
-            # For where the client will send, which is made next: the program may have set its environment meanwhile.
+    def _follow_the_client(self) -> None:
+        """At the first use, take the directory for where the client will send: the program may have set its environment meanwhile."""
+        if not self._was_used:
             if self._directory.destination != self._destination():
                 self._directory = self._make_directory()
-            self._was_opened = True
+            self._was_used = True
+
+    def open(self) -> None:
+        self._follow_the_client()
         self._directory.look_at_once()  # adopted events may have been given back meanwhile
         self._say(self._directory.try_to_open(self._spool))
 
@@ -113,6 +116,7 @@ class DiskPlace(Place):
             self._sender.progress.notify()  # a flush waits for this look
 
     def adopt_now(self) -> None:
+        self._follow_the_client()
         self._directory.look_at_once()
         self._say(self._directory.tidy(self._spool, monotonic(), adopts=True))
 

@@ -174,11 +174,13 @@ class Options:
             return None
         with not_forking():
             from firefighter._delivery.compression import make_aggregation  # noqa: PLC0415
-        return make_aggregation(
-            aggregate=self.aggregate,
-            max_events=self.max_aggregated_events,
-            compression=self.compression,
-        )
+
+            # It imports the library that compresses.
+            return make_aggregation(
+                aggregate=self.aggregate,
+                max_events=self.max_aggregated_events,
+                compression=self.compression,
+            )
 
     def make_formatter(self, **options: Any) -> JSONFormatter:
         """Return the handler's own formatter, with these options of the formatter's."""

@@ -7,6 +7,7 @@ it can be held by a thread that the child does not have.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
@@ -263,6 +264,10 @@ class Pipeline:
             self.lifecycle.deliver_before_return(quiet=quiet)
         except Exception as error:  # whatever it is, the application must not see it; the event stays pending
             self.note_trouble(error)
+            if (
+                sys.is_finalizing()
+            ):  # a destructor has logged it, when nothing can be imported any more; nobody comes after that
+                self._report_end(all_delivered=False)
 
     def fit(self, event: bytes, limit: int) -> bytes | None:
         """Apply the `oversize` policy."""

@@ -283,8 +283,12 @@ def exiting() -> bool:
 
 
 def threads_must_end() -> bool:
-    """Return whether threads of ours must end, and no others be started: the subinterpreter that they are in waits for them."""
-    return _process.threads_must_end
+    """Return whether threads of ours must end, and no others be started.
+
+    The subinterpreter that they are in waits for them; or the interpreter takes its modules apart, and a thread that is started then
+    never comes: `Thread.start` waits for it for ever.
+    """
+    return _process.threads_must_end or sys.is_finalizing()
 
 
 def deadline_after(timeout_seconds: float) -> float:
