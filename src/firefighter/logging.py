@@ -18,6 +18,7 @@ import logging
 import os
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -50,23 +51,28 @@ if TYPE_CHECKING:
     from firefighter._delivery.compression import Codec
     from firefighter._delivery.hooks import DeadLetterHook, DropHook
     from firefighter._event.oversize import OversizePolicy
-    from firefighter._handler.limit_filter import LimitFilter  # `__getattr__` does it
+    from firefighter._handler.keep_until_error import KeepUntilErrorHandler  # `__getattr__` does it
+    from firefighter._handler.limit_filter import LimitFilter  # the same
     from firefighter._handler.undelivered import UndeliveredPolicy
     from firefighter._process.flush_on_signals import SignalHandlers
     from firefighter._spool.spool import OverflowPolicy
     from firefighter.stats import Stats
 
-__all__ = ['FirehoseHandler', 'FirehoseWarning', 'LimitFilter', 'flush_on_signals']
+__all__ = ['FirehoseHandler', 'FirehoseWarning', 'KeepUntilErrorHandler', 'LimitFilter', 'flush_on_signals']
 
 
 def __getattr__(name: str) -> object:
     """Import what only some programs use when they ask for it."""
-    if name != 'LimitFilter':
+    if name not in {'KeepUntilErrorHandler', 'LimitFilter'}:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     with exit_and_forks.not_forking():
-        from firefighter._handler.limit_filter import LimitFilter  # noqa: PLC0415
+        if name == 'LimitFilter':
+            from firefighter._handler.limit_filter import LimitFilter  # noqa: PLC0415
 
-    return LimitFilter
+            return LimitFilter
+        from firefighter._handler.keep_until_error import KeepUntilErrorHandler  # noqa: PLC0415
+
+        return KeepUntilErrorHandler
 
 
 class FirehoseWarning(Warning):
@@ -371,6 +377,46 @@ class FirehoseHandler(BaseHandler):
     def stats(self) -> Stats:
         """Return the account of all events up to this moment."""
         return self._pipeline_here().stats()
+
+    # Events that are encoded now and may be queued later, for `KeepUntilErrorHandler`.
+
+    @property
+    def _takes_lines(self) -> bool:
+        """Whether nobody has an `emit` or `handle` of their own, which a line would not pass."""
+        return type(self).handle is FirehoseHandler.handle
+
+    def _line_of(self, record: logging.LogRecord) -> bytes | None:
+        """Return the line of a record, which `_queue_lines` may queue; None where a filter refuses it, or it is dropped and counted."""
+        passed = self._ask_filters(record) if self.filters or is_caused_by_delivery(record) else record
+        if passed is None:
+            return None
+        pipeline = self._pipeline if self._pipeline.open_mark[0] else self._pipeline_here()
+        try:
+            if self.formatter is self._json_formatter:
+                return pipeline.fit_or_drop(self._json_formatter.encode(passed), self.MAX_RECORD_SIZE)
+            return self._foreign_line(passed, pipeline)
+        except BaseException as error:
+            self._give_up(error)
+            if not isinstance(error, Exception):
+                raise
+            return None
+
+    def _queue_lines(self, lines: deque[bytes], message: logging.LogRecord) -> None:
+        """Queue events before the one of a record, which `emit` must get next: that call delivers them, or waits for room.
+
+        Args:
+            lines: which it takes out, one by one.
+            message: that record.
+        """
+        while lines:
+            pipeline: parts.Pipeline | None = self._pipeline
+            if not self._pipeline.open_mark[0]:
+                pipeline = self._open(message, threading.Thread)
+            if pipeline is not None and on_thread_of_ours():
+                pipeline.source.append_quietly(lines[0])
+            elif pipeline is not None:
+                pipeline.spool.set_aside(lines[0])
+            del lines[0]
 
     # Delivery.
 

@@ -21,7 +21,13 @@ from firefighter.integrations.loguru import sink
 from firefighter.integrations.opentelemetry import observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
 from firefighter.integrations.structlog import EventRenderer, FirehoseLogger, FirehoseLoggerFactory
-from firefighter.logging import FirehoseHandler, FirehoseWarning, LimitFilter, flush_on_signals
+from firefighter.logging import (
+    FirehoseHandler,
+    FirehoseWarning,
+    KeepUntilErrorHandler,
+    LimitFilter,
+    flush_on_signals,
+)
 from firefighter.stats import DropReason, Stats
 
 totals: dict[str, int] = {}

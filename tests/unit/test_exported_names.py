@@ -29,6 +29,7 @@ def test_the_door_exports_the_handler_its_warning_and_the_flush_on_signals() -> 
     assert sorted(firefighter.logging.__all__) == [
         'FirehoseHandler',
         'FirehoseWarning',
+        'KeepUntilErrorHandler',
         'LimitFilter',
         'flush_on_signals',
     ]
