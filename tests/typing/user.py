@@ -115,6 +115,9 @@ handler.close()
 
 warning: type[Warning] = FirehoseWarning
 limit: logging.Filter = LimitFilter(events_per_second=0.5)
+keep: logging.Handler = KeepUntilErrorHandler(target=by_name, below='INFO', events=200)
+forgotten: int = KeepUntilErrorHandler('firehose').stats().forgotten
+KeepUntilErrorHandler.begin_request()
 
 loguru.logger.add(sink(by_name))
 structlog.configure(processors=[EventRenderer()], logger_factory=FirehoseLoggerFactory(by_name))

@@ -7,8 +7,8 @@
 A *scope* is what an error brings with it: a context of `contextvars`, or what `begin_request` has begun, with all copies of its context.
 The context alone holds its scope: so it ends with the context, and has its rings forgotten. A ring is what one handler keeps of a scope.
 
-The *keeper* has all rings of the process, and bounds their bytes together. What is to be done to them goes through its queue, and is done under
-its lock. So a signal handler or a destructor that logs in the middle of that only adds to the queue.
+The *keeper* has all rings of the process, and bounds their bytes together. It changes them under its lock. A signal handler or a destructor that has
+interrupted that, or the end of a context, only says in a queue what is to be done.
 """
 
 from __future__ import annotations
@@ -368,7 +368,7 @@ class _Keeper:
         self.mark = make_mark()
         self.mark[0] = 1
         self._lock = make_lock()
-        # What is to be done, at most one thing for each thread, and those that nobody waits for.
+        # What is to be done by whoever comes next, since the one who wanted it could not wait for the lock.
         self._queue: deque[Callable[[], None]] = deque()
         # Those with lines, the one with the newest event last.
         self._rings: OrderedDict[_Ring, None] = OrderedDict()
@@ -376,9 +376,10 @@ class _Keeper:
 
     def keep(self, ring: _Ring, line: bytes) -> None:
         """Add an event to a ring."""
-        self._queue.append(partial(self._add, ring, line))
-        if not self._is_interrupted:
-            run_locked(self._lock, self._work)
+        if self._is_interrupted:
+            self._queue.append(partial(self._add, ring, line))
+        else:
+            run_locked(self._lock, self._add_in_turn, ring, line)
 
     def note_end(self, ring: _Ring) -> None:
         """Have a ring forgotten. Called by a destructor, in any thread at any moment, so it takes no lock."""
@@ -421,6 +422,10 @@ class _Keeper:
         """Do what is to be done. Call with the lock held."""
         while self._queue:
             self._queue.popleft()()
+
+    def _add_in_turn(self, ring: _Ring, line: bytes) -> None:
+        self._work()
+        self._add(ring, line)
 
     def _add(self, ring: _Ring, line: bytes) -> None:
         if ring not in self._rings:
