@@ -46,10 +46,13 @@ def keeping(make_handler, make_logger):
     def make(below='INFO', events=200, client=None, **options):
         client = client or AcceptingClient()
         target = make_handler('bar', boto3_client=client, **options)
-        handler = KeepUntilErrorHandler(target, below, events)
-        return Keeping(target, client, make_logger(handler), handler)
+        made.append(KeepUntilErrorHandler(target, below, events))
+        return Keeping(target, client, make_logger(made[-1]), made[-1])
 
-    return make
+    made = []
+    yield make
+    for handler in made:
+        handler.close()
 
 
 def in_thread(function, *args):
@@ -180,9 +183,10 @@ def test_one_bound_holds_for_the_process_and_the_context_quiet_for_longest_loses
     monkeypatch.setattr(KeepUntilErrorHandler, 'MAX_PROCESS_BYTES', 50_000)
     one, other = keeping(), keeping()
     quiet, busy = contextvars.Context(), contextvars.Context()
+    busy.run(other.logger.debug, '00 %s', 'x' * 1000)
     for number in range(20):
         quiet.run(one.logger.debug, '%02d %s', number, 'x' * 1000)
-    for number in range(30):
+    for number in range(1, 30):
         busy.run(other.logger.debug, '%02d %s', number, 'x' * 1000)
     forgotten = one.handler.stats().forgotten
     assert 0 < forgotten < 20
@@ -206,6 +210,7 @@ def test_what_is_kept_takes_no_more_memory_than_is_counted(keeping):
     record = one.logger.makeRecord('foo', logging.DEBUG, 'shop.py', 1, 'Ahoy %s', ('x' * 100,), None)
     contexts = [contextvars.Context() for _ in range(400)]
     keeper = keep_until_error._keeper()
+    at_first = keeper._size_bytes
     for events in (1, 100):
         tracemalloc.start()
         before, counted = tracemalloc.get_traced_memory()[0], keeper._size_bytes
@@ -217,7 +222,8 @@ def test_what_is_kept_takes_no_more_memory_than_is_counted(keeping):
         assert 0.5 * counted < taken <= counted
     contexts.clear()
     del context
-    assert one.handler.stats().waiting == keeper._size_bytes == 0
+    assert one.handler.stats().waiting == 0
+    assert keeper._size_bytes == at_first
 
 
 def test_the_programs_objects_may_change_afterwards(keeping):
@@ -402,21 +408,29 @@ def test_a_target_that_sends_nothing_counts_what_it_is_given(make_handler, make_
     logger = make_logger(KeepUntilErrorHandler(target))
     logger.debug('kept')
     logger.error('wrong')
-    assert target.stats().dropped == {DropReason.DISABLED: 2}
+    stats = target.stats()
+    assert (stats.accepted, stats.pending, stats.dropped) == (2, 0, {DropReason.DISABLED: 2})
 
 
-def test_a_call_from_within_is_put_off(keeping):
-    """A signal handler or a destructor that logs while its own thread is in the keeper."""
-    one = keeping()
-    one.logger.debug('before')
+def test_a_call_from_within_is_put_off(keeping, monkeypatch):
+    """A signal handler or a destructor that logs, or closes a handler, while its own thread is in the keeper."""
+    one, closed = keeping(), keeping()
+    closed.logger.debug('forgotten')
     keeper = keep_until_error._keeper()
-    with keeper._lock:
+    add = keeper._add
+
+    def interrupted(ring, line):
+        monkeypatch.setattr(keeper, '_add', add)
         one.logger.debug('within')
         one.logger.error('wrong within')
-        in_closing = KeepUntilErrorHandler(one.target)
-        in_closing.close()
+        closed.handler.close()
+        add(ring, line)
+
+    monkeypatch.setattr(keeper, '_add', interrupted)
+    one.logger.debug('kept')
+    assert closed.handler.stats() == (0, 0, 1)
     one.logger.error('wrong')
-    assert one.messages() == ['wrong within', 'before', 'within', 'wrong']
+    assert one.messages() == ['wrong within', 'kept', 'within', 'wrong']
 
 
 @pytest.mark.parametrize('level', ['DEBUG', None, 'missing'])
@@ -598,12 +612,12 @@ def test_nobody_waits_for_the_keeper_under_loggings_lock(keeping):
     one = keeping()
     one.logger.debug('kept')
     keeper = keep_until_error._keeper()
-    held, go_on = threading.Event(), threading.Event()
+    held, go_on, went_on = threading.Event(), threading.Event(), []
 
     def hold():
         with keeper._lock:
             held.set()
-            go_on.wait(DEADLINE_SECONDS)
+            went_on.append(go_on.wait(DEADLINE_SECONDS))
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -611,6 +625,7 @@ def test_nobody_waits_for_the_keeper_under_loggings_lock(keeping):
     one.handler.close()
     go_on.set()
     thread.join(DEADLINE_SECONDS)
+    assert went_on == [True]
     assert one.handler.stats() == (0, 0, 1)
 
 
