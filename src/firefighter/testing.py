@@ -101,6 +101,7 @@ def firehose_events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         pipeline.open_mark = [OPEN]
         pipeline.append = capture
         monkeypatch.setattr(pipeline.source, 'append_quietly', capture)
+        monkeypatch.setattr(pipeline.spool, 'set_aside', capture)
         return pipeline
 
     older = {handler: handler._pipeline for handler in _firehose_handlers()}  # noqa: SLF001 - our own
@@ -178,8 +179,9 @@ def _take_off_and_close(handlers: Iterable[FirehoseHandler]) -> None:
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
     for handler in handlers:
         for logger in loggers:
-            if isinstance(logger, logging.Logger):
-                logger.removeHandler(handler)
+            for each in [*getattr(logger, 'handlers', ())]:  # some are placeholders
+                if handler in {each, getattr(each, 'target', None)}:  # one that holds events back for it, too
+                    logger.removeHandler(each)
         handler.close()
 
 

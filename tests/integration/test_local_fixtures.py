@@ -128,7 +128,7 @@ CAPTURED = """
 
     import pytest
     from firefighter.formatting import JSONFormatter
-    from firefighter.logging import FirehoseHandler
+    from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler
 
     shop = logging.getLogger('shop')
     handler = FirehoseHandler('bar', fields={'service': 'shop'})
@@ -161,7 +161,17 @@ CAPTURED = """
         assert firehose_events[0].get('sequence') == (0 if options.get('event_ids') else None)
         assert not [thread for thread in threading.enumerate() if 'firefighter' in thread.name]
 
+    def test_a_handler_that_keeps_events_before_one(firehose_events):
+        logger = logging.getLogger('kept')
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(KeepUntilErrorHandler(FirehoseHandler('bar')))
+        logger.debug('kept')
+        assert firehose_events == []
+        logger.error('wrong')
+        assert [event['message'] for event in firehose_events] == ['kept', 'wrong']
+
     def test_the_loggers_are_as_before():
+        assert logging.getLogger('kept').handlers == []
         assert not logging.getLogger().handlers or not any(isinstance(each, FirehoseHandler) for each in logging.getLogger().handlers)
         assert shop.handlers == [handler]
         assert handler._pipeline is pipeline

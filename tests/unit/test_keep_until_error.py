@@ -176,6 +176,19 @@ def test_the_newest_stay_and_an_event_says_how_many_were_forgotten(keeping):
     assert one.handler.stats() == (0, 4, 5)
 
 
+def test_a_record_factory_that_wants_more_than_it_gets_costs_the_report_alone(keeping, monkeypatch):
+    """Not what was kept."""
+    one = keeping(events=1)
+    record = one.logger.makeRecord('foo', logging.DEBUG, 'shop.py', 1, 'Ahoy', (), None)
+    for _ in range(2):
+        one.handler.handle(record)
+    error = one.logger.makeRecord('foo', logging.ERROR, 'shop.py', 1, 'wrong', (), None)
+    monkeypatch.setattr(logging, '_logRecordFactory', lambda: None)
+    one.handler.handle(error)
+    assert one.messages() == ['Ahoy', 'wrong']
+    assert one.handler.stats() == (0, 1, 1)
+
+
 def test_one_bound_holds_for_the_process_and_the_context_quiet_for_longest_loses_its_oldest(
     keeping, monkeypatch
 ):
@@ -364,7 +377,9 @@ def test_a_target_without_threads_sends_all_in_one_request(keeping):
 def test_a_full_spool_holds_up_the_error_alone(keeping, monkeypatch):
     """With `overflow='block'` what was kept stands in line before the error, whose call waits for room, once."""
     client = BlockingClient()
-    one = keeping(client=client, overflow='block', max_spool_bytes=1 << 17, block_timeout_seconds=0)
+    one = keeping(
+        client=client, overflow='block', max_in_flight=1, max_spool_bytes=1 << 17, block_timeout_seconds=0
+    )
     for number in range(20):
         one.logger.debug('kept %d %s', number, 'x' * 2000)
     while not one.target.stats().dropped:

@@ -19,6 +19,7 @@ import logging.handlers
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -223,11 +224,14 @@ class KeepUntilErrorHandler(logging.handlers.MemoryHandler):
         taken = len(lines)
         try:
             if forgotten:
-                report = target._line_of(_report(forgotten, error))  # noqa: SLF001
-                target._queue_lines(deque([report] if report else []), error)  # noqa: SLF001
+                with suppress(
+                    Exception
+                ):  # a record factory of the program's may want what its own calls give
+                    report = target._line_of(_report(forgotten, error))  # noqa: SLF001
+                    target._queue_lines(deque([report] if report else []), error)  # noqa: SLF001
             target._queue_lines(lines, error)  # noqa: SLF001
-        except Exception as trouble:  # a record factory raises; no memory, no stack
-            target._give_up(trouble)  # noqa: SLF001
+        except Exception:  # no memory, no stack: counted below
+            pass
         finally:
             account.keeper.settle(account, taken - len(lines), len(lines))
 
@@ -304,7 +308,9 @@ class _Scope:
 
     # The last reference is the context's own, wherever and whenever that ends.
     def __del__(self) -> None:
-        for ring in self.rings.values():
+        for ring in (
+            vars(self).get('rings', {}).values()
+        ):  # none where a signal handler has raised in `__init__`
             ring.account.keeper.note_end(ring)
 
 
