@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from firefighter.cli.tables import age, print_table
+from firefighter.cli.tables import age, print_command, print_table, print_text
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
@@ -28,21 +28,80 @@ def test_without_rows_there_are_the_titles(capsys):
     assert capsys.readouterr().out == 'STREAM  EVENTS\n'
 
 
-@pytest.fixture(params=[True, False], ids=['rich', 'no rich'])
-def terminal(request, monkeypatch):
+@pytest.fixture
+def terminal(capsys, monkeypatch):
+    """A terminal of 40 columns."""
     monkeypatch.setattr(sys.stdout, 'isatty', lambda: True)
-    if not request.param:
-        monkeypatch.setitem(sys.modules, 'rich.console', None)
+    monkeypatch.setenv('COLUMNS', '40')
 
 
 @pytest.mark.usefixtures('terminal')
-def test_on_a_terminal_it_shows_the_same_with_rich_and_without(capsys):
-    """Rich is an extra."""
-    print_table(('STREAM', 'EVENTS'), [('bar', 1234)])
-    out = capsys.readouterr().out
-    assert 'STREAM' in out
-    assert 'bar' in out
-    assert '1,234' in out
+def test_on_a_terminal_long_cells_are_wrapped_between_their_words(capsys):
+    """The widest of them first, and numbers never."""
+    print_table(
+        ('CHECK', 'EVENTS', 'FOUND'),
+        [('stream', 1234567, 'no stream of this name in us-east-1'), ('put', 8, '-')],
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        'CHECK   EVENTS     FOUND',
+        'stream  1,234,567  no stream of this',
+        '                   name in us-east-1',
+        'put             8  -',
+    ]
+
+
+@pytest.mark.usefixtures('terminal')
+def test_what_does_not_fit_even_so_stands_beside_its_titles(capsys):
+    """As many rows as there is room for; a word that is longer than the line is left in one piece."""
+    rows = [
+        ('a' * 14, 1, 'good'),
+        ('b' * 14, 2, 'torn'),
+        ('c' * 50, 3, 'one two three four five six seven eight'),
+    ]
+    print_table(('PRODUCER', 'EVENTS', 'STATE OF IT ALL'), rows)
+    assert capsys.readouterr().out.splitlines() == [
+        'PRODUCER         aaaaaaaaaaaaaa',
+        'EVENTS           1',
+        'STATE OF IT ALL  good',
+        '',
+        'PRODUCER         bbbbbbbbbbbbbb',
+        'EVENTS           2',
+        'STATE OF IT ALL  torn',
+        '',
+        'PRODUCER         ' + 'c' * 50,
+        'EVENTS           3',
+        'STATE OF IT ALL  one two three four five',
+        '                 six seven eight',
+    ]
+    print_table(('PRODUCER', 'EVENTS'), [('a' * 13, 1), ('b' * 13, 22), ('c' * 13, 3), ('d' * 40, 4)])
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        'PRODUCER  aaaaaaaaaaaaa  bbbbbbbbbbbbb',
+        'EVENTS    1              22',
+        '',
+    ]
+
+
+def test_a_sentence_and_a_command_are_wrapped_on_a_terminal_alone(capsys, monkeypatch):
+    """The command so that it can be pasted: quotes stay whole."""
+
+    def print_both():
+        print_text('one two three four five six seven eight nine', '  ', '  ')
+        print_command("aws firehose --profile 'my own profile' --region us-east-1", '  ')
+        return capsys.readouterr().out.splitlines()
+
+    assert print_both() == [
+        '  one two three four five six seven eight nine',
+        "  aws firehose --profile 'my own profile' --region us-east-1",
+    ]
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True)
+    monkeypatch.setenv('COLUMNS', '40')
+    assert print_both() == [
+        '  one two three four five six seven',
+        '    eight nine',
+        '  aws firehose --profile \\',
+        "      'my own profile' --region \\",
+        '      us-east-1',
+    ]
 
 
 @pytest.mark.usefixtures('terminal')

@@ -20,6 +20,11 @@ from firefighter.cli.progress import Progress, progress
 from firefighter.cli.tables import print_table, printable
 
 EPILOG = """\
+For example:
+
+  firefighter audit s3://logs/orders/2026/11/         what has arrived in November
+  firefighter audit --partial s3://logs/orders/2026/11/30/08/     in one hour
+
 WHERE is a folder, or s3://BUCKET/PREFIX. All files in it and in its subfolders are read: plain, gzip and zstd. ZIP,
 Snappy, Parquet and ORC cannot be read, nor what expands more than a log does; each is named on stderr.
 
@@ -42,7 +47,6 @@ SHOWN_GAPS = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument('where', metavar='WHERE', help='a folder, or s3://BUCKET/PREFIX')
     parser.add_argument(

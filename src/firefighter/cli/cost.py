@@ -24,7 +24,7 @@ from firefighter._cost.workload import Workload, collect, workload
 from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.output import discard_output
 from firefighter.cli.progress import progress
-from firefighter.cli.tables import print_table
+from firefighter.cli.tables import print_table, print_text
 
 EPILOG = """\
 FILE is a log, plain, gzip or zstd; "-" is standard input. A line that is a JSON object is taken as an event as it is. Any
@@ -32,7 +32,7 @@ other line is taken as the message of an event, as the handler would write it.
 
   firefighter cost app.log                               for each GB of such events (of a short log: for a month)
   firefighter cost app.log --events-per-second 100       for a month of one process that logs at this rate
-  zcat old/*.gz | firefighter cost - --events-per-second 100 --instances 40 --region ap-northeast-1
+  zcat old/*.gz | firefighter cost - --events-per-second 100 --instances 40
   firefighter cost app.log --entry-begins '^[0-9]{4}-'   tracebacks: lines that do not match belong to the one before
   firefighter cost app.log --plot bill.svg               the bill against the rate
 
@@ -54,7 +54,6 @@ SAMPLE_EVENTS_PER_SECOND = 100
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
         'files', nargs='*', default=['-'], metavar='FILE', help='a log; default: standard input'
@@ -133,12 +132,15 @@ def _cost(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found, played, arguments)
     else:
-        print(*notes, heading(played, fleet, whole=whole), sep='\n', end='\n\n')
+        for line in (*notes, heading(played, fleet, whole=whole)):
+            print_text(line)
+        print()
         print_table(titles(played), rows(found))
-        print(f'\n{verdict(found)}')
+        print()
+        print_text(verdict(found))
         for way in WAYS:
             if not way.is_usable:
-                print(f'{way.name} is left out, since its package is missing: {INSTALL_ZSTD}')
+                print_text(f'{way.name} is left out, since its package is missing: {INSTALL_ZSTD}')
     if arguments.plot:
         _plot(log, fleet, arguments)
     return 0

@@ -29,6 +29,11 @@ EXTRA = ('aiohttp', 'rich')
 INTERRUPTED = 128 + signal.SIGINT
 
 EPILOG = """\
+For example:
+
+  firefighter demo
+  firefighter demo --workers 4 --seconds 30 --rate 1000
+
 Everything stays on this machine. The Firehose is `firefighter local`, an endpoint on loopback. Your credentials are not
 used.
 
@@ -39,7 +44,6 @@ add up or a process has died, and 2 when the demo cannot begin, or for invalid a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
         '--workers',

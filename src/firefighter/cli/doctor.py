@@ -17,11 +17,16 @@ from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report
 from firefighter._doctor.writing import handler_call, update_command
 from firefighter._handler.options import check_client_arguments, check_stream_name
-from firefighter.cli.tables import print_table
+from firefighter.cli.tables import print_command, print_table, print_text
 
 Client = Mapping[str, str | None]
 
 EPILOG = """\
+For example:
+
+  firefighter doctor orders
+  firefighter doctor orders --region eu-west-1 --profile shop --send
+
 It checks the credentials, the region, the endpoint, this machine's clock, the permission, the stream, its source and its
 destination. It prints which of the handler's options fit that destination, and why; and what it refuses in an event.
 
@@ -35,7 +40,6 @@ The exit status is 0 when all is well, 1 when something is wrong or could not be
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument('stream', metavar='STREAM', help="the delivery stream's name")
     parser.add_argument('--region', help="the stream's region, like the handler's region_name=")
@@ -94,7 +98,7 @@ def show(report: Report, client: Client, *, as_json: bool) -> None:
     if cures:
         print('\nTo do:\n')
         for check in cures:
-            print(f'  {check.name}: {_sentence(check.cure)}')
+            print_text(f'{check.name}: {_sentence(check.cure)}', '  ', '  ')
     if report.advice is not None:
         _show_advice(report, report.advice, client)
 
@@ -109,17 +113,21 @@ def _show_advice(report: Report, advice: Advice, client: Client) -> None:
         ('OPTION', 'GIVE', 'WHY'),
         [(verdict.option, _given(verdict.value), verdict.why) for verdict in advice.verdicts],
     )
-    print(f'\nWrite:\n\n  {handler_call(report.stream, client, advice.options)}')
+    print('\nWrite:\n')
+    print_text(handler_call(report.stream, client, advice.options), '  ', '    ')
     if advice.better:
-        print(
-            '\nFor the smallest bill, if all producers of the stream will compress: set the extension of its files,\n'
+        print()
+        print_text(
+            'For the smallest bill, if all producers of the stream will compress: set the extension of its files,'
         )
-        print(f'  {_update(report, advice, client)}')
-        print(f'\nand then write:\n\n  {handler_call(report.stream, client, advice.better)}')
+        print()
+        print_command(_update(report, advice, client), '  ')
+        print('\nand then write:\n')
+        print_text(handler_call(report.stream, client, advice.better), '  ', '    ')
     if advice.refusals:
         print('\nIn the events themselves:\n')
         for refusal in advice.refusals:
-            print(f'  {_sentence(str(refusal))}')
+            print_text(_sentence(str(refusal)), '  ', '  ')
 
 
 def _given(value: bool | int | str | None) -> str:

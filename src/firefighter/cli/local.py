@@ -6,7 +6,6 @@ import argparse
 import queue
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -28,6 +27,9 @@ ENVIRONMENT = (
     '  export AWS_ENDPOINT_URL_FIREHOSE={url} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 '
     'AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local'
 )
+_NARROW_ENVIRONMENT = ENVIRONMENT.format(url=f'http://127.0.0.1:{DEFAULT_PORT}').replace(
+    ' AWS', ' \\\n      AWS'
+)
 
 
 def _fault_lines() -> str:
@@ -36,23 +38,19 @@ def _fault_lines() -> str:
         settings = ''.join(
             f' {key}={value}' for key, value in named.parameters.items() if key not in UNLISTED
         )
-        lines += textwrap.wrap(
-            f'{name:<20}{named.effect}' + (f' [{settings.strip()}]' if settings else ''),
-            width=110,
-            initial_indent='  ',
-            subsequent_indent=' ' * 22,
-        )
+        lines.append(f'  {name:<20}{named.effect}' + (f' [{settings.strip()}]' if settings else ''))
     return '\n'.join(lines)
 
 
 EPILOG = f"""\
 Point any AWS SDK at it. Any access key works, but there must be one:
 
-{ENVIRONMENT.format(url=f'http://127.0.0.1:{DEFAULT_PORT}')}
+{_NARROW_ENVIRONMENT}
 
 or in Python:
 
-  boto3.client('firehose', region_name='us-east-1', endpoint_url='http://127.0.0.1:{DEFAULT_PORT}',
+  boto3.client('firehose', region_name='us-east-1',
+               endpoint_url='http://127.0.0.1:{DEFAULT_PORT}',
                aws_access_key_id='local', aws_secret_access_key='local')
 
 Records arrive in FOLDER/logs/YYYY/MM/DD/HH/STREAM-1-YYYY-MM-DD-HH-MM-SS-UUID, one object for all
@@ -84,7 +82,6 @@ For example: --fault partial:share=0.3,probability=0.1 --fault reset-after:skip=
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
         'folder',

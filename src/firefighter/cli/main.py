@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import firefighter
+from firefighter.cli.help_text import HelpFormatter
 from firefighter.cli.output import discard_output
 
 # name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> int`.
@@ -25,6 +26,13 @@ COMMANDS = {
     'spool': 'inspect a spool directory: which events wait, of which process, since when',
 }
 
+EPILOG = """\
+For example:
+
+  firefighter doctor orders       check the stream `orders`
+  firefighter COMMAND --help      say more of a command, with examples
+"""
+
 # What delivery and the commands rest on, by the names of the packages; for a report of a bug.
 _PACKAGES = ('boto3', 'botocore', 'orjson', 'pybase64', 'isal', 'zstandard', 'aiohttp')
 
@@ -34,14 +42,22 @@ CANNOT = 2
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of the one subcommand that was asked for."""
-    parser = argparse.ArgumentParser(prog='firefighter', description='Ship logs to Amazon Data Firehose.')
+    parser = argparse.ArgumentParser(
+        prog='firefighter',
+        description='Ship logs to Amazon Data Firehose.',
+        epilog=EPILOG,
+        formatter_class=HelpFormatter,
+    )
     parser.add_argument(
         '--version', action=_Version, nargs=0, help='print the versions that matter, and exit'
     )
     subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + '.'
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + '.',
+            formatter_class=HelpFormatter,
         )
         if name == command:
             _module(name).add_arguments(subparser)

@@ -16,6 +16,7 @@ from firefighter._spool.disk.inspection import Producer, find_producers, holds_s
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import remove_dead, why_irremovable
 from firefighter._spool.disk.tail import Follower
+from firefighter.cli.help_text import HelpFormatter
 from firefighter.cli.output import discard_output
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
@@ -50,12 +51,16 @@ _MOST_CHARACTERS = 256
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     actions = parser.add_subparsers(dest='action', required=True, metavar='ACTION')
     parsers = {}
     for name, (_, purpose) in ACTIONS.items():
-        parsers[name] = actions.add_parser(name, help=purpose)
+        parsers[name] = actions.add_parser(
+            name,
+            help=purpose,
+            epilog=f'For example: firefighter spool {name} /var/spool/shop',
+            formatter_class=HelpFormatter,
+        )
         parsers[name].add_argument('directory', type=_directory, metavar='DIR')
     for name in ('ls', 'verify'):
         parsers[name].add_argument('--json', action='store_true', help='a line of JSON for each row')
