@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
+from firefighter.cli import tables
 from firefighter.cli.tables import age, print_command, print_table, print_text
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
@@ -29,9 +31,10 @@ def test_without_rows_there_are_the_titles(capsys):
 
 
 @pytest.fixture
-def terminal(capsys, monkeypatch):
+def terminal(monkeypatch):
     """A terminal of 40 columns."""
-    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True)
+    # Not of `sys.stdout` as it is now: pytest puts another one there for the test.
+    monkeypatch.setattr(tables, 'sys', SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
     monkeypatch.setenv('COLUMNS', '40')
 
 
@@ -40,13 +43,13 @@ def test_on_a_terminal_long_cells_are_wrapped_between_their_words(capsys):
     """The widest of them first, and numbers never."""
     print_table(
         ('CHECK', 'EVENTS', 'FOUND'),
-        [('stream', 1234567, 'no stream of this name in us-east-1'), ('put', 8, '-')],
+        [('a stream', 1234567, 'no stream of this name in us-east-1'), ('put', 8, '-')],
     )
     assert capsys.readouterr().out.splitlines() == [
-        'CHECK   EVENTS     FOUND',
-        'stream  1,234,567  no stream of this',
-        '                   name in us-east-1',
-        'put             8  -',
+        'CHECK     EVENTS     FOUND',
+        'a stream  1,234,567  no stream of this',
+        '                     name in us-east-1',
+        'put               8  -',
     ]
 
 
