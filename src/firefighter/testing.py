@@ -179,9 +179,10 @@ def _take_off_and_close(handlers: Iterable[FirehoseHandler]) -> None:
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
     for handler in handlers:
         for logger in loggers:
-            for each in [*getattr(logger, 'handlers', ())]:  # some are placeholders
-                if handler in {each, getattr(each, 'target', None)}:  # one that holds events back for it, too
-                    logger.removeHandler(each)
+            if isinstance(logger, logging.Logger):
+                for each in logger.handlers[:]:
+                    if handler in {each, getattr(each, 'target', None)}:  # one that keeps events for it, too
+                        logger.removeHandler(each)
         handler.close()
 
 

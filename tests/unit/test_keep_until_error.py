@@ -650,6 +650,6 @@ def test_nobody_waits_for_the_keeper_under_loggings_lock(keeping):
 def test_the_current_context_is_what_a_token_refers_to():
     """It has no other name in Python. A Python where this is no longer so shows it here."""
     context = contextvars.copy_context()
-    scope = keep_until_error._Scope()
+    scope = keep_until_error._Scope(is_shared=False)
     assert context.run(keep_until_error._hold, scope) is context
     assert context.run(keep_until_error._hold, scope) is context

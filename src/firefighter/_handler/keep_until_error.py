@@ -117,7 +117,7 @@ class KeepUntilErrorHandler(logging.handlers.MemoryHandler):
 
         Call it where a unit of work begins: a request, a job, a message. What this context has kept before that is forgotten.
         """
-        _scope.set(_Scope())
+        _scope.set(_Scope(is_shared=True))
 
     def stats(self) -> Kept:
         """Return what has become of the events under `below`, in this process."""
@@ -224,9 +224,8 @@ class KeepUntilErrorHandler(logging.handlers.MemoryHandler):
         taken = len(lines)
         try:
             if forgotten:
-                with suppress(
-                    Exception
-                ):  # a record factory of the program's may want what its own calls give
+                # A record factory of the program's may want what its own calls give.
+                with suppress(Exception):
                     report = target._line_of(_report(forgotten, error))  # noqa: SLF001
                     target._queue_lines(deque([report] if report else []), error)  # noqa: SLF001
             target._queue_lines(lines, error)  # noqa: SLF001
@@ -294,12 +293,14 @@ class _Scope:
     """What an error brings with it.
 
     Attributes:
-        context: the context that it is of; None where copies share it.
+        context: returns the context that it is of; None where copies share it.
         rings: what each handler keeps of it.
     """
 
-    def __init__(self) -> None:
-        self.context: weakref.ref[Context] | None = None
+    __slots__ = ('context', 'rings')
+
+    def __init__(self, *, is_shared: bool) -> None:
+        self.context: Callable[[], Context | None] | None = None if is_shared else _no_context
         self.rings: dict[_Account, _Ring] = {}
 
     def is_here(self) -> bool:
@@ -308,10 +309,13 @@ class _Scope:
 
     # The last reference is the context's own, wherever and whenever that ends.
     def __del__(self) -> None:
-        for ring in (
-            vars(self).get('rings', {}).values()
-        ):  # none where a signal handler has raised in `__init__`
+        # There are none where a signal handler has raised in `__init__`.
+        for ring in getattr(self, 'rings', {}).values():
             ring.account.keeper.note_end(ring)
+
+
+def _no_context() -> None:
+    """Stand for the context of a scope that is not there yet."""
 
 
 _scope: ContextVar[_Scope] = ContextVar('firefighter_kept_events')
@@ -330,7 +334,7 @@ def _scope_here() -> _Scope:
     """Return the scope of the current context, which begins here where there is none."""
     scope = _scope.get(None)
     if scope is None or not scope.is_here():
-        scope = _Scope()
+        scope = _Scope(is_shared=False)
         scope.context = weakref.ref(_hold(scope))
     return scope
 
@@ -356,6 +360,8 @@ class _Ring:
         lines: the events, the oldest first.
         forgotten: how many before them were forgotten, and not reported.
     """
+
+    __slots__ = ('account', 'forgotten', 'lines')
 
     def __init__(self, account: _Account) -> None:
         self.account = account

@@ -22,8 +22,8 @@ from firefighter.cli.tables import print_table, printable
 EPILOG = """\
 For example:
 
-  firefighter audit s3://logs/orders/2026/11/         what has arrived in November
-  firefighter audit --partial s3://logs/orders/2026/11/30/08/     in one hour
+  firefighter audit s3://logs/orders/2026/11/                    what has arrived in November
+  firefighter audit --partial s3://logs/orders/2026/11/30/08/    in one hour of it
 
 WHERE is a folder, or s3://BUCKET/PREFIX. All files in it and in its subfolders are read: plain, gzip and zstd. ZIP,
 Snappy, Parquet and ORC cannot be read, nor what expands more than a log does; each is named on stderr.
