@@ -32,7 +32,7 @@ from firefighter._delivery.logged_by_delivery import (
     origin_of,
     threads_of_ours,
 )
-from firefighter._handler.base_handler import NESTED_TOO_DEEP, BaseHandler, call_for_record, parts
+from firefighter._handler.base_handler import BaseHandler, parts
 from firefighter._handler.constants import (
     DOCUMENTED_BATCH_COUNT,
     DOCUMENTED_BATCH_SIZE,
@@ -281,7 +281,7 @@ class FirehoseHandler(BaseHandler):
                 if size > self.MAX_RECORD_SIZE or size > MAX_RECORD_BYTES:
                     line = pipeline.fit_or_drop(line, self.MAX_RECORD_SIZE)
             else:
-                line = self._foreign_line(message, pipeline)
+                line = pipeline.foreign_line(message, self.format, self._json_formatter, self.MAX_RECORD_SIZE)
         except BaseException as error:
             try:
                 pipeline.give_up(error)
@@ -394,7 +394,7 @@ class FirehoseHandler(BaseHandler):
         try:
             if self.formatter is self._json_formatter:
                 return pipeline.fit_or_drop(self._json_formatter.encode(passed), self.MAX_RECORD_SIZE)
-            return self._foreign_line(passed, pipeline)
+            return pipeline.foreign_line(passed, self.format, self._json_formatter, self.MAX_RECORD_SIZE)
         except BaseException as error:
             self._give_up(error)
             if not isinstance(error, Exception):
@@ -453,7 +453,9 @@ class FirehoseHandler(BaseHandler):
             lambda: parts.Rules(self.MAX_BATCH_SIZE, self.MAX_BATCH_COUNT, send_interval, 0.0),
             end=self.END,
             flush=self.FLUSH,
-            prepare=partial(self._event_of, stream=delivery_stream_name, pipeline=pipeline),
+            prepare=partial(
+                pipeline.event_of, limit=self.MAX_RECORD_SIZE, nowhere=self._why_nowhere(delivery_stream_name)
+            ),
         )
 
     # Inside.
@@ -475,13 +477,18 @@ class FirehoseHandler(BaseHandler):
     def _has_own_batch_sender(self) -> bool:
         return getattr(self.batch_sender, '__func__', None) is not FirehoseHandler.batch_sender
 
+    def _why_nowhere(self, stream: str | None) -> parts.DropReason | None:
+        """Return why events for a stream go nowhere, None where they go to it."""
+        if self._disabled:
+            return parts.DropReason.DISABLED
+        return None if stream else parts.DropReason.NO_STREAM
+
     def _open(
         self, message: logging.LogRecord, make_thread: Callable[..., threading.Thread]
     ) -> parts.Pipeline | None:
         """Make ready for events, starting the delivery thread; None when this one goes nowhere."""
         pipeline = self._pipeline_here()
-        if self._disabled or not self.delivery_stream_name:
-            reason = parts.DropReason.DISABLED if self._disabled else parts.DropReason.NO_STREAM
+        if reason := self._why_nowhere(self.delivery_stream_name):
             pipeline.spool.reject(reason.value, 0)
             return None
         if is_caused_by_delivery(message):
@@ -497,37 +504,6 @@ class FirehoseHandler(BaseHandler):
             ) as error:  # no memory, no stack: the event is queued all the same, and the next one opens
                 pipeline.note_trouble(error)
         return pipeline
-
-    def _foreign_line(self, record: logging.LogRecord, pipeline: parts.Pipeline) -> bytes | None:
-        """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
-        try:
-            formatted = call_for_record(self.format, record)
-        except Exception as error:
-            pipeline.note_format_error(
-                'the formatter failed, so the event is sent as JSONFormatter writes it', error
-            )
-            formatted = NESTED_TOO_DEEP
-        if formatted is NESTED_TOO_DEEP:
-            return pipeline.fit_or_drop(self._json_formatter.encode(record), self.MAX_RECORD_SIZE)
-        fitting = pipeline.fit_or_drop(_as_event(formatted), self.MAX_RECORD_SIZE)
-        return None if fitting is None else parts.escape(fitting)
-
-    def _event_of(
-        self, item: object, *, stream: str, pipeline: parts.Pipeline
-    ) -> tuple[bytes | None, parts.DropReason]:
-        """Return the event of a plain queue's item, or None and why there is none."""
-        if self._disabled:
-            return None, parts.DropReason.DISABLED
-        if not stream:
-            return None, parts.DropReason.NO_STREAM
-        try:
-            if not isinstance(item, (bytes, bytearray, memoryview, str)):
-                raise TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')  # noqa: TRY301
-            event = _as_event(item if isinstance(item, str) else bytes(item))
-            return pipeline.fit(event, self.MAX_RECORD_SIZE), parts.DropReason.OVERSIZE
-        except Exception as error:  # a memoryview that was released, for example
-            pipeline.note_format_error('an item of a batch queue was dropped', error)
-            return None, parts.DropReason.FAILED
 
 
 def flush_on_signals(*signals: str | int) -> SignalHandlers:
@@ -555,13 +531,6 @@ def flush_on_signals(*signals: str | int) -> SignalHandlers:
 def _owner_of_batch_size(handler: type) -> type:
     """Return the class that MAX_BATCH_SIZE comes from."""
     return next(owner for owner in handler.__mro__ if 'MAX_BATCH_SIZE' in vars(owner))
-
-
-def _as_event(formatted: object) -> bytes:
-    """Return what a formatter put out as one event, ended by a newline."""
-    if not isinstance(formatted, bytes):
-        formatted = str(formatted).encode('utf-8', 'backslashreplace')
-    return formatted if formatted.endswith(b'\n') else formatted + b'\n'
 
 
 def _disabled(complaints: list[str]) -> bool:

@@ -210,6 +210,7 @@ IMPORTED = {
     'firefighter._handler',
     'firefighter._handler.base_handler',
     'firefighter._handler.constants',
+    'firefighter._handler.user_code',
     'firefighter._process',
     'firefighter._process.waiting',
     'firefighter._process.exit_and_forks',

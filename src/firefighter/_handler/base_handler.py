@@ -1,7 +1,5 @@
 """What a handler needs whatever it delivers: filters without the handler's lock, and a pipeline of its own in each process.
 
-Filters and formatters are the user's and may log: `call_for_record` ends the recursion where these log to the handler itself.
-
 The pipeline is made anew in a forked child, in a clone of a snapshot, and in a copy of the handler.
 
 A program that only imports `firefighter.logging` loads this module. So what a handler is made of is imported later, by `parts`.
@@ -19,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from firefighter._delivery.logged_by_delivery import after_fork as forget_threads_of_ours
 from firefighter._delivery.logged_by_delivery import is_caused_by_delivery, on_thread_of_ours
+from firefighter._handler.user_code import call_for_record
 from firefighter._process import exit_and_forks
 
 if TYPE_CHECKING:
     from firefighter._handler import parts
 
-__all__ = ['NESTED_TOO_DEEP', 'BaseHandler', 'call_for_record', 'parts']
+__all__ = ['BaseHandler', 'parts']
 
 
 class _LazyModule:
@@ -240,30 +239,3 @@ def _deliver(handler: Callable[[], BaseHandler | None], pipeline: parts.Pipeline
         return
     del own
     pipeline.lifecycle.run()
-
-
-# Two, so that the record of a signal handler or a destructor that interrupts a formatter is formatted, too. With two handlers
-# whose formatters log, one call makes 7 events for each of them; without a bound it would never end.
-_MOST_NESTED = 2
-
-NESTED_TOO_DEEP = object()
-"""Returned instead of a result: the call comes from within two others."""
-
-
-class _Inside(threading.local):
-    calls = 0
-
-
-_inside = _Inside()
-
-
-def call_for_record(function: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> object:
-    """Call a filter or formatter of the user's for a record; return its result, or NESTED_TOO_DEEP without calling it."""
-    calls = _inside.calls
-    if calls >= _MOST_NESTED:
-        return NESTED_TOO_DEEP
-    try:
-        _inside.calls = calls + 1
-        return function(record)
-    finally:
-        _inside.calls = calls

@@ -9,7 +9,6 @@ from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.due import Rules
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.encoder import why_slow
-from firefighter._event.escaping import escape
 from firefighter._event.formatter import JSONFormatter
 from firefighter._handler.lifecycle import State
 from firefighter._handler.options import (
@@ -38,7 +37,6 @@ __all__ = [
     'check_queue_arguments',
     'check_seconds',
     'check_stream_name',
-    'escape',
     'raise_unknown',
     'why_slow',
 ]

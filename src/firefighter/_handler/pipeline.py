@@ -6,6 +6,7 @@ it can be held by a thread that the child does not have.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._delivery.transport import BotoTransport
+from firefighter._event.escaping import escape
 from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.oversize import Oversize
 from firefighter._handler.all_accounts import note_end, register_account
@@ -28,6 +30,7 @@ from firefighter._handler.lifecycle import Lifecycle
 from firefighter._handler.options import Options
 from firefighter._handler.place import Place
 from firefighter._handler.undelivered import Undelivered
+from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
 from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.waiting import Wakeup
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from firefighter._delivery.due import Rules
     from firefighter._delivery.plain_queue import QueueSource
     from firefighter._delivery.stream_check import StreamCheck
+    from firefighter._event.formatter import JSONFormatter
     from firefighter._handler.queue_deliveries import QueueDeliveries
 
 __all__ = ['Pipeline']
@@ -280,6 +284,42 @@ class Pipeline:
             self.spool.reject(DropReason.OVERSIZE.value, len(event))
         return fitting
 
+    def foreign_line(
+        self,
+        record: logging.LogRecord,
+        format: Callable[[logging.LogRecord], object],  # noqa: A002  # logging's name
+        instead: JSONFormatter,
+        limit: int,
+    ) -> bytes | None:
+        """Return the line of a formatter of the user's, which may hold anything; of ours, when that one fails."""
+        try:
+            formatted = call_for_record(format, record)
+        except Exception as error:
+            self.note_format_error(
+                'the formatter failed, so the event is sent as JSONFormatter writes it', error
+            )
+            formatted = NESTED_TOO_DEEP
+        if formatted is NESTED_TOO_DEEP:
+            return self.fit_or_drop(instead.encode(record), limit)
+        fitting = self.fit_or_drop(_as_event(formatted), limit)
+        return None if fitting is None else escape(fitting)
+
+    def event_of(
+        self, item: object, *, limit: int, nowhere: DropReason | None
+    ) -> tuple[bytes | None, DropReason]:
+        """Return the event of a plain queue's item, or None and why there is none."""
+        if nowhere:
+            return None, nowhere
+        try:
+            if not isinstance(item, (bytes, bytearray, memoryview, str)):
+                raise TypeError(f'a batch queue holds bytes, END and FLUSH, not {type(item).__name__}')  # noqa: TRY301
+            return self.fit(
+                _as_event(item if isinstance(item, str) else bytes(item)), limit
+            ), DropReason.OVERSIZE
+        except Exception as error:  # a memoryview that was released, for example
+            self.note_format_error('an item of a batch queue was dropped', error)
+            return None, DropReason.FAILED
+
     def give_up(self, error: BaseException) -> None:
         """Count an event that could not be encoded; report it, unless the caller sees the error."""
         self.spool.reject(DropReason.FAILED.value, 0)
@@ -360,6 +400,13 @@ class Pipeline:
             {reason.value: events for reason, events in stats.dropped.items()},
             {reason.value: size for reason, size in stats.dropped_bytes.items()},
         )
+
+
+def _as_event(formatted: object) -> bytes:
+    """Return what a formatter put out as one event, ended by a newline."""
+    if not isinstance(formatted, bytes):
+        formatted = str(formatted).encode('utf-8', 'backslashreplace')
+    return formatted if formatted.endswith(b'\n') else formatted + b'\n'
 
 
 def _by_reason(*counts: Mapping[str, int]) -> dict[DropReason, int]:
