@@ -53,12 +53,17 @@ class Interrupted(BaseException):
 class World:
     """A handler, and what has been logged for sure."""
 
-    def __init__(
-        self, make_handler: Callable[..., FirehoseHandler], at: int | None, **options: object
-    ) -> None:
+    def __init__(self, at: int | None, **options: object) -> None:
         self.client = AcceptingClient()
         self.interruption = AtBytecode(TRACED.__contains__, Interrupted, at)
-        self.handler = make_handler('bar', boto3_client=self.client, send_interval=0, **options)
+        # Not by the fixture, which keeps all of them to the end: with thousands of handlers each call takes long that asks for locks.
+        self.handler = FirehoseHandler(
+            'bar',
+            boto3_client=self.client,
+            send_interval=0,
+            shutdown_timeout_seconds=DEADLINE_SECONDS,
+            **options,
+        )
         self.logged: list[str] = []
         self.traces_deliverer = False
 
@@ -133,13 +138,13 @@ def no_pause(monkeypatch) -> None:
 @pytest.mark.parametrize('use_queues', [True, False])
 @pytest.mark.parametrize('transition', TRANSITIONS)
 def test_an_exception_at_any_bytecode_of_a_transition_leaves_nothing_half_done(
-    transition, use_queues, place, make_handler, tmp_path, capsys
+    transition, use_queues, place, no_thread_left, tmp_path, capsys
 ):
     """In the program's thread: the account adds up, nothing hangs, the next event is delivered."""
     options = {'use_queues': use_queues, **({'spool_dir': tmp_path} if place == 'disk' else {})}
 
     def live(at: int | None) -> int:
-        world = World(make_handler, at, **options)
+        world = World(at, **options)
         for function, *arguments in transition(world):
             world.interrupt(function, *arguments)
         world.check()
@@ -153,13 +158,13 @@ def test_an_exception_at_any_bytecode_of_a_transition_leaves_nothing_half_done(
 
 @pytest.mark.parametrize('place', ['memory', 'disk'])
 def test_an_exception_at_any_bytecode_of_the_delivery_thread_leaves_nothing_half_done(
-    place, make_handler, tmp_path, capsys
+    place, no_thread_left, tmp_path, capsys
 ):
     """Taking the role, delivering, letting go, leaving: another thread goes on where it was."""
     options = {'spool_dir': tmp_path} if place == 'disk' else {}
 
     def live(at: int | None) -> int:
-        world = World(make_handler, at, **options)
+        world = World(at, **options)
         world.traces_deliverer = True
         world.log('first')
         world.handler.flush(1)

@@ -282,7 +282,7 @@ class Deliverer:
         if on_thread_of_ours():
             return NoWait.OWN_THREAD
         # At exit it waits all the same, since nobody delivers after that.
-        if not exit_and_forks.exiting() and holds_lock_of_handler(exit_and_forks.registered_handlers()):
+        if not exit_and_forks.exiting() and holds_lock_of_handler(exit_and_forks.registered_handlers):
             return NoWait.HANDLER_LOCK
         return None
 

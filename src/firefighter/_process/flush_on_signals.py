@@ -213,7 +213,7 @@ class _Handler:
         put_off = self._put_off = _PutOff(pid) if is_new else self._put_off
         waited_seconds = monotonic() - put_off.began_at
         must_wait = (waited_seconds < put_off.most_seconds and exit_and_forks.interrupted()) or (
-            waited_seconds < _MOST_SECONDS_FOR_A_HANDLER and holds_lock_of_handler(())
+            waited_seconds < _MOST_SECONDS_FOR_A_HANDLER and holds_lock_of_handler()
         )
         if put_off.is_over:  # it came again just now, and that one has done the work
             return None

@@ -104,11 +104,11 @@ def holds_logging_lock() -> bool:
     return lock is not None and lock._is_owned()  # noqa: SLF001
 
 
-def holds_lock_of_handler(but: Collection[object]) -> bool:
-    """Return whether the calling thread holds the lock of a handler, other than these: that handler has called us."""
+def holds_lock_of_handler(but: Callable[[], Collection[object]] = tuple) -> bool:
+    """Return whether the calling thread holds the lock of a handler, other than those that `but` returns: that handler has called us."""
     for reference in tuple(getattr(logging, '_handlerList', ())):
         handler = reference()
         is_owned = getattr(getattr(handler, 'lock', None), '_is_owned', None)
-        if is_owned is not None and is_owned() and handler not in but:
+        if is_owned is not None and is_owned() and handler not in but():
             return True
     return False
