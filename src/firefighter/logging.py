@@ -297,8 +297,7 @@ class FirehoseHandler(BaseHandler):
                 0
             ]:  # closed while it was formatted, or the handler is just being opened below
                 self._open(message, make_thread)
-                if pipeline.spool.changes_place:
-                    append = pipeline.spool.set_aside
+                append = pipeline.append_for_now(append)
             append(line)
             if pipeline.open_mark[0] != OPEN:
                 pipeline.deliver_before_return(quiet=append == pipeline.source.append_quietly)

@@ -98,16 +98,23 @@ class TestBinding:
             raise ValueError('no')
         assert added() == {'user': 'ada', 'zone': 'a'}
 
-    def test_its_end_leaves_alone_what_was_bound_meanwhile(self):
-        """Whatever the order in which they end."""
+    def test_a_with_statement_puts_back_what_was_bound_anew_within_it(self):
+        """A name that is known only later, after the login; other names stay."""
+        bind(zone='a')
+        with bind(user=None, zone='b'):
+            bind(user='ada', order=1)
+        assert added() == {'zone': 'a', 'order': 1}
+
+    def test_its_end_leaves_other_names_alone(self):
+        """Whatever the order in which they end, nothing of them is left."""
         first = bind(user='ada', zone='a')
         second = bind(order=1, user='bob')
         with first:
             pass
-        assert added() == {'user': 'bob', 'order': 1}
+        assert added() == {'order': 1}
         with second:
             pass
-        assert added() == {'user': 'ada'}
+        assert added() == {}
 
     def test_it_may_end_in_another_context(self):
         """As FastAPI ends a dependency in another thread. Nothing is bound there by that, and what is bound there stays."""

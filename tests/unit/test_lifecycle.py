@@ -431,3 +431,17 @@ def test_what_a_destructor_logs_while_the_handler_is_opened_is_on_disk_as_well(
     assert b'of a destructor' in data
     assert b'first' in data
     assert handler.stats().pending == 2
+
+
+def test_what_a_destructor_logs_where_its_thread_is_about_to_open_the_handler_goes_into_the_file(
+    make_handler, tmp_path
+):
+    """The collector may run at the first allocation after the lock was taken, before the directory is there."""
+    handler = make_handler('bar', spool_dir=tmp_path, boto3_client=DownClient(), shutdown_timeout_seconds=0)
+    with handler._pipeline.lifecycle._lock:
+        handler.handle(logging.makeLogRecord({'msg': 'from a destructor'}))
+        assert handler.stats().pending == 1
+    handler.handle(logging.makeLogRecord({'msg': 'next'}))
+    (kept,) = tmp_path.rglob('*.spool')
+    lines = kept.read_bytes()
+    assert lines.index(b'from a destructor') < lines.index(b'next')

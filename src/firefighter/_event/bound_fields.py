@@ -6,6 +6,7 @@ one alone. So ten fields cost an event little more than one. The names in it are
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextvars import ContextVar
 from typing import Any
 
@@ -44,7 +45,8 @@ bound: ContextVar[BoundFields | None] = ContextVar('firefighter', default=None)
 class Binding:
     """What `bind` has done, to be undone at the end of a `with` statement."""
 
-    def __init__(self, before: BoundFields | None, after: BoundFields | None) -> None:
+    def __init__(self, names: Collection[str], before: BoundFields | None, after: BoundFields | None) -> None:
+        self._names = names
         self._before = before
         self._after = after
 
@@ -57,14 +59,13 @@ class Binding:
             bound.set(self._before)
             return
         # Something else was bound meanwhile, or this is another context: a server may end a request in another thread than it
-        # has begun it in. So what is bound here is left alone, but for these values.
-        before, after = _fields_of(self._before), _fields_of(self._after)
-        fields = {}
-        for name, value in _fields_of(now).items():
-            if name not in after or value is not after[name]:
-                fields[name] = value
-            elif name in before:
+        # has begun it in. So what is bound here is left alone, but for these names.
+        before, fields = _fields_of(self._before), dict(_fields_of(now))
+        for name in fields.keys() & self._names:
+            if name in before:
                 fields[name] = before[name]
+            else:
+                del fields[name]
         _set(fields)
 
 
@@ -84,10 +85,11 @@ def bind(**fields: object) -> Binding:
     """
     before = bound.get()
     if not fields:
-        return Binding(before, before)
-    after = BoundFields(_fields_of(before) | _as_json(fields))
+        return Binding((), before, before)
+    new = _as_json(fields)
+    after = BoundFields(_fields_of(before) | new)
     bound.set(after)
-    return Binding(before, after)
+    return Binding(new, before, after)
 
 
 def unbind(*names: str) -> None:

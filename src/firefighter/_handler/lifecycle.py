@@ -260,7 +260,7 @@ class Lifecycle:
         A frame that has forked (a hook, a `__str__`) goes on in the child as well. It finds no events here, and a wait ends at
         once. The locks that other threads of the parent held are replaced, since nobody would release them.
         """
-        if not self._at_transition:
+        if not self.at_transition:
             self._lock = threading.RLock()
             self._deliverer.use_lock(self._lock)
         self._spool.abandon()
@@ -344,7 +344,7 @@ class Lifecycle:
         An interrupted transition may wait for logging's lock. So a caller who holds that one does not wait for the transition
         of another thread.
         """
-        if self._at_transition:
+        if self.at_transition:
             return
         if holds_logging_lock():
             run_if_free(self._lock, transition)
@@ -403,7 +403,7 @@ class Lifecycle:
             if may_look and not self._deliverer.present:
                 self._change_place(self._place.adopt_now)
                 self._reopen_for_missed_event()  # for what a destructor has logged meanwhile
-            if self.done:
+            if not (self._has_events or self._place.has_adopted):
                 return False
             if not self.open_mark[0]:
                 exit_and_forks.register_busy(self)
@@ -486,6 +486,6 @@ class Lifecycle:
     # Waiting.
 
     @property
-    def _at_transition(self) -> bool:
+    def at_transition(self) -> bool:
         """Whether the calling thread has interrupted a transition."""
         return self._deliverer.owns_lock

@@ -26,7 +26,7 @@ from firefighter._event.ids import PRODUCER_BYTES
 from firefighter._event.oversize import Oversize
 from firefighter._handler.all_accounts import note_end, register_account
 from firefighter._handler.constants import DOCUMENTED_RECORD_SIZE
-from firefighter._handler.lifecycle import Lifecycle
+from firefighter._handler.lifecycle import Lifecycle, State
 from firefighter._handler.options import Options
 from firefighter._handler.place import Place
 from firefighter._handler.undelivered import Undelivered
@@ -272,6 +272,14 @@ class Pipeline:
                 sys.is_finalizing()
             ):  # a destructor has logged it, when nothing can be imported any more; nobody comes after that
                 self._report_end(all_delivered=False)
+
+    def append_for_now(self, append: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """Return what queues an event now: `append`, unless the place is being opened or closed, and the event has to wait for that."""
+        if self.spool.changes_place:
+            return self.spool.set_aside
+        if self.lifecycle.state is State.CLOSED and self.lifecycle.at_transition:
+            return self.spool.keep_aside  # a destructor logs where this thread is about to open it
+        return append
 
     def fit(self, event: bytes, limit: int) -> bytes | None:
         """Apply the `oversize` policy."""

@@ -226,9 +226,13 @@ class AppendSide:
             if not settled:
                 self._tally.failed += 1
 
+    def keep_aside(self, line: bytes) -> None:
+        """Queue an event that is appended with the next one, or by an `append(None)`."""
+        self._aside.append(self._make_waiting(line))
+
     def set_aside(self, line: bytes) -> None:
         """Queue an event that is appended when the place changes no more."""
-        self._aside.append(self._make_waiting(line))
+        self.keep_aside(line)
         self.append_set_aside()
 
     def append_set_aside(self, *, may_wait: bool = False) -> None:
