@@ -225,4 +225,4 @@ def test_what_a_program_logs_is_captured_without_an_endpoint(pytester):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(CAPTURED)
     result = pytester.runpytest_subprocess(*WARNINGS, '-p', 'no:randomly', '-p', 'no:socket')
-    result.assert_outcomes(passed=12)
+    result.assert_outcomes(passed=13)
