@@ -157,17 +157,13 @@ def test_what_the_event_has_of_its_own_may_be_replaced_as_by_any_dict(arrive):
 
 def test_renamed_levels_have_their_names(arrive, monkeypatch):
     """Those that logging has when the factory is made; for that no record is needed."""
-    before = logging.getLevelName(logging.INFO)
-    logging.addLevelName(logging.INFO, 'Info')
-    try:
-        told = arrive()
-        log = told.log(structlog.processors.add_log_level)
-        log.info('first')
-        with monkeypatch.context() as patched:
-            patched.setattr(logging, 'LogRecord', None)
-            log.info('second')
-    finally:
-        logging.addLevelName(logging.INFO, before)
+    monkeypatch.setitem(logging._levelToName, logging.INFO, 'Info')
+    told = arrive()
+    log = told.log(structlog.processors.add_log_level)
+    log.info('first')
+    with monkeypatch.context() as patched:
+        patched.setattr(logging, 'LogRecord', None)
+        log.info('second')
     assert [event['level'] for event in told.events()] == ['Info', 'Info']
 
 
