@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from firefighter._spool.disk import segment_file as headers
 from firefighter._spool.disk.destination import Destination
@@ -90,13 +91,13 @@ class WrittenProducer:
 
 def let_die(producer: ProducerDirectory) -> None:
     """Release a producer's directory as if this process were dead, whose it is and which has its segments mapped."""
-    give_away(producer)
+    give_away(producer.path)
     producer.release()
 
 
-def give_away(producer: ProducerDirectory) -> None:
+def give_away(producer: Path) -> None:
     """Have a producer's directory be of a process that does not run."""
-    about = producer.path / ABOUT
+    about = producer / ABOUT
     # A test may have damaged it in any way; then it says of no process that it runs.
     if about.is_file() and about.stat().st_size < 1000:
         with suppress(ValueError, TypeError):

@@ -367,8 +367,10 @@ class TestLibraries:
             assert event['trace_id'] == format(span.get_span_context().trace_id, '032x')
             assert [name for name in event if name.startswith('otel')] == ['otelServiceName']
 
-    def test_the_id_of_asgi_correlation_id_is_that_of_the_request(self, log_with):
+    def test_the_id_of_asgi_correlation_id_is_that_of_the_request(self, log_with, monkeypatch):
         """As its middleware has given it."""
+        # It imports this where it is there, which imports eventlet, which warns, and from then on at each fork.
+        monkeypatch.setitem(sys.modules, 'sentry_sdk', None)
         library = pytest.importorskip('asgi_correlation_id')
         logger, events = log_with('asgi-correlation-id')
         answers = []

@@ -30,7 +30,7 @@ from firefighter._spool.disk.destination_folder import MOST_AT_ONCE
 from firefighter._spool.disk.segment_file import HEADER_BYTES
 from firefighter._spool.disk.spool_directory import LOOK_INTERVAL_SECONDS, SpoolDirectory
 from firefighter._spool.spool import MIN_SPOOL_BYTES, Spool
-from spool_files import let_die
+from spool_files import give_away, let_die
 
 # Many lives of a spool in one test: on a busy machine they add up to more than the suite's minute.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.once]
@@ -501,6 +501,7 @@ class DiskMachine(RuleBasedStateMachine):
                 shutil.rmtree(folder / name)
         for kept in snapshot.iterdir():
             shutil.move(kept, folder / kept.name)
+            give_away(folder / kept.name)  # as when it was buried: it is of a process that does not run
         snapshot.rmdir()
         return True
 

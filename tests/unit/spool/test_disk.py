@@ -260,7 +260,7 @@ def test_what_it_has_lost_to_another_process_is_not_adopted_back(make_disk, spoo
     spool.append(b'one\n')
     # The numbers are other files' from now on.
     others = [os.open(os.devnull, os.O_RDONLY) for _ in close_descriptors(disk.store.directory)]
-    give_away(disk.store.directory)
+    give_away(disk.store.directory.path)
     (other,) = lock_dead_producers(spool_dir, BAR)
     assert 'goes on in' in disk.tidy(spool, 0.0)
     assert disk.path != other.path
@@ -279,7 +279,7 @@ def test_its_own_it_does_not_adopt_whatever_becomes_of_its_locks(make_disk, spoo
     disk = make_disk()
     disk.open(spool)
     spool.append(b'one\n')
-    give_away(disk.store.directory)
+    give_away(disk.store.directory.path)
     for name in ('alive', 'reader'):
         (disk.path / name).unlink()
     disk._adoption.adopt_dead_producers(spool.adopt)
