@@ -289,15 +289,19 @@ def test_a_client_that_connects_just_when_it_stops_does_not_wait(tmp_path):
         endpoint = LocalFirehose(tmp_path, streams=['bar']).start()
         address = urlsplit(endpoint.url)
         connections: list[socket.socket] = []
+        stopped = threading.Event()
 
-        def connect(to=(address.hostname, address.port), into=connections) -> None:
+        def connect(to=(address.hostname, address.port), into=connections, stopped=stopped) -> None:
             with suppress(OSError):
-                while len(into) < 500:
+                while (
+                    len(into) < 500 and not stopped.is_set()
+                ):  # later another test may have an endpoint at that port
                     into.append(socket.create_connection(to))
 
         connecting = threading.Thread(target=connect)
         connecting.start()
         endpoint.stop()
+        stopped.set()
         connecting.join()
         for connection in connections:
             with connection, suppress(ConnectionError):

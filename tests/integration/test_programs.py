@@ -407,6 +407,9 @@ def test_a_child_forked_in_c_runs_no_hooks_and_delivers_its_own(run, endpoint):
         import ctypes
         handler.use_queues = False
         logger.info('of the parent')
+        # The thread that has delivered it may just be ending, with locks of Python's own, which a fork in C does not renew.
+        while len(sys._current_frames()) > 1:
+            pass
         child = ctypes.PyDLL(None).fork()
         if not child:
             logger.info('of the child')
