@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-import textwrap
-from functools import partial
+
+from firefighter.cli.tables import wrapped
 
 __all__ = ['HelpFormatter']
 
@@ -14,14 +14,12 @@ _ROW = re.compile(r'(\s+\S.*?\s{2,})(\S.*)')
 # Narrower than that a text is not legible beside its example, and goes below it.
 _LEGIBLE = 30
 
-_wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
-
 
 class HelpFormatter(argparse.HelpFormatter):
     """Wraps paragraphs to the terminal, and leaves lines that are indented, as examples are, lines of their own."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return _wrap(' '.join(text.split()), width)
+        return wrapped(' '.join(text.split()), width)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines: list[str] = []
@@ -30,7 +28,7 @@ class HelpFormatter(argparse.HelpFormatter):
             if line[:1].strip():
                 paragraph.append(line)
                 continue
-            lines += _wrap(' '.join(paragraph), width)
+            lines += wrapped(' '.join(paragraph), width)
             paragraph.clear()
             lines += _row(line, width) if line else ['']
         return '\n'.join(f'{indent}{line}'.rstrip() for line in lines)
@@ -43,6 +41,6 @@ def _row(line: str, width: int) -> list[str]:
         return [line]
     example, text = found.groups()
     if width - len(example) >= _LEGIBLE:
-        return _wrap(text, width, initial_indent=example, subsequent_indent=' ' * len(example))
+        return wrapped(text, width, example, ' ' * len(example))
     below = ' ' * 6
-    return [example.rstrip(), *_wrap(text, width, initial_indent=below, subsequent_indent=below)]
+    return [example.rstrip(), *wrapped(text, width, below, below)]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from itertools import repeat, zip_longest
 
-__all__ = ['age', 'print_command', 'print_table', 'print_text', 'printable', 'printable_lines']
+__all__ = ['age', 'print_command', 'print_table', 'print_text', 'printable', 'printable_lines', 'wrapped']
 
 Row = Sequence[str | int]
 
@@ -51,7 +51,7 @@ def print_text(text: str, indent: str = '', hanging: str = '') -> None:
         hanging: what its further lines begin with, after the indent.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(indent + text)
-    for line in _wrapped(text, width, indent, indent + hanging):
+    for line in wrapped(text, width, indent, indent + hanging):
         print(line)
 
 
@@ -65,7 +65,7 @@ def print_command(command: str, indent: str) -> None:
     room = (shutil.get_terminal_size().columns if sys.stdout.isatty() else len(indent + command) + 2) - 2
     # Within quotes a space is no end of a word.
     words = ' '.join(shlex.quote(word).replace(' ', '\0') for word in shlex.split(command))
-    lines = _wrapped(words, room, indent, f'{indent}    ')
+    lines = wrapped(words, room, indent, f'{indent}    ')
     print(' \\\n'.join(lines).replace('\0', ' '))
 
 
@@ -147,11 +147,11 @@ def _print_as_columns(lines: Sequence[Sequence[str]], room: int) -> None:
 def _print_row(
     cells: Sequence[str], widths: Sequence[int], to_the_right: Iterable[bool] = repeat(False)
 ) -> None:
-    wrapped = [
-        [cell] if len(cell) <= width else _wrapped(cell, width)
+    in_lines = [
+        [cell] if len(cell) <= width else wrapped(cell, width)
         for cell, width in zip(cells, widths, strict=True)
     ]
-    for parts in zip_longest(*wrapped, fillvalue=''):
+    for parts in zip_longest(*in_lines, fillvalue=''):
         columns = zip(parts, widths, to_the_right, strict=False)
         print(
             _BETWEEN.join(
@@ -160,7 +160,7 @@ def _print_row(
         )
 
 
-def _wrapped(text: str, width: int, indent: str = '', further: str = '') -> list[str]:
+def wrapped(text: str, width: int, indent: str = '', further: str = '') -> list[str]:
     """Return the text in lines, of which the further ones may have another indent.
 
     A word that is longer is a line of its own: whoever copies it gets all of it.
