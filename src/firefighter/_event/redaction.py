@@ -164,21 +164,36 @@ class Redaction:
         containers: list[Any] = [event]
         while containers:
             container = containers.pop()
-            is_object = type(container) is dict
-            named = self._named(container) if is_object and not self._known.issuperset(container) else ()
-            for place, value in container.items() if is_object else enumerate(container):
-                kind = type(value)
-                if place in named:
-                    shown = MARK if kind is str else None
-                elif kind is str:
-                    shown = self._without_matches(value)
-                else:
-                    if kind is dict or kind is list:
-                        containers.append(value)
-                    continue
-                if shown != value:
-                    container[place] = shown
-                    hidden += 1
+            values = container
+            if type(container) is dict:
+                values = container.values()
+                if not self._known.issuperset(container):
+                    hidden += self._hide_named(container)
+            if self._patterns:
+                hidden += self._hide_matches(container)
+            containers += [value for value in values if type(value) is dict or type(value) is list]
+        return hidden
+
+    def _hide_named(self, container: dict[str, Any]) -> int:
+        hidden = 0
+        for name in self._named(container):
+            if container[name] is not None:
+                container[name] = MARK if type(container[name]) is str else None
+                hidden += 1
+        return hidden
+
+    def _hide_matches(self, container: Any) -> int:
+        hidden = 0
+        for place, value in container.items() if type(container) is dict else enumerate(container):
+            if type(value) is not str or value == MARK:
+                continue
+            shown = value
+            for pattern in self._patterns:
+                if pattern.search(shown):
+                    shown = pattern.sub(_mark, shown)
+            if shown != value:
+                container[place] = shown
+                hidden += 1
         return hidden
 
     def _named(self, names: Iterable[str]) -> set[str]:
@@ -194,12 +209,6 @@ class Redaction:
                     self._known.clear()
                 self._known.add(name)
         return found
-
-    def _without_matches(self, value: str) -> str:
-        for pattern in self._patterns:
-            if pattern.search(value):
-                value = pattern.sub(_mark, value)
-        return value
 
 
 def _is_count(name: str) -> bool:
