@@ -166,6 +166,21 @@ class TestNames:
                     else:
                         assert found == {**(extra or {}), **given}
 
+    def test_what_a_variable_of_the_context_adds_is_hidden_in_the_plainest_of_events(self):
+        """Under its own name, and within its value; at each event, since it may change."""
+        token: ContextVar[object] = ContextVar('token')
+        formatter = JSONFormatter(context=[token], redact=['token', 'inner'])
+        other: ContextVar[object] = ContextVar('other')
+        nested = JSONFormatter(context=[other, 'firefighter'], redact=['inner'])
+        for value in ('x1', {'inner': 'x2'}, 'x3'):
+            for variable in (token, other):
+                variable.set(value)
+            for extra in (None, {'a': 1}):
+                assert fields_of(formatter=formatter, extra=extra)['redacted'] == 1
+                assert fields_of(formatter=nested, extra=extra).get('redacted') == (
+                    1 if 'inner' in value else None
+                )
+
     def test_the_names_of_the_event_itself(self):
         """Of what `include` adds, of constants, and of the message: in the plainest of events."""
         assert event_of(include=['source'], redact=['LINE'])['source'] == {
@@ -273,8 +288,9 @@ class TestPatterns:
     def test_the_time_of_the_event_stays_one(self):
         """What a program logs in its place is a text like others."""
         options = {'redact': [r're:\d+']}
-        assert event_of('5', **options)['redacted'] == 1
-        assert re.fullmatch(r'[-0-9T:.]{26}Z', event_of(**options)['timestamp'])
+        event = event_of('5', **options)
+        assert re.fullmatch(r'[-0-9T:.]{26}Z', event['timestamp'])
+        assert (event['message'], event['redacted']) == ('<redacted>', 1)
         assert event_of({'timestamp': 'at 5'}, **options)['timestamp'] == 'at <redacted>'
         assert 'redacted' not in event_of(**options)
 
