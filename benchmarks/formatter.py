@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from benchmarks.interleaved import machine, measure, report
+from benchmarks.interleaved import Timing, machine, measure, report
 
 from firefighter._event.careful_encoding import STANDARD_ATTRIBUTES
 from firefighter._event.timestamp import THREE_DIGITS
@@ -280,7 +280,7 @@ def redaction() -> None:
     }
     ways = {'ten names': names, 'one pattern': pattern, 'ten names and a pattern': both}
     for title, record in records.items():
-        timings = {}
+        timings: dict[str, Timing] = {}
         for name, formatter in ways.items():
             timings |= measure({'nothing to hide': plain.encode, name: formatter.encode}, record)
         report(title, timings)

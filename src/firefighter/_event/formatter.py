@@ -89,6 +89,7 @@ class JSONFormatter(logging.Formatter):
     | what `context` adds | it replaces nothing |
     | `exception` | if the record has one: `type` (with its module, except for built-ins), `message`, `traceback` |
     | `stack` | if the record has `stack_info` |
+    | `redacted` | how many values `redact` has hidden in it, if any |
 
     If you log a dict without a `message` key, the event has none. Its `level` or `timestamp` overrides the
     record's, unless `protect_fields=True`. Apart from that, no value that a program passes is lost, and
@@ -131,7 +132,7 @@ class JSONFormatter(logging.Formatter):
         fields: constants for each event, like `{'service': 'api'}`. They are encoded here, once: changing the
             mapping later has no effect. The event's own names cannot be
             used: those in the table, the names in `include`, `args`, `format_error`, `extra`, and with
-            `protect_fields` also `data`.
+            `protect_fields` also `data`; `redacted` only with `redact`.
         include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
             name) and `'source'` (file, line and function).
         protect_fields: put a dict message as a whole under `data`. For programs that log what clients send:
