@@ -20,7 +20,7 @@ import pytest
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
 from firefighter._delivery.logged_by_delivery import as_request_of_ours, as_thread_of_ours
 from firefighter._handler import keep_until_error
-from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler
+from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler, LimitFilter
 from firefighter.stats import DropReason
 
 
@@ -585,7 +585,7 @@ PROGRAM = """
 import logging, os, sys
 sys.path[:0] = PATH
 from doubles import AcceptingClient
-from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler
+from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler, LimitFilter
 
 client = AcceptingClient()
 handler = KeepUntilErrorHandler(FirehoseHandler('bar', boto3_client=client))
@@ -653,3 +653,13 @@ def test_the_current_context_is_what_a_token_refers_to():
     scope = keep_until_error._Scope(is_shared=False)
     assert context.run(keep_until_error._hold, scope) is context
     assert context.run(keep_until_error._hold, scope) is context
+
+
+def test_a_limit_on_it_reports_when_it_is_closed(keeping):
+    """What was held back is not left for the exit."""
+    one = keeping()
+    one.handler.addFilter(LimitFilter(1))
+    for _ in range(3):
+        one.logger.info('Ahoy')
+    one.handler.close()
+    assert one.messages() == ['Ahoy', '2 events were held back: more than 1 a second came from here']

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from firefighter._handler.options import check_level
-from firefighter._handler.user_code import call_for_record
+from firefighter._handler.user_code import call_for_record, report_held_back
 from firefighter._process.lock import locked, make_lock, run_if_free, run_locked
 from firefighter._process.open_mark import make_mark
 
@@ -184,6 +184,7 @@ class KeepUntilErrorHandler(logging.handlers.MemoryHandler):
 
     def close(self) -> None:
         """Forget what is kept. The target stays open, and is closed by itself."""
+        report_held_back(self)
         account = self._account_here()
         account.keeper.forget(account)
         logging.Handler.close(self)
