@@ -189,7 +189,7 @@ def test_an_empty_directory_is_not_the_working_directory(capsys, spool_dir, aliv
     monkeypatch.chdir(spool_dir)
     with pytest.raises(SystemExit, match='2'):
         main(['spool', action, ''])
-    assert 'name the directory' in capsys.readouterr().err
+    assert 'empty; name it' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -429,9 +429,8 @@ def test_a_closed_stdout_is_like_a_full_disk(spool_dir, alive, words):
 
 def test_without_stdin_nobody_has_answered(spool_dir, dead):
     """It says what to give instead, and deletes nothing."""
-    done = subprocess.run(
-        [*CLOSED, *RUN, 'purge', spool_dir], stderr=subprocess.PIPE, check=False, timeout=50
-    )
+    command = ['sh', '-c', 'exec "$@" <&-', 'sh', *RUN, 'purge', spool_dir]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=50)
     assert done.returncode == 1
     assert (
         done.stderr

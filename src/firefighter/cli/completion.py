@@ -11,19 +11,15 @@ from firefighter.cli.output import complain
 SHELLS = ('bash', 'zsh', 'fish')
 
 EPILOG = """\
-For example, for the shells that are started from now on:
+For example:
 
-  firefighter completion bash > ~/.local/share/bash-completion/completions/firefighter
-  firefighter completion zsh > ~/.zfunc/_firefighter
+  firefighter completion bash > ~/.firefighter.bash      and in ~/.bashrc: source ~/.firefighter.bash
+  firefighter completion zsh > ~/.zfunc/_firefighter     and in ~/.zshrc, before compinit: fpath+=~/.zfunc
   firefighter completion fish > ~/.config/fish/completions/firefighter.fish
 
-For bash that needs the package bash-completion, and for zsh `fpath+=~/.zfunc` before `compinit` in ~/.zshrc. In bash without it:
+The script starts no Python, and needs shtab only where it is written. Write it again when firefighter has been updated.
 
-  eval "$(firefighter completion bash)"
-
-The script starts no Python. Write it again when firefighter has been updated. It needs shtab where it is written, not where it is used.
-
-The exit status is 0 when the script is printed, and 2 without shtab, or for invalid arguments.
+The exit status is 0 when the script is printed, and 2 without shtab, when it cannot be written, or for invalid arguments.
 """
 
 # What completes an argument, by its name: shtab's words for files and for directories.
