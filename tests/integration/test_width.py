@@ -103,24 +103,22 @@ def test_a_path_in_a_message_is_never_broken(on_terminal, tmp_path):
 
 
 def test_spool_replay_fits(on_terminal, tmp_path):
-    """What it has delivered, and what it asks."""
+    """What it has delivered, why not, and what it asks."""
+    spool_dir = str(tmp_path / 'spool')
     with LocalFirehose(tmp_path / 'firehose', streams=['bar']) as endpoint:
         lines = """
             logger.error('Ahoy')
             os._exit(0)
         """
         for url in ('http://127.0.0.1:9', endpoint.url):
-            command = program(
-                lines, spool_dir=str(tmp_path / 'spool'), endpoint_url=url, region_name='eu-west-1'
-            )
+            command = program(lines, spool_dir=spool_dir, endpoint_url=url, region_name='eu-west-1')
             subprocess.run(command, check=True)
-        shown = on_terminal(
-            'spool', 'replay', '--patience', '0', '--endpoint-url', endpoint.url, str(tmp_path / 'spool')
-        )
+        shown = on_terminal('spool', 'replay', '--patience', '1', spool_dir)
+        shown += on_terminal('spool', 'replay', '--region', 'us-east-1', spool_dir)
     text = ' '.join(shown)
+    assert 'bar: 1 events delivered' in text
+    assert '1 left: EndpointConnectionError' in text
     assert 'logged for another destination' in text
-    assert 'events delivered' in text
-    assert 'events left' in text
     assert [line for line in shown if len(line) > WIDTH and str(tmp_path) not in line] == []
 
 
