@@ -40,14 +40,14 @@ class Parser(argparse.ArgumentParser):
         print_text(printable(f'{self.prog}: error: {message}'), hanging='  ', file=sys.stderr)
         self.exit(2)
 
-    def _print_message(self, message: str, file: Any = None) -> None:
-        # argparse's own passes over output that cannot be written.
-        (file or sys.stderr).write(message or '')
-
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Exit when all is written, so that `--help` does not succeed where nobody can read it."""
         sys.stdout.flush()
         super().exit(status, message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own passes over output that cannot be written.
+        (file or sys.stderr).write(message or '')
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         # Of a command. What an option takes argparse lists.

@@ -103,9 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # Whoever reads has seen enough.
         discard_output()
         return 0
-    except (
-        OSError
-    ) as error:  # A full disk, a closed stdout. Nothing else of the system's comes out of a command.
+    except OSError as error:  # A full disk, a closed stdout: nothing else comes out of a command.
         discard_output()
         if status != CANNOT:  # Otherwise the command has said so: it has printed much.
             complain(command or words[0], f'{error.filename or "output"}: {error.strerror}')
