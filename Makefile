@@ -146,7 +146,7 @@ $(VENV)/.demo: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml requirements/constraints.txt $(NEEDED) | $(VENV)/bin/python
-	$(PIP) --editable '.[local,demo,fast,plot,zstd,prometheus,opentelemetry]' $(NEEDED:%=--requirement %)
+	$(PIP) --editable '.[local,demo,completion,fast,plot,zstd,prometheus,opentelemetry]' $(NEEDED:%=--requirement %)
 	touch $@
 
 # A place of its own, so that what we are measured against stays out of the tests.

@@ -57,7 +57,7 @@ def main() -> None:
     """Write both files."""
     files = [HERE / name for name in ('test.txt', 'programs.txt', 'lint.txt', 'readers.txt')]
     files.append(HERE.parent / 'benchmarks' / 'requirements.txt')
-    package = f'{HERE.parent}[local,demo,fast,plot,zstd,prometheus,opentelemetry]'
+    package = f'{HERE.parent}[local,demo,completion,fast,plot,zstd,prometheus,opentelemetry]'
     renew('constraints.txt', [*(f'--requirement={file}' for file in files), package])
     renew('sdks-constraints.txt', [f'--requirement={HERE / "sdks.txt"}'])
 

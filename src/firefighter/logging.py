@@ -20,7 +20,6 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,6 +39,7 @@ from firefighter._handler.constants import (
     OPEN,
     TARGET_BATCH_BYTES,
 )
+from firefighter._handler.user_code import report_held_back
 from firefighter._process import exit_and_forks
 
 if TYPE_CHECKING:
@@ -369,10 +369,7 @@ class FirehoseHandler(BaseHandler):
         opens again.
         """
         if self._is_made:
-            for each in self.filters[:]:
-                if hasattr(each, 'report_held_back'):  # a LimitFilter
-                    with suppress(Exception):  # another handler, which the report goes to as well
-                        each.report_held_back()
+            report_held_back(self)
             self._pipeline_here().lifecycle.finish()
         super().close()
 

@@ -113,9 +113,10 @@ def test_what_is_to_be_installed_is_an_extra_by_its_name():
     assert bare == [('compression.py', 'zstandard')]
 
 
-# Of each command: what nobody can mean, and the page that has its exit statuses; `demo` has none.
+# Of each command: what nobody can mean, and the page that has its exit statuses; `demo` and `completion` have none.
 WRONG = {
     'audit': (['s3://'], 'delivery-guarantees'),
+    'completion': (['tcsh'], None),
     'cost': (['--price', '0'], 'cost'),
     'demo': (['--workers', '0'], None),
     'doctor': (['a b'], 'doctor'),

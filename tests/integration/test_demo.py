@@ -174,12 +174,12 @@ def test_what_was_on_its_way_at_the_kill_may_arrive_twice(tmp_path, kill_when, m
             '--stream',
             'demo',
             '--fault',
-            'slow:seconds=8,times=2',
+            'slow:seconds=2',
         ),
         complain=print,
     )
     monkeypatch.setattr(performance, '_endpoint', lambda scenario, screen: slow_endpoint)
-    # The first request of each worker is stored long before its answer comes.
+    # Each request is stored long before its answer comes.
     kill_when(
         lambda left: any(event['worker'] == 2 and event['number'] in left for event in events_in(tmp_path))
     )

@@ -107,6 +107,12 @@ def test_what_it_cannot_do_is_one_line_and_status_1(capsys, tmp_path):
         assert err.count('\n') == 1
 
 
+def test_a_stream_that_is_named_twice_is_a_wrong_argument(capsys, tmp_path):
+    """And not what AWS says of a stream that is there already."""
+    assert main(['local', str(tmp_path), '--port', '0', '--stream', 'foo', '--stream', 'foo']) == 2
+    assert capsys.readouterr().err == 'firefighter local: --stream names a stream twice: foo foo\n'
+
+
 def test_a_port_that_is_in_use_is_answered_with_the_option_to_give(capsys, tmp_path):
     """Mostly it is another `firefighter local`."""
     with LocalFirehose(tmp_path / 'first') as first:

@@ -216,6 +216,14 @@ def test_faults_lie_around_each_other(local_firehose, client):
     assert local_firehose.account('bar').records == 3
 
 
+@pytest.mark.parametrize('wrong', [5, True, ['bar'], {'a': 1}])
+def test_the_stream_of_a_fault_is_a_name(local_firehose, wrong):
+    """Another value names no stream, so the fault would never strike."""
+    for controls in (local_firehose, LocalFirehoseClient(local_firehose.url)):
+        with pytest.raises(EndpointError, match=r'stream=.* must be the name of a stream: write stream='):
+            controls.inject('throttling', stream=wrong)
+
+
 def test_a_fault_strikes_where_and_when_it_is_told(local_firehose, client):
     """One stream only, after some requests, a number of times; the control plane is left alone unless told."""
     local_firehose.create_stream('foo')

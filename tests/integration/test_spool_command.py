@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,7 +189,7 @@ def test_an_empty_directory_is_not_the_working_directory(capsys, spool_dir, aliv
     monkeypatch.chdir(spool_dir)
     with pytest.raises(SystemExit, match='2'):
         main(['spool', action, ''])
-    assert 'name the directory' in capsys.readouterr().err
+    assert 'empty; name it' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -342,6 +343,30 @@ def test_what_is_no_spool_directory_is_said_with_what_was_expected(capsys, tmp_p
 
 
 @pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
+def test_one_directory_too_high_is_answered_with_the_spool_directories_in_it(
+    capsys, tmp_path, spool_dir, dead, action
+):
+    """What is in them is not shown, as if it were one: whoever purges names it."""
+    shutil.copytree(spool_dir, tmp_path / 'too', symlinks=True)
+    (tmp_path / 'photos' / '2026').mkdir(parents=True)
+    assert main(['spool', action, str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    both = f'give {spool_dir} or {tmp_path / "too"}'
+    assert printed.err == f'firefighter spool: {tmp_path}: no handler has had a spool here; {both}\n'
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
+def test_a_directory_named_like_a_producers_makes_no_spool_directory(capsys, tmp_path, action):
+    """As /var/log has one, the machine's journal."""
+    (tmp_path / 'journal' / ('5f' * 16)).mkdir(parents=True)
+    (tmp_path / 'journal' / ('5f' * 16) / 'system.journal').touch()
+    for directory in (tmp_path, tmp_path / 'journal'):
+        assert main(['spool', action, str(directory)]) == 2
+        assert capsys.readouterr().err.endswith(f'no handler has had a spool here; {EXPECTED}\n')
+
+
+@pytest.mark.parametrize('action', ['ls', 'cat', 'verify', 'purge', 'replay'])
 def test_an_empty_directory_may_be_a_spool_directory_of_tomorrow(capsys, tmp_path, action):
     """No failure, as in a script before the program's first start; but a typing error can be seen."""
     assert main(['spool', action, str(tmp_path)]) == 0
@@ -394,19 +419,18 @@ CLOSED = ['sh', '-c', 'exec "$@" >&- <&-', 'sh']
         ['replay', '--yes'],
     ],
 )
-def test_a_closed_stdout_is_like_dev_null(spool_dir, alive, words):
-    """`firefighter spool ls DIR >&-`: the exit status counts, and no file of the spool gets the number of stdout."""
+def test_a_closed_stdout_is_like_a_full_disk(spool_dir, alive, words):
+    """`firefighter spool ls DIR >&-`: nobody has seen the result, and no file of the spool gets the number of stdout."""
     before = {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()}
     done = subprocess.run([*CLOSED, *RUN, *words, spool_dir], stderr=subprocess.PIPE, check=False, timeout=50)
-    assert (done.returncode, done.stderr) == (0, b'')
+    assert (done.returncode, done.stderr) == (1, b'firefighter spool: output: Bad file descriptor\n')
     assert {path: path.read_bytes() for path in spool_dir.rglob('*') if path.is_file()} == before
 
 
 def test_without_stdin_nobody_has_answered(spool_dir, dead):
     """It says what to give instead, and deletes nothing."""
-    done = subprocess.run(
-        [*CLOSED, *RUN, 'purge', spool_dir], stderr=subprocess.PIPE, check=False, timeout=50
-    )
+    command = ['sh', '-c', 'exec "$@" <&-', 'sh', *RUN, 'purge', spool_dir]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=50)
     assert done.returncode == 1
     assert (
         done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -58,6 +59,85 @@ def test_the_help_of_each_command_fits_and_shows_an_example(on_terminal, words):
     shown = on_terminal(*words, '--help')
     assert max(map(len, shown)) <= WIDTH
     assert re.search(r'(?m)^ +(firefighter|curl) |^For example: ', '\n'.join(shown))
+
+
+def test_spool_ls_explains_its_titles(on_terminal):
+    """Those that do not speak for themselves."""
+    shown = ' '.join(' '.join(on_terminal('spool', 'ls', '--help')).split())
+    assert 'TORN bytes that belong to no whole event' in shown
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['spool', 'replay', '--max-aggregated-events', 'many', 'd'],
+        ['spool', 'replay', '--max-aggregated-events', '5', 'd'],
+        ['spool', 'lst'],
+        ['local', '--stream', 'a stream of many words'],
+        ['doctor', 'a stream of many words', '--region', 'eu-west-1'],
+        ['cost', '--instances', '4'],
+        ['audit', '.'],
+        ['demo', '--folder', '.', '--rate', 'fast and furious'],
+        ['nothing like any command that there is'],
+    ],
+    ids=' '.join,
+)
+def test_what_is_wrong_fits(on_terminal, words, tmp_path, monkeypatch):
+    """Of argparse and of the commands."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'd').mkdir()
+    (tmp_path / 'app.log').write_text('Ahoy\n')
+    shown = on_terminal(*words)
+    assert max(map(len, shown)) <= WIDTH
+    assert re.search(r'firefighter[a-z ]*: .{20}', '\n'.join(shown))
+
+
+def test_a_path_in_a_message_is_never_broken(on_terminal, tmp_path):
+    """Whoever copies it gets all of it."""
+    folder = tmp_path / ('deep-' * 20)
+    folder.mkdir()
+    (folder / 'photo').touch()
+    shown = on_terminal('spool', 'ls', str(folder))
+    assert f'  {folder}:' in shown
+    assert all(len(line) <= WIDTH for line in shown if str(folder) not in line)
+
+
+def test_spool_replay_fits(on_terminal, tmp_path):
+    """What it has delivered, why not, and what it asks."""
+    spool_dir = str(tmp_path / 'spool')
+    with LocalFirehose(tmp_path / 'firehose', streams=['bar']) as endpoint:
+        lines = """
+            logger.error('Ahoy')
+            os._exit(0)
+        """
+        for url in ('http://127.0.0.1:9', endpoint.url):
+            command = program(lines, spool_dir=spool_dir, endpoint_url=url, region_name='eu-west-1')
+            subprocess.run(command, check=True)
+        shown = on_terminal('spool', 'replay', '--patience', '1', spool_dir)
+        shown += on_terminal('spool', 'replay', '--region', 'us-east-1', spool_dir)
+    text = ' '.join(shown)
+    assert 'bar: 1 events delivered' in text
+    assert '1 left: EndpointConnectionError' in text
+    assert 'logged for another destination' in text
+    assert [line for line in shown if len(line) > WIDTH and str(tmp_path) not in line] == []
+
+
+def test_audit_fits(on_terminal, tmp_path):
+    """Its sentences below the table."""
+    lines = [{'message': 'a', 'producer': '5f' * 16, 'sequence': number} for number in (1_000_000, 1_000_001)]
+    (tmp_path / 'log').write_text('\n'.join(map(json.dumps, lines)) + '\n{}\nno JSON\n')
+    shown = on_terminal('audit', str(tmp_path))
+    assert max(map(len, shown)) <= WIDTH
+    assert '--partial' in ' '.join(shown)
+
+
+def test_demo_fits(on_terminal, tmp_path, monkeypatch):
+    """All that it says, but for commands to copy."""
+    monkeypatch.chdir(tmp_path)
+    shown = on_terminal('demo', '--folder', 'out', '--seconds', '1', '--workers', '2', '--rate', '100')
+    assert 'instead of' in ' '.join(shown)
+    commands = re.compile(r'(All the files|Audit them|Look at one event|How a process logs): ')
+    assert [line for line in shown if len(line) > WIDTH and not commands.match(line)] == []
 
 
 def test_the_help_breaks_no_word(on_terminal, monkeypatch):

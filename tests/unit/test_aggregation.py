@@ -96,6 +96,13 @@ def test_target_batch_bytes_stands_in_unless_a_subclass_or_an_instance_says_othe
     )
 
 
+def test_the_class_itself_may_say_when_a_batch_is_due(make_handler, monkeypatch) -> None:
+    """As a program does once, for all its handlers."""
+    monkeypatch.setattr(FirehoseHandler, 'MAX_BATCH_SIZE', 7 * 1024)
+    handler = make_handler('bar', boto3_client=AcceptingClient(), aggregate=True)
+    assert handler._pipeline.sender._rules().max_batch_bytes == 7 * 1024
+
+
 def test_an_event_of_several_lines_stays_one(make_handler, make_logger) -> None:
     """A formatter of the user's puts out what it likes; the account counts events, not lines."""
     client = AcceptingClient()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import datetime as dt
 import logging
@@ -127,6 +128,80 @@ class TestBinding:
         binding.__exit__(None, None, None)
         binding.__exit__(None, None, None)
         assert added() == {'user': 'ada'}
+
+    def test_one_may_be_used_again(self):
+        """Each `with` statement binds the same, whatever is bound around it, also in another context."""
+        binding = bind(user='bob', order=1)
+        for around in ({}, {'user': 'ada'}, {'zone': 'a'}):
+            bind(**around)
+            with binding:
+                assert added() == around | {'user': 'bob', 'order': 1}
+            assert added() == around
+            unbind()
+        for context in (Context(), Context()):
+            with binding:
+                assert added() == {'user': 'bob', 'order': 1}
+                context.run(binding.__enter__)
+                assert context.run(added) == {'user': 'bob', 'order': 1}
+                context.run(binding.__exit__)
+                assert context.run(added) == {}
+            assert added() == {}
+
+    def test_as_a_decorator_it_binds_for_each_call(self):
+        """Not where the function is defined; a call within a call, or one that raises, leaves nothing behind."""
+
+        @bind(user='bob')
+        def count_down(number: int, *, fail: bool = False) -> list[object]:
+            """Say what is bound."""
+            if fail:
+                raise ValueError('no')
+            seen = [added()]
+            bind(number=number)
+            return seen + (count_down(number - 1) if number else [added()])
+
+        assert added() == {}
+        assert count_down.__name__ == 'count_down'
+        for _ in range(2):
+            assert count_down(1) == [
+                {'user': 'bob'},
+                {'user': 'bob', 'number': 1},
+                {'user': 'bob', 'number': 0},
+            ]
+            unbind('number')
+            with pytest.raises(ValueError, match='no'):
+                count_down(1, fail=True)
+            assert added() == {}
+
+    def test_as_a_decorator_it_binds_until_a_coroutine_ends(self):
+        """Two that run at the same time have their own."""
+
+        @bind(job='bill')
+        async def work(number: int) -> object:
+            with bind(number=number):
+                await asyncio.sleep(0)
+                return added()
+
+        async def both() -> object:
+            return await asyncio.gather(work(1), work(2)), added()
+
+        expected = [{'job': 'bill', 'number': 1}, {'job': 'bill', 'number': 2}]
+        assert asyncio.run(both()) == (expected, {})
+
+    def test_what_works_after_its_call_cannot_be_decorated(self):
+        """A generator has not begun when the call ends; a class has no end. Nothing stays bound."""
+
+        def generate():
+            yield
+
+        async def generate_later():
+            yield
+
+        for wrong in (generate, generate_later, dict, 5):
+            with pytest.raises(
+                TypeError, match=r'bind cannot decorate .*: write `with bind\(\.\.\.\):` within it'
+            ):
+                bind(user='bob')(wrong)
+            assert added() == {}
 
     def test_values_are_encoded_when_they_are_bound(self):
         """What changes an object later changes no event, and nothing is asked for its text again."""

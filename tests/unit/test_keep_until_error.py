@@ -20,7 +20,7 @@ import pytest
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
 from firefighter._delivery.logged_by_delivery import as_request_of_ours, as_thread_of_ours
 from firefighter._handler import keep_until_error
-from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler
+from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler, LimitFilter
 from firefighter.stats import DropReason
 
 
@@ -538,13 +538,23 @@ def test_dictconfig_makes_it(make_handler, name, keep):
         ),
         ({'target': None}, TypeError, 'target must be a FirehoseHandler, or its name, not None'),
         ({'target': 'nobody'}, ValueError, "there is no handler called 'nobody'"),
-        ({'below': 'WARN ING'}, ValueError, "level cannot be 'WARN ING'; did you mean 'WARNING'?"),
-        ({'below': 'CRITICAL'}, ValueError, "ERROR at most, not 'CRITICAL'"),
-        ({'below': 0}, ValueError, 'a level above NOTSET, and ERROR at most, not 0'),
-        ({'below': 1.5}, TypeError, 'not 1.5'),
-        ({'events': 0}, ValueError, 'events must be above 0, not 0'),
-        ({'events': '200'}, TypeError, "events must be a number, not '200'"),
-        ({'events': True}, TypeError, 'events must be a number, not True'),
+        ({'below': 'WARN ING'}, ValueError, "below cannot be 'WARN ING'; did you mean 'WARNING'?"),
+        ({'below': 'NOPE'}, ValueError, "below cannot be 'NOPE'; there are CRITICAL, "),
+        ({'below': 'CRITICAL'}, ValueError, "ERROR at most, such as 'INFO', not 'CRITICAL'"),
+        (
+            {'below': 0},
+            ValueError,
+            "below must be a level above NOTSET, and ERROR at most, such as 'INFO', not 0",
+        ),
+        (
+            {'below': 1.5},
+            TypeError,
+            "below must be the name of a level, such as 'INFO', or its number, not 1.5",
+        ),
+        ({'events': 0}, ValueError, 'events must be above 0, such as 200, not 0'),
+        ({'events': '200'}, TypeError, "events must be a whole number, such as 200, not '200'"),
+        ({'events': 2.5}, TypeError, 'events must be a whole number, such as 200, not 2.5'),
+        ({'events': True}, TypeError, 'events must be a whole number, such as 200, not True'),
     ],
 )
 def test_what_makes_no_sense_is_refused(make_handler, arguments, error, words):
@@ -585,7 +595,7 @@ PROGRAM = """
 import logging, os, sys
 sys.path[:0] = PATH
 from doubles import AcceptingClient
-from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler
+from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler, LimitFilter
 
 client = AcceptingClient()
 handler = KeepUntilErrorHandler(FirehoseHandler('bar', boto3_client=client))
@@ -653,3 +663,13 @@ def test_the_current_context_is_what_a_token_refers_to():
     scope = keep_until_error._Scope(is_shared=False)
     assert context.run(keep_until_error._hold, scope) is context
     assert context.run(keep_until_error._hold, scope) is context
+
+
+def test_a_limit_on_it_reports_when_it_is_closed(keeping):
+    """What was held back is not left for the exit."""
+    one = keeping()
+    one.handler.addFilter(LimitFilter(1))
+    for _ in range(3):
+        one.logger.info('Ahoy')
+    one.handler.close()
+    assert one.messages() == ['Ahoy', '2 events were held back: more than 1 a second came from here']

@@ -19,7 +19,7 @@ import pytest
 from doubles import DEADLINE_SECONDS, AcceptingClient
 from firefighter._delivery.logged_by_delivery import threads_of_ours
 from firefighter.formatting import JSONFormatter
-from firefighter.logging import FirehoseHandler, LimitFilter
+from firefighter.logging import FirehoseHandler, KeepUntilErrorHandler, LimitFilter
 from firefighter.stats import DropReason
 
 structlog = pytest.importorskip('structlog')
@@ -797,10 +797,19 @@ def test_a_handler_that_nobody_refers_to_any_more_is_collected(arrive):
     assert gone() is None
 
 
-@pytest.mark.parametrize('wrong', ['bar', None, logging.NullHandler(), FirehoseHandler])
-def test_a_factory_needs_a_handler_of_ours(wrong):
-    """Not the name of a stream, and not at the first event only."""
-    with pytest.raises(TypeError, match='FirehoseLoggerFactory needs a handler'):
+@pytest.mark.parametrize(
+    ('wrong', 'instead'),
+    [
+        ('bar', r"write FirehoseLoggerFactory\(FirehoseHandler\('bar'\)\)"),
+        (None, 'not None'),
+        (logging.NullHandler(), 'logger_factory=structlog.stdlib.LoggerFactory()'),
+        (KeepUntilErrorHandler(FirehoseHandler('bar')), 'wrap_for_formatter as the last processor'),
+        (FirehoseHandler, 'not <class'),
+    ],
+)
+def test_a_factory_needs_a_handler_of_ours(wrong, instead):
+    """Not the name of a stream, and not at the first event only. Other handlers are for structlog's way through `logging`."""
+    with pytest.raises(TypeError, match=f'FirehoseLoggerFactory needs a handler.*{instead}'):
         FirehoseLoggerFactory(wrong)
 
 

@@ -184,7 +184,7 @@ whether they had arrived. The id in each event tells a reader which.""")
         if bills:
             self.say()
             self._console.print(tables.bill(bills))
-            self.say(verdict(bills))
+            self._console.print(verdict(bills), soft_wrap=not self.is_live)
 
     def _say_where(self, scenario: Scenario, files: tuple[pathlib.Path, ...]) -> None:
         folder = scenario.folder

@@ -6,14 +6,19 @@ one alone. So ten fields cost an event little more than one. The names in it are
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import functools
+import inspect
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from firefighter._event.encoder import orjson
 from firefighter._event.json_values import PLAIN, encode_value, free_name, key_text
 
 __all__ = ['Binding', 'BoundFields', 'bind', 'bound', 'unbind']
+
+
+_Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
 class BoundFields:
@@ -45,17 +50,29 @@ bound: ContextVar[BoundFields | None] = ContextVar('firefighter', default=None)
 
 
 class Binding:
-    """What `bind` has done, to be undone at the end of a `with` statement."""
+    """What `bind` has done, to be undone at the end of a `with` statement; or a decorator.
 
-    def __init__(self, names: Collection[str], before: BoundFields | None, after: BoundFields | None) -> None:
-        self._names = names
-        self._before = before
-        self._after = after
+    A further `with` statement binds the same fields again, where they are not bound any more.
+    """
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+        self._bind()
+
+    def _bind(self) -> None:
+        self._is_ended = False
+        self._before = self._after = bound.get()
+        if self._fields:
+            self._after = BoundFields(_fields_of(self._before) | self._fields)
+            bound.set(self._after)
 
     def __enter__(self) -> None:
-        pass
+        # In the context of `bind` they are bound already; some may have got other values since, or have been taken out.
+        if self._is_ended or self._fields.keys().isdisjoint(_fields_of(bound.get())):
+            self._bind()
 
     def __exit__(self, *_: object) -> None:
+        self._is_ended = True
         now = bound.get()
         if now is self._after:
             bound.set(self._before)
@@ -63,12 +80,38 @@ class Binding:
         # Something else was bound meanwhile, or this is another context: a server may end a request in another thread than it
         # has begun it in. So what is bound here is left alone, but for these names.
         before, fields = _fields_of(self._before), dict(_fields_of(now))
-        for name in fields.keys() & self._names:
+        for name in fields.keys() & self._fields.keys():
             if name in before:
                 fields[name] = before[name]
             else:
                 del fields[name]
         _set(fields)
+
+    def __call__(self, function: _Function) -> _Function:
+        """Return a function that binds the fields at each call, until it returns. They are not bound here any more.
+
+        Raises:
+            TypeError: it is a class or a generator function, whose work is done after the call.
+        """
+        self.__exit__()
+        given: Any = function
+        works_later = inspect.isclass, inspect.isgeneratorfunction, inspect.isasyncgenfunction
+        if not callable(given) or any(is_such(given) for is_such in works_later):
+            raise TypeError(f'bind cannot decorate {given!r}: write `with bind(...):` within it')
+        fields = self._fields
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with Binding(fields):
+                return function(*args, **kwargs)
+
+        @functools.wraps(function)
+        async def call_and_wait(*args: Any, **kwargs: Any) -> Any:
+            with Binding(fields):
+                return await function(*args, **kwargs)
+
+        decorated: Any = call_and_wait if inspect.iscoroutinefunction(function) else call
+        return decorated  # type: ignore[no-any-return]
 
 
 def bind(**fields: object) -> Binding:
@@ -83,15 +126,9 @@ def bind(**fields: object) -> Binding:
 
     Returns:
         An object for a `with` statement, at the end of which the names have again the values that they had before. Without that they stay
-        until `unbind`, or until the context ends.
+        until `unbind`, or until the context ends. As a decorator, `@bind(job='bill')`, it binds them for each call of a function.
     """
-    before = bound.get()
-    if not fields:
-        return Binding((), before, before)
-    new = _as_json(fields)
-    after = BoundFields(_fields_of(before) | new)
-    bound.set(after)
-    return Binding(new, before, after)
+    return Binding(_as_json(fields) if fields else {})
 
 
 def unbind(*names: str) -> None:

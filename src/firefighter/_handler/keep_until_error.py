@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from firefighter._handler.options import check_level
-from firefighter._handler.user_code import call_for_record
+from firefighter._handler.user_code import call_for_record, report_held_back
 from firefighter._process.lock import locked, make_lock, run_if_free, run_locked
 from firefighter._process.open_mark import make_mark
 
@@ -184,6 +184,7 @@ class KeepUntilErrorHandler(logging.handlers.MemoryHandler):
 
     def close(self) -> None:
         """Forget what is kept. The target stays open, and is closed by itself."""
+        report_held_back(self)
         account = self._account_here()
         account.keeper.forget(account)
         logging.Handler.close(self)
@@ -272,18 +273,20 @@ def _checked_target(target: Any) -> Target:
 
 
 def _checked_level(below: int | str) -> int:
-    check_level(below)
+    check_level(below, 'below')
     level = logging.getLevelName(below) if isinstance(below, str) else below
     if not logging.NOTSET < level <= logging.ERROR:
-        raise ValueError(f'below must be a level above NOTSET, and ERROR at most, not {below!r}')
+        raise ValueError(
+            f"below must be a level above NOTSET, and ERROR at most, such as 'INFO', not {below!r}"
+        )
     return int(level)
 
 
 def _check_events(events: object) -> None:
     if type(events) is not int:
-        raise TypeError(f'events must be a number, not {events!r}')
+        raise TypeError(f'events must be a whole number, such as 200, not {events!r}')
     if events < 1:
-        raise ValueError(f'events must be above 0, not {events}')
+        raise ValueError(f'events must be above 0, such as 200, not {events}')
 
 
 # Contexts.

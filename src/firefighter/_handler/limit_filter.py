@@ -62,7 +62,7 @@ class LimitFilter(logging.Filter):
     # As what a hook logs: nobody waits for the delivery of each report, nor for room.
     @as_thread_of_ours
     def report_held_back(self) -> None:
-        """Report now what was held back at each call site. `FirehoseHandler.close` calls it, and the exit of the process."""
+        """Report now what was held back at each call site. `close` of our handlers calls it, and the exit of the process."""
         self._report(self._sites().take_all())
 
     def __getstate__(self) -> dict[str, object]:

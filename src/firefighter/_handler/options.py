@@ -272,7 +272,7 @@ def check_stream_name(name: object) -> None:
         )
 
 
-def check_level(level: object) -> None:
+def check_level(level: object, name: str = 'level') -> None:
     """Raise unless it is a level of logging's: a number, or a name that it knows, the program's own among them.
 
     Raises:
@@ -282,12 +282,13 @@ def check_level(level: object) -> None:
     if isinstance(level, int):
         return
     if not isinstance(level, str):
-        raise TypeError(f"level must be the name of a level, such as 'INFO', or its number, not {level!r}")
+        raise TypeError(f"{name} must be the name of a level, such as 'INFO', or its number, not {level!r}")
     names = list(logging._nameToLevel)  # noqa: SLF001 - public, as `getLevelNamesMapping`, only from Python 3.11 on
     if level not in names:
-        close = difflib.get_close_matches(level.upper(), names, n=1)
+        # Nobody means that none is set.
+        close = difflib.get_close_matches(level.upper(), [*filter('NOTSET'.__ne__, names)], n=1)
         hint = f'did you mean {close[0]!r}?' if close else f'there are {", ".join(names)}'
-        raise ValueError(f'level cannot be {level!r}; {hint}')
+        raise ValueError(f'{name} cannot be {level!r}; {hint}')
 
 
 def check_seconds(name: str, value: object, *, negative_allowed: bool = False) -> None:

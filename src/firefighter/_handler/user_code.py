@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
-__all__ = ['NESTED_TOO_DEEP', 'call_for_record']
+__all__ = ['NESTED_TOO_DEEP', 'call_for_record', 'report_held_back']
 
 # Two, so that the record of a signal handler or a destructor that interrupts a formatter is formatted, too. With two handlers
 # whose formatters log, one call makes 7 events for each of them; without a bound it would never end.
@@ -33,3 +34,11 @@ def call_for_record(function: Callable[[logging.LogRecord], object], record: log
         return function(record)
     finally:
         _inside.calls = calls
+
+
+def report_held_back(handler: logging.Handler) -> None:
+    """Have each LimitFilter of a handler that is being closed log how many events it has held back."""
+    for each in handler.filters[:]:
+        if hasattr(each, 'report_held_back'):
+            with suppress(Exception):  # another handler, which the report goes to as well
+                each.report_held_back()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from heapq import nlargest
@@ -15,9 +14,10 @@ from firefighter._audit.bucket import Bucket, read_ahead
 from firefighter._audit.decoding import DamagedError, NeedsZstdError, lines
 from firefighter._audit.places import Folder, Place, StoredObject, UnreadableError
 from firefighter._delivery.compression import INSTALL_ZSTD
-from firefighter.cli.output import discard_output
+from firefighter.cli.arguments import nonempty
+from firefighter.cli.output import complain, discard_output
 from firefighter.cli.progress import Progress, progress
-from firefighter.cli.tables import print_table, printable
+from firefighter.cli.tables import print_table, print_text, printable
 
 EPILOG = """\
 For example:
@@ -48,7 +48,7 @@ SHOWN_GAPS = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = EPILOG
-    parser.add_argument('where', metavar='WHERE', help='a folder, or s3://BUCKET/PREFIX')
+    parser.add_argument('where', type=nonempty, metavar='WHERE', help='a folder, or s3://BUCKET/PREFIX')
     parser.add_argument(
         '--partial',
         action='store_true',
@@ -89,7 +89,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         return _fail(f'{arguments.where}: nothing is there')
     totals = accounts.totals()
     for trouble in troubles:
-        _complain(trouble)
+        complain('audit', trouble)
     if not totals.producers:
         return _fail(
             f'{arguments.where}: there was nothing to audit: {_why_nothing(totals, objects, len(troubles))}'
@@ -195,20 +195,20 @@ def _print_for_people(accounts: Accounts, totals: Totals, objects: int, unreadab
         f'{printable(reason)} {events:,}' for reason, events in sorted(totals.explained.items())
     )
     explained = sum(totals.explained.values())
-    print(
+    print_text(
         f'{totals.events:,} events of {totals.producers:,} producers in {objects:,} objects, {totals.markers:,} of them markers'
     )
     if unreadable:
-        print(f'{unreadable:,} of the objects could not be read, or not to their end')
-    print(f'{totals.duplicates:,} duplicates')
-    print(f'{explained:,} missing and explained' + (f': {reasons}' if reasons else ''))
-    print(f'{totals.unexplained:,} missing and not explained')
+        print_text(f'{unreadable:,} of the objects could not be read, or not to their end')
+    print_text(f'{totals.duplicates:,} duplicates')
+    print_text(f'{explained:,} missing and explained' + (f': {reasons}' if reasons else ''))
+    print_text(f'{totals.unexplained:,} missing and not explained')
     if totals.without_id:
-        print(f'{totals.without_id:,} events without an id, of which nothing can be said')
+        print_text(f'{totals.without_id:,} events without an id, of which nothing can be said')
     if totals.not_json:
-        print(f'{totals.not_json:,} lines that are no JSON: torn, or of another formatter')
+        print_text(f'{totals.not_json:,} lines that are no JSON: torn, or of another formatter')
     if totals.before_first:
-        print(
+        print_text(
             f'{totals.before_first:,} of the missing come before the first event of their producer: with --partial '
             'they are not missed'
         )
@@ -219,10 +219,6 @@ def _gaps(account: ProducerAccount) -> str:
     return ', '.join(shown + ['...'] * (len(account.gaps) > SHOWN_GAPS))
 
 
-def _complain(trouble: str) -> None:
-    print(f'firefighter audit: {printable(trouble)}', file=sys.stderr)
-
-
 def _fail(trouble: str) -> int:
-    _complain(trouble)
+    complain('audit', trouble)
     return 2

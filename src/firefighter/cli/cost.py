@@ -22,7 +22,8 @@ from firefighter._cost.report import heading, rows, titles, verdict
 from firefighter._cost.ways import WAYS
 from firefighter._cost.workload import Workload, collect, workload
 from firefighter._delivery.compression import INSTALL_ZSTD
-from firefighter.cli.output import discard_output
+from firefighter.cli.arguments import nonempty
+from firefighter.cli.output import complain, discard_output
 from firefighter.cli.progress import progress
 from firefighter.cli.tables import print_table, print_text
 
@@ -56,14 +57,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = EPILOG
     parser.add_argument(
-        'files', nargs='*', default=['-'], metavar='FILE', help='a log; default: standard input'
+        'files',
+        type=nonempty,
+        nargs='*',
+        default=['-'],
+        metavar='FILE',
+        help='a log; default: standard input',
     )
     parser.add_argument(
         '--events-per-second',
         type=_positive,
         metavar='N',
-        help=f'the rate of one instance; default: as fast as possible, of a log below {SHORT_LOG_BYTES >> 20} MiB '
-        f'{SAMPLE_EVENTS_PER_SECOND}',
+        help=f'the rate of one instance (default: {SAMPLE_EVENTS_PER_SECOND} for a log below {SHORT_LOG_BYTES >> 20} MiB, '
+        'else as fast as possible)',
     )
     parser.add_argument(
         '--instances',
@@ -104,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         discard_output()
         return 0
     except (NoPlotError, _UsageError, DamagedError, NeedsZstdError, OSError) as error:
-        print(f'firefighter cost: {_reason(error)}', file=sys.stderr)
+        complain('cost', _reason(error))
         return 2
     except KeyboardInterrupt:
         return 130  # as shells count it
@@ -188,7 +194,7 @@ def _plot(log: Sequence[Entry], fleet: Fleet, arguments: argparse.Namespace) -> 
     where = arguments.region if arguments.price is None else f'at ${arguments.price:g} a GB'
     draw(found, arguments.plot, f'Firehose, {where}, {instances}, send_interval={fleet.send_interval:g}')
     if not arguments.json:
-        print(f'Drawn: {arguments.plot}')
+        print_text(f'Drawn: {arguments.plot}')
 
 
 def _print_json(found: Sequence[Bill], played: Workload, arguments: argparse.Namespace) -> None:

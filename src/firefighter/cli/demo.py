@@ -9,13 +9,14 @@ import errno
 import os
 import pathlib
 import signal
-import sys
 import time
 from collections.abc import Callable
 
 from firefighter._demo.interruption import InterruptionError, unless_interrupted
 from firefighter._demo.processes import ChildError
 from firefighter._demo.scenario import Scenario
+from firefighter.cli.arguments import nonempty
+from firefighter.cli.output import complain
 from firefighter.local import EndpointError
 
 DEFAULT_WORKERS = 3
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--folder',
-        type=pathlib.Path,
+        type=lambda text: pathlib.Path(nonempty(text)),
         help=f'where to deliver; new or empty (default: {DEFAULT_FOLDER}/<time>)',
     )
 
@@ -113,15 +114,17 @@ def _empty_folder(asked_for: pathlib.Path | None) -> pathlib.Path:
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    what = 'whole number' if kind is int else 'number'
+
     def positive(text: str) -> float:
-        number = kind(text)
-        if not 0 < number < float('inf'):
-            raise argparse.ArgumentTypeError(f'{text} is not above 0')
-        return number
+        with contextlib.suppress(ValueError):
+            if 0 < kind(text) < float('inf'):
+                return kind(text)
+        raise argparse.ArgumentTypeError(f'{text!r} is no {what} above 0')
 
     return positive
 
 
 def _fail(message: str, status: int) -> int:
-    print(f'firefighter demo: {message}', file=sys.stderr)
+    complain('demo', message)
     return status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report
 from firefighter._doctor.writing import handler_call, update_command
 from firefighter._handler.options import check_client_arguments, check_stream_name
+from firefighter.cli.output import complain
 from firefighter.cli.tables import print_command, print_table, print_text
 
 Client = Mapping[str, str | None]
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_stream_name(arguments.stream)
         check_client_arguments(boto3_client=None, boto3_session=None, **client)
     except ValueError as error:
-        print(f'firefighter doctor: {error}', file=sys.stderr)
+        complain('doctor', str(error))
         return 2
     options = ClientOptions(None, arguments.profile, arguments.region, arguments.endpoint_url)
     try:

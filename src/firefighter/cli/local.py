@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from firefighter._handler.options import check_stream_name
+from firefighter.cli.arguments import nonempty
+from firefighter.cli.output import complain
 from firefighter.local import EndpointError, LocalFirehose
 from firefighter.local.buffering import MAX_BYTES, MAX_SECONDS, MIB
 from firefighter.local.catalogue import CATALOGUE
@@ -85,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument(
         'folder',
+        type=nonempty,
         nargs='?',
         default=DEFAULT_FOLDER,
         metavar='FOLDER',
@@ -147,10 +150,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes, and return the exit status: 2 for what was typed, 1 if it cannot start or write everything."""
+    streams = arguments.stream or ([] if arguments.create_on_put else [DEFAULT_STREAM])
+    if len(streams) > len(set(streams)):
+        return _fail(f'--stream names a stream twice: {" ".join(streams)}', status=2)
     try:
         endpoint = LocalFirehose(
             arguments.folder,
-            streams=arguments.stream or ([] if arguments.create_on_put else [DEFAULT_STREAM]),
+            streams=streams,
             host=arguments.host,
             port=arguments.port,
             buffer_seconds=arguments.buffer_seconds,
@@ -233,5 +239,5 @@ def _up_to(most: int) -> Callable[[str], float]:
 
 
 def _fail(message: str, *, status: int = 1) -> int:
-    print(f'firefighter local: {message}', file=sys.stderr)
+    complain('local', message)
     return status

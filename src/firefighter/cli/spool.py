@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from firefighter._spool.disk.inspection import Producer, find_producers, holds_spools
+from firefighter._spool.disk.inspection import Producer, find_producers, find_spool_dirs, holds_spools
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.disk.removal import remove_dead, why_irremovable
 from firefighter._spool.disk.tail import Follower
-from firefighter.cli.help_text import HelpFormatter
+from firefighter.cli.arguments import nonempty
 from firefighter.cli.output import discard_output
 from firefighter.cli.spool_replay import add_replay_arguments, replay
 from firefighter.cli.spool_rows import state_of, summary
@@ -45,6 +45,28 @@ FOLLOW_INTERVAL_SECONDS = 0.25
 
 EXPECTED = 'give the spool_dir that a handler has, or a directory below it'
 
+# What the titles of the tables stand for.
+_COLUMNS = {
+    'ls': """\
+  STREAM    where the events go
+  STATE     alive while the process is, or another one that delivers its events; else dead
+  EVENTS    so many wait to be delivered, with so many BYTES
+  TORN      bytes that belong to no whole event, as a loss of power leaves them; not delivered, but kept in a file `quarantine`
+  OLDEST    how long ago the first event that waits was logged
+  PID       the process that has logged, and its PROGRAM
+
+""",
+    'verify': """\
+  STATE     good, being written, torn, or why it cannot be read
+  EVENTS    so many wait to be delivered
+  TORN      bytes that belong to no whole event, as a loss of power leaves them
+
+""",
+}
+
+# So many of the directories that may have been meant are named.
+_MOST_NAMED = 3
+
 # Of a name in a table. A line of JSON has all of it.
 _MOST_CHARACTERS = 256
 
@@ -58,10 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parsers[name] = actions.add_parser(
             name,
             help=purpose,
-            epilog=f'For example: firefighter spool {name} /var/spool/shop',
-            formatter_class=HelpFormatter,
+            description=purpose[0].upper() + purpose[1:] + '.',
+            epilog=f'{_COLUMNS.get(name, "")}For example: firefighter spool {name} /var/spool/shop',
         )
-        parsers[name].add_argument('directory', type=_directory, metavar='DIR')
+        parsers[name].add_argument(
+            'directory', type=_directory, metavar='DIR', help='a spool_dir, or a directory below one'
+        )
     for name in ('ls', 'verify'):
         parsers[name].add_argument('--json', action='store_true', help='a line of JSON for each row')
     parsers['cat'].add_argument(
@@ -78,10 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _directory(text: str) -> Path:
-    """Refuse what an unset variable gives: it would be the working directory."""
-    if not text:
-        raise argparse.ArgumentTypeError('empty; name the directory, `.` for this one')
-    return Path(text)
+    return Path(nonempty(text))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,7 +136,8 @@ def _is_no_spool(arguments: argparse.Namespace) -> bool:
         complain(f'{directory}: {error.strerror}; {EXPECTED}')
         return True
     if any(directory.iterdir()):
-        complain(f'{directory}: no handler has had a spool here; {EXPECTED}')
+        below = ' or '.join(map(str, find_spool_dirs(directory)[:_MOST_NAMED]))
+        complain(f'{directory}: no handler has had a spool here; {f"give {below}" if below else EXPECTED}')
         return not getattr(arguments, 'follow', False)
     complain(f'{directory}: it is empty, and no handler has had a spool here; {EXPECTED}')
     return False

@@ -34,7 +34,7 @@ from firefighter._spool.spool import Spool
 from firefighter.cli.progress import Progress, progress
 from firefighter.cli.spool_rows import summary
 from firefighter.cli.spool_talk import Complaints, complain, typed_yes
-from firefighter.cli.tables import printable
+from firefighter.cli.tables import print_text, printable
 
 __all__ = ['add_replay_arguments', 'replay']
 
@@ -94,7 +94,7 @@ def replay(arguments: argparse.Namespace) -> int:
         )
     if not dead:
         where = printable(str(arguments.directory)) + (', as far as it can be read' if unread.any else '')
-        print(f'No dead producer has left anything in {where}.')
+        print_text(f'No dead producer has left anything in {where}.')
     places: dict[_Place, list[Producer]] = {}
     why: dict[Path, str] = {}
     for producer in dead:
@@ -187,7 +187,7 @@ def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | N
     outcome = f'{destination.stream}: {delivered:,} events delivered'
     if left:
         outcome += f', {left:,} left' + (f': {error}' if error else '')
-    print(printable(outcome))
+    print_text(printable(outcome))
     return delivery, error or delivery.trouble
 
 
@@ -304,12 +304,16 @@ class _Shown:
 
 def _agreed(logged_for: Destination, now: Destination) -> bool:
     """Ask; no answer is no."""
-    print(
+    print_text(
         f'Events for stream {logged_for.stream!r} were logged for another destination than this command has now:'
     )
     for name, value in asdict(logged_for).items():
         other = getattr(now, name)
         if value != other:
-            print(printable(f'  {name}: {value or _NOT_SET} when they were logged, {other or _NOT_SET} now'))
-    print('To deliver them where they were logged for, answer no, and set the same again: ' + _WHERE_TO_SET)
+            print_text(
+                printable(f'  {name}: {value or _NOT_SET} when they were logged, {other or _NOT_SET} now')
+            )
+    print_text(
+        'To deliver them where they were logged for, answer no, and set the same again: ' + _WHERE_TO_SET
+    )
     return typed_yes('Type yes to send them to this destination instead: ')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
-from firefighter.cli.tables import printable
+from firefighter.cli import output
 
 __all__ = ['Complaints', 'complain', 'escape_what_cannot_be_encoded', 'typed_yes']
 
@@ -17,8 +17,8 @@ def escape_what_cannot_be_encoded() -> None:
 
 
 def complain(trouble: str) -> None:
-    """Say what is wrong, in one line on stderr. It may have any names in it."""
-    print(f'firefighter spool: {printable(trouble)}', file=sys.stderr)
+    """Say what is wrong, on stderr. It may have any names in it."""
+    output.complain('spool', trouble)
 
 
 class Complaints:

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from itertools import repeat, zip_longest
+from typing import TextIO
 
 __all__ = ['age', 'print_command', 'print_table', 'print_text', 'printable', 'printable_lines', 'wrapped']
 
@@ -42,17 +43,21 @@ def print_table(titles: Sequence[str], rows: Sequence[Row]) -> None:
         _print_row([*map(_text, row)], widths, [isinstance(cell, int) for cell in row])
 
 
-def print_text(text: str, indent: str = '', hanging: str = '') -> None:
+def print_text(text: str, indent: str = '', hanging: str = '', file: TextIO | None = None) -> None:
     """Print a sentence; on a terminal wrapped between its words.
 
     Args:
         text: on one line.
         indent: what it begins with.
         hanging: what its further lines begin with, after the indent.
+        file: where to; None: stdout.
     """
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(indent + text)
-    for line in wrapped(text, width, indent, indent + hanging):
-        print(line)
+    file = file or sys.stdout
+    if not file.isatty():
+        print(indent + text, file=file)
+        return
+    for line in wrapped(text, shutil.get_terminal_size().columns, indent, indent + hanging):
+        print(line, file=file)
 
 
 def print_command(command: str, indent: str) -> None:

@@ -88,14 +88,24 @@ class FirehoseLoggerFactory:
 
     def __init__(self, handler: FirehoseHandler) -> None:
         if not isinstance(handler, FirehoseHandler):
-            raise TypeError(
-                f'FirehoseLoggerFactory needs a handler, as in FirehoseLoggerFactory(FirehoseHandler({handler!r}))'
-            )
+            raise TypeError(_what_to_write_for(handler))
         self._outlet = _Outlet(handler, os.urandom(16))
 
     def __call__(self, *args: Any) -> FirehoseLogger:
         """Return the logger of a name."""
         return FirehoseLogger(self._outlet, text(args[0]) if args and args[0] else _calling_module())
+
+
+def _what_to_write_for(handler: object) -> str:
+    if isinstance(handler, str):
+        return f'FirehoseLoggerFactory needs a handler: write FirehoseLoggerFactory(FirehoseHandler({handler!r}))'
+    said = f'FirehoseLoggerFactory needs a handler that is a FirehoseHandler, not {handler!r}'
+    if isinstance(handler, logging.Handler):
+        return (
+            f'{said}. To log by that one, write logger_factory=structlog.stdlib.LoggerFactory(), with '
+            'structlog.stdlib.ProcessorFormatter.wrap_for_formatter as the last processor, and add it to a logger of `logging`'
+        )
+    return said
 
 
 def _method(name: str, level: int) -> Callable[..., None]:

@@ -213,6 +213,8 @@ def _converted(key: str, value: object, kind: type) -> object:
         if str(value).lower() not in choices:
             raise ValueError(f'{key}={value} is neither true nor false')
         return choices[str(value).lower()]
+    if key == 'stream' and not isinstance(value, str):
+        raise ValueError(f'stream={value!r} must be the name of a stream: write stream={str(value)!r}')
     if kind is str:
         return _checked_text(key, str(value))
     try:

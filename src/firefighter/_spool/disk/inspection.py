@@ -23,7 +23,15 @@ from firefighter._spool.disk.recovery import Recovery, recover
 from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment, read_header, read_segment
 from firefighter._spool.disk.untrusted_directory import Inode, UntrustedDirectory, open_untrusted
 
-__all__ = ['SEGMENT_SUFFIX', 'InspectedSegment', 'Producer', 'find_producers', 'holds_spools', 'is_unnamed']
+__all__ = [
+    'SEGMENT_SUFFIX',
+    'InspectedSegment',
+    'Producer',
+    'find_producers',
+    'find_spool_dirs',
+    'holds_spools',
+    'is_unnamed',
+]
 
 SEGMENT_SUFFIX = '.spool'
 _UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
@@ -277,23 +285,50 @@ def holds_spools(directory: Path) -> bool:
         OSError: it is not a directory, or cannot be read.
     """
     with open_untrusted(directory) as root:
-        return _has_traces(root, _LEVELS - 1)
+        try:
+            # Users' directories, which root may have prepared.
+            return any(_users(root)) or _has_traces(root, _LEVELS - 1)
+        except OSError:
+            return True
+
+
+def find_spool_dirs(directory: Path) -> list[Path]:
+    """Return the directories in a directory that are a `spool_dir`: it may be one too high.
+
+    Raises:
+        OSError: it is not a directory, or cannot be read.
+    """
+    found = []
+    with open_untrusted(directory) as root:
+        for name in root.directory_names():
+            with suppress(OSError), root.directory(name) as below:
+                if any(_has_traces(below.directory(user), 1) for user in _users(below)):
+                    found.append(directory / name)
+    return found
+
+
+def _users(directory: UntrustedDirectory) -> Iterator[str]:
+    """Yield the names of users' directories in what may be a `spool_dir`."""
+    for name in directory.directory_names():
+        if name.isdecimal() and directory.status(name).st_uid == int(name):
+            yield name
 
 
 def _has_traces(directory: UntrustedDirectory, levels_below: int) -> bool:
+    """Return whether a destination has or had a folder here, or so many levels below.
+
+    Raises:
+        OSError: something may not be looked into.
+    """
     if DESTINATION in directory.names() or _is_marked(directory):
         return True
     for name in directory.directory_names():
-        try:
-            # The second is a user's directory, which root may have prepared.
-            if producer_id_of(name) or (name.isdecimal() and directory.status(name).st_uid == int(name)):
-                return True
-            if levels_below:
-                with directory.directory(name) as below:
-                    if _has_traces(below, levels_below - 1):
-                        return True
-        except OSError:
-            return True
+        is_producer = producer_id_of(name) is not None
+        if is_producer or levels_below:
+            with directory.directory(name) as below:
+                # What is only named like a producer's may be a machine's journal.
+                if _is_marked(below) if is_producer else _has_traces(below, levels_below - 1):
+                    return True
     return False
 
 
