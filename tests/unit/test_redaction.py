@@ -391,8 +391,8 @@ class TestOptions:
         event = event_of(error=(ValueError, ValueError('no'), None), formatter=Own(redact=[f're:{SECRET}']))
         assert event['exception']['traceback'] == 'own <redacted>'
 
-    def test_without_it_nothing_is_imported(self):
-        """Nor has the formatter another way to encode."""
+    def test_without_it_nothing_is_paid(self):
+        """The encoder is called as it is; with names alone that holds for the plainest events, too."""
         formatter = JSONFormatter()
         assert formatter._dumps is formatter._dumps_usual is orjson.dumps
         redacting = JSONFormatter(redact=['password'])
