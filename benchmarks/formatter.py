@@ -1,6 +1,6 @@
 """What `JSONFormatter.encode` costs above the bare encoder, and what each trick in it saves.
 
-Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event` or `context` behind.
+Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event`, `context` or `redaction` behind.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from benchmarks.interleaved import machine, measure, report
+from benchmarks.interleaved import Timing, machine, measure, report
 
 from firefighter._event.careful_encoding import STANDARD_ATTRIBUTES
 from firefighter._event.timestamp import THREE_DIGITS
@@ -240,12 +240,67 @@ def context() -> None:
     report('To bind', Context().run(measure, bindings, BOUND))
 
 
+# With the event's own four: twenty keys.
+SIXTEEN = {
+    **EXTRAS,
+    'verb': 'GET',
+    'path': '/items/42',
+    'took_ms': 12.5,
+    'customer': 'acme',
+    'region': 'eu-west-1a',
+    'host': 'ip-10-0-0-17',
+    'pid': 4711,
+    'remote_addr': '10.1.2.3',
+    'user_agent': 'Mozilla/5.0 (X11; Linux x86_64)',
+    'bytes_sent': 5120,
+    'cached': False,
+    'again': 1,
+    'visit': '0af7651916cd43dd8448eb211c80319c',
+}
+LISTED = (
+    *('password', 'passwd', 'secret', 'token', 'api_*', '*_key'),
+    *('authorization', 'cookie', 'credit_card', 'ssn'),
+)
+CARD = r're:\b\d{13,16}\b'
+
+
+def redaction() -> None:
+    """Compare events with and without something to hide with those of a formatter that hides nothing."""
+    plain, names = JSONFormatter(), JSONFormatter(redact=LISTED)
+    pattern, both = JSONFormatter(redact=[CARD]), JSONFormatter(redact=[*LISTED, CARD])
+    items = [{'sku': 'a-17', 'count': 2}, {'sku': 'b-4', 'count': 1}]
+    records = {
+        'a message with arguments': RECORDS['message with arguments'],
+        'twenty keys': record_of('GET %s', '/items/42', extra=SIXTEEN),
+        'twenty keys, a dict message': record_of({'message': 'GET /items/42', **SIXTEEN}),
+        'twenty keys and a listed one': record_of('GET %s', '/items/42', extra=SIXTEEN | {'token': 'x'}),
+        'twenty keys, one of them a list of objects': record_of(
+            'GET %s', '/items/42', extra=SIXTEEN | {'pid': items}
+        ),
+    }
+    ways = {'ten names': names, 'one pattern': pattern, 'ten names and a pattern': both}
+    for title, record in records.items():
+        timings: dict[str, Timing] = {}
+        for name, formatter in ways.items():
+            timings |= measure({'nothing to hide': plain.encode, name: formatter.encode}, record)
+        report(title, timings)
+    with_values = Context()
+    with_values.run(bind, **BOUND)
+    bound = {
+        'nothing to hide': JSONFormatter(context=['firefighter']).encode,
+        'ten names': JSONFormatter(context=['firefighter'], redact=LISTED).encode,
+    }
+    for title in ('a message with arguments', 'twenty keys'):
+        report(f'{title}, and ten bound fields', with_values.run(measure, bound, records[title]))
+
+
 TABLES: dict[str, Callable[[], None]] = {
     'whole': whole,
     'timestamp': timestamp,
     'extras': extras,
     'event': event,
     'context': context,
+    'redaction': redaction,
 }
 
 

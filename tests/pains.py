@@ -1104,4 +1104,19 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    230: Pain(
+        'A secret is hidden at any depth and in tracebacks, on each way that leads to Firehose, also where a formatter fails',
+        {
+            'unit/test_redaction.py': (
+                'test_it_is_hidden_wherever_it_comes_from',
+                'test_what_they_find_is_replaced_in_every_text',
+                'test_what_a_formatter_of_the_programs_hides_stays_hidden_where_it_fails',
+                'test_at_the_recursion_limit_nothing_comes_out',
+            ),
+            'properties/test_redaction.py': (
+                'test_no_secret_is_in_a_line_whatever_the_options_are',
+                'test_a_redaction_that_fails_lets_nothing_out_and_loses_no_event',
+            ),
+        },
+    ),
 }

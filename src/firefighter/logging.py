@@ -317,6 +317,9 @@ class FirehoseHandler(BaseHandler):
         if type(fmt) is parts.JSONFormatter and type(self).format is logging.Handler.format:
             self._json_formatter = self._own_formatter.with_options_of(fmt)
             fmt = None
+        elif isinstance(fmt, parts.JSONFormatter):
+            # It is used where that one, or a `format` of the program's, fails.
+            self._json_formatter = self._own_formatter.with_redaction_of(fmt)
         self.formatter = self._usual_formatter() if fmt is None else fmt
 
     def _usual_formatter(self) -> parts.JSONFormatter:

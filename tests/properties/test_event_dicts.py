@@ -90,6 +90,7 @@ options = st.fixed_dictionaries(
         'include': st.lists(st.sampled_from(['host', 'pid', 'process', 'thread', 'source']), unique=True),
         'protect_fields': st.booleans(),
         'ignore_case': st.booleans(),
+        'redact': st.lists(st.sampled_from(['user', 'tags', 'SOURCE', '5', 're:[0-9]+']), min_size=1),
     },
 )
 

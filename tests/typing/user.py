@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -88,6 +89,7 @@ handler.setFormatter(
         leave_out=['span'],
         ignore_case=True,
         context=['firefighter', 'shop.context:tenant', ContextVar[str]('user')],
+        redact=['password', 'api_*', r're:\d{16}', re.compile('x')],
     )
 )
 handler.setFormatter(logging.Formatter('%(message)s'))

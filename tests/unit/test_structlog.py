@@ -308,6 +308,7 @@ OPTIONS = {
     'leave_out': ['order'],
     'ignore_case': True,
     'context': [ContextVar('request', default='5f2b'), ContextVar('order', default='taken'), 'firefighter'],
+    'redact': ['order', 'a'],
 }
 
 
@@ -334,7 +335,7 @@ def test_each_option_of_the_formatter_has_the_effect_that_it_has_through_logging
     options = {name: OPTIONS[name] for name in names}
     usual = {'event': 'Ahoy', 'order': 1, 'Order': 2, 'pid': 3, 'nested': [{'a': 1, 'A': Odd}]}
     for set_later in [False, True]:
-        if not set_later and {'leave_out', 'ignore_case', 'context'} & {*names}:
+        if not set_later and {'leave_out', 'ignore_case', 'context', 'redact'} & {*names}:
             continue  # these are the formatter's alone
         both = []
         for log in (log_twice, lambda told, given: [log_by_record(told.handler, given) for _ in 'ab']):

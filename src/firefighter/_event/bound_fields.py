@@ -30,9 +30,10 @@ class BoundFields:
     Attributes:
         first: the first name, behind which `encoded` is written.
         free_in: who has found last that the names are free in its events.
+        clean_for: who has found last that it has nothing to hide in them.
     """
 
-    __slots__ = ('encoded', 'fields', 'first', 'free_in', 'names')
+    __slots__ = ('clean_for', 'encoded', 'fields', 'first', 'free_in', 'names')
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.fields = fields
@@ -41,6 +42,7 @@ class BoundFields:
         around = len(b'{:') + len(orjson.dumps(self.first))
         self.encoded = orjson.Fragment(orjson.dumps(fields)[around:-1])
         self.free_in: object = None
+        self.clean_for: object = None
 
 
 bound: ContextVar[BoundFields | None] = ContextVar('firefighter', default=None)

@@ -53,6 +53,7 @@ class Plan(NamedTuple):
     read_context: Callable[
         [dict[Any, object]], Iterable[tuple[str, object]]
     ]  # what else to add to an event, which has all but its exception
+    redact: Callable[[bytes], bytes] | None  # hides in a line what is not to be seen; None: nothing
 
 
 class _Event:
@@ -87,10 +88,11 @@ class _Event:
 
 def encode_carefully(record: logging.LogRecord, plan: Plan) -> bytes:
     """Return the record's line, whatever the record holds."""
-    return encode_event(_build(record, plan))
+    line = encode_event(_build(record, plan))
+    return line if plan.redact is None else plan.redact(line)
 
 
-def encode_last(record: logging.LogRecord, error: Exception) -> bytes:
+def encode_last(record: logging.LogRecord, error: Exception, plan: Plan) -> bytes:
     """Return the shortest line that still says something, for a record whose event could not be built."""
     event = {
         'timestamp': timestamp(time.time()),
@@ -99,7 +101,8 @@ def encode_last(record: logging.LogRecord, error: Exception) -> bytes:
         'message': text(_read(record, 'msg')),
         'format_error': type_name(type(error)),
     }
-    return orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
+    line = orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
+    return line if plan.redact is None else plan.redact(line)
 
 
 def _build(record: logging.LogRecord, plan: Plan) -> dict[Any, object]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from math import floor
 from operator import attrgetter
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from firefighter._event.careful_encoding import (
     LAST_LINE,
@@ -35,6 +35,9 @@ from firefighter._event.encoder import orjson
 from firefighter._event.json_values import LINE_OPTIONS, PLAIN, encode_event, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 from firefighter._process.exit_and_forks import not_forking
+
+if TYPE_CHECKING:
+    from firefighter._event.redaction import Redaction
 
 # Bound once: a global is looked up faster than an attribute of a module.
 _dumps = orjson.dumps
@@ -86,6 +89,7 @@ class JSONFormatter(logging.Formatter):
     | what `context` adds | it replaces nothing |
     | `exception` | if the record has one: `type` (with its module, except for built-ins), `message`, `traceback` |
     | `stack` | if the record has `stack_info` |
+    | `redacted` | how many values `redact` has hidden in it, if any |
 
     If you log a dict without a `message` key, the event has none. Its `level` or `timestamp` overrides the
     record's, unless `protect_fields=True`. Apart from that, no value that a program passes is lost, and
@@ -128,7 +132,7 @@ class JSONFormatter(logging.Formatter):
         fields: constants for each event, like `{'service': 'api'}`. They are encoded here, once: changing the
             mapping later has no effect. The event's own names cannot be
             used: those in the table, the names in `include`, `args`, `format_error`, `extra`, and with
-            `protect_fields` also `data`.
+            `protect_fields` also `data`; `redacted` only with `redact`.
         include: where the event comes from: any of `'host'`, `'pid'`, `'process'` (its name), `'thread'` (its
             name) and `'source'` (file, line and function).
         protect_fields: put a dict message as a whole under `data`. For programs that log what clients send:
@@ -144,12 +148,17 @@ class JSONFormatter(logging.Formatter):
             `'django-guid'`: theirs, as `correlation_id`. `'opentelemetry'`: `trace_id`, `span_id` and `trace_sampled` of the current
             span; where there is one, `otelTraceID`, `otelSpanID` and `otelTraceSampled` are left out. `'lambda'`: `aws_request_id`, and
             `xray_trace_id` if there is one. Where a library fails, `context_error` says so.
+        redact: what to hide, wherever it comes from. The name of a key, in any case, with `*` for any characters: a text under that key
+            becomes `"<redacted>"`, anything else null, at any depth. And patterns, compiled or as `'re:...'`: what they find in a text becomes
+            `<redacted>`. How many values that were is the event's last key, `redacted`; the program's own key of that name is kept
+            under `extra`. The rules are in `firefighter._event.redaction`.
 
     Raises:
-        TypeError: `fields` is not a mapping with strings as keys; `include`, `leave_out` or `context` is one string; `context` lists
-            something else than the above.
+        TypeError: `fields` is not a mapping with strings as keys; `include`, `leave_out`, `context` or `redact` is one string; `context` or
+            `redact` lists something else than the above.
         ValueError: `include` names something else than the above; `fields` uses one of the event's own
-            names; what `context` names cannot be found or imported.
+            names; what `context` names cannot be found or imported; `redact` lists what is no regular expression, or would hide
+            everything.
     """
 
     #: Names that nothing else may have at the top of an event.
@@ -164,6 +173,7 @@ class JSONFormatter(logging.Formatter):
         leave_out: Iterable[str] = (),
         ignore_case: bool = False,
         context: Iterable[ContextVar[Any] | str] = (),
+        redact: Iterable[str | re.Pattern[str]] = (),
         **unknown: NoReturn,
     ) -> None:
         if positional or unknown:
@@ -172,6 +182,7 @@ class JSONFormatter(logging.Formatter):
         self._ignore_case = ignore_case
         self._include = _checked_include(include)
         self._context = _checked_names('context', context)
+        self._redact = _checked_names('redact', redact)
         # A record's own attributes are not written anyway, but what is written is read from them.
         self._leave_out = frozenset(_checked_names('leave_out', leave_out)).difference(OWN_ATTRIBUTES)
         self._protect_fields = protect_fields
@@ -192,7 +203,7 @@ class JSONFormatter(logging.Formatter):
         self._template.update(dict.fromkeys(name for name, _ in self._origins))
         self._dumps: _Dumps = _dumps
         self._dumps_usual: _Dumps = _dumps
-        self._encode_event = encode_event
+        self._encode_event: Callable[[dict[Any, object]], bytes] = encode_event
         read_context: Callable[[dict[Any, object]], Iterable[tuple[str, object]]] = _nothing_of
         if self._context:
             from firefighter._event.context import Context  # noqa: PLC0415  # only this option needs it
@@ -200,6 +211,7 @@ class JSONFormatter(logging.Formatter):
             added = Context(self._context, self._template, self._kept_names)
             self._dumps, self._dumps_usual = added.dumps, added.dumps_usual
             self._encode_event, read_context = added.encode_event, added.read
+        redaction = self._redaction() if self._redact else None
         self._plan = Plan(
             constants,
             self._origins,
@@ -207,6 +219,7 @@ class JSONFormatter(logging.Formatter):
             self.formatException,
             self.formatStack,
             read_context,
+            None if redaction is None else redaction.redact,
         )
         _leave_room(self._template)
         if self._leave_out or self._ignore_case:
@@ -214,6 +227,19 @@ class JSONFormatter(logging.Formatter):
             self.encode = self._encode_by_more_options  # type: ignore[method-assign]
         # One tuple, so that it is read and replaced in one step by any number of threads.
         self._second = (math.nan, '')
+
+    def _redaction(self) -> Redaction:
+        """Have the encoder's functions hide what `redact` lists."""
+        from firefighter._event.redaction import COUNT, Redaction  # noqa: PLC0415  # only this option needs it
+
+        if COUNT in self._fields:
+            raise ValueError(taken_name(COUNT))
+        record = logging.LogRecord('', 0, '', 0, '', None, None, '')
+        usual = self._template | {name: origin(record) for name, origin in self._origins}
+        redaction = Redaction(self._redact, usual, self._context)
+        self._dumps, self._dumps_usual = redaction.over_dumps(self._dumps, self._dumps_usual)
+        self._encode_event = redaction.over_encode_event(self._encode_event)
+        return redaction
 
     def __getstate__(self) -> dict[str, object]:
         derived = (
@@ -239,7 +265,12 @@ class JSONFormatter(logging.Formatter):
             leave_out=self._leave_out | other._leave_out,
             ignore_case=self._ignore_case or other._ignore_case,
             context=dict.fromkeys((*self._context, *other._context)),
+            redact=dict.fromkeys((*self._redact, *other._redact)),
         )
+
+    def with_redaction_of(self, other: JSONFormatter) -> JSONFormatter:
+        """Return a formatter of this kind that hides what the other hides as well."""
+        return self.with_options_of(JSONFormatter(redact=other._redact)) if other._redact else self
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line without its newline."""
@@ -345,7 +376,7 @@ class JSONFormatter(logging.Formatter):
         except Exception as error:
             failure = error
         try:
-            return encode_last(record, failure)
+            return encode_last(record, failure, self._plan)
         except Exception:
             return LAST_LINE
 
@@ -383,7 +414,7 @@ def taken_name(name: str) -> str:
 
 
 def _raise_unknown(positional: tuple[object, ...], unknown: Mapping[str, object]) -> NoReturn:
-    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context')
+    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context', 'redact')
     if positional:
         raise TypeError(
             f'JSONFormatter takes no format; it has the options {", ".join(known)}. In dictConfig write '
@@ -405,7 +436,7 @@ def _checked_include(include: Iterable[str]) -> tuple[str, ...]:
 
 def _checked_names(option: str, names: Iterable[Any]) -> tuple[Any, ...]:
     if isinstance(names, (str, bytes)):
-        listed = re.findall(r'[\w.:-]+', str(names))
+        listed = [names] if option == 'redact' else re.findall(r'[\w.:-]+', str(names))
         raise TypeError(f'{option} must be a list or tuple of names, like {listed}, not one string')
     try:
         return tuple(names)

@@ -317,6 +317,7 @@ _ELSEWHERE = {
     'formatter': 'write handler.setFormatter(JSONFormatter(...)), or `formatter` in dictConfig',
     'leave_out': 'it is of the formatter: handler.setFormatter(JSONFormatter(leave_out=...))',
     'ignore_case': 'it is of the formatter: handler.setFormatter(JSONFormatter(ignore_case=...))',
+    'redact': 'it is of the formatter: handler.setFormatter(JSONFormatter(redact=...))',
 }
 
 
