@@ -27,7 +27,7 @@ SEED ?= 0
 MINUTES ?= 60
 
 .PHONY: help demo test test-quick crash-test disk-test fault-test lives-test limits-test fuzz readers-test sdks-test interruption-test \
-	lint format guard baseline bench bench-quick bench-tail bench-throttling cost-report docs clean constraints
+	lint format guard baseline bench bench-quick compare bench-tail bench-throttling cost-report docs clean constraints
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -118,6 +118,9 @@ bench: $(BENCH)/.bench ## measure call, delivery and outage next to other librar
 
 bench-quick: $(BENCH)/.bench ## the same with small counts (some minutes; writes into bench-output)
 	$(BENCH)/bin/python -m benchmarks --quick --json bench-output/benchmarks.json --charts bench-output
+
+compare: $(BENCH)/.bench ## log twenty awkward events by five libraries (10 s; writes docs/comparison.md)
+	$(BENCH)/bin/python -m benchmarks.awkward --write docs/comparison.md
 
 bench-tail: $(VENV)/.test ## measure the slowest calls on a busy machine (3 minutes; OPTIONS=--quick: 20 s)
 	$(BIN)/python -m benchmarks.tail $(OPTIONS)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks import awkward
 from benchmarks.__main__ import QUICK, parts
 from benchmarks.contestant import Places
 from benchmarks.guard import BASELINE, ROWS, dearer
@@ -149,3 +150,10 @@ def test_the_docs_have_a_place_for_every_table(tmp_path: Path) -> None:
     tables = ['machine', 'asked', *(table for part in measured for table in part.tables)]
     fill(page, dict.fromkeys(tables, 'new'))
     assert page.read_text().count('-->\nnew\n<!--') == len(tables)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='there are no exception groups')
+@pytest.mark.parametrize('event', awkward.EVENTS, ids=lambda event: event.text)
+def test_each_awkward_event_is_written_right(event):
+    """As the table in the docs says of us."""
+    assert awkward.verdict(awkward.ours, event) == 'yes'
