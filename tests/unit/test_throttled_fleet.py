@@ -13,6 +13,8 @@ from benchmarks.throttling import (
     single,
 )
 
+from depth import depth
+
 pytestmark = pytest.mark.once
 
 MIB = 2**20
@@ -30,7 +32,7 @@ def settled(demands, *quotas, seed=1, begin_seconds=30.0, seconds=90.0) -> Accou
     return Fleet(demands, *quotas, seed=seed).run(seconds).account(begin_seconds, seconds)
 
 
-@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('seed', range(depth(1, 5)))
 def test_16_producers_settle_at_the_quota(seed):
     """A quarter of what they demand: 97 % of it and more are used, and they share it."""
     account = settled(alike(16, 4 * MIB), Quota(MIB), seed=seed, seconds=240.0)
@@ -103,7 +105,7 @@ def test_a_quota_that_is_halved_is_kept():
 
 
 @pytest.mark.parametrize('producers', [1, 4, 16, 100])
-@pytest.mark.parametrize('seed', range(2))
+@pytest.mark.parametrize('seed', range(depth(1, 2)))
 def test_after_a_short_episode_no_producer_crawls(producers, seed):
     """For ten seconds the stream takes a fifth of what they log. 40 seconds later all of it passes, and what has queued."""
     quotas = Quota(2 * MIB), Quota(0.2 * MIB, from_seconds=20.0), Quota(2 * MIB, from_seconds=30.0)
@@ -139,7 +141,7 @@ def test_a_demand_within_the_quota_is_not_held_back():
     assert account.refused_share == 0.0
 
 
-@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('seed', range(depth(1, 3)))
 def test_a_demand_just_below_the_quota_is_hardly_refused_anything(seed):
     """94 % of it: all that is logged is delivered, and at most 1 % refused."""
     account = settled(alike(16, 0.94 * MIB), Quota(MIB), seed=seed, seconds=240.0)
@@ -147,7 +149,7 @@ def test_a_demand_just_below_the_quota_is_hardly_refused_anything(seed):
     assert account.refused_share <= 0.01
 
 
-@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('seed', range(depth(1, 3)))
 def test_a_demand_just_above_the_quota_is_refused_little(seed):
     """107 % of it: the quota is used, at most 15 % are refused, and all have the same."""
     account = settled(alike(16, 1.07 * MIB), Quota(MIB), seed=seed, seconds=240.0)
@@ -157,7 +159,7 @@ def test_a_demand_just_above_the_quota_is_refused_little(seed):
 
 
 @pytest.mark.parametrize('times_quota', [1.07, 4.0])
-@pytest.mark.parametrize('seed', range(2))
+@pytest.mark.parametrize('seed', range(depth(1, 2)))
 def test_twenty_that_start_unevenly_are_alike_within_two_minutes(times_quota, seed):
     """Five have the stream to themselves for a minute; fifteen come then. All log the same."""
     early, late = alike(20, times_quota * MIB), alike(20, times_quota * MIB, from_seconds=60.0)
@@ -166,7 +168,7 @@ def test_twenty_that_start_unevenly_are_alike_within_two_minutes(times_quota, se
 
 
 @pytest.mark.parametrize(('refusals', 'least'), list(zip(REFUSALS, (0.97, 0.97, 0.85), strict=True)))
-@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('seed', range(depth(1, 5)))
 def test_refusals_that_do_not_depend_on_the_rate_do_not_starve_it(refusals, least, seed):
     """Some "Slow down." come for other reasons. Half a minute of them, and nearly all that was logged is delivered."""
     fleet = Fleet([single()], seed=seed, refusals=[refusals], latency_seconds=(0.02, 0.02)).run(30.0)
@@ -175,7 +177,7 @@ def test_refusals_that_do_not_depend_on_the_rate_do_not_starve_it(refusals, leas
 
 
 @pytest.mark.parametrize('refusals', REFUSALS[:2])
-@pytest.mark.parametrize('seed', range(2))
+@pytest.mark.parametrize('seed', range(depth(1, 2)))
 def test_for_ten_minutes_nothing_is_dropped(refusals, seed):
     """More is tolerated as the spool of two minutes fills, so it never overflows."""
     fleet = Fleet([single()], seed=seed, refusals=[refusals], latency_seconds=(0.02, 0.02)).run(600.0)
@@ -183,7 +185,7 @@ def test_for_ten_minutes_nothing_is_dropped(refusals, seed):
 
 
 @pytest.mark.parametrize('times_quota', [1.5, 8.0])
-@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('seed', range(depth(1, 3)))
 def test_a_quota_that_is_raised_is_used_within_ten_seconds(times_quota, seed):
     """To the double, after a minute: 90 % of it, or of what is logged."""
     quotas = Quota(MIB), Quota(2 * MIB, from_seconds=60.0)
@@ -198,7 +200,7 @@ def test_ten_seconds_after_an_episode_all_that_is_logged_passes(producers, left_
     assert seconds_until_as_before(producers, left_share, lasted_seconds, 60.0) <= 10.0
 
 
-@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('seed', range(depth(1, 3)))
 @pytest.mark.parametrize(
     'refusals',
     [
