@@ -533,3 +533,21 @@ def test_a_record_of_before_is_halved_after_it_was_switched_off() -> None:
     process.source.wait(0.0, more_bytes_than=1 << 20, events=9)  # the answer has set it
     assert process.source.wait(0.0, more_bytes_than=1 << 20, events=2)
     assert [half.events for half in process.source.split(taken[0])] == [4, 4]
+
+
+def test_whatever_fails_in_it_delivery_goes_on_with_one_event_in_a_record() -> None:
+    """No memory, a disk that raises what no disk should: said once."""
+    shared = Shared()
+    process = Process(shared=shared)
+    process.run(SPREAD_SECONDS)
+    assert process.aggregates
+
+    def fail():
+        raise MemoryError
+
+    shared.read = fail
+    process.run(3600)
+    assert not process.aggregates
+    assert process.said == [
+        "stream 'bar': aggregate='auto' stumbled, so each event is one record: MemoryError:"
+    ]

@@ -123,8 +123,25 @@ class AutoAggregation:
         self._result: Finding | BaseException | None = None
 
     def step(self) -> None:
-        """Apply what was found, and ask where it is time for that. Call it between two batches, in the thread that delivers."""
+        """Apply what was found, and ask where it is time for that. Call it between two batches, in the thread that delivers.
+
+        Never raises an Exception: delivery does not depend on it.
+        """
+        try:
+            self._step(self._clock())
+        except Exception as error:  # no memory, or a bug: what is right anywhere goes on
+            self._source.aggregates = False
+            self._ask_at = None  # else `seconds_until_step` would say at once, again and again
+            self._say_once(f'stumbled, so each event is one record: {name_error(error)}')
+
+    def seconds_until_step(self) -> float:
+        """Return how long the thread that delivers may wait at most before it calls `step` again."""
         now = self._clock()
+        if self._ask_at is None or not self._wants_to_ask(now) or not self._may_ask():
+            return inf
+        return max(0.0, self._ask_at - now)
+
+    def _step(self, now: float) -> None:
         if self._result is not None:
             self._settle_question(self._result, now)
         if self._finding is None or self._seconds_in_force(self._finding, now) <= 0.0:
@@ -139,13 +156,6 @@ class AutoAggregation:
             self._ask(now)
         elif late_seconds > 0.0 or (self._ask_at is None and not self._source.settled):
             self._ask_at = now + most_delay_seconds(self._failures) * self._jitter()
-
-    def seconds_until_step(self) -> float:
-        """Return how long the thread that delivers may wait at most before it calls `step` again."""
-        now = self._clock()
-        if self._ask_at is None or not self._wants_to_ask(now) or not self._may_ask():
-            return inf
-        return max(0.0, self._ask_at - now)
 
     def _wants_to_ask(self, now: float) -> bool:
         is_new = self._finding is not None and now < self._until - RENEWED_BEFORE_SECONDS
