@@ -9,7 +9,9 @@ import signal
 import subprocess
 import threading
 from itertools import chain
+from time import monotonic
 
+import boto3
 import pytest
 
 from arrivals import deliver_everything
@@ -17,6 +19,7 @@ from depth import depth
 from descriptions import DESCRIPTIONS
 from doubles import DEADLINE_SECONDS, AcceptingClient
 from firefighter._delivery import auto_aggregation
+from firefighter._delivery.auto_aggregation import IN_FORCE_SECONDS
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler
 from programs import ENOUGH_SECONDS, delivered, end_of, program
@@ -107,6 +110,27 @@ def test_it_changes_from_one_event_in_a_record_to_many_while_it_runs(make, endpo
     assert numbers(endpoint) == list(range(progress.logged))
     assert questions(endpoint) == 1
     assert capsys.readouterr().err == ''
+
+
+def test_a_destination_that_was_changed_gets_one_event_in_a_record_when_the_hour_is_over(make, endpoint):
+    """A stream that was deleted, and made again under its name."""
+    handler, logger = make()
+    progress = Progress(handler, logger)
+    progress.until(lambda: handler.stats().aggregates)
+    client = boto3.client('firehose', endpoint_url=endpoint.url)
+    client.delete_delivery_stream(DeliveryStreamName='bar')
+    client.close()
+    endpoint.create_stream('bar', SnowflakeDestinationConfiguration=SNOWFLAKE)
+    progress.log(100)
+    assert handler.flush()
+    assert endpoint.account('bar').records < 10
+    handler._pipeline._auto_aggregation._clock = lambda: monotonic() + IN_FORCE_SECONDS
+    progress.until(lambda: questions(endpoint) == 2 and not handler.stats().aggregates)
+    before = handler.stats()
+    progress.log(100)
+    stats = deliver_everything(handler)
+    handler.close()
+    assert stats.records - before.records == stats.delivered - before.delivered == 100
 
 
 def test_a_destination_that_takes_one_document_gets_one(make, endpoint):
