@@ -35,8 +35,8 @@ EVERYDAY_OPTIONS = {
     'include': 'origin to add to each event: any of "host", "pid", "process", "thread", "source".',
     'spool_dir': 'a directory where events wait, so that they survive the death of the process. Without it, the '
     'environment variable `FIREFIGHTER_SPOOL_DIR`; without both, memory.',
-    'aggregate': "many events in one Firehose record, for a smaller bill. `compression='gzip'` saves more, on plain S3. "
-    '`firefighter doctor STREAM` prints which of them the stream allows.',
+    'aggregate': "many events in one Firehose record, for a smaller bill. With `'auto'` the handler asks AWS whether the stream takes "
+    "them. `compression='gzip'` saves more, on plain S3. `firefighter doctor STREAM` prints which of these the stream allows.",
 }
 
 

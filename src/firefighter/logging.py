@@ -21,7 +21,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.logged_by_delivery import (
@@ -131,7 +131,8 @@ class FirehoseHandler(BaseHandler):
         aggregate: put many events into one Firehose record, each ended by a newline. Firehose bills every record rounded up to
             5,120 bytes, so an event of 250 bytes that is a record by itself is billed 20 times its size. For destinations
             that accept several lines in a record: S3, also with conversion to Parquet, Redshift, Splunk Raw. Not for
-            OpenSearch, Snowflake, Iceberg. Default False.
+            OpenSearch, Snowflake, Iceberg. "auto": the handler asks AWS what the stream takes, and aggregates where that is sure to
+            be right; until it knows, and where it may not ask, each event is one record. Default False.
         compression: "gzip" or "zstd": like `aggregate`, and each record is one whole gzip member or zstd frame. An object in S3
             is then a valid file of that format, an eighth to a fifth as large. Only for S3 without any processor, conversion or
             compression of Firehose's own. Set the stream's FileExtension to `.json.gz` or `.json.zst`. "zstd" needs
@@ -195,7 +196,7 @@ class FirehoseHandler(BaseHandler):
         undelivered: UndeliveredPolicy = 'count',
         max_in_flight: int = 4,
         event_ids: bool = False,
-        aggregate: bool = False,
+        aggregate: bool | Literal['auto'] = False,
         compression: Codec | None = None,
         max_aggregated_events: int | None = None,
         target_batch_bytes: int = TARGET_BATCH_BYTES,
@@ -208,6 +209,11 @@ class FirehoseHandler(BaseHandler):
             parts.raise_unknown(unknown, FirehoseHandler)
         parts.check_arguments(arguments)
         self._options = parts.Options.of(arguments)
+        if self._options.aggregates_as_found and self._has_own_batch_sender:
+            raise ValueError(
+                f"aggregate='auto' is of the handler's own delivery, and {type(self).__name__} has a batch_sender of its own: write "
+                'aggregate=True or aggregate=False'
+            )
         self._own_formatter: parts.JSONFormatter = self._options.make_formatter(
             fields=fields, include=include, protect_fields=protect_fields
         )
@@ -470,6 +476,7 @@ class FirehoseHandler(BaseHandler):
             self._pipeline.source.sent_bytes,
             max_batch_bytes=self.MAX_BATCH_SIZE if sets_batch_size else None,
             max_batch_events=self.MAX_BATCH_COUNT,
+            aggregates=self._pipeline.source.aggregates,
         )
 
     @property

@@ -86,3 +86,6 @@ class Stats:
     """Torn bytes found in the files of dead processes and set aside. Not part of the sum: nobody knows how many events they were."""
     newer_producers: int = 0
     """Dead processes whose events in `spool_dir` were written by a later version. They are left for that version to deliver."""
+    aggregates: bool = False
+    """Whether the next Firehose record may have many events: by `aggregate` or `compression`, or since `aggregate="auto"` has found that the
+    stream's destination takes that."""

@@ -142,7 +142,7 @@ def test_what_nothing_compresses_breaks_no_limit(codec):
     assert text.startswith(b'before\n' + noise[:1_000_000])
     assert text.endswith(b' [truncated from 1024000 bytes]\nafter\n')
     assert len(text) > MAX_RECORD_BYTES - 2_000
-    assert source._aggregation.truncated == 1
+    assert source.aggregation.truncated == 1
 
 
 @given(CODECS, st.integers(1, 60))

@@ -93,7 +93,7 @@ def test_no_request_breaks_a_limit(seed, way, max_events):
                 arrived += put(batch, batches, dice)
     while (batch := batches.compose(MAX_RECORDS, MAX_REQUEST_BYTES, 0.0)) is not None:
         arrived += put(batch, batches, dice)
-    truncated = source._aggregation.truncated if source._aggregation else 0
+    truncated = source.aggregation.truncated if source.aggregation else 0
     text = b''.join(map(CODECS[way], arrived))
     assert truncated or len(text) == sum(map(len, logged))
     assert spool.account().delivered == len(logged)

@@ -70,6 +70,7 @@ class Client:
 
 
 with_a_client = FirehoseHandler('bar', boto3_client=Client())
+as_the_stream_takes = FirehoseHandler('bar', aggregate='auto')
 with_a_lambda = FirehoseHandler('bar', on_drop=lambda reason, events, size_bytes: None)
 
 

@@ -113,4 +113,5 @@ def test_the_statistics_have_these_fields() -> None:
         'markers',
         'quarantined_bytes',
         'newer_producers',
+        'aggregates',
     ]

@@ -33,6 +33,8 @@ from firefighter.logging import FirehoseHandler, FirehoseWarning
         ({'shutdown_timeout_seconds': '10'}, TypeError, 'shutdown_timeout_seconds'),
         ({'sync_timeout_seconds': -1}, ValueError, 'sync_timeout_seconds'),
         ({'sync_timeout_seconds': 0}, ValueError, 'sync_timeout_seconds'),
+        ({'aggregate': 'always'}, ValueError, "'auto'"),
+        ({'aggregate': None}, TypeError, 'aggregate'),
         ({'undelivered': 'stdout'}, ValueError, 'undelivered'),
         ({'on_drop': 'print'}, TypeError, 'on_drop'),
         ({'fields': ['service']}, TypeError, 'fields'),

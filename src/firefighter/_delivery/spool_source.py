@@ -43,6 +43,8 @@ class SpoolSource:
         aggregation: makes Firehose records of several events; None: each event is one.
 
     Attributes:
+        aggregation: as given. Where it is found out later, another one may be put here between two batches.
+        aggregates: whether records are made by it. It stays, and halves the records that it has made, where this is switched off.
         flushes: how many FLUSHes and ENDs were queued: a new one asks for a try at once.
         ended: whether END was queued.
         quiet: events, and their bytes, among those that can be taken, that make no batch due: they were logged on threads of ours.
@@ -59,7 +61,8 @@ class SpoolSource:
         aggregation: Aggregation | None = None,
     ) -> None:
         self.spool = spool
-        self._aggregation = aggregation
+        self.aggregation = aggregation
+        self.aggregates = aggregation is not None
         self._housekeeping = housekeeping
         self.flushes = 0
         self.ended = False
@@ -109,13 +112,13 @@ class SpoolSource:
     def waiting(self) -> Queued:
         """Return how much is committed and not taken."""
         events, size_bytes = self.spool.waiting()
-        if self._aggregation:
-            return Queued(events, self._aggregation.records_of(events), self.sent_bytes(size_bytes))
+        if self.aggregation and self.aggregates:
+            return Queued(events, self.aggregation.records_of(events), self.sent_bytes(size_bytes))
         return Queued(events, events, size_bytes)
 
     def sent_bytes(self, spooled_bytes: int) -> int:
         """Return how many bytes will be sent for so many bytes of the spool."""
-        return self._aggregation.sent_bytes(spooled_bytes) if self._aggregation else spooled_bytes
+        return self.aggregation.sent_bytes(spooled_bytes) if self.aggregation else spooled_bytes
 
     def fullness(self) -> float:
         """Return how full the spool is, from 0.0 to 1.0."""
@@ -134,8 +137,8 @@ class SpoolSource:
         """
         self.quiet = 0, 0
         room = MAX_WINDOW_BYTES - self.spool.window_bytes
-        aggregation = self._aggregation
-        if aggregation is None:
+        aggregation = self.aggregation
+        if aggregation is None or not self.aggregates:
             self.spool.take(max_records, min(max_bytes, room), into)
             return
         view_bytes = min(aggregation.view_bytes(max_bytes), room)
@@ -157,8 +160,8 @@ class SpoolSource:
     def split(self, record: Spooled) -> list[Spooled]:
         """Return the two halves of an aggregate; a list of one for a single event."""
         return (
-            [*self._aggregation.halves(record)]
-            if self._aggregation and isinstance(record, Aggregate)
+            [*self.aggregation.halves(record)]
+            if self.aggregation and isinstance(record, Aggregate)
             else [record]
         )
 
@@ -190,9 +193,9 @@ class SpoolSource:
         quiet_events, quiet_bytes = self.quiet
         more_bytes_than += quiet_bytes
         events += quiet_events
-        if self._aggregation:
-            more_bytes_than = self._aggregation.spooled_bytes(more_bytes_than)
-            events = self._aggregation.events_of(events)
+        if self.aggregation and self.aggregates:
+            more_bytes_than = self.aggregation.spooled_bytes(more_bytes_than)
+            events = self.aggregation.events_of(events)
         if not self.spool.arm(more_bytes_than=more_bytes_than, events=events):
             return True
         try:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firefighter._delivery.diagnostics import Diagnostics
 from firefighter._delivery.dispatch import Traffic
 from firefighter._delivery.sender import Sender
 from firefighter._handler.place import Place
+from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.waiting import monotonic
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.errors import BackInFiles, OthersEvents, SpoolUnusable
@@ -20,6 +22,9 @@ from firefighter._spool.disk.spool_directory import SpoolDirectory
 from firefighter._spool.segment import Origin
 from firefighter._spool.spool import Spool
 from firefighter._spool.taken_events import Spooled, stretches
+
+if TYPE_CHECKING:
+    from firefighter._spool.disk.finding_file import FindingFile
 
 __all__ = ['DiskPlace']
 
@@ -53,6 +58,7 @@ class DiskPlace(Place):
     ) -> None:
         self._stream = stream
         self._spool = spool
+        self._spool_dir = spool_dir
         self._destination = destination
         self._make_directory: Callable[[], SpoolDirectory] = lambda: SpoolDirectory(
             spool_dir, destination(), max_bytes, max_directory_bytes, producer_id
@@ -88,6 +94,11 @@ class DiskPlace(Place):
 
     def keep_dead_letter(self, event: bytes, reason: str) -> None:
         self._directory.dead_letters.put(event, reason)
+
+    def shared_finding(self) -> FindingFile | None:
+        with not_forking():  # only `aggregate='auto'` needs it
+            from firefighter._spool.disk.finding_file import FindingFile  # noqa: PLC0415
+        return FindingFile(self._spool_dir, lambda: self._directory.destination)
 
     def examine(self) -> str | None:
         try:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from firefighter._delivery.due import Rules
 from firefighter._delivery.hooks import DeadLetterHook, DropHook
@@ -113,6 +113,14 @@ def check_flag(name: str, value: object) -> None:
         raise TypeError(f'{name} must be True or False, not {value!r}{hint}')
 
 
+def _check_aggregate(name: str, value: object) -> None:
+    if isinstance(value, str):
+        if value != 'auto':
+            raise ValueError(f"{name} must be True, False or 'auto', not {value!r}")
+    else:
+        check_flag(name, value)
+
+
 def _with(check: _Check) -> dict[str, _Check]:
     return {'check': check}
 
@@ -137,7 +145,7 @@ class Options:
     on_drop: DropHook | None = field(metadata=_with(_or_none(_callable)))
     on_dead_letter: DeadLetterHook | None = field(metadata=_with(_or_none(_callable)))
     event_ids: bool = field(metadata=_with(check_flag))
-    aggregate: bool = field(metadata=_with(check_flag))
+    aggregate: bool | Literal['auto'] = field(metadata=_with(_check_aggregate))
     max_aggregated_events: int | None = field(metadata=_with(_or_none(_integer(1))))
     target_batch_bytes: int = field(metadata=_with(_integer(0)))
     compression: Codec | None = field(metadata=_with(_one_of(None, 'gzip', 'zstd')))
@@ -158,6 +166,10 @@ class Options:
         for option in fields(self):
             if 'check' in option.metadata:
                 option.metadata['check'](option.name, getattr(self, option.name))
+        if self.aggregates_as_found and self.compression is not None:
+            raise ValueError(
+                f"aggregate='auto' says nothing beside compression={self.compression!r}, which always aggregates: leave out one of them"
+            )
         self.make_aggregation()  # it raises where a package is missing
         if not self.aggregates:
             _check_needs_aggregate('max_aggregated_events', given=self.max_aggregated_events is not None)
@@ -165,19 +177,24 @@ class Options:
 
     @property
     def aggregates(self) -> bool:
-        """Whether a Firehose record may have many events."""
-        return self.aggregate or self.compression is not None
+        """Whether a Firehose record may have many events, be it that something is found out first."""
+        return bool(self.aggregate) or self.compression is not None
+
+    @property
+    def aggregates_as_found(self) -> bool:
+        """Whether that depends on what the handler finds out about its stream."""
+        return self.aggregate == 'auto'
 
     def make_aggregation(self) -> Aggregation | None:
-        """Return what makes Firehose records of the events of one source; None: each is one."""
-        if not self.aggregates:
+        """Return what makes Firehose records of the events of one source; None: each is one, until something is found out."""
+        if not self.aggregates or self.aggregates_as_found:
             return None
         with not_forking():
             from firefighter._delivery.compression import make_aggregation  # noqa: PLC0415
 
             # It imports the library that compresses.
             return make_aggregation(
-                aggregate=self.aggregate,
+                aggregate=bool(self.aggregate),
                 max_events=self.max_aggregated_events,
                 compression=self.compression,
             )
@@ -197,6 +214,7 @@ class Options:
         *,
         max_batch_bytes: int | None = None,
         max_batch_events: int = DOCUMENTED_BATCH_COUNT,
+        aggregates: bool | None = None,
     ) -> Rules:
         """Return what makes a batch of the handler's own spool due.
 
@@ -205,10 +223,13 @@ class Options:
             sent_bytes: says what so many bytes of the spool will be when they are sent.
             max_batch_bytes: MAX_BATCH_SIZE where a subclass or an instance sets it; None: the default.
             max_batch_events: MAX_BATCH_COUNT.
+            aggregates: whether a record may have many events now; None: as the options are.
         """
+        if aggregates is None:
+            aggregates = self.aggregates
         if max_batch_bytes is None:
-            max_batch_bytes = self.target_batch_bytes if self.aggregates else DOCUMENTED_BATCH_SIZE
-        if self.aggregates:
+            max_batch_bytes = self.target_batch_bytes if aggregates else DOCUMENTED_BATCH_SIZE
+        if aggregates:
             max_batch_events = MAX_RECORDS
         # A small spool is short of room, and compressed a large one of what may be under way, long before a request is full.
         full_bytes = min(FULL_REQUEST_BYTES, sent_bytes(min(self.memory_bytes // 4, MAX_WINDOW_BYTES // 2)))

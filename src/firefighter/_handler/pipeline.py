@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from firefighter.stats import DropReason, Stats
 if TYPE_CHECKING:
     import queue
 
+    from firefighter._delivery.auto_aggregation import AutoAggregation
     from firefighter._delivery.clients import ClientFactory
     from firefighter._delivery.due import Rules
     from firefighter._delivery.plain_queue import QueueSource
@@ -121,14 +123,16 @@ class Pipeline:
             client, limit_timeouts=client.limit_timeouts, owns_client=client.owns_client
         )
         self._aggregation = options.make_aggregation()
-        self.source = SpoolSource(self.spool, wakeup, self.place.tidy, self._aggregation)
+        self._auto_aggregation: AutoAggregation | None = None
+        tidy = self._tidy_and_step if options.aggregates_as_found else self.place.tidy
+        self.source = SpoolSource(self.spool, wakeup, tidy, self._aggregation)
         self.sender = self._make_sender(
             self.source,
             stream,
             rules,
             max_in_flight=options.max_in_flight,
             once_idle=self._make_stream_check(),
-            max_wait_seconds=lambda: self.lifecycle.max_wait_seconds(),  # noqa: PLW0108  # made below
+            max_wait_seconds=self._max_wait_seconds,
         )
         self.lifecycle = Lifecycle(
             stream,
@@ -146,6 +150,8 @@ class Pipeline:
         self.source.deliver = self.lifecycle.run
         self.spool.may_wait = self.lifecycle.may_wait_for_room
         self.place.connect(self.sender, lambda: self.lifecycle.adopts)
+        if options.aggregates_as_found:
+            self._auto_aggregation = self._make_auto_aggregation()
         self.pid = self.lifecycle.pid
         self.open_mark = self.lifecycle.open_mark
         register_account(self)
@@ -241,8 +247,8 @@ class Pipeline:
 
     def _make_stream_check(self) -> StreamCheck | None:
         options = self._options
-        if not options.aggregates:
-            return None  # one event in a record is safe anywhere
+        if not options.aggregates or options.aggregates_as_found:
+            return None  # one event in a record is safe anywhere, and what was found out fits
         with not_forking():  # 3 ms, which only these handlers need
             from firefighter._delivery.stream_check import StreamCheck  # noqa: PLC0415
         return StreamCheck(
@@ -252,6 +258,31 @@ class Pipeline:
             max_aggregated_events=options.max_aggregated_events,
             compression=options.compression,
         )
+
+    def _make_auto_aggregation(self) -> AutoAggregation:
+        with not_forking():  # as above
+            from firefighter._handler.auto_aggregation import make_auto_aggregation  # noqa: PLC0415
+        return make_auto_aggregation(
+            self.stream,
+            self.source,
+            self.sender,
+            self.lifecycle,
+            self.place,
+            self.transport,
+            partial(self._diagnostics.say, 'aggregate'),
+            self._options.max_aggregated_events,
+        )
+
+    def _tidy_and_step(self) -> None:
+        self.place.tidy()
+        if self._auto_aggregation is not None:
+            self._auto_aggregation.step()
+
+    def _max_wait_seconds(self) -> float:
+        seconds = self.lifecycle.max_wait_seconds()
+        if self._auto_aggregation is None:
+            return seconds
+        return min(seconds, self._auto_aggregation.seconds_until_step())
 
     def _warn_of_the_stream(self, trouble: str) -> None:
         self._traffic.last_error = trouble
@@ -369,6 +400,7 @@ class Pipeline:
             markers=spooled.markers,
             quarantined_bytes=self.place.quarantined_bytes,
             newer_producers=self.place.newer_producers,
+            aggregates=self.source.aggregates,
             backing=self.place.backing,
             spool_bytes=self.spool.allocated_bytes,
             oversize=self._oversize.events,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from firefighter._delivery.hooks import Keep
     from firefighter._delivery.sender import Sender
+    from firefighter._spool.disk.finding_file import FindingFile
     from firefighter._spool.segment import Origin
 
 __all__ = ['Place']
@@ -48,6 +49,10 @@ class Place:
     def newer_producers(self) -> int:
         """The number of dead producers left alone, since a later version has written their segments."""
         return 0
+
+    def shared_finding(self) -> FindingFile | None:
+        """Return what this process shares with others of what is found out about the stream; None where it shares nothing."""
+        return None
 
     def examine(self) -> str | None:
         """Make the directory and remove it again; return why it cannot be used, or None where it can."""

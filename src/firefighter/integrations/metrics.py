@@ -114,6 +114,7 @@ METRICS = (
 
 NO_METRIC: Mapping[str, str] = {
     'last_error': 'a text, of which each would be a series of its own',
+    'aggregates': '`records` beside `delivered` shows what became of it',
 }
 """Fields of `Stats` that are no metric, and why."""
 
