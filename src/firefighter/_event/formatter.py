@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from math import floor
 from operator import attrgetter
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from firefighter._event.careful_encoding import (
     LAST_LINE,
@@ -35,6 +35,9 @@ from firefighter._event.encoder import orjson
 from firefighter._event.json_values import LINE_OPTIONS, PLAIN, encode_event, encode_value, key_text
 from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 from firefighter._process.exit_and_forks import not_forking
+
+if TYPE_CHECKING:
+    from firefighter._event.layouts import LayoutName
 
 # Bound once: a global is looked up faster than an attribute of a module.
 _dumps = orjson.dumps
@@ -144,12 +147,15 @@ class JSONFormatter(logging.Formatter):
             `'django-guid'`: theirs, as `correlation_id`. `'opentelemetry'`: `trace_id`, `span_id` and `trace_sampled` of the current
             span; where there is one, `otelTraceID`, `otelSpanID` and `otelTraceSampled` are left out. `'lambda'`: `aws_request_id`, and
             `xray_trace_id` if there is one. Where a library fails, `context_error` says so.
+        layout: write the event in another shape: `'otlp'`, OpenTelemetry's, one `{"resourceLogs": [...]}` a line, or `'ecs'`, with the
+            names of Elastic's Common Schema. What becomes of each key is in `firefighter._event.otlp_layout` and `ecs_layout`.
+            All other options do what they do before that.
 
     Raises:
         TypeError: `fields` is not a mapping with strings as keys; `include`, `leave_out` or `context` is one string; `context` lists
             something else than the above.
         ValueError: `include` names something else than the above; `fields` uses one of the event's own
-            names; what `context` names cannot be found or imported.
+            names; what `context` names cannot be found or imported; `layout` is something else.
     """
 
     #: Names that nothing else may have at the top of an event.
@@ -164,6 +170,7 @@ class JSONFormatter(logging.Formatter):
         leave_out: Iterable[str] = (),
         ignore_case: bool = False,
         context: Iterable[ContextVar[Any] | str] = (),
+        layout: LayoutName | None = None,
         **unknown: NoReturn,
     ) -> None:
         if positional or unknown:
@@ -175,6 +182,7 @@ class JSONFormatter(logging.Formatter):
         # A record's own attributes are not written anyway, but what is written is read from them.
         self._leave_out = frozenset(_checked_names('leave_out', leave_out)).difference(OWN_ATTRIBUTES)
         self._protect_fields = protect_fields
+        self._layout = layout
         self._fields = _checked_fields(fields, self._include, protect_fields=protect_fields)
         self._prepare()
 
@@ -209,7 +217,11 @@ class JSONFormatter(logging.Formatter):
             read_context,
         )
         _leave_room(self._template)
-        if self._leave_out or self._ignore_case:
+        if self._layout is not None:
+            from firefighter._event.layouts import make_layout  # noqa: PLC0415  # as above
+
+            self._lay_out = make_layout(self._layout, self._fields, self._include)
+        if self._leave_out or self._ignore_case or self._layout:
             # Of the instance, so that nobody else pays for the question.
             self.encode = self._encode_by_more_options  # type: ignore[method-assign]
         # One tuple, so that it is read and replaced in one step by any number of threads.
@@ -218,7 +230,7 @@ class JSONFormatter(logging.Formatter):
     def __getstate__(self) -> dict[str, object]:
         derived = (
             *('_origins', '_plan', '_template', '_second', 'encode'),
-            *('_dumps', '_dumps_usual', '_encode_event'),
+            *('_dumps', '_dumps_usual', '_encode_event', '_lay_out'),
         )
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
@@ -239,6 +251,7 @@ class JSONFormatter(logging.Formatter):
             leave_out=self._leave_out | other._leave_out,
             ignore_case=self._ignore_case or other._ignore_case,
             context=dict.fromkeys((*self._context, *other._context)),
+            layout=other._layout or self._layout,
         )
 
     def format(self, record: logging.LogRecord) -> str:
@@ -248,7 +261,8 @@ class JSONFormatter(logging.Formatter):
     def _encode_by_more_options(self, record: logging.LogRecord) -> bytes:
         line = JSONFormatter.encode(self, _without(record, self._leave_out))
         try:
-            return separate_keys(line, _RESERVED) if self._ignore_case else line
+            line = separate_keys(line, _RESERVED) if self._ignore_case else line
+            return self._lay_out(line) if self._layout else line
         except Exception:  # No stack left, no memory.
             return line
 
@@ -383,7 +397,7 @@ def taken_name(name: str) -> str:
 
 
 def _raise_unknown(positional: tuple[object, ...], unknown: Mapping[str, object]) -> NoReturn:
-    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context')
+    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context', 'layout')
     if positional:
         raise TypeError(
             f'JSONFormatter takes no format; it has the options {", ".join(known)}. In dictConfig write '

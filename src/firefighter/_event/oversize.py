@@ -10,6 +10,8 @@ Whatever was cut ends in an ellipsis. The new last key `truncated` holds `{"orig
 `dropped_fields` where fields were left out. When the event has a key of that name, ours gets an underscore
 behind it: `truncated_`.
 
+A line of one of the layouts keeps its layout (`firefighter._event.layouts`).
+
 Every step is linear in the length of the line, but for the sorting of the sizes of its strings.
 """
 
@@ -86,6 +88,9 @@ _QUOTES = 2
 _CONTINUATION = 0b10  # the top bits of a byte of UTF-8 that does not begin a character
 _ESCAPE = b'\x1a'  # of firefighter._event.escaping
 
+# How the lines of the layouts begin.
+_LAID_OUT = (b'{"resourceLogs":', b'{"@timestamp":')
+
 _Container = dict[str, Any] | list[Any]
 
 
@@ -105,6 +110,12 @@ def truncate(line: bytes, limit: int) -> bytes:
     if len(line) <= limit:
         return line
     try:
+        if line.startswith(_LAID_OUT):
+            from firefighter._event.layouts import truncate_laid_out  # noqa: PLC0415  # few programs need it
+
+            cut = truncate_laid_out(line, limit, truncate)
+            if cut is not None:
+                return cut
         event = _parse(line)
         return _cut_text(line, limit) if event is None else _cut_event(event, len(line), limit)
     except Exception:  # MemoryError, say: the mark alone is still an event.

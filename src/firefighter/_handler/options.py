@@ -316,6 +316,7 @@ _ELSEWHERE = {
     'formatter': 'write handler.setFormatter(JSONFormatter(...)), or `formatter` in dictConfig',
     'leave_out': 'it is of the formatter: handler.setFormatter(JSONFormatter(leave_out=...))',
     'ignore_case': 'it is of the formatter: handler.setFormatter(JSONFormatter(ignore_case=...))',
+    'layout': 'it is of the formatter: handler.setFormatter(JSONFormatter(layout=...))',
 }
 
 
