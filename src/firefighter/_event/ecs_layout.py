@@ -53,17 +53,20 @@ _PARTS = {
 _NUMBERS = frozenset({'process.pid', 'log.origin.file.line'})
 
 _OBJECTS = frozenset(
-    (
-        'agent client cloud container data_stream destination device dll dns ecs email error event faas file gen_ai group host http labels '
-        'log network observer orchestrator organization package process registry related rule server service source span threat tls trace '
-        'transaction url user user_agent volume vulnerability'
-    ).split()
-)
+    {
+        'agent', 'client', 'cloud', 'container', 'data_stream', 'destination', 'device', 'dll', 'dns',
+        'ecs', 'email', 'error', 'event', 'faas', 'file', 'gen_ai', 'group', 'host', 'http', 'labels',
+        'log', 'network', 'observer', 'orchestrator', 'organization', 'package', 'process', 'registry',
+        'related', 'rule', 'server', 'service', 'source', 'span', 'threat', 'tls', 'trace', 'transaction',
+        'url', 'user', 'user_agent', 'volume', 'vulnerability',
+    }
+)  # fmt: skip
 # The specification's `sanitization` of keys of `labels`.
 _FORBIDDEN_IN_LABELS = re.compile(r'[.*\\]')
 
-# What must stay whole: a cut one would not be of its type.
+# What stays whole when a line is cut: a shorter one would not be of its type. A program can put longer ones there than any that is.
 _WHOLE = ('@timestamp', 'ecs.version', 'trace.id', 'span.id')
+_MOST_WHOLE_BYTES = 100
 
 
 def make(constants: Collection[str], include: Collection[str]) -> Callable[[bytes], bytes]:
@@ -152,13 +155,16 @@ def truncate(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], byt
         Exception: it is of another shape.
     """
     event: dict[str, Any] = orjson.loads(line)
-    whole = {name: event.pop(name) for name in _WHOLE if name in event}
+    whole = {
+        name: event.pop(name)
+        for name in _WHOLE
+        if name in event and len(orjson.dumps(event[name])) <= _MOST_WHOLE_BYTES
+    }
     plain = orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
     # Two braces less and a comma more; and the size that is told may have more digits.
     room = limit - len(orjson.dumps(whole)) + 1 - (len(str(len(line))) - len(str(len(plain))))
     cut = orjson.loads(truncate_plain(plain, room))
     if len(plain) > room:
         cut[next(reversed(cut))]['original_bytes'] = len(line)
-    return orjson.dumps(
-        {'@timestamp': whole.pop('@timestamp')} | cut | whole, None, orjson.OPT_APPEND_NEWLINE
-    )
+    first = {name: value for name, value in whole.items() if name == '@timestamp'}
+    return orjson.dumps(first | cut | whole, None, orjson.OPT_APPEND_NEWLINE)

@@ -38,9 +38,7 @@ def make_layout(
     return make(constants, include)
 
 
-def truncate_laid_out(
-    line: bytes, limit: int, truncate_plain: Callable[[bytes, int], bytes]
-) -> bytes | None:
+def truncate_laid_out(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], bytes]) -> bytes | None:
     """Return the line of a layout cut to a number of bytes; None where it is of another shape than ours.
 
     Args:

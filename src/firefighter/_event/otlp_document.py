@@ -21,10 +21,12 @@ MAX_DEPTH = 20
 """Containers within others that stay structured; one in more is its JSON text. Each takes three messages, and most readers of Protobuf refuse
 more than 100 within each other."""
 
+_MOST_TIME_BYTES = 100
+
 _MIN_INTEGER, _END_OF_INTEGERS = -(1 << 63), 1 << 63
 
 
-def any_value(value: object, depth: int = MAX_DEPTH) -> dict[str, object]:
+def any_value(value: object, depth: int = MAX_DEPTH) -> dict[str, object]:  # noqa: PLR0911  # one for each kind
     """Return a JSON value as an AnyValue."""
     kind = type(value)
     if kind is str:
@@ -135,8 +137,9 @@ def truncate(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], byt
         if not kept:
             break
         room -= len(cut) - limit
+    # A foreign one may have anything in the places of these.
     timed = {name: record[name] for name in ('timeUnixNano', 'severityNumber') if name in record}
-    return encode_document(timed, {'truncated': mark})
+    return encode_document(timed if len(str(timed)) <= _MOST_TIME_BYTES else {}, {'truncated': mark})
 
 
 def _take_parts(resource_logs: Any, scope_logs: Any, record: Any) -> dict[str, object]:
@@ -190,7 +193,9 @@ def _rebuild(document: Any, kept: dict[str, Any], mark: dict[str, object], dropp
         'severityText': texts.get(_SEVERITY),
         'eventName': texts.get(_EVENT_NAME),
         'body': any_value(texts[_BODY]) if _BODY in texts else None,
-        'attributes': _key_values({**attributes[_ATTRIBUTE], free_name('truncated', attributes[_ATTRIBUTE]): mark}),
+        'attributes': _key_values(
+            {**attributes[_ATTRIBUTE], free_name('truncated', attributes[_ATTRIBUTE]): mark}
+        ),
         'droppedAttributesCount': dropped,
     }
     scope = scope_logs.get('scope', {}) | {
@@ -201,7 +206,9 @@ def _rebuild(document: Any, kept: dict[str, Any], mark: dict[str, object], dropp
     cut = {
         **resource_logs,
         'resource': _present(resource),
-        'scopeLogs': [{**scope_logs, 'scope': _present(scope), 'logRecords': [_present({**record, **fields})]}],
+        'scopeLogs': [
+            {**scope_logs, 'scope': _present(scope), 'logRecords': [_present({**record, **fields})]}
+        ],
     }
     return orjson.dumps({**document, 'resourceLogs': [_present(cut)]}, None, orjson.OPT_APPEND_NEWLINE)
 

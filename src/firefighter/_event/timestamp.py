@@ -53,7 +53,9 @@ def nanoseconds_of(text: object) -> int | None:
         return None
     date, time, fraction, zone = parts.groups('')
     try:
-        return _seconds_of(f'{date}T{time}{zone.replace("Z", "+00:00")}') * 10**9 + int(fraction.ljust(9, '0'))
+        return _seconds_of(f'{date}T{time}{zone.replace("Z", "+00:00")}') * 10**9 + int(
+            fraction.ljust(9, '0')
+        )
     except ValueError:  # February 30th
         return None
 
