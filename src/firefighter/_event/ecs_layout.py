@@ -50,6 +50,7 @@ _PARTS = {
     'exception': {'type': 'error.type', 'message': 'error.message', 'traceback': 'error.stack_trace'},
     'source': {'file': 'log.origin.file.name', 'line': 'log.origin.file.line', 'function': 'log.origin.function'},
 }  # fmt: skip
+_TIMESTAMP_LENGTH = len(timestamp(0))
 _NUMBERS = frozenset({'process.pid', 'log.origin.file.line'})
 
 _OBJECTS = frozenset(
@@ -113,12 +114,12 @@ def _lay_out(names: Mapping[str, str], parts: Mapping[str, Mapping[str, str]], l
 
 
 def _take_timestamp(event: dict[str, Any]) -> str:
-    given = event.get('timestamp')
-    nanoseconds = nanoseconds_of(given)
+    nanoseconds = nanoseconds_of(event.get('timestamp'))
     if nanoseconds is None:
         return timestamp(time.time())
-    del event['timestamp']
-    return str(given) if str(given).endswith('Z') else timestamp(nanoseconds / 1e9)
+    given: str = event.pop('timestamp')
+    is_ours = len(given) == _TIMESTAMP_LENGTH and given[10] == 'T' and given[-1] == 'Z'
+    return given if is_ours else timestamp(nanoseconds // 1000 / 1e6)
 
 
 def _split(value: object, names: Mapping[str, str]) -> dict[str, object]:

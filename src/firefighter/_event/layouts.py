@@ -32,7 +32,7 @@ def make_layout(
     Raises:
         ValueError: there is no such layout.
     """
-    if name not in _MODULES:
+    if name not in tuple(_MODULES):  # it may be anything
         raise ValueError(f'layout must be one of {", ".join(map(repr, _MODULES))}, not {name!r}')
     make: Callable[..., Callable[[bytes], bytes]] = import_module(_MODULES[name]).make
     return make(constants, include)
