@@ -204,7 +204,9 @@ class TestOTLP:
         assert protected[3] == {'data': {'message': 'x', 'level': 'y'}}
         assert protected[2].severity_text == 'INFO'
 
-    @pytest.mark.parametrize('timestamp', ['yesterday', 5, None, '2026-01-31T12:00:00', '1960-01-01T00:00:00Z'])
+    @pytest.mark.parametrize(
+        'timestamp', ['yesterday', 5, None, '2026-01-31T12:00:00', '1960-01-01T00:00:00Z']
+    )
     def test_a_timestamp_that_is_none_is_an_attribute(self, timestamp):
         """And the record says when it was seen."""
         before = time.time_ns()
@@ -246,7 +248,11 @@ class TestOTLP:
             fall(record_of(extra={'a': {'b': [1]}}))
         found = [parsed(line, ignore=True) for line in lines[:100]]
         assert all(len(data.resource_logs) == 1 for data in found[20:])
-        assert all(json.loads(line)['message'] for line, data in zip(lines, found, strict=False) if not data.resource_logs)
+        assert all(
+            json.loads(line)['message']
+            for line, data in zip(lines, found, strict=False)
+            if not data.resource_logs
+        )
 
 
 VALUES = st.recursive(
@@ -274,7 +280,9 @@ OPTIONS = {
 
 @given(message=st.dictionaries(NAMES, VALUES, max_size=8), fails=st.booleans(), limit=st.integers(0, 3000))
 @example(message={'timestamp': '9999-12-31T23:59:59Z'}, fails=True, limit=300)
-@example(message={'truncated': 'a' * 500, '@timestamp': 'b' * 5000, 'level': 'c' * 5000}, fails=True, limit=400)
+@example(
+    message={'truncated': 'a' * 500, '@timestamp': 'b' * 5000, 'level': 'c' * 5000}, fails=True, limit=400
+)
 def test_whatever_is_logged_an_event_is_in_its_layout_cut_or_not(message, fails, limit):
     """And its size is what is asked for, but for the smallest mark."""
     from otlp import parsed
@@ -351,7 +359,7 @@ def check_ecs(line, own=()):
     assert list(event)[: len(order)] == order
     for name, kind in ECS.items():
         if kind is dt.datetime:
-            dt.datetime.strptime(event[name], '%Y-%m-%dT%H:%M:%S.%fZ')
+            assert dt.datetime.strptime(event[name], '%Y-%m-%dT%H:%M:%S.%fZ')  # noqa: DTZ007  # it is UTC
         elif name in event and name not in own:
             assert type(event[name]) is kind, name
     return event
@@ -607,9 +615,7 @@ class TestDelivery:
         from otlp import parsed
 
         client = AcceptingClient()
-        handler = make_handler(
-            'bar', boto3_client=client, event_ids=True, oversize='drop', send_interval=900
-        )
+        handler = make_handler('bar', boto3_client=client, event_ids=True, oversize='drop', send_interval=900)
         handler.setFormatter(JSONFormatter(layout=layout))
         logger = make_logger(handler)
         logger.info('x' * 3000)

@@ -214,7 +214,7 @@ def _encode(told: Any, scope: Any, resource: Any) -> bytes:
         'severityNumber': _severity(told),
         'severityText': plain['severity'],
         'eventName': plain['event'],
-        'body': None if told.body is None else any_value(plain['body']),
+        'body': any_value(plain['body']),
         'droppedAttributesCount': getattr(told.attributes, 'dropped', 0),
         'traceId': f'{told.trace_id:032x}' if told.trace_id else None,
         'spanId': f'{told.span_id:016x}' if told.span_id else None,
