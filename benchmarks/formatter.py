@@ -1,6 +1,6 @@
 """What `JSONFormatter.encode` costs above the bare encoder, and what each trick in it saves.
 
-Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event` or `context` behind.
+Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event`, `context` or `layouts` behind.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from firefighter.formatting import JSONFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from firefighter._event.layouts import LayoutName
 
 EXTRAS = {'status': 200, 'user': 'ada', 'request_id': '5f2b8c0e'}
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.timezone.utc)
@@ -240,12 +242,25 @@ def context() -> None:
     report('To bind', Context().run(measure, bindings, BOUND))
 
 
+def layouts() -> None:
+    """Compare the layouts with the plain event."""
+    options: dict[str, Any] = {'fields': {'service': 'api', 'env': 'prod'}, 'include': ['pid', 'thread']}
+    formatters = {'plain': JSONFormatter(**options)}
+    names: tuple[LayoutName, ...] = ('otlp', 'ecs')
+    for name in names:
+        formatters[f'layout={name!r}'] = JSONFormatter(layout=name, **options)
+    for title in ('message with arguments', 'and three extras', 'an exception'):
+        ways = {name: formatter.encode for name, formatter in formatters.items()}
+        report(title, measure(ways, RECORDS[title]))
+
+
 TABLES: dict[str, Callable[[], None]] = {
     'whole': whole,
     'timestamp': timestamp,
     'extras': extras,
     'event': event,
     'context': context,
+    'layouts': layouts,
 }
 
 

@@ -449,11 +449,14 @@ class TestECS:
         assert event['@timestamp'] == expected
         assert 'timestamp' not in event
 
-    def test_one_that_is_none_stays(self):
+    @pytest.mark.parametrize(
+        'timestamp', ['yesterday', '0001-01-01T00:00:00+01:00', '9999-12-31T23:00:00-01:00', 5]
+    )
+    def test_one_that_is_none_stays(self, timestamp):
         """And the time is now."""
-        event = ecs({'message': 'x', 'timestamp': 'yesterday'})
+        event = ecs({'message': 'x', 'timestamp': timestamp})
         assert abs(nanoseconds_of(event['@timestamp']) / 1e9 - time.time()) < 60
-        assert event['timestamp'] == 'yesterday'
+        assert event['timestamp'] == timestamp
 
 
 # Both.

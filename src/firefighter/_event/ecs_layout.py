@@ -51,6 +51,8 @@ _PARTS = {
     'source': {'file': 'log.origin.file.name', 'line': 'log.origin.file.line', 'function': 'log.origin.function'},
 }  # fmt: skip
 _TIMESTAMP_LENGTH = len(timestamp(0))
+# Of the years 1 to 9999 in UTC, which another zone may leave.
+_FIRST_SECOND, _END_OF_SECONDS = -62_135_596_800, 253_402_300_800
 _NUMBERS = frozenset({'process.pid', 'log.origin.file.line'})
 
 _OBJECTS = frozenset(
@@ -79,11 +81,14 @@ def make(constants: Collection[str], include: Collection[str]) -> Callable[[byte
     """
     names = {name: new for name, new in _CONSTANTS.items() if name in constants}
     names |= {name: new for name, new in _INCLUDED.items() if name in include}
+    kinds = {name: (new, int if new in _NUMBERS else str) for name, new in names.items()}
     own = {'exception'}.union({'source'}.intersection(include))
-    return partial(_lay_out, names, {name: _PARTS[name] for name in own})
+    return partial(_lay_out, kinds, {name: _PARTS[name] for name in own})
 
 
-def _lay_out(names: Mapping[str, str], parts: Mapping[str, Mapping[str, str]], line: bytes) -> bytes:
+def _lay_out(
+    names: Mapping[str, tuple[str, type]], parts: Mapping[str, Mapping[str, str]], line: bytes
+) -> bytes:
     event: dict[str, Any] = orjson.loads(line)
     laid: dict[str, object] = {'@timestamp': _take_timestamp(event)}
     laid['log.level'] = text_of(event.pop('level', '')).lower()
@@ -99,31 +104,48 @@ def _lay_out(names: Mapping[str, str], parts: Mapping[str, Mapping[str, str]], l
             laid['span.id'] = trace.span_id
         if trace.sampled is not None:
             event['trace_sampled'] = trace.sampled
-    # Those with a meaning here before those whose name may be the same by chance.
-    for name in [name for name in event if name in parts or name in names]:
-        value = event[name]
-        split = _split(value, parts[name]) if name in parts else _split({name: value}, names)
+    # Before those whose name may be the same by chance.
+    _take_known(laid, event, names, parts)
+    for name, value in event.items():
+        if name in laid or (name in _OBJECTS and type(value) is not dict):
+            laid[_label(laid, name)] = value
+        else:
+            laid[name] = value
+    return orjson.dumps(laid, None, orjson.OPT_APPEND_NEWLINE)
+
+
+def _take_timestamp(event: dict[str, Any]) -> str:
+    given = event.get('timestamp')
+    nanoseconds = nanoseconds_of(given)
+    if nanoseconds is None or not _FIRST_SECOND <= nanoseconds // 10**9 < _END_OF_SECONDS:
+        return timestamp(time.time())
+    del event['timestamp']
+    text = str(given)
+    is_ours = len(text) == _TIMESTAMP_LENGTH and text[10] == 'T' and text[-1] == 'Z'
+    return text if is_ours else timestamp(nanoseconds // 1000 / 1e6)
+
+
+def _take_known(
+    laid: dict[str, object],
+    event: dict[str, Any],
+    names: Mapping[str, tuple[str, type]],
+    parts: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Take out of an event what has a name of its own here, unless it is of another type: a dict message has replaced it."""
+    for name, (new, kind) in names.items():
+        if type(event.get(name)) is kind and new not in laid:
+            laid[new] = event.pop(name)
+    for name in parts:
+        split = _split(event.get(name), parts[name])
         if split and split.keys().isdisjoint(laid):
             laid.update(split)
             del event[name]
     if 'stack' in event and 'error.stack_trace' not in laid:
         laid['error.stack_trace'] = text_of(event.pop('stack'))
-    for name, value in event.items():
-        _add(laid, name, value)
-    return orjson.dumps(laid, None, orjson.OPT_APPEND_NEWLINE)
-
-
-def _take_timestamp(event: dict[str, Any]) -> str:
-    nanoseconds = nanoseconds_of(event.get('timestamp'))
-    if nanoseconds is None:
-        return timestamp(time.time())
-    given: str = event.pop('timestamp')
-    is_ours = len(given) == _TIMESTAMP_LENGTH and given[10] == 'T' and given[-1] == 'Z'
-    return given if is_ours else timestamp(nanoseconds // 1000 / 1e6)
 
 
 def _split(value: object, names: Mapping[str, str]) -> dict[str, object]:
-    """Return the parts of a value by their names here; nothing where one is of another shape, since a dict message has replaced it."""
+    """Return the parts of a value by their names here; nothing where it is of another shape."""
     if type(value) is not dict or not names.keys() >= value.keys():
         return {}
     split: dict[str, object] = {}
@@ -136,12 +158,11 @@ def _split(value: object, names: Mapping[str, str]) -> dict[str, object]:
     return split
 
 
-def _add(laid: dict[str, object], name: str, value: object) -> None:
-    if name in laid or (name in _OBJECTS and type(value) is not dict):
-        name = 'labels.' + _FORBIDDEN_IN_LABELS.sub('_', name)
-        while name in laid:
-            name += '_'
-    laid[name] = value
+def _label(laid: dict[str, object], name: str) -> str:
+    label = 'labels.' + _FORBIDDEN_IN_LABELS.sub('_', name)
+    while label in laid:
+        label += '_'
+    return label
 
 
 def truncate(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], bytes]) -> bytes:

@@ -30,8 +30,13 @@ class Trace(NamedTuple):
     sampled: bool | None
 
 
+_NO_TRACE = Trace(None, None, None)
+
+
 def take_trace(event: dict[str, Any]) -> Trace:
     """Take the trace out of an event. What has one of its names, and is no such id, stays."""
+    if 'trace_id' not in event and 'otelTraceID' not in event:
+        return _NO_TRACE
     for trace_name, span_name, sampled_name in _TRACE_NAMES:
         trace_id, span_id = event.get(trace_name), event.get(span_name)
         if type(trace_id) is str and _is_trace_id(trace_id) and trace_id.strip('0'):
@@ -45,7 +50,7 @@ def take_trace(event: dict[str, Any]) -> Trace:
         if trace_name == 'otelTraceID' and trace_id == _NO_SPAN:
             for name in (trace_name, span_name, sampled_name):
                 event.pop(name, None)
-    return Trace(None, None, None)
+    return _NO_TRACE
 
 
 def text_of(value: object) -> str:

@@ -48,7 +48,11 @@ def any_value(value: object, depth: int = MAX_DEPTH) -> dict[str, object]:  # no
 
 
 def _key_values(values: Mapping[str, object], depth: int = MAX_DEPTH) -> list[dict[str, object]]:
-    return [{'key': name, 'value': any_value(value, depth)} for name, value in values.items()]
+    # Most values are texts.
+    return [
+        {'key': name, 'value': {'stringValue': value} if type(value) is str else any_value(value, depth)}
+        for name, value in values.items()
+    ]
 
 
 def encode_document(

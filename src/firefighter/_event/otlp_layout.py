@@ -55,8 +55,19 @@ _PARTS = {
 _NAMES = {'stack': 'code.stacktrace', 'thread': 'thread.name', 'pid': 'process.pid'}
 _ALWAYS = ('exception', 'stack')
 
-# Those that logging does not have. https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
-_SEVERITIES = {'TRACE': 1, 'NOTICE': 10, 'ERR': 17, 'FATAL': 21}
+# https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
+_SEVERITIES = {
+    'TRACE': 1,
+    'DEBUG': 5,
+    'INFO': 9,
+    'NOTICE': 10,
+    'WARN': 13,
+    'WARNING': 13,
+    'ERR': 17,
+    'ERROR': 17,
+    'CRITICAL': 21,
+    'FATAL': 21,
+}
 _LOWEST_OF_LOGGING = 10
 _MOST_SEVERE = 24
 
