@@ -347,12 +347,10 @@ ORDER = ('@timestamp', 'log.level', 'message')
 
 
 def check_ecs(line, own=()):
-    """Raise where a line breaks the specification, but for what a program has logged under one of its names itself, or a mark alone."""
+    """Raise where a line breaks the specification, but for what a program has logged under one of its names itself."""
     from otlp import unique
 
     event = json.loads(line, object_pairs_hook=unique)
-    if event.keys() <= {'@timestamp', 'truncated', 'truncated_', 'ecs.version'}:
-        return event  # there is room for the smallest mark only
     for name in REQUIRED:
         assert name in event, name
     order = [name for name in ORDER if name in event]

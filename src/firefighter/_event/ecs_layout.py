@@ -67,8 +67,9 @@ _OBJECTS = frozenset(
 # The specification's `sanitization` of keys of `labels`.
 _FORBIDDEN_IN_LABELS = re.compile(r'[.*\\]')
 
-# What stays whole when a line is cut: a shorter one would not be of its type. A program can put longer ones there than any that is.
-_WHOLE = ('@timestamp', 'ecs.version', 'trace.id', 'span.id')
+# What stays whole when a line is cut: what each event needs, and what would not be of its type if it were shorter. A program can put longer
+# ones there than any that is. The first two are first in the line.
+_WHOLE = ('@timestamp', 'log.level', 'ecs.version', 'trace.id', 'span.id')
 _MOST_WHOLE_BYTES = 100
 
 
@@ -182,11 +183,13 @@ def truncate(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], byt
         for name in _WHOLE
         if name in event and len(orjson.dumps(event[name])) <= _MOST_WHOLE_BYTES
     }
+    if 'log.level' in event:  # one that is too long may be left out
+        whole['log.level'] = ''
     plain = orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
     # Two braces less and a comma more; and the size that is told may have more digits.
     room = limit - len(orjson.dumps(whole)) + 1 - (len(str(len(line))) - len(str(len(plain))))
     cut = orjson.loads(truncate_plain(plain, room))
     if len(plain) > room:
         cut[next(reversed(cut))]['original_bytes'] = len(line)
-    first = {name: value for name, value in whole.items() if name == '@timestamp'}
+    first = {name: whole.pop(name) for name in _WHOLE[:2] if name in whole}
     return orjson.dumps(first | cut | whole, None, orjson.OPT_APPEND_NEWLINE)
