@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from doubles import AcceptingClient
+from firefighter._event import otlp_layout
 from firefighter._event.oversize import truncate
 from firefighter._event.timestamp import nanoseconds_of
 from firefighter.formatting import JSONFormatter
@@ -95,7 +96,15 @@ class TestOTLP:
 
     @pytest.mark.parametrize(
         ('level', 'text', 'number'),
-        [('warn', 'warn', 13), ('Fatal', 'Fatal', 21), (30, '30', 13), ('odd', 'odd', 0), ([1], '[1]', 0)],
+        [
+            ('warn', 'warn', 13),
+            ('notice', 'notice', 10),
+            ('Trace', 'Trace', 1),
+            ('Fatal', 'Fatal', 21),
+            (30, '30', 13),
+            ('odd', 'odd', 0),
+            ([1], '[1]', 0),
+        ],
     )
     def test_a_dict_message_may_have_a_level_of_its_own(self, level, text, number):
         """By name or number; for one that nobody knows there is no number."""
@@ -230,6 +239,16 @@ class TestOTLP:
         for _ in range(20):
             deep = deep['a']
         assert json.loads(deep)['a']['a']
+
+    def test_what_cannot_be_laid_out_is_the_text_of_a_record(self, monkeypatch):
+        """For lack of memory, say. Nothing is lost."""
+
+        def fail(*_, **__):
+            raise MemoryError
+
+        monkeypatch.setattr(otlp_layout, 'encode_document', fail)
+        _, _, record, _ = otlp('Ahoy', extra={'a': 1})
+        assert json.loads(record.body.string_value)['a'] == 1
 
     def test_near_the_end_of_the_stack_it_is_still_a_document(self):
         """With the event as its text. Where there is no stack for a single call it stays the plain event, in which a reader finds no record."""
@@ -423,6 +442,8 @@ class TestECS:
             'labels.log_level': 'x',
         }
         assert event['log.level'] == 'info'
+        taken = ecs(extra={'log.level': 1, 'labels.log_level': 2})
+        assert (taken['labels.log_level'], taken['labels.log_level_']) == (2, 1)
 
     def test_types_are_those_of_the_schema_whatever_a_message_brings(self):
         """What is of another type stays under its name."""
@@ -458,6 +479,16 @@ class TestECS:
 
 
 # Both.
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['2026-W05-6T12:00:00.250000Z', '2026-02-30T12:00:00Z', '2026-01-31T24:00:00.000000Z', '2026-01-31', '', b'', 5,
+     '2026-01-31T12:00:00.+00001Z', '2026-01-31T12:00:00.٠٠٠٠٠٠Z', '2026-01-31T12:00:00.000000'],
+)  # fmt: skip
+def test_what_is_no_time_is_none(text):
+    """Also where this Python would read one out of it."""
+    assert nanoseconds_of(text) is None
 
 
 class TestOptions:
@@ -594,6 +625,19 @@ class TestDelivery:
             assert short['truncated']['original_bytes'] == len(whole)
             assert short['truncated']['dropped_fields'] > 5
             assert short['trace.id'] == event['trace.id'] == 'a' * 32
+
+    def test_an_attribute_that_is_called_truncated_stays(self):
+        """The mark has another name then."""
+        attributes = read(truncate(line_of('x' * 3000, extra={'truncated': 'mine'}, layout='otlp'), 1000))[3]
+        assert attributes.pop('truncated') == 'mine'
+        assert next(iter(attributes.values()))['original_bytes'] > 3000
+
+    def test_a_document_that_cannot_be_cut_enough_is_its_mark(self):
+        """Whatever another formatter has put where we put a time: no event is longer than the service takes."""
+        line = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"%b"}]}]}]}\n' % (b'1' * 3000)
+        cut = truncate(line, 1000)
+        assert len(cut) < 300
+        assert read(cut)[3] == {'truncated': {'original_bytes': len(line)}}
 
     def test_a_document_of_another_shape_is_cut_as_any_json(self):
         """A formatter of the program's may put several records into one, or something else that only begins as one does."""

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from doubles import DEADLINE_SECONDS, AcceptingClient, BlockingClient
-from firefighter._delivery.logged_by_delivery import as_own_output, threads_of_ours
+from firefighter._delivery.logged_by_delivery import as_own_output, as_thread_of_ours, threads_of_ours
 from firefighter.formatting import JSONFormatter
 from firefighter.local import LocalFirehose
 from firefighter.logging import FirehoseHandler, LimitFilter
@@ -374,6 +374,36 @@ def test_delivery_is_not_its_own_customer(processor, both, telemeter, tmp_path):
     assert b'Starting new HTTP' not in text
     assert stats.suppressed > 20
     assert stats.pending == 0
+
+
+def test_what_a_hook_exports_makes_no_batch_due(telemeter, monkeypatch):
+    """On a thread of ours: else each delivery would bring about the next one."""
+    told = telemeter()
+    assert result(told.exporter, data_of('one')) == 'SUCCESS'
+    quiet = []
+    source = told.handler._pipeline.source
+    append = source.append_quietly
+    monkeypatch.setattr(source, 'append_quietly', lambda line: quiet.append(line) or append(line))
+    assert as_thread_of_ours(result)(told.exporter, data_of('two')) == 'SUCCESS'
+    assert [only(parsed(line))[2].body.string_value for line in quiet] == ['two']
+    assert told.exporter.force_flush()
+    assert told.handler.stats().delivered == 2
+
+
+@pytest.mark.parametrize('on_disk', [False, True])
+def test_a_value_may_close_the_handler(on_disk, telemeter, tmp_path):
+    """In the middle of its own record, which opens it again."""
+    told = telemeter(spool_dir=tmp_path if on_disk else None)
+
+    class Closing:
+        def __str__(self):
+            told.handler.close()
+            return 'closed'
+
+    for _ in range(3):
+        assert result(told.exporter, data_of(Closing())) == 'SUCCESS'
+    assert told.exporter.force_flush()
+    assert told.handler.stats().delivered == 3
 
 
 def test_what_delivery_says_itself_is_no_event(telemeter):

@@ -7,7 +7,7 @@ Only what is documented is said, and of other destinations nothing:
   document.
 * Files: https://github.com/open-telemetry/opentelemetry-specification/blob/main/specification/protocol/file-exporter.md
 * Elastic puts a record into `message`: gh:elastic/integrations, packages/awsfirehose/docs/README.md
-* Search: https://docs.opensearch.org/latest/field-types/supported-field-types/nested/ (arrays of objects are flattened)
+* Search: https://docs.opensearch.org/latest/mappings/supported-field-types/nested (arrays of objects are flattened)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SEARCH = frozenset({Kind.ELASTICSEARCH, Kind.OPENSEARCH, Kind.OPENSEARCH_SERVER
 _OF_RECEIVERS = {
     'the OpenTelemetry collector': Reason(
         "the OpenTelemetry collector takes layout='otlp' with encoding: otlp_encoding (protocol: otlp_json), one document in a record",
-        'Then leave out aggregate and compression: it refuses a request with a record of several lines',
+        'Then leave out aggregate and compression: it decodes one document of a record',
     ),
     'Elastic': Reason(
         'Elastic puts each record as a text into the field message',

@@ -9,14 +9,16 @@ Each layout is a module with `make`, which returns that step, and `truncate`, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from importlib import import_module
-from typing import Any, Literal
+from types import ModuleType
+from typing import Literal
+
+from firefighter._event import ecs_layout, otlp_layout
 
 __all__ = ['LayoutName', 'make_layout', 'truncate_laid_out']
 
 LayoutName = Literal['otlp', 'ecs']
 
-_MODULES = {'otlp': 'firefighter._event.otlp_layout', 'ecs': 'firefighter._event.ecs_layout'}
+_LAYOUTS: dict[str, ModuleType] = {'otlp': otlp_layout, 'ecs': ecs_layout}
 
 
 def make_layout(
@@ -32,9 +34,9 @@ def make_layout(
     Raises:
         ValueError: there is no such layout.
     """
-    if name not in tuple(_MODULES):  # it may be anything
-        raise ValueError(f'layout must be one of {", ".join(map(repr, _MODULES))}, not {name!r}')
-    make: Callable[..., Callable[[bytes], bytes]] = import_module(_MODULES[name]).make
+    if name not in tuple(_LAYOUTS):  # it may be anything
+        raise ValueError(f'layout must be one of {", ".join(map(repr, _LAYOUTS))}, not {name!r}')
+    make: Callable[..., Callable[[bytes], bytes]] = _LAYOUTS[name].make
     return make(constants, include)
 
 
@@ -46,9 +48,9 @@ def truncate_laid_out(line: bytes, limit: int, truncate_plain: Callable[[bytes, 
         limit: the most bytes of the result, unless that leaves no room for the smallest mark.
         truncate_plain: cuts the line of any JSON object, and adds its size under `truncated`.
     """
-    module: Any = import_module(_MODULES['otlp' if line.startswith(b'{"resourceLogs"') else 'ecs'])
+    layout = otlp_layout if line.startswith(b'{"resourceLogs"') else ecs_layout
     try:
-        cut: bytes | None = module.truncate(line, limit, truncate_plain)
+        cut: bytes | None = layout.truncate(line, limit, truncate_plain)
     except (LookupError, TypeError, ValueError, AttributeError):  # a foreign formatter's
         return None
     return cut

@@ -88,10 +88,7 @@ def make(constants: Collection[str], include: Collection[str]) -> Callable[[byte
         name: name if new in constants or taken[new] != name else new for name, new in names.items()
     }
     own = frozenset((*_ALWAYS, *include))
-    environment = {
-        name: value for name, value in _environment().items() if name not in {*resource_names.values()}
-    }
-    return partial(_lay_out, environment, resource_names, own)
+    return partial(_lay_out, _environment(), resource_names, own)
 
 
 def _lay_out(

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from firefighter._event.encoder import orjson
 from firefighter._event.json_values import degrade
+from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked, make_lock
 
 __all__ = ['Oversize', 'OversizePolicy']
@@ -111,8 +112,8 @@ def truncate(line: bytes, limit: int) -> bytes:
         return line
     try:
         if line.startswith(_LAID_OUT):
-            from firefighter._event.layouts import truncate_laid_out  # noqa: PLC0415  # few programs need it
-
+            with not_forking():  # it may be a logging call of a program's own formatter
+                from firefighter._event.layouts import truncate_laid_out  # noqa: PLC0415  # few programs need it
             cut = truncate_laid_out(line, limit, truncate)
             if cut is not None:
                 return cut

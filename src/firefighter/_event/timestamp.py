@@ -41,36 +41,27 @@ def timestamp(created: float) -> str:
     return f'{beginning}{min(round((created - start) * 1e6), 999_999):06d}Z'
 
 
-_is_second = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d', re.ASCII).fullmatch
 _find_parts = re.compile(
-    r'(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)', re.ASCII
+    r'(\d{4}-\d\d-\d\d)[T ]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)', re.ASCII
 ).fullmatch
-_LENGTH = len('2026-01-31T23:59:59.000000Z')
 
 
 def nanoseconds_of(text: object) -> int | None:
     """Return the nanoseconds from 1970 to a time in ISO 8601 that has a zone; None for anything else."""
-    if type(text) is not str:
+    parts = _find_parts(text) if type(text) is str else None
+    if parts is None:
         return None
+    date, time, fraction, zone = parts.groups('')
     try:
-        # As they are written here: 0.6 us, by the expression below 3.
-        if len(text) == _LENGTH and text[19] == '.' and text[26] == 'Z' and text[20:26].isdecimal():
-            return _seconds_of(text[:19]) * 10**9 + int(text[20:26]) * 1000
-        parts = _find_parts(text)
-        if parts is None:
-            return None
-        date, time, fraction, zone = parts.groups('')
-        offset = dt.datetime.fromisoformat(f'{date}T{time}{zone.replace("Z", "+00:00")}').utcoffset()
-        seconds = _seconds_of(f'{date}T{time}') - round(offset.total_seconds() if offset else 0)
-        return seconds * 10**9 + int(fraction.ljust(9, '0'))
+        return _seconds_of(f'{date}T{time}{zone.replace("Z", "+00:00")}') * 10**9 + int(
+            fraction.ljust(9, '0')
+        )
     except ValueError:  # February 30th
         return None
 
 
 # Many events come in one second.
 @lru_cache(maxsize=4)
-def _seconds_of(second: str) -> int:
-    if not _is_second(second):
-        raise ValueError(second)
-    since_epoch = dt.datetime.fromisoformat(f'{second}+00:00') - _EPOCH
+def _seconds_of(text: str) -> int:
+    since_epoch = dt.datetime.fromisoformat(text) - _EPOCH
     return since_epoch.days * 86_400 + since_epoch.seconds
