@@ -1,6 +1,7 @@
 """What `JSONFormatter.encode` costs above the bare encoder, and what each trick in it saves.
 
-Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event`, `context` or `redaction` behind.
+Run as `python -m benchmarks.formatter`, for a part alone with `whole`, `timestamp`, `extras`, `event`, `context`, `redaction` or
+`layouts` behind.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from firefighter.formatting import JSONFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from firefighter._event.layouts import LayoutName
 
 EXTRAS = {'status': 200, 'user': 'ada', 'request_id': '5f2b8c0e'}
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.timezone.utc)
@@ -294,6 +297,18 @@ def redaction() -> None:
         report(f'{title}, and ten bound fields', with_values.run(measure, bound, records[title]))
 
 
+def layouts() -> None:
+    """Compare the layouts with the plain event."""
+    options: dict[str, Any] = {'fields': {'service': 'api', 'env': 'prod'}, 'include': ['pid', 'thread']}
+    formatters = {'plain': JSONFormatter(**options)}
+    names: tuple[LayoutName, ...] = ('otlp', 'ecs')
+    for name in names:
+        formatters[f'layout={name!r}'] = JSONFormatter(layout=name, **options)
+    for title in ('message with arguments', 'and three extras', 'an exception'):
+        ways = {name: formatter.encode for name, formatter in formatters.items()}
+        report(title, measure(ways, RECORDS[title]))
+
+
 TABLES: dict[str, Callable[[], None]] = {
     'whole': whole,
     'timestamp': timestamp,
@@ -301,6 +316,7 @@ TABLES: dict[str, Callable[[], None]] = {
     'event': event,
     'context': context,
     'redaction': redaction,
+    'layouts': layouts,
 }
 
 

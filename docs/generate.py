@@ -14,8 +14,11 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
+from types import ModuleType
 
 from firefighter._audit.accounts import ProducerAccount, Totals
+from firefighter._event import ecs_layout, otlp_layout
 from firefighter.formatting import JSONFormatter
 from firefighter.integrations.metrics import METRICS
 from firefighter.integrations.prometheus import FirehoseCollector
@@ -65,6 +68,11 @@ def event() -> str:
     """Return what the formatter's docstring says of the event."""
     text = inspect.getdoc(JSONFormatter) or ''
     return text[text.index('The event has') : text.index('Args:')].strip()
+
+
+def table_of(module: ModuleType) -> str:
+    """Return the table in a module's docstring."""
+    return '\n'.join(line for line in str(module.__doc__).splitlines() if line.startswith('|'))
 
 
 def stats() -> str:
@@ -161,6 +169,8 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('handler.md', 'everyday options'): everyday_options,
     ('handler.md', 'options'): options,
     ('handler.md', 'event'): event,
+    ('handler.md', 'otlp'): partial(table_of, otlp_layout),
+    ('handler.md', 'ecs'): partial(table_of, ecs_layout),
     ('delivery-guarantees.md', 'stats'): stats,
     ('delivery-guarantees.md', 'audit json'): audit_json,
     ('metrics.md', 'metrics'): metrics,

@@ -117,6 +117,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_what_delivery_logs_does_not_become_an_event',
                 'test_all_else_that_is_logged_during_a_request_is_an_event',
             ),
+            'unit/test_opentelemetry_logs.py': ('test_delivery_is_not_its_own_customer',),
             'integration/test_programs.py': ('test_the_root_logger_at_debug_does_not_loop',),
             'lives/test_cause.py': (
                 'test_what_botocore_says_of_our_requests_is_no_event_however_it_comes_back',

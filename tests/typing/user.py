@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 from firefighter.context import Binding, bind, unbind
 from firefighter.formatting import JSONFormatter
 from firefighter.integrations.loguru import sink
-from firefighter.integrations.opentelemetry import observe_handlers
+from firefighter.integrations.opentelemetry import FirehoseLogRecordExporter, observe_handlers
 from firefighter.integrations.prometheus import FirehoseCollector
 from firefighter.integrations.structlog import EventRenderer, FirehoseLogger, FirehoseLoggerFactory
 from firefighter.logging import (
@@ -91,6 +91,7 @@ handler.setFormatter(
         ignore_case=True,
         context=['firefighter', 'shop.context:tenant', ContextVar[str]('user')],
         redact=['password', 'api_*', r're:\d{16}', re.compile('x')],
+        layout='otlp',
     )
 )
 handler.setFormatter(logging.Formatter('%(message)s'))
@@ -128,6 +129,7 @@ logger_of_ours: FirehoseLogger = FirehoseLoggerFactory(by_name)('shop')
 logger_of_ours.info({'event': 'Ahoy', 'order': 42})
 REGISTRY.register(FirehoseCollector([by_name]))
 observe_handlers([by_position, by_name])
+flushed: bool = FirehoseLogRecordExporter(by_name).force_flush(timeout_millis=100)
 
 binding: Binding = bind(request_id='5f2b', user=7)
 with bind(user='ada'), binding:

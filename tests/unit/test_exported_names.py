@@ -39,7 +39,8 @@ def test_the_integrations_export_few_names_each() -> None:
     """The names of `firefighter.integrations.loguru`, `prometheus`, `opentelemetry` and `structlog`."""
     assert list(firefighter.integrations.loguru.__all__) == ['make_sink', 'sink']
     assert list(firefighter.integrations.prometheus.__all__) == ['FirehoseCollector']
-    assert list(firefighter.integrations.opentelemetry.__all__) == ['observe_handlers']
+    names = ['FirehoseLogRecordExporter', 'observe_handlers']
+    assert list(firefighter.integrations.opentelemetry.__all__) == names
     names = ['EventRenderer', 'FirehoseLogger', 'FirehoseLoggerFactory']
     assert list(firefighter.integrations.structlog.__all__) == names
 

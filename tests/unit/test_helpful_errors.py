@@ -204,7 +204,7 @@ def test_a_handler_says_which_stream_it_is_for():
     assert repr(FirehoseHandler('bar', level='INFO')) == "<FirehoseHandler 'bar' (INFO)>"
 
 
-@pytest.mark.parametrize('name', ['leave_out', 'ignore_case', 'redact'])
+@pytest.mark.parametrize('name', ['leave_out', 'ignore_case', 'redact', 'layout'])
 def test_an_option_of_the_formatter_is_not_the_handlers(name):
     """The message says where it goes."""
     with pytest.raises(TypeError, match=rf'handler\.setFormatter\(JSONFormatter\({name}=\.\.\.\)\)'):

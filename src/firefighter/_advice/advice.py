@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from firefighter._advice.fit import Fit, fit
+from firefighter._advice.layouts import layouts
 from firefighter._advice.reasons import Reason
 from firefighter._advice.receivers import refused_requests
 from firefighter._advice.refusals import refusals
@@ -45,6 +46,7 @@ class Advice:
         better: the keyword arguments once it is.
         hazards: what will go wrong whatever the options, and what to do.
         refusals: what the destination does not take in an event, and what avoids it.
+        layouts: which layouts of an event it knows, and what each asks for.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -53,6 +55,7 @@ class Advice:
     better: Mapping[str, bool | int | str] = field(default_factory=dict)
     hazards: tuple[Reason, ...] = ()
     refusals: tuple[Reason, ...] = ()
+    layouts: tuple[Reason, ...] = ()
 
 
 def advise(stream: Stream) -> Advice:
@@ -73,6 +76,7 @@ def advise(stream: Stream) -> Advice:
         better=_options(fits, _PREFERRED) if change else {},
         hazards=tuple(_hazards(stream, codec, compressible=compressible)),
         refusals=refusals(stream),
+        layouts=layouts(stream),
     )
 
 

@@ -18,12 +18,15 @@ from contextvars import Context, ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ['untraced']
+__all__ = ['opentelemetry_values', 'untraced']
 
 _P = ParamSpec('_P')
 _T = TypeVar('_T')
 
 _is_untraced = ContextVar('_is_untraced', default=False)
+
+opentelemetry_values: dict[str, object] = {}
+"""What OpenTelemetry's context has while a request is made, beside what tells its instrumentations to trace nothing."""
 
 # Datadog's name for it, and its number: the user wants nothing of the trace to be kept.
 _USER_REJECT = -1
@@ -57,7 +60,7 @@ def _tell_libraries() -> None:
 def _suppress_opentelemetry(context: Any) -> None:
     # The second is the key of old versions.
     keys = (context._SUPPRESS_INSTRUMENTATION_KEY, 'suppress_instrumentation')  # noqa: SLF001  # instrumentations import it too
-    context.attach(context.Context(dict.fromkeys(keys, True)))
+    context.attach(context.Context(dict.fromkeys(keys, True) | opentelemetry_values))
 
 
 def _reject_in_ddtrace(trace: Any) -> None:

@@ -32,7 +32,7 @@ class EventDictEncoder:
 
     Args:
         formatter: has the options. For a subclass of the program's, and for options that are not known here (`leave_out`,
-            `ignore_case`), each dict is unusual.
+            `ignore_case`, `layout`), each dict is unusual.
 
     Attributes:
         formatter: as given.

@@ -37,6 +37,7 @@ from firefighter._event.timestamp import THREE_DIGITS, THREE_DIGITS_Z, second_of
 from firefighter._process.exit_and_forks import not_forking
 
 if TYPE_CHECKING:
+    from firefighter._event.layouts import LayoutName
     from firefighter._event.redaction import Redaction
 
 # Bound once: a global is looked up faster than an attribute of a module.
@@ -152,13 +153,16 @@ class JSONFormatter(logging.Formatter):
             becomes `"<redacted>"`, anything else null, at any depth. And patterns, compiled or as `'re:...'`: what they find in a text becomes
             `<redacted>`. How many values that were is the event's last key, `redacted`; the program's own key of that name is kept
             under `extra`. The rules are in `firefighter._event.redaction`.
+        layout: write the event in another shape: `'otlp'`, OpenTelemetry's, one `{"resourceLogs": [...]}` a line, or `'ecs'`, with the
+            names of Elastic's Common Schema. What becomes of each key is in `firefighter._event.otlp_layout` and `ecs_layout`.
+            All other options do what they do before that.
 
     Raises:
         TypeError: `fields` is not a mapping with strings as keys; `include`, `leave_out`, `context` or `redact` is one string; `context` or
             `redact` lists something else than the above.
         ValueError: `include` names something else than the above; `fields` uses one of the event's own
             names; what `context` names cannot be found or imported; `redact` lists what is no regular expression, or would hide
-            everything.
+            everything; `layout` is something else.
     """
 
     #: Names that nothing else may have at the top of an event.
@@ -174,6 +178,7 @@ class JSONFormatter(logging.Formatter):
         ignore_case: bool = False,
         context: Iterable[ContextVar[Any] | str] = (),
         redact: Iterable[str | re.Pattern[str]] = (),
+        layout: LayoutName | None = None,
         **unknown: NoReturn,
     ) -> None:
         if positional or unknown:
@@ -186,6 +191,7 @@ class JSONFormatter(logging.Formatter):
         # A record's own attributes are not written anyway, but what is written is read from them.
         self._leave_out = frozenset(_checked_names('leave_out', leave_out)).difference(OWN_ATTRIBUTES)
         self._protect_fields = protect_fields
+        self._layout = layout
         self._fields = _checked_fields(fields, self._include, protect_fields=protect_fields)
         self._prepare()
 
@@ -222,7 +228,11 @@ class JSONFormatter(logging.Formatter):
             None if redaction is None else redaction.redact,
         )
         _leave_room(self._template)
-        if self._leave_out or self._ignore_case:
+        if self._layout is not None:
+            from firefighter._event.layouts import make_layout  # noqa: PLC0415  # as above
+
+            self._lay_out = make_layout(self._layout, self._fields, self._include)
+        if self._leave_out or self._ignore_case or self._layout:
             # Of the instance, so that nobody else pays for the question.
             self.encode = self._encode_by_more_options  # type: ignore[method-assign]
         # One tuple, so that it is read and replaced in one step by any number of threads.
@@ -244,7 +254,7 @@ class JSONFormatter(logging.Formatter):
     def __getstate__(self) -> dict[str, object]:
         derived = (
             *('_origins', '_plan', '_template', '_second', 'encode'),
-            *('_dumps', '_dumps_usual', '_encode_event'),
+            *('_dumps', '_dumps_usual', '_encode_event', '_lay_out'),
         )
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
@@ -266,6 +276,7 @@ class JSONFormatter(logging.Formatter):
             ignore_case=self._ignore_case or other._ignore_case,
             context=dict.fromkeys((*self._context, *other._context)),
             redact=dict.fromkeys((*self._redact, *other._redact)),
+            layout=other._layout or self._layout,
         )
 
     def with_redaction_of(self, other: JSONFormatter) -> JSONFormatter:
@@ -279,7 +290,8 @@ class JSONFormatter(logging.Formatter):
     def _encode_by_more_options(self, record: logging.LogRecord) -> bytes:
         line = JSONFormatter.encode(self, _without(record, self._leave_out))
         try:
-            return separate_keys(line, _RESERVED) if self._ignore_case else line
+            line = separate_keys(line, _RESERVED) if self._ignore_case else line
+            return self._lay_out(line) if self._layout else line
         except Exception:  # No stack left, no memory.
             return line
 
@@ -414,7 +426,7 @@ def taken_name(name: str) -> str:
 
 
 def _raise_unknown(positional: tuple[object, ...], unknown: Mapping[str, object]) -> NoReturn:
-    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context', 'redact')
+    known = ('fields', 'include', 'protect_fields', 'leave_out', 'ignore_case', 'context', 'redact', 'layout')
     if positional:
         raise TypeError(
             f'JSONFormatter takes no format; it has the options {", ".join(known)}. In dictConfig write '

@@ -10,6 +10,8 @@ Whatever was cut ends in an ellipsis. The new last key `truncated` holds `{"orig
 `dropped_fields` where fields were left out. When the event has a key of that name, ours gets an underscore
 behind it: `truncated_`.
 
+A line of one of the layouts keeps its layout (`firefighter._event.layouts`).
+
 Every step is linear in the length of the line, but for the sorting of the sizes of its strings.
 """
 
@@ -20,6 +22,7 @@ from typing import Any, Literal
 
 from firefighter._event.encoder import orjson
 from firefighter._event.json_values import degrade
+from firefighter._process.exit_and_forks import not_forking
 from firefighter._process.lock import locked, make_lock
 
 __all__ = ['Oversize', 'OversizePolicy']
@@ -86,6 +89,9 @@ _QUOTES = 2
 _CONTINUATION = 0b10  # the top bits of a byte of UTF-8 that does not begin a character
 _ESCAPE = b'\x1a'  # of firefighter._event.escaping
 
+# How the lines of the layouts begin.
+_LAID_OUT = (b'{"resourceLogs":', b'{"@timestamp":')
+
 _Container = dict[str, Any] | list[Any]
 
 
@@ -105,6 +111,12 @@ def truncate(line: bytes, limit: int) -> bytes:
     if len(line) <= limit:
         return line
     try:
+        if line.startswith(_LAID_OUT):
+            with not_forking():  # it may be a logging call of a program's own formatter
+                from firefighter._event.layouts import truncate_laid_out  # noqa: PLC0415  # few programs need it
+            cut = truncate_laid_out(line, limit, truncate)
+            if cut is not None:
+                return cut
         event = _parse(line)
         return _cut_text(line, limit) if event is None else _cut_event(event, len(line), limit)
     except Exception:  # MemoryError, say: the mark alone is still an event.

@@ -7,6 +7,8 @@ kept by the caller. For the digits a table is used: the timestamp takes 180 ns w
 
 import datetime as dt
 import math
+import re
+from functools import lru_cache
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
@@ -37,3 +39,29 @@ def timestamp(created: float) -> str:
     start, beginning = second_of(created)
     # A time less than half a microsecond before the next second would be rounded up to a seventh digit.
     return f'{beginning}{min(round((created - start) * 1e6), 999_999):06d}Z'
+
+
+_find_parts = re.compile(
+    r'(\d{4}-\d\d-\d\d)[T ]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)', re.ASCII
+).fullmatch
+
+
+def nanoseconds_of(text: object) -> int | None:
+    """Return the nanoseconds from 1970 to a time in ISO 8601 that has a zone; None for anything else."""
+    parts = _find_parts(text) if type(text) is str else None
+    if parts is None:
+        return None
+    date, time, fraction, zone = parts.groups('')
+    try:
+        return _seconds_of(f'{date}T{time}{zone.replace("Z", "+00:00")}') * 10**9 + int(
+            fraction.ljust(9, '0')
+        )
+    except ValueError:  # February 30th
+        return None
+
+
+# Many events come in one second.
+@lru_cache(maxsize=4)
+def _seconds_of(text: str) -> int:
+    since_epoch = dt.datetime.fromisoformat(text) - _EPOCH
+    return since_epoch.days * 86_400 + since_epoch.seconds

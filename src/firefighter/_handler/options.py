@@ -339,6 +339,7 @@ _ELSEWHERE = {
     'leave_out': 'it is of the formatter: handler.setFormatter(JSONFormatter(leave_out=...))',
     'ignore_case': 'it is of the formatter: handler.setFormatter(JSONFormatter(ignore_case=...))',
     'redact': 'it is of the formatter: handler.setFormatter(JSONFormatter(redact=...))',
+    'layout': 'it is of the formatter: handler.setFormatter(JSONFormatter(layout=...))',
 }
 
 

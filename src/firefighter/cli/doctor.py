@@ -124,10 +124,14 @@ def _show_advice(report: Report, advice: Advice, client: Client) -> None:
         print_command(_update(report, advice, client), '  ')
         print('\nand then write:\n')
         print_text(handler_call(report.stream, client, advice.better), '  ', '    ')
-    if advice.refusals:
-        print('\nIn the events themselves:\n')
-        for refusal in advice.refusals:
-            print_text(_sentence(str(refusal)), '  ', '  ')
+    for heading, reasons in (
+        ('In the events themselves:', advice.refusals),
+        ('For JSONFormatter(layout=...):', advice.layouts),
+    ):
+        if reasons:
+            print(f'\n{heading}\n')
+            for reason in reasons:
+                print_text(_sentence(str(reason)), '  ', '  ')
 
 
 def _given(value: bool | int | str | None) -> str:
@@ -156,6 +160,7 @@ def _advice_as_json(report: Report, advice: Advice, client: Client) -> dict[str,
         'why': {verdict.option: verdict.why for verdict in advice.verdicts},
         'hazards': [str(hazard) for hazard in advice.hazards],
         'refusals': [str(refusal) for refusal in advice.refusals],
+        'layouts': [str(layout) for layout in advice.layouts],
         'better': _better_as_json(report, advice, client) if advice.better else None,
     }
 

@@ -1,9 +1,13 @@
-"""Metrics for OpenTelemetry, by its API; it needs `pip install 'firefighter[opentelemetry]'`."""
+"""Metrics for OpenTelemetry, by its API, and its log records, by its SDK; it needs `pip install 'firefighter[opentelemetry]'`.
+
+The SDK is imported only if `FirehoseLogRecordExporter` is: metrics need the API alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 try:
     from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter
@@ -14,7 +18,18 @@ import firefighter
 from firefighter.integrations.metrics import METRICS, Kind, Metric, Point, Readings
 from firefighter.logging import FirehoseHandler
 
-__all__ = ['observe_handlers']
+if TYPE_CHECKING:
+    from firefighter.integrations.opentelemetry_logs import FirehoseLogRecordExporter
+
+__all__ = ['FirehoseLogRecordExporter', 'observe_handlers']
+
+
+def __getattr__(name: str) -> Any:
+    if name == 'FirehoseLogRecordExporter':
+        from firefighter.integrations.opentelemetry_logs import FirehoseLogRecordExporter  # noqa: PLC0415
+
+        return FirehoseLogRecordExporter
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
 def observe_handlers(

@@ -1,0 +1,239 @@
+"""OpenTelemetry's log records through a handler's delivery: what `firefighter.integrations.opentelemetry.FirehoseLogRecordExporter` is.
+
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(FirehoseLogRecordExporter(handler)))
+
+Each record becomes one line of OTLP/JSON, as with `JSONFormatter(layout='otlp')`, and is appended to the handler's spool by the steps of
+`FirehoseHandler.emit`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+try:
+    from opentelemetry.sdk._logs import export as sdk
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'firefighter[opentelemetry]'", name=error.name) from None
+
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+
+from firefighter._delivery.limits import MAX_RECORD_BYTES
+from firefighter._delivery.logged_by_delivery import (
+    _is_of_a_library,
+    is_caused_by_delivery,
+    on_thread_of_ours,
+)
+from firefighter._delivery.tracing import opentelemetry_values
+from firefighter._event.encoder import orjson
+from firefighter._event.ids import with_place
+from firefighter._event.json_values import encode_event
+from firefighter._event.otlp_document import any_value, encode_document
+from firefighter._handler.constants import OPEN
+from firefighter.logging import FirehoseHandler
+
+__all__ = ['FirehoseLogRecordExporter']
+
+# By their names before and since 1.39.
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+else:
+    LogRecordExporter = getattr(sdk, 'LogRecordExporter', None) or sdk.LogExporter
+    LogRecordExportResult = getattr(sdk, 'LogRecordExportResult', None) or sdk.LogExportResult
+
+# The trace of what is logged while a request of ours is made, which a queue or a batch may hand over in another thread.
+_OUR_REQUESTS = SpanContext(trace_id=0x6669_7265_6669_6768_7465_7200_0000_0001, span_id=1, is_remote=False)
+
+_SEVERITIES_OF_A_LEVEL = 4
+
+
+class FirehoseLogRecordExporter(LogRecordExporter):
+    """Hands OpenTelemetry's log records to a handler, which delivers them as it delivers its own events.
+
+    It only appends to the handler's spool, and takes some microseconds. So `SimpleLogRecordProcessor` fits: with `spool_dir` a
+    record is safe when the call that logs it returns. With `BatchLogRecordProcessor` a record is in its queue first.
+
+    Of the handler's options those for delivery count, `event_ids` and `oversize` among them; its level, by the record's severity; and its
+    filters, which get a record with the scope's name, the severity and the body. Those for the shape of events do not: resource, scope and attributes
+    are the SDK's.
+
+    Args:
+        handler: where the records go. It need not be on a logger of `logging`. If it is, and OpenTelemetry's own handler is there, too,
+            then what is logged there arrives twice.
+
+    Raises:
+        TypeError: it is not a `FirehoseHandler`, or a subclass with a `handle` or `emit` of its own, which would not be called.
+    """
+
+    def __init__(self, handler: FirehoseHandler) -> None:
+        if not isinstance(handler, FirehoseHandler):
+            raise TypeError(
+                f'FirehoseLogRecordExporter needs a handler, as in FirehoseLogRecordExporter(FirehoseHandler({handler!r}))'
+            )
+        if not handler._takes_lines:  # noqa: SLF001  # as all below
+            raise TypeError(
+                f'FirehoseLogRecordExporter calls neither `emit` nor `handle`, of which {type(handler).__name__} has its own'
+            )
+        self._handler = handler
+        self._is_shut_down = False
+        opentelemetry_values.update(set_span_in_context(NonRecordingSpan(_OUR_REQUESTS), Context()))
+
+    def export(self, batch: Sequence[Any]) -> LogRecordExportResult:
+        """Queue records for delivery. Raises no Exception, and waits only if the handler's `overflow` is "block".
+
+        Args:
+            batch: of the SDK: `ReadableLogRecord`, or `LogData` before 1.39.
+
+        Returns:
+            SUCCESS if each record is in the spool, or is not to be there: it is below the handler's level, a filter refuses it, or delivery itself has caused
+            it. FAILURE if one is dropped instead, which is counted (`stats().dropped`), or after `shutdown`. If other threads log at the
+            same time, FAILURE may be for an event of theirs.
+        """
+        if self._is_shut_down:
+            return LogRecordExportResult.FAILURE
+        before = self._count_refused()
+        for data in batch:
+            try:
+                self._append(data)
+            except BaseException as error:
+                self._handler._give_up(error)  # noqa: SLF001
+                if not isinstance(error, Exception):  # Ctrl-C: the caller gets it
+                    raise
+        pipeline, refused = self._count_refused()
+        # In a forked child the counts begin anew.
+        gone = refused > (before[1] if before[0] is pipeline else 0)
+        return LogRecordExportResult.FAILURE if gone else LogRecordExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Deliver what is pending, and wait for it; return whether all of it is sent.
+
+        Args:
+            timeout_millis: how long, in milliseconds.
+        """
+        return self._handler.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Close the handler, and take no more records. The handler opens again if it is used by others."""
+        if not self._is_shut_down:
+            self._is_shut_down = True
+            self._handler.close()
+
+    # Inside.
+
+    def _count_refused(self) -> tuple[object, int]:
+        """Return this process's pipeline, and how many events never came into its spool."""
+        pipeline = self._handler._pipeline  # noqa: SLF001
+        tally = pipeline.tally
+        return pipeline, tally.failed + sum([*tally.rejected.values()])
+
+    def _append(self, data: Any) -> None:
+        told, scope = data.log_record, data.instrumentation_scope
+        record = _record_of(told, scope)
+        handler = self._handler
+        if not self._is_wanted(told, record):
+            return
+        pipeline = handler._pipeline  # noqa: SLF001
+        if not pipeline.open_mark[0]:
+            opened = handler._open(record, threading.Thread)  # noqa: SLF001
+            if opened is None:
+                return
+            pipeline = opened
+        line: bytes | None = self._fit(
+            pipeline, _encode(told, scope, getattr(data, 'resource', None) or told.resource)
+        )
+        if line is None:
+            return
+        append: Callable[[bytes], None] = pipeline.append
+        if on_thread_of_ours():
+            append = pipeline.source.append_quietly
+        if not pipeline.open_mark[0]:  # a value's `__str__` has closed it
+            handler._open(record, threading.Thread)  # noqa: SLF001
+            append = pipeline.append_for_now(append)
+        append(line)
+        if pipeline.open_mark[0] != OPEN:
+            pipeline.deliver_before_return(quiet=append == pipeline.source.append_quietly)
+
+    def _is_wanted(self, told: Any, record: logging.LogRecord) -> bool:
+        handler = self._handler
+        if _severity(told) and record.levelno < handler.level:
+            return False
+        if is_caused_by_delivery(record) or (
+            told.trace_id == _OUR_REQUESTS.trace_id and _is_of_a_library(record)
+        ):
+            handler._pipeline_here().count_suppressed()  # noqa: SLF001
+            return False
+        return not handler.filters or handler._ask_filters(record) is not None  # noqa: SLF001
+
+    def _fit(self, pipeline: Any, line: bytes) -> bytes | None:
+        handler = self._handler
+        if handler._options.event_ids:  # noqa: SLF001
+            line = with_place(line)
+        if len(line) <= handler.MAX_RECORD_SIZE and len(line) <= MAX_RECORD_BYTES:
+            return line
+        fitting: bytes | None = pipeline.fit_or_drop(line, handler.MAX_RECORD_SIZE)
+        return fitting
+
+
+def _severity(told: Any) -> int:
+    return getattr(told.severity_number, 'value', 0)
+
+
+def _record_of(told: Any, scope: Any) -> logging.LogRecord:
+    """Return a record of the standard library for one of OpenTelemetry's, for who asks for one: logged here, and now."""
+    level = max((_severity(told) + _SEVERITIES_OF_A_LEVEL - 1) // _SEVERITIES_OF_A_LEVEL * 10 - 10, 0)
+    attributes = told.attributes or {}
+    # By their names since 1.33 of the conventions, and before.
+    path = attributes.get('code.file.path') or attributes.get('code.filepath') or ''
+    line = attributes.get('code.line.number') or attributes.get('code.lineno') or 0
+    return logging.LogRecord(scope.name if scope else '', level, path, line, told.body, None, None)
+
+
+def _encode(told: Any, scope: Any, resource: Any) -> bytes:
+    """Return the line of a record. Any value is made plain as in other events, by which bytes are their text."""
+    plain = orjson.loads(
+        encode_event(
+            {
+                'body': told.body,
+                'severity': told.severity_text,
+                'attributes': _dict_of(told.attributes),
+                'event': getattr(told, 'event_name', None),
+                'resource': _dict_of(resource.attributes),
+                'scope': _dict_of(getattr(scope, 'attributes', None)),
+                'names': [getattr(scope, 'name', None), getattr(scope, 'version', None)],
+                'urls': [getattr(resource, 'schema_url', None), getattr(scope, 'schema_url', None)],
+            }
+        )
+    )
+    fields = {
+        'timeUnixNano': _nanoseconds(told.timestamp),
+        'observedTimeUnixNano': _nanoseconds(told.observed_timestamp),
+        'severityNumber': _severity(told),
+        'severityText': plain['severity'],
+        'eventName': plain['event'],
+        'body': any_value(plain['body']),
+        'droppedAttributesCount': getattr(told.attributes, 'dropped', 0),
+        'traceId': f'{told.trace_id:032x}' if told.trace_id else None,
+        'spanId': f'{told.span_id:016x}' if told.span_id else None,
+        'flags': int(told.trace_flags or 0),
+    }
+    names = zip(('name', 'version'), plain['names'], strict=True)
+    return encode_document(
+        {name: value for name, value in fields.items() if value},
+        plain['attributes'],
+        scope={name: value for name, value in names if value},
+        scope_attributes=plain['scope'],
+        resource=plain['resource'],
+        schema_urls=tuple(plain['urls']),
+    )
+
+
+def _dict_of(attributes: Mapping[str, object] | None) -> dict[str, object]:
+    return dict(attributes or {})
+
+
+def _nanoseconds(unix_nanoseconds: int | None) -> str | None:
+    return str(unix_nanoseconds) if unix_nanoseconds else None
