@@ -675,3 +675,14 @@ class TestDelivery:
 def without_ids(line):
     event = json.loads(line)
     return orjson.dumps({'resourceLogs': event['resourceLogs']}) + b'\n'
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_what_is_hidden_is_hidden_in_each_layout(layout):
+    """Also in `fields`; and how many values that were is there."""
+    options = {'fields': {'service': 'api', 'api_key': 'k-1'}, 'redact': ['password', '*_key']}
+    line = line_of('Ahoy', layout=layout, options=options, extra={'customer': {'password': 'hunter2'}})
+    assert b'hunter2' not in line
+    assert b'k-1' not in line
+    assert line.count(b'<redacted>') == 2
+    assert b'redacted' in line.replace(b'<redacted>', b'')

@@ -430,3 +430,25 @@ def test_metrics_alone_need_no_sdk():
         'else: raise SystemExit(1)'
     )
     subprocess.run([sys.executable, '-W', 'error', '-c', code], check=True, timeout=60)
+
+
+def test_what_the_formatter_hides_is_hidden_here_too(make_handler):
+    """By its name as an attribute, in whatever depth; by a pattern in the body, too. Nothing that is named like our own parts is lost."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.setFormatter(JSONFormatter(redact=['password', 'body', 'attributes', 's*e', r're:4\d{3}']))
+    exporter = FirehoseLogRecordExporter(handler)
+    given = {'user': 'ada', 'customer': {'password': 'hunter2'}, 'attributes': 5, 'redacted': 'mine'}
+    assert result(exporter, data_of('card 4711', given), data_of('Ahoy')) == 'SUCCESS'
+    assert handler.flush()
+    (_, scope, record), (_, _, other) = (only(parsed(event)) for event in client.events)
+    assert scope.scope.name == 'shop'
+    assert record.body.string_value == 'card <redacted>'
+    hidden = attributes(record.attributes)
+    assert hidden['user'] == 'ada'
+    assert hidden['customer'] == {'password': '<redacted>'}
+    assert hidden['attributes'] is None
+    assert hidden['redacted'] == 'mine'
+    assert [hidden[name] for name in hidden if name.startswith('redacted_')] == [3]
+    assert other.body.string_value == 'Ahoy'
+    assert attributes(other.attributes) == {}

@@ -279,6 +279,10 @@ class JSONFormatter(logging.Formatter):
             layout=other._layout or self._layout,
         )
 
+    def redact_line(self, line: bytes) -> bytes:
+        """Return the line of any JSON object with what `redact` lists hidden."""
+        return line if self._plan.redact is None else self._plan.redact(line)
+
     def with_redaction_of(self, other: JSONFormatter) -> JSONFormatter:
         """Return a formatter of this kind that hides what the other hides as well."""
         return self.with_options_of(JSONFormatter(redact=other._redact)) if other._redact else self

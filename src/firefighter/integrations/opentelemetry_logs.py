@@ -31,8 +31,9 @@ from firefighter._delivery.logged_by_delivery import (
 from firefighter._delivery.tracing import opentelemetry_values
 from firefighter._event.encoder import orjson
 from firefighter._event.ids import with_place
-from firefighter._event.json_values import encode_event
+from firefighter._event.json_values import encode_event, free_name
 from firefighter._event.otlp_document import any_value, encode_document
+from firefighter._event.redaction import COUNT
 from firefighter._handler.constants import OPEN
 from firefighter.logging import FirehoseHandler
 
@@ -58,8 +59,8 @@ class FirehoseLogRecordExporter(LogRecordExporter):
     record is safe when the call that logs it returns. With `BatchLogRecordProcessor` a record is in its queue first.
 
     Of the handler's options those for delivery count, `event_ids` and `oversize` among them; its level, by the record's severity; and its
-    filters, which get a record with the scope's name, the severity and the body. Those for the shape of events do not: resource, scope and attributes
-    are the SDK's.
+    filters, which get a record with the scope's name, the severity and the body. Of its formatter `redact` counts, also for attributes. What else
+    shapes events does not: resource, scope and attributes are the SDK's.
 
     Args:
         handler: where the records go. It need not be on a logger of `logging`. If it is, and OpenTelemetry's own handler is there, too,
@@ -143,7 +144,13 @@ class FirehoseLogRecordExporter(LogRecordExporter):
                 return
             pipeline = opened
         line: bytes | None = self._fit(
-            pipeline, _encode(told, scope, getattr(data, 'resource', None) or told.resource)
+            pipeline,
+            _encode(
+                told,
+                scope,
+                getattr(data, 'resource', None) or told.resource,
+                handler._json_formatter.redact_line,  # noqa: SLF001
+            ),
         )
         if line is None:
             return
@@ -192,42 +199,42 @@ def _record_of(told: Any, scope: Any) -> logging.LogRecord:
     return logging.LogRecord(scope.name if scope else '', level, path, line, told.body, None, None)
 
 
-def _encode(told: Any, scope: Any, resource: Any) -> bytes:
+def _encode(told: Any, scope: Any, resource: Any, redact: Callable[[bytes], bytes]) -> bytes:
     """Return the line of a record. Any value is made plain as in other events, by which bytes are their text."""
-    plain = orjson.loads(
-        encode_event(
-            {
-                'body': told.body,
-                'severity': told.severity_text,
-                'attributes': _dict_of(told.attributes),
-                'event': getattr(told, 'event_name', None),
-                'resource': _dict_of(resource.attributes),
-                'scope': _dict_of(getattr(scope, 'attributes', None)),
-                'names': [getattr(scope, 'name', None), getattr(scope, 'version', None)],
-                'urls': [getattr(resource, 'schema_url', None), getattr(scope, 'schema_url', None)],
-            }
-        )
-    )
+    values = [
+        told.body,
+        told.severity_text,
+        getattr(told, 'event_name', None),
+        *(getattr(scope, name, None) for name in ('name', 'version')),
+        *(getattr(urls_of, 'schema_url', None) for urls_of in (resource, scope)),
+        *map(_dict_of, (told.attributes, resource.attributes, getattr(scope, 'attributes', None))),
+    ]
+    # Under a name that `redact` cannot list.
+    plain = orjson.loads(redact(encode_event({'': values})))
+    body, severity, event_name, name, version, resource_url, scope_url, *attributes = plain['']
+    of_record, of_resource, of_scope = attributes
+    if COUNT in plain:
+        of_record[free_name(COUNT, of_record)] = plain[COUNT]
     fields = {
         'timeUnixNano': _nanoseconds(told.timestamp),
         'observedTimeUnixNano': _nanoseconds(told.observed_timestamp),
         'severityNumber': _severity(told),
-        'severityText': plain['severity'],
-        'eventName': plain['event'],
-        'body': any_value(plain['body']),
+        'severityText': severity,
+        'eventName': event_name,
+        'body': any_value(body),
         'droppedAttributesCount': getattr(told.attributes, 'dropped', 0),
         'traceId': f'{told.trace_id:032x}' if told.trace_id else None,
         'spanId': f'{told.span_id:016x}' if told.span_id else None,
         'flags': int(told.trace_flags or 0),
     }
-    names = zip(('name', 'version'), plain['names'], strict=True)
+    named = {'name': name, 'version': version}
     return encode_document(
         {name: value for name, value in fields.items() if value},
-        plain['attributes'],
-        scope={name: value for name, value in names if value},
-        scope_attributes=plain['scope'],
-        resource=plain['resource'],
-        schema_urls=tuple(plain['urls']),
+        of_record,
+        scope={name: value for name, value in named.items() if value},
+        scope_attributes=of_scope,
+        resource=of_resource,
+        schema_urls=(resource_url, scope_url),
     )
 
 
