@@ -149,7 +149,7 @@ def triggers() -> str:
 
 def example(name: str) -> Callable[[], str]:
     """Return what gives an example's file as a block of code."""
-    language = 'python' if name.endswith('.py') else 'yaml'
+    language = {'py': 'python'}.get(ending := name.rpartition('.')[2], ending)
 
     def block() -> str:
         text = (HERE.parent / 'examples' / name).read_text(encoding='utf-8')
@@ -177,8 +177,12 @@ PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ('doctor.md', 'printed'): printed_by_doctor,
     ('configuration.md', 'dictconfig'): example('dictconfig.py'),
     ('configuration.md', 'yaml'): example('yaml_config.yaml'),
-    ('configuration.md', 'django'): example('django_settings.py'),
-    ('configuration.md', 'lambda'): example('aws_lambda.py'),
+    ('configuration.md', 'django'): example('django/settings.py'),
+    ('configuration.md', 'lambda'): example('aws_lambda/shop.py'),
+    ('configuration.md', 'celery'): example('celery/shop.py'),
+    ('configuration.md', 'rq'): example('rq/shop.py'),
+    ('configuration.md', 'uwsgi'): example('uwsgi/uwsgi.ini'),
+    ('configuration.md', 'fastapi'): example('fastapi/shop.py'),
     ('local-endpoint.md', 'account'): account,
     ('local-endpoint.md', 'faults'): faults,
     ('local-endpoint.md', 'triggers'): triggers,

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic, sleep
 from typing import Any
 
 from firefighter.local import LocalFirehose
@@ -19,8 +20,10 @@ __all__ = [
     'SHORT_PAUSES',
     'delivered',
     'end_of',
+    'flush_as_the_next_process',
     'program',
     'run',
+    'wait_until',
     'without_waiting',
 ]
 
@@ -102,6 +105,30 @@ def delivered(endpoint: LocalFirehose) -> list[Any]:
         if path.is_file()
         for line in path.read_text('utf-8').splitlines()
     ]
+
+
+def flush_as_the_next_process(environment: Mapping[str, str]) -> None:
+    """Be the next start of a program with the same destination: deliver what earlier ones have left in their `spool_dir`.
+
+    Args:
+        environment: what it finds in its environment beside ours.
+    """
+    flush = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush(40)"
+    ended = _run([sys.executable, '-c', flush], environment)
+    assert ended.returncode == 0, ended.stderr
+
+
+def wait_until(condition: Callable[[], object], said: Callable[[], object] = lambda: '') -> None:
+    """Wait until something is so, and leave the processor to the programs meanwhile.
+
+    Args:
+        condition: whether it is.
+        said: gives what is to be said where it is not so in time.
+    """
+    deadline = monotonic() + ENOUGH_SECONDS
+    while not condition():
+        assert monotonic() < deadline, said()
+        sleep(0.02)
 
 
 def without_waiting(said: str) -> str:

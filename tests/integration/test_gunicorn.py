@@ -1,51 +1,42 @@
-"""Does each event arrive exactly once under gunicorn, which loads the program and then forks its workers?"""
+"""Does each event arrive exactly once under gunicorn, which forks its workers? The programs are the examples."""
 
 from __future__ import annotations
 
 import http.client
+import itertools
 import os
 import signal
 import socket
 import subprocess
-import sys
 from collections import Counter
 from time import monotonic
 
 import pytest
 
+from example_programs import NOTHING_IS_SENT_BEFORE_THE_END, Example, orders
 from firefighter.local import LocalFirehose
-from programs import delivered, without_waiting
+from programs import delivered, flush_as_the_next_process, wait_until, without_waiting
 
 if not hasattr(os, 'fork'):
     pytest.skip('gunicorn forks', allow_module_level=True)
 
-# A worker may take the handler's 30 s to end, which is why gunicorn waits longer for it.
+# A worker may take 40 s to end, for which gunicorn waits.
 ENOUGH_SECONDS = 45
 
-PROGRAM = """
+# Each response says which worker it is from. The master logs too, where it has loaded the program.
+HOOKS = """
 import logging, os
-from firefighter.logging import FirehoseHandler
 
 logger = logging.getLogger('shop')
-logger.setLevel(logging.INFO)
-handler = FirehoseHandler('bar', shutdown_timeout_seconds=30)
-# Nothing is sent before the end, though it may take some requests until each worker has answered one: of what is on its way when a
-# worker is killed nobody knows whether it arrives.
-handler.MAX_BATCH_SIZE = handler.MAX_BATCH_COUNT = 1 << 20
-logger.addHandler(handler)
-if 'EARLY' in os.environ:
+
+def when_ready(server):
     logger.info('master, before the fork')
 
-def application(environ, start_response):
-    pid = str(os.getpid())
-    logger.info('%s, from %s', environ['PATH_INFO'], pid)
-    start_response('200 OK', [('Content-Length', str(len(pid)))])
-    return [pid.encode()]
-"""
-SETTINGS = """
-from program import logger
-
 def post_worker_init(worker):
+    application, header = worker.wsgi, ('Worker', str(worker.pid))
+    worker.wsgi = lambda environ, start_response: application(
+        environ, lambda status, headers, *error: start_response(status, [*headers, header], *error)
+    )
     open(f'ready-{worker.pid}', 'w').close()
 
 def child_exit(server, worker):
@@ -57,65 +48,56 @@ class Gunicorn:
     """A master with two workers, listening on a port of ours.
 
     Attributes:
-        early: what the master logs before it forks.
-        pids: of the workers that have answered.
+        process: the master.
+        output: the file that has what it says.
+        answered: the numbers of the orders that each worker has answered, by its pid.
     """
 
-    def __init__(self, folder, environment):
-        self.early = ['master, before the fork'] if 'EARLY' in environment else []
-        self.pids = set()
-        self._folder = folder
-        (folder / 'program.py').write_text(PROGRAM)
-        (folder / 'settings.py').write_text(SETTINGS)
+    def __init__(self, example, environment, without=()):
+        self.answered = {}
+        self._folder = example.folder
+        (self._folder / 'hooks.py').write_text(HOOKS)
         self._socket = socket.create_server(('127.0.0.1', 0))
-        self.output = folder / 'output'
+        self._numbers = itertools.count()
+        self.output = self._folder / 'output'
+        options = (
+            f'--config python:hooks --no-control-socket --bind fd://{self._socket.fileno()}'
+            ' --graceful-timeout 40 --timeout 60'
+        )
         with self.output.open('wb') as output:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, '-m', 'gunicorn', '--preload', '--workers', '2'),
-                    *('--graceful-timeout', '40', '--timeout', '60'),
-                    *(
-                        '--config',
-                        'python:settings',
-                        '--no-control-socket',
-                        '--bind',
-                        f'fd://{self._socket.fileno()}',
-                    ),
-                    'program:application',
-                ],
-                cwd=folder,
-                env={**os.environ, **environment, 'PYTHONPATH': str(folder)},
+                example.command(without=without),
+                cwd=self._folder,
+                env={**os.environ, **example.environment, **environment, 'GUNICORN_CMD_ARGS': options},
                 pass_fds=[self._socket.fileno()],
                 stdout=output,
                 stderr=output,
             )
 
     def wait_for_workers(self, count):
-        """Wait until so many are ready to answer: before that, the others would answer thousands of requests."""
-        deadline = monotonic() + ENOUGH_SECONDS
-        while len(list(self._folder.glob('ready-*'))) < count:
-            assert monotonic() < deadline, self.output.read_text()
+        """Wait until so many have been ready to answer: before that, the others would answer thousands of requests."""
+        wait_until(lambda: len(list(self._folder.glob('ready-*'))) >= count, self.output.read_text)
 
-    def get(self, path):
-        """Make a request; return the pid of the worker that answered."""
+    def order_until(self, enough):
+        """Order until the pids that have answered are enough; return them."""
+        deadline, pids = monotonic() + ENOUGH_SECONDS, set()
+        while not enough(pids):
+            assert monotonic() < deadline, self.output.read_text()
+            number = next(self._numbers)
+            pid = self._order(number)
+            self.answered.setdefault(pid, []).append(number)
+            pids.add(pid)
+        return pids
+
+    def _order(self, number):
         connection = http.client.HTTPConnection(*self._socket.getsockname(), timeout=ENOUGH_SECONDS)
         try:
-            connection.request('GET', path)
-            return int(connection.getresponse().read())
+            connection.request('GET', f'/orders/{number}')
+            response = connection.getresponse()
+            assert response.read() == b'received\n'
+            return int(response.headers['Worker'])
         finally:
             connection.close()
-
-    def get_until(self, path, answered):
-        """Make requests until the pids that have answered are enough; return what the workers have logged, and the pids."""
-        deadline = monotonic() + ENOUGH_SECONDS
-        logged, pids = [], set()
-        while not answered(pids):
-            assert monotonic() < deadline, self.output.read_text()
-            pid = self.get(f'/{path}/{len(logged)}')
-            pids.add(pid)
-            self.pids.add(pid)
-            logged.append(f'/{path}/{len(logged)}, from {pid}')
-        return logged, pids
 
     def terminate(self):
         """End it as a supervisor does; return its exit status."""
@@ -134,47 +116,50 @@ def endpoint(tmp_path):
         yield started
 
 
-@pytest.fixture(params=['memory', 'disk'])
-def place(request, tmp_path, endpoint):
-    """What a program needs to deliver there, its spool in memory or on disk."""
-    directory = {} if request.param == 'memory' else {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
-    return {'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **directory}
-
-
-@pytest.fixture
-def gunicorn(tmp_path, place, request):
-    started = Gunicorn(tmp_path, {**place, **request.param})
-    yield started
-    started.close()
-
-
 @pytest.mark.parametrize(
-    'gunicorn', [{}, {'EARLY': '1'}], indirect=True, ids=['the master is silent', 'the master logs first']
+    ('name', 'preloaded', 'disk'),
+    [
+        ('django', True, True),
+        ('django', False, False),
+        ('flask', False, True),
+        ('gevent', False, True),
+    ],
+    ids=['Django, preloaded, and the master logs first', 'Django', 'Flask in threads', 'gevent'],
 )
-def test_each_event_arrives_once_though_a_worker_is_killed(gunicorn, place, endpoint):
-    """Workers and master log. What the killed worker had pending is lost in memory; on disk the next one delivers it."""
-    gunicorn.wait_for_workers(2)
-    first, workers = gunicorn.get_until('first', lambda pids: len(pids) == 2)
-    victim = min(workers)
-    os.kill(victim, signal.SIGKILL)
-    gunicorn.wait_for_workers(3)
-    second, _ = gunicorn.get_until('second', lambda pids: pids - workers)
-    assert gunicorn.terminate() == 0
+def test_each_event_arrives_once_though_a_worker_is_killed(name, preloaded, disk, tmp_path, endpoint):
+    """Through a kill of a worker, a reload and a stop. What the killed worker had pending is lost in memory; on disk another one delivers it."""
+    place = {'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url}
+    if disk:
+        place['FIREFIGHTER_SPOOL_DIR'] = str(tmp_path / 'spool')
+    gunicorn = Gunicorn(
+        Example(name, tmp_path, NOTHING_IS_SENT_BEFORE_THE_END),
+        place,
+        without=() if preloaded else ('--preload',),
+    )
+    try:
+        gunicorn.wait_for_workers(2)
+        workers = gunicorn.order_until(lambda pids: len(pids) == 2)
+        victim = min(workers)
+        os.kill(victim, signal.SIGKILL)
+        gunicorn.wait_for_workers(3)
+        workers |= gunicorn.order_until(lambda pids: pids - workers)
+        gunicorn.process.send_signal(signal.SIGHUP)
+        gunicorn.wait_for_workers(5)
+        gunicorn.order_until(lambda pids: len(pids - workers) == 2)
+        assert gunicorn.terminate() == 0
+    finally:
+        gunicorn.close()
     assert 'firefighter:' not in without_waiting(gunicorn.output.read_text())
-    expected = {*gunicorn.early, *first, f'master, of the end of {victim}', *second}
-    if 'FIREFIGHTER_SPOOL_DIR' in place:
-        flush(place)  # what the last worker to go had no time for
-    else:
-        expected -= {message for message in first if message.endswith(f'from {victim}')}
+    lost = set(orders(*gunicorn.answered.pop(victim)))
+    expected = set(orders(*itertools.chain(*gunicorn.answered.values())))
+    ends = {f'master, of the end of {pid}' for pid in gunicorn.answered}
+    if preloaded:
+        expected |= {'master, before the fork', f'master, of the end of {victim}'}
+    assert expected <= {event['message'] for event in delivered(endpoint)}
+    if disk:
+        flush_as_the_next_process(place)  # what the last worker to go had no time for
+        expected |= lost
     arrived = Counter(event['message'] for event in delivered(endpoint))
     assert set(arrived.values()) == {1}
     assert expected <= arrived.keys()
-    assert arrived.keys() - expected <= {f'master, of the end of {pid}' for pid in gunicorn.pids}
-
-
-def flush(place):
-    """Be the next start of a program with the same destination."""
-    program = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush(40)"
-    subprocess.run(
-        [sys.executable, '-c', program], env={**os.environ, **place}, check=True, timeout=ENOUGH_SECONDS
-    )
+    assert arrived.keys() - expected <= ends

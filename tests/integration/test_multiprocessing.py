@@ -20,13 +20,12 @@ logger.setLevel(logging.INFO)
 logger.addHandler(FirehoseHandler('bar'))
 
 def work():
-    if not EARLY:
-        logger.info('of the child')
+    pass
 
-if EARLY == 'fork':
+if METHOD == 'fork':
     import os
     os.register_at_fork(after_in_child=lambda: logger.info('of the child'))
-elif EARLY and __name__ != '__main__':
+elif __name__ != '__main__':
     logger.info('of the child')
 
 if __name__ == '__main__':
@@ -40,17 +39,15 @@ if __name__ == '__main__':
 
 @pytest.mark.parametrize('place', ['memory', 'disk'])
 @pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
-@pytest.mark.parametrize('early', [False, True])
-def test_a_multiprocessing_child_delivers_its_events(early, method, place, tmp_path):
+def test_a_multiprocessing_child_delivers_its_events(method, place, tmp_path):
     """Such children end by `os._exit`, without the exit functions of the interpreter.
 
-    Early: what a hook of the fork logs, or the main module while it is imported, before multiprocessing has made the child its own.
+    Also what a hook of the fork logs, or the main module while it is imported: before multiprocessing has made the child its own. What a child logs
+    later is in test_examples.
     """
     spool = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')} if place == 'disk' else {}
     program = tmp_path / 'program.py'
-    program.write_text(
-        PATIENT + PROGRAM.replace('METHOD', repr(method)).replace('EARLY', repr(method if early else ''))
-    )
+    program.write_text(PATIENT + PROGRAM.replace('METHOD', repr(method)))
     with LocalFirehose(tmp_path / 'firehose', streams=['bar']) as endpoint:
         ended = subprocess.run(
             [sys.executable, program],

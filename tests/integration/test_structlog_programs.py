@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -120,28 +119,6 @@ def test_a_child_logs_with_the_loggers_of_its_parent(endpoint, place):
     # The numbers of each begin at 0.
     assert len({event['producer'] for event in events}) == 3
     assert sorted(event['sequence'] for event in events) == [0, 0, 0, 1]
-
-
-@FORKING
-def test_what_was_logged_survives_a_kill(endpoint, tmp_path):
-    """With a `spool_dir`: the next process delivers it."""
-    place = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
-    # Too few to be due before that.
-    ended = run_with_structlog(
-        """
-        for number in range(20):
-            log.info(f'event {number}')
-        os.kill(os.getpid(), signal.SIGKILL)
-        """,
-        endpoint,
-        place,
-        send_interval=900,
-    )
-    assert ended.returncode == -signal.SIGKILL
-    assert delivered(endpoint) == []
-    ended = run_with_structlog('assert handler.flush()', endpoint, place)
-    assert (ended.returncode, without_waiting(ended.stderr)) == (0, '')
-    assert [event['message'] for event in delivered(endpoint)] == [f'event {number}' for number in range(20)]
 
 
 # As a file, since `spawn` imports what its functions are in.

@@ -6,6 +6,7 @@ import http.client
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -13,8 +14,9 @@ from time import monotonic
 
 import pytest
 
+from example_programs import Example, orders
 from firefighter.local import LocalFirehose
-from programs import delivered, without_waiting
+from programs import delivered, flush_as_the_next_process, without_waiting
 
 UWSGI = pathlib.Path(sys.executable).with_name('uwsgi')
 
@@ -23,28 +25,23 @@ if not UWSGI.exists():
 
 ENOUGH_SECONDS = 40
 
+# Each response says which worker it is from, and may keep that one busy.
 PROGRAM = """
-import logging, os
-from firefighter.logging import FirehoseHandler
-
-logger = logging.getLogger('shop')
-logger.setLevel(logging.INFO)
-logger.addHandler(FirehoseHandler(
-    'bar',
-    send_interval=float(os.environ.get('SEND_INTERVAL', 0)),
-    # To import boto3 alone took each worker three seconds beside four busy processes.
-    shutdown_timeout_seconds=30,
-))
+import os
+import shop
 
 class Busy(list):
     def close(self):  # called when the client has the answer, and before the worker is done with the request
         open('busy').close()
 
 def application(environ, start_response):
-    logger.info(environ['PATH_INFO'])
-    body = [str(os.getpid()).encode()]
-    start_response('200 OK', [('Content-Length', str(len(body[0])))])
-    return Busy(body) if environ['PATH_INFO'] == '/busy' else body
+    header = ('Worker', str(os.getpid()))
+    body = shop.application(environ, lambda status, headers: start_response(status, [*headers, header]))
+    return Busy(body) if environ['PATH_INFO'] == '/orders/busy' else body
+"""
+WAITING = """
+import os
+logger.handlers[0].send_interval = float(os.environ.get('SEND_INTERVAL', 0))
 """
 LISTENING = re.compile(r'bound to TCP address 127\.0\.0\.1:(\d+)')
 
@@ -55,22 +52,37 @@ WHEN_DONE = ('--hook-master-start', 'unix_signal:15 gracefully_kill_them_all')
 
 
 class Uwsgi:
-    """A master with its workers.
+    """A master with its workers, and the program of `examples/uwsgi`.
+
+    Args:
+        example: the example.
+        endpoint: where the events go.
+        options: what it is started with. None: the command of the example.
+        workers: how many, unless the example says it.
+        environment: what it finds in its environment.
 
     Attributes:
         process: the master.
     """
 
-    def __init__(self, folder, endpoint, options, *, workers=2, **environment):
-        (folder / 'program.py').write_text(PROGRAM)
+    def __init__(self, example, endpoint, options=None, *, workers=2, **environment):
+        (example.folder / 'program.py').write_text(PROGRAM)
+        if options is None:
+            settings = example.folder / 'uwsgi.ini'
+            settings.write_text(settings.read_text('utf-8').replace('shop:', 'program:'), 'utf-8')
+            command = [word.replace(':8000', ':0') for word in example.command()]
+        else:
+            command = [UWSGI, '--master', '--module', 'program:application', '--http-socket', '127.0.0.1:0']
+            command += ['--processes', str(workers), '--virtualenv', sys.prefix, *options]
         self.process = subprocess.Popen(
-            [
-                *(UWSGI, '--master', '--processes', str(workers), '--need-app', '--disable-logging'),
-                *('--http-socket', '127.0.0.1:0', '--virtualenv', sys.prefix, '--wsgi-file', 'program.py'),
-                *options,
-            ],
-            cwd=folder,
-            env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
+            [*command, '--need-app', '--disable-logging'],
+            cwd=example.folder,
+            env={
+                **os.environ,
+                **example.environment,
+                'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url,
+                **environment,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -87,12 +99,12 @@ class Uwsgi:
                 return found
         raise AssertionError(f'it has ended and said {"".join(self._said)}')
 
-    def get(self, path):
+    def get(self, order):
         """Make a request; return the pid of the worker that answered."""
         connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=ENOUGH_SECONDS)
         try:
-            connection.request('GET', path)
-            return int(connection.getresponse().read())
+            connection.request('GET', f'/orders/{order}')
+            return int(connection.getresponse().headers['Worker'])
         finally:
             connection.close()
 
@@ -112,40 +124,75 @@ def endpoint(tmp_path):
         yield started
 
 
-@pytest.mark.parametrize(
-    'options', [[], ['--enable-threads'], ['--lazy-apps']], ids=['as it is', 'threads', 'lazy']
-)
-def test_each_event_of_two_workers_arrives_once(options, tmp_path, endpoint):
+@pytest.fixture
+def example(tmp_path):
+    """The program, which waits for company if it is to."""
+    return Example('uwsgi', tmp_path, ends=WAITING)
+
+
+@pytest.mark.parametrize('options', [[], ['--enable-threads']], ids=['as it is', 'threads'])
+def test_each_event_of_two_workers_arrives_once(options, example, endpoint):
     """What was logged last too: the workers end in an orderly way."""
-    uwsgi = Uwsgi(tmp_path, endpoint, [*WHEN_DONE, *options])
+    uwsgi = Uwsgi(example, endpoint, [*WHEN_DONE, *options])
     try:
-        logged, workers, deadline = [], set(), monotonic() + ENOUGH_SECONDS
-        while len(workers) < 2 or len(logged) < 20:
-            assert monotonic() < deadline
-            logged.append(f'/{len(logged)}')
-            workers.add(uwsgi.get(logged[-1]))
+        answered = order_until(uwsgi, lambda pids, count: len(pids) == 2 and count >= 20)
         uwsgi.process.terminate()
         status, said = uwsgi.wait()
     finally:
         uwsgi.close()
     assert status == 0
     assert 'firefighter:' not in without_waiting(said)
-    assert Counter(event['message'] for event in delivered(endpoint)) == Counter(logged)
+    assert Counter(event['message'] for event in delivered(endpoint)) == Counter(orders(*answered))
+
+
+def test_with_the_settings_of_the_example_a_kill_and_a_reload_lose_nothing(example, endpoint, tmp_path):
+    """Nor does the stop. Loaded by each worker, and with a directory."""
+    place = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool'), 'SEND_INTERVAL': '60'}
+    uwsgi = Uwsgi(example, endpoint, **place)
+    try:
+        answered = order_until(uwsgi, lambda pids, _: len(pids) == 2)
+        victim = min(answered.values())
+        os.kill(victim, signal.SIGKILL)
+        workers = set(answered.values())
+        answered |= order_until(uwsgi, lambda pids, _: pids - workers, len(answered))
+        workers = set(answered.values())
+        (example.folder / 'shop.py').touch()
+        answered |= order_until(uwsgi, lambda pids, _: len(pids - workers) == 2, len(answered))
+        uwsgi.process.terminate()
+        status, said = uwsgi.wait()
+    finally:
+        uwsgi.close()
+    assert status == 0
+    assert 'firefighter:' not in without_waiting(said)
+    living = [number for number, pid in answered.items() if pid != victim]
+    assert {event['message'] for event in delivered(endpoint)} >= set(orders(*living))
+    flush_as_the_next_process({'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **place})
+    assert Counter(event['message'] for event in delivered(endpoint)) == Counter(orders(*answered))
+
+
+def order_until(uwsgi, enough, first=0):
+    """Order until the pids that have answered, and the orders, are enough; return the pid that has answered each order, by its number."""
+    answered, deadline = {}, monotonic() + ENOUGH_SECONDS
+    while not enough(set(answered.values()), len(answered)):
+        assert monotonic() < deadline
+        number = first + len(answered)
+        answered[number] = uwsgi.get(number)
+    return answered
 
 
 @pytest.fixture
-def busy(tmp_path):
+def busy(example):
     """A pipe that a worker waits at, in the middle of a request, until somebody opens its other end."""
-    os.mkfifo(tmp_path / 'busy')
-    return tmp_path / 'busy'
+    os.mkfifo(example.folder / 'busy')
+    return example.folder / 'busy'
 
 
-def test_a_worker_in_the_middle_of_a_request_delivers_before_it_ends(busy, tmp_path, endpoint):
+def test_a_worker_in_the_middle_of_a_request_delivers_before_it_ends(busy, example, endpoint):
     """As the docs advise, uWSGI lets it finish: its exit functions run, and what waited for company arrives."""
-    uwsgi = Uwsgi(tmp_path, endpoint, WHEN_DONE, workers=1, SEND_INTERVAL='60')
+    uwsgi = Uwsgi(example, endpoint, WHEN_DONE, workers=1, SEND_INTERVAL='60')
     try:
-        uwsgi.get('/')
-        uwsgi.get('/busy')
+        uwsgi.get('first')
+        uwsgi.get('busy')
         uwsgi.process.terminate()
         uwsgi.wait_for('Gracefully killing worker')
         busy.open('wb').close()
@@ -154,31 +201,23 @@ def test_a_worker_in_the_middle_of_a_request_delivers_before_it_ends(busy, tmp_p
         uwsgi.close()
     assert status == 0
     assert 'firefighter:' not in without_waiting(said)
-    assert [event['message'] for event in delivered(endpoint)] == ['/', '/busy']
+    assert [event['message'] for event in delivered(endpoint)] == ['order first', 'order busy']
 
 
 @pytest.mark.usefixtures('busy')
-def test_of_a_worker_that_is_killed_in_the_middle_of_a_request_a_directory_keeps_all(tmp_path, endpoint):
+def test_of_a_worker_that_is_killed_in_the_middle_of_a_request_a_directory_keeps_all(
+    example, tmp_path, endpoint
+):
     """No exit function runs, and nothing is lost: the next start of the program delivers it."""
     directory = {'FIREFIGHTER_SPOOL_DIR': str(tmp_path / 'spool')}
-    uwsgi = Uwsgi(tmp_path, endpoint, AT_ONCE, workers=1, SEND_INTERVAL='60', **directory)
+    uwsgi = Uwsgi(example, endpoint, AT_ONCE, workers=1, SEND_INTERVAL='60', **directory)
     try:
-        uwsgi.get('/')
-        uwsgi.get('/busy')
+        uwsgi.get('first')
+        uwsgi.get('busy')
         uwsgi.process.terminate()
         uwsgi.wait()
     finally:
         uwsgi.close()
     assert not delivered(endpoint)
-    flush_as_the_next_process(endpoint, **directory)
-    assert [event['message'] for event in delivered(endpoint)] == ['/', '/busy']
-
-
-def flush_as_the_next_process(endpoint, **environment):
-    program = "from firefighter.logging import FirehoseHandler; assert FirehoseHandler('bar').flush(40)"
-    subprocess.run(
-        [sys.executable, '-c', program],
-        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **environment},
-        check=True,
-        timeout=ENOUGH_SECONDS,
-    )
+    flush_as_the_next_process({'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **directory})
+    assert [event['message'] for event in delivered(endpoint)] == ['order first', 'order busy']

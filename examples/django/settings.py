@@ -1,7 +1,12 @@
-"""The logging part of a Django project's settings.py.
+# cd examples/django && gunicorn --preload --workers 2 shop:application
+"""A Django project's settings, of which only LOGGING matters here: Django passes it to `logging.config.dictConfig`.
 
-Django passes LOGGING to `logging.config.dictConfig`. Set FIREFIGHTER_DISABLED=1 on developers' machines and in tests.
+When a worker ends (stop, reload), it delivers what it has logged. Set FIREFIGHTER_SPOOL_DIR, and a kill loses nothing either.
+Set FIREFIGHTER_DISABLED=1 on developers' machines and in tests.
 """
+
+ROOT_URLCONF = 'shop'
+ALLOWED_HOSTS = ['localhost', '127.0.0.1']
 
 LOGGING = {
     'version': 1,
