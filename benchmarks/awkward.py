@@ -16,6 +16,7 @@ import contextvars
 import datetime as dt
 import decimal
 import importlib
+import importlib.metadata
 import io
 import itertools
 import json
@@ -129,12 +130,12 @@ def ecs() -> Library:
 
 
 _numbers = itertools.count()
-LIBRARIES: dict[str, Callable[[], Library]] = {
-    'firefighter': ours,
-    'Powertools Logger': powertools,
-    'structlog': structlog_json,
-    'python-json-logger': python_json_logger,
-    'ecs-logging': ecs,
+LIBRARIES: dict[str, tuple[str, Callable[[], Library]]] = {
+    'firefighter': ('', ours),
+    'Powertools Logger': ('aws-lambda-powertools', powertools),
+    'structlog': ('structlog', structlog_json),
+    'python-json-logger': ('python-json-logger', python_json_logger),
+    'ecs-logging': ('ecs-logging', ecs),
 }
 
 
@@ -418,10 +419,17 @@ def verdict(make: Callable[[], Library], awkward: Awkward) -> str:
 
 def table() -> list[list[str]]:
     """Return the rows of the table, the first of them its head."""
-    rows = [['event', *LIBRARIES]]
-    rows += [[awkward.text, *(verdict(make, awkward) for make in LIBRARIES.values())] for awkward in EVENTS]
+    rows = [['event', *(f'{name} {version(package)}'.strip() for name, (package, _) in LIBRARIES.items())]]
+    rows += [
+        [awkward.text, *(verdict(make, awkward) for _, make in LIBRARIES.values())] for awkward in EVENTS
+    ]
     rights = [[row[column] for row in rows[1:]].count('yes') for column in range(1, len(rows[0]))]
     return [*rows, [f'**of {len(EVENTS)}**', *(f'**{right}**' for right in rights)]]
+
+
+def version(package: str) -> str:
+    """Return the version of another package."""
+    return importlib.metadata.version(package) if package else ''
 
 
 def as_markdown(rows: list[list[str]]) -> str:

@@ -91,7 +91,13 @@ def logging_as_it_was() -> Iterator[None]:
     """What a test does to logging's own state ends with the test."""
     root = logging.getLogger()
     level, handlers, errors = root.level, root.handlers[:], logging.raiseExceptions
+    # dictConfig disables those of libraries.
+    others = [each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    before = [(each.disabled, each.level, each.propagate) for each in others]
     yield
+    if before != [(each.disabled, each.level, each.propagate) for each in others]:
+        for each, (each.disabled, each.level, each.propagate) in zip(others, before, strict=True):
+            each._cache.clear()
     root.setLevel(level)
     root.handlers[:] = handlers
     logging.raiseExceptions = errors

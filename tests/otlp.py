@@ -23,7 +23,7 @@ def parsed(line, *, ignore=False):
         for name, digits in (('traceId', 32), ('spanId', 16)):
             if name in record:
                 assert len(record[name]) == digits
-                record[name] = base64.b64encode(bytes.fromhex(record[name])).decode()
+                record[name] = base64.urlsafe_b64encode(bytes.fromhex(record[name])).decode()
         for name in ('timeUnixNano', 'observedTimeUnixNano'):
             assert type(record.get(name, '')) is str
         assert type(record.get('severityNumber', 0)) is int

@@ -2,7 +2,7 @@
 """A server of asyncio, without a framework; in another shell: `echo order 17 | nc localhost 8000`.
 
 SIGTERM ends it as its last line would, so Python runs its exit functions, and what is pending is delivered. Set
-FIREFIGHTER_SPOOL_DIR, and a kill loses nothing either.
+FIREFIGHTER_SPOOL_DIR, and neither a kill nor a second SIGTERM meanwhile loses anything.
 """
 
 import asyncio

@@ -2,7 +2,8 @@
 
     python invoke.py shop.handler '{"order_id": 17}' '{"order_id": 18}'
 
-Each further word is the event of one invocation. It prints each answer, then kills the runtime: Lambda ends none in an orderly way.
+Each further word is the event of one invocation. It prints each answer, then kills the runtime: Lambda ends none in an orderly way. The
+status is 1 if the function fails.
 """
 
 import os
@@ -13,9 +14,11 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-function, *events = sys.argv[1:]
+function, *events = sys.argv[1:] or ['']
+if not events:
+    sys.exit('usage: python invoke.py MODULE.FUNCTION EVENT [EVENT ...]')
 waiting: 'queue.SimpleQueue[tuple[int, str]]' = queue.SimpleQueue()
-answers: 'queue.SimpleQueue[bytes]' = queue.SimpleQueue()
+answers: 'queue.SimpleQueue[tuple[bool, bytes]]' = queue.SimpleQueue()
 
 
 class RuntimeAPI(BaseHTTPRequestHandler):
@@ -37,7 +40,7 @@ class RuntimeAPI(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take the answer to an event, or an error."""
-        answers.put(self.rfile.read(int(self.headers['Content-Length'])))
+        answers.put((self.path.endswith('/error'), self.rfile.read(int(self.headers['Content-Length']))))
         self.send_response(202)
         self._end(b'')
 
@@ -50,7 +53,13 @@ class RuntimeAPI(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-server = ThreadingHTTPServer(('127.0.0.1', 0), RuntimeAPI)
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: the runtime is killed while it waits for the next event."""
+
+
+server = Server(('127.0.0.1', 0), RuntimeAPI)
+failed = False
 threading.Thread(target=server.serve_forever, daemon=True).start()
 with subprocess.Popen(
     [sys.executable, '-m', 'awslambdaric', function],
@@ -59,6 +68,10 @@ with subprocess.Popen(
     for invocation in enumerate(events):
         runtime.send_signal(signal.SIGCONT)
         waiting.put(invocation)
-        print(answers.get().decode(), flush=True)
+        failed, answer = answers.get()
+        print(answer.decode(), flush=True)
+        if failed:
+            break
         runtime.send_signal(signal.SIGSTOP)  # frozen: what has not been sent by now is not sent meanwhile
     runtime.kill()
+sys.exit(failed)

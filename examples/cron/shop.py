@@ -2,7 +2,7 @@
 """A script for cron: `*/5 * * * * cd /srv/shop && .venv/bin/python shop.py`.
 
 At its end, also by an exception, `flush` delivers what it has logged and what earlier runs have left in `spool_dir`: after a kill, or because
-AWS could not be reached within those 30 seconds. On SIGTERM it delivers what it has logged. cron gives it neither region nor credentials: so
+AWS could not be reached within those 30 seconds and the 10 of `shutdown_timeout_seconds`. On SIGTERM it delivers what it has logged. cron gives it neither region nor credentials: so
 the region is said here, and credentials are where boto3 finds them without variables.
 """
 

@@ -2,7 +2,8 @@
 """A WSGI application under gunicorn, in greenlets.
 
 gunicorn patches the standard library before it loads this. A program of your own does so first of all: `monkey.patch_all()`.
-When a worker ends (stop, reload), it delivers what it has logged. Set FIREFIGHTER_SPOOL_DIR, and a kill loses nothing either.
+When a worker ends (SIGTERM, reload), it delivers what it has logged. Ctrl-C may end it in the middle of that. Set FIREFIGHTER_SPOOL_DIR, and
+neither that nor a kill loses anything.
 """
 
 import logging

@@ -1,7 +1,8 @@
 # cd examples/uwsgi && uwsgi --ini uwsgi.ini --http-socket 127.0.0.1:8000
 """A WSGI application under uWSGI, whose settings are in uwsgi.ini.
 
-When a worker ends (stop, reload), it delivers what it has logged. Set FIREFIGHTER_SPOOL_DIR, and a kill loses nothing either.
+When a worker ends (SIGTERM to the master, reload), it delivers what it has logged. Ctrl-C and a SIGTERM to the workers themselves end it at
+once. Set FIREFIGHTER_SPOOL_DIR, and neither these nor a kill loses anything.
 """
 
 import logging

@@ -123,7 +123,10 @@ def records(draw):
 
 def is_named(key, names):
     """Match as a glob: a table of which beginnings fit."""
-    return any(fits(name, key) or fits(name, re.sub('_[0-9]+$', '', key)) for name in names)
+    numbers = re.search('(_[0-9]+)*$', key).group().split('_')
+    ends = [len('_'.join(numbers[:number])) for number in range(1, len(numbers) + 1)]
+    begun = len(key) - len('_'.join(numbers))
+    return any(fits(name, key[: begun + end]) for name in names for end in ends)
 
 
 def fits(name, key):

@@ -147,6 +147,27 @@ class TestBinding:
                 assert context.run(added) == {}
             assert added() == {}
 
+    def test_one_may_be_used_by_several_tasks_at_once(self):
+        """Each has the fields within, and afterwards what it had before: nothing of another task's."""
+        as_system = bind(user='system')
+        with as_system:
+            pass
+
+        async def request(user: str, turns: int) -> list[object]:
+            with bind(user=user):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                with as_system:
+                    inside = added()
+                    for _ in range(3):
+                        await asyncio.sleep(0)
+                return [inside, added()]
+
+        async def both() -> object:
+            return await asyncio.gather(request('ada', 1), request('bob', 2), request('eve', 3))
+
+        assert asyncio.run(both()) == [[{'user': 'system'}, {'user': user}] for user in ('ada', 'bob', 'eve')]
+
     def test_as_a_decorator_it_binds_for_each_call(self):
         """Not where the function is defined; a call within a call, or one that raises, leaves nothing behind."""
 
@@ -184,6 +205,11 @@ class TestBinding:
         async def both() -> object:
             return await asyncio.gather(work(1), work(2)), added()
 
+        @bind(job='bill')
+        def work_later(number: int) -> object:
+            return work.__wrapped__(number)
+
+        assert asyncio.run(work_later(1)) == {'job': 'bill', 'number': 1}
         expected = [{'job': 'bill', 'number': 1}, {'job': 'bill', 'number': 2}]
         assert asyncio.run(both()) == (expected, {})
 
@@ -196,7 +222,7 @@ class TestBinding:
         async def generate_later():
             yield
 
-        for wrong in (generate, generate_later, dict, 5):
+        for wrong in (generate, generate_later, staticmethod(len), dict, 5):
             with pytest.raises(
                 TypeError, match=r'bind cannot decorate .*: write `with bind\(\.\.\.\):` within it'
             ):

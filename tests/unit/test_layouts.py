@@ -686,3 +686,41 @@ def test_what_is_hidden_is_hidden_in_each_layout(layout):
     assert b'k-1' not in line
     assert line.count(b'<redacted>') == 2
     assert b'redacted' in line.replace(b'<redacted>', b'')
+
+
+@pytest.mark.parametrize(
+    'value', [[*range(60)], {f'k{n}': n for n in range(40)}, [{'sku': 'a', 'n': 1}] * 12]
+)
+def test_in_otlp_what_surrounds_the_values_of_a_list_takes_nothing_else_along(value):
+    """Each of them has a name for its type around it, which is more than the values themselves. As a text they have their room."""
+    line = line_of('order 17 failed', layout='otlp', extra={'ids': value, 'user': 'ada'})
+    assert len(line) > 1024
+    cut = truncate(line, 1024)
+    assert len(cut) <= 1024
+    _, scope, record, found = read(cut)
+    assert (scope, record.body.string_value, found['user']) == ('shop', 'order 17 failed', 'ada')
+    assert found['ids'][:20] == json.dumps(value, separators=(',', ':'))[:20]
+    assert found['truncated'] == {'original_bytes': len(line)}
+
+
+def test_in_otlp_a_level_that_the_program_has_named_has_a_number():
+    """However it is written."""
+    before = {level: logging.getLevelName(level) for level in (40, 25)}
+    try:
+        logging.addLevelName(40, '\033[31mERROR\033[0m')
+        logging.addLevelName(25, 'Success')
+        numbers = [otlp('Ahoy', level=level)[2].severity_number for level in before]
+    finally:
+        for level, name in before.items():
+            logging._levelToName.pop(level)
+            logging._nameToLevel = {n: v for n, v in logging._nameToLevel.items() if v != level or n == name}
+            if not name.startswith('Level '):
+                logging.addLevelName(level, name)
+    assert numbers == [17, 12]
+
+
+def test_in_otlp_what_the_environment_adds_is_hidden_too(monkeypatch):
+    """It is in each event."""
+    monkeypatch.setenv('OTEL_RESOURCE_ATTRIBUTES', 'api_token=hunter2,owner=4111111111111111,zone=a')
+    resource, *_ = otlp('Ahoy', options={'redact': ['api_token', r're:\d{16}']})
+    assert resource == {'api_token': '<redacted>', 'owner': '<redacted>', 'zone': 'a'}

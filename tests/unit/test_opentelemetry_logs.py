@@ -452,3 +452,57 @@ def test_what_the_formatter_hides_is_hidden_here_too(make_handler):
     assert [hidden[name] for name in hidden if name.startswith('redacted_')] == [3]
     assert other.body.string_value == 'Ahoy'
     assert attributes(other.attributes) == {}
+
+
+def test_more_values_than_an_event_may_have_take_nothing_else_along(make_handler):
+    """Of a list that is too long there are the first values; attributes and resource stay. What surrounds them in OTLP is too much."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    assert result(FirehoseLogRecordExporter(handler), data_of([1] * 100_001, {'user': 'ada'})) == 'SUCCESS'
+    assert handler.flush()
+    _, _, record = only(parsed(client.events[0]))
+    assert attributes(record.attributes)['user'] == 'ada'
+    assert record.body.string_value.startswith('[1,1,')
+    assert record.body.string_value.endswith('"<the first 100000 of 100001>"]')
+
+
+@pytest.mark.parametrize(
+    'odd',
+    [
+        {'timestamp': -1},
+        {'timestamp': 1 << 64},
+        {'timestamp': 1.5e18},
+        {'timestamp': 'now'},
+        {'trace_id': (1 << 128) + 5, 'span_id': 1 << 64},
+        {'severity_text': 17},
+        {'severity': 17},
+        {'severity': 99},
+        {'trace_flags': -1},
+    ],
+    ids=str,
+)
+def test_what_the_definitions_do_not_have_is_left_out_or_made_a_text(odd, make_handler):
+    """A reader refuses a request for one line that it cannot decode."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    assert result(FirehoseLogRecordExporter(handler), data_of(**odd)) == 'SUCCESS'
+    assert handler.flush()
+    _, _, record = only(parsed(client.events[0]))
+    assert record.body.string_value == 'Ahoy'
+    assert record.severity_text == ('17' if 'severity_text' in odd else '')
+    assert record.severity_number == {17: 17, 99: 0}.get(odd.get('severity'), 9)
+    assert record.time_unix_nano == (int(1.5e18) if odd.get('timestamp') == 1.5e18 else 0)
+
+
+def test_a_limit_holds_for_each_scope_where_nobody_says_which_line_it_was(make_handler):
+    """OpenTelemetry's own loggers do not."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    handler.addFilter(LimitFilter(1))
+    exporter = FirehoseLogRecordExporter(handler)
+    for number in range(3):
+        assert result(exporter, data_of(scope=f'module {number}')) == 'SUCCESS'
+    assert handler.flush()
+    assert [only(parsed(event))[1].scope.name for event in client.events] == [
+        f'module {number}' for number in range(3)
+    ]

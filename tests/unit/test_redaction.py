@@ -82,9 +82,10 @@ class TestNames:
             ('a\\n*', 'a\\nb'),
             ('a\n', 'a\n'),
             ('*\n', 'a\n'),
-            ('^x.$', '^X.$'),
+            ('x.$[?', 'X.$[?'),
             ('\ud800', '\\ud800'),
             ('password', 'password_1'),
+            ('password', 'password_1_1'),
         ],
     )
     def test_a_name_is_found_in_any_case_and_with_stars(self, listed, key):
@@ -328,6 +329,18 @@ class TestOptions:
             ),
             ([re.compile('')], ValueError, 'the empty text'),
             ([''], ValueError, "lists '', which is no name: write one"),
+            *(
+                (
+                    [wrong],
+                    ValueError,
+                    rf"seems to be a regular expression: write 're:' before it, as in '{right}'",
+                )
+                for wrong, right in [
+                    ('^password$', r're:\^password\$'),
+                    (r'\bpin\b', 're:.*pin.*'),
+                    ('Re:x', 're:x'),
+                ]
+            ),
             (
                 ['*'],
                 ValueError,
@@ -346,6 +359,8 @@ class TestOptions:
         """As with the event's other names; also where the two meet later."""
         with pytest.raises(ValueError, match="fields cannot use 'redacted', the event's own name"):
             JSONFormatter(fields={'redacted': 1}, redact=['password'])
+        with pytest.raises(ValueError, match="fields cannot use 'Redacted', the event's own name"):
+            JSONFormatter(fields={'Redacted': 1}, redact=['password'])
         with pytest.raises(ValueError, match="fields cannot use 'redacted'"):
             JSONFormatter(fields={'redacted': 1}).with_options_of(JSONFormatter(redact=['password']))
         assert event_of(fields={'redacted': 1})['redacted'] == 1

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from firefighter._event.encoder import orjson
 from firefighter._event.json_values import PLAIN, encode_value, free_name, key_text
@@ -48,38 +48,59 @@ class BoundFields:
 bound: ContextVar[BoundFields | None] = ContextVar('firefighter', default=None)
 """What is bound in the current context; None: nothing."""
 
+_entered: ContextVar[tuple[tuple[Binding, _Change], ...]] = ContextVar('firefighter_entered', default=())
+"""The `with` statements that the current context is in, the innermost last, and what each has changed."""
+
+
+class _Change(NamedTuple):
+    """What a binding has changed in a context."""
+
+    before: BoundFields | None
+    after: BoundFields | None
+
 
 class Binding:
     """What `bind` has done, to be undone at the end of a `with` statement; or a decorator.
 
-    A further `with` statement binds the same fields again, where they are not bound any more.
+    A further `with` statement binds the same fields again. Any number of tasks and threads may do so at once.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self._fields = fields
-        self._bind()
-
-    def _bind(self) -> None:
-        self._is_ended = False
-        self._before = self._after = bound.get()
-        if self._fields:
-            self._after = BoundFields(_fields_of(self._before) | self._fields)
-            bound.set(self._after)
+        # The first `with` statement is to undo it.
+        self._first: _Change | None = self._bind()
 
     def __enter__(self) -> None:
-        # In the context of `bind` they are bound already; some may have got other values since, or have been taken out.
-        if self._is_ended or self._fields.keys().isdisjoint(_fields_of(bound.get())):
-            self._bind()
+        change, self._first = self._first, None
+        if change is None or not self._is_bound():
+            change = self._bind()
+        _entered.set((*_entered.get(), (self, change)))
 
     def __exit__(self, *_: object) -> None:
-        self._is_ended = True
+        entered = _entered.get()
+        for place in reversed(range(len(entered))):
+            if entered[place][0] is self:
+                _entered.set(entered[:place] + entered[place + 1 :])
+                self._undo(entered[place][1])
+                return
+        # In another context, since a server may end a request in another thread than it has begun it in; or without a beginning.
+        if self._is_bound():
+            self._undo(self._first or _Change(None, None))
+
+    def _bind(self) -> _Change:
+        before = after = bound.get()
+        if self._fields:
+            after = BoundFields(_fields_of(before) | self._fields)
+            bound.set(after)
+        return _Change(before, after)
+
+    def _undo(self, change: _Change) -> None:
         now = bound.get()
-        if now is self._after:
-            bound.set(self._before)
+        if now is change.after:
+            bound.set(change.before)
             return
-        # Something else was bound meanwhile, or this is another context: a server may end a request in another thread than it
-        # has begun it in. So what is bound here is left alone, but for these names.
-        before, fields = _fields_of(self._before), dict(_fields_of(now))
+        # Something else was bound meanwhile, and stays.
+        before, fields = _fields_of(change.before), dict(_fields_of(now))
         for name in fields.keys() & self._fields.keys():
             if name in before:
                 fields[name] = before[name]
@@ -87,28 +108,44 @@ class Binding:
                 del fields[name]
         _set(fields)
 
+    def _is_bound(self) -> bool:
+        """Return whether what this has bound is bound in the current context, at least some of it."""
+        fields = _fields_of(bound.get())
+        return any(fields.get(name) is value for name, value in self._fields.items())
+
     def __call__(self, function: _Function) -> _Function:
         """Return a function that binds the fields at each call, until it returns. They are not bound here any more.
 
         Raises:
-            TypeError: it is a class or a generator function, whose work is done after the call.
+            TypeError: it is a class or a generator function, whose work is done after the call; or no function yet, as with `@staticmethod`
+                below.
         """
-        self.__exit__()
+        if self._first is not None:
+            self._undo(self._first)
         given: Any = function
         works_later = inspect.isclass, inspect.isgeneratorfunction, inspect.isasyncgenfunction
-        if not callable(given) or any(is_such(given) for is_such in works_later):
+        if (
+            not callable(given)
+            or isinstance(given, staticmethod)
+            or any(is_such(given) for is_such in works_later)
+        ):
             raise TypeError(f'bind cannot decorate {given!r}: write `with bind(...):` within it')
         fields = self._fields
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             with Binding(fields):
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+            # Of a decorator around a coroutine function, or of an `async def __call__`.
+            return wait(result) if inspect.iscoroutine(result) else result
+
+        async def wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
+            with Binding(fields):
+                return await coroutine
 
         @functools.wraps(function)
         async def call_and_wait(*args: Any, **kwargs: Any) -> Any:
-            with Binding(fields):
-                return await function(*args, **kwargs)
+            return await wait(function(*args, **kwargs))
 
         decorated: Any = call_and_wait if inspect.iscoroutinefunction(function) else call
         return decorated  # type: ignore[no-any-return]
@@ -125,8 +162,8 @@ def bind(**fields: object) -> Binding:
         **fields: names and values.
 
     Returns:
-        An object for a `with` statement, at the end of which the names have again the values that they had before. Without that they stay
-        until `unbind`, or until the context ends. As a decorator, `@bind(job='bill')`, it binds them for each call of a function.
+        An object for a `with` statement, at the end of which the names have again the values that they had before, unless `unbind` has taken
+        them out. Without that they stay until `unbind`, or until the context ends. As a decorator, `@bind(job='bill')`, it binds them for each call of a function.
     """
     return Binding(_as_json(fields) if fields else {})
 

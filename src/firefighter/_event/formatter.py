@@ -231,7 +231,7 @@ class JSONFormatter(logging.Formatter):
         if self._layout is not None:
             from firefighter._event.layouts import make_layout  # noqa: PLC0415  # as above
 
-            self._lay_out = make_layout(self._layout, self._fields, self._include)
+            self._lay_out = make_layout(self._layout, self._fields, self._include, self.redact_line)
         if self._leave_out or self._ignore_case or self._layout:
             # Of the instance, so that nobody else pays for the question.
             self.encode = self._encode_by_more_options  # type: ignore[method-assign]
@@ -242,8 +242,9 @@ class JSONFormatter(logging.Formatter):
         """Have the encoder's functions hide what `redact` lists."""
         from firefighter._event.redaction import COUNT, Redaction  # noqa: PLC0415  # only this option needs it
 
-        if COUNT in self._fields:
-            raise ValueError(taken_name(COUNT))
+        for name in self._fields:
+            if name.lower() == COUNT:
+                raise ValueError(taken_name(name))
         record = logging.LogRecord('', 0, '', 0, '', None, None, '')
         usual = self._template | {name: origin(record) for name, origin in self._origins}
         redaction = Redaction(self._redact, usual, self._context)

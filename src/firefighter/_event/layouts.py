@@ -9,7 +9,6 @@ Each layout is a module with `make`, which returns that step, and `truncate`, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from types import ModuleType
 from typing import Literal
 
 from firefighter._event import ecs_layout, otlp_layout
@@ -18,11 +17,14 @@ __all__ = ['LayoutName', 'make_layout', 'truncate_laid_out']
 
 LayoutName = Literal['otlp', 'ecs']
 
-_LAYOUTS: dict[str, ModuleType] = {'otlp': otlp_layout, 'ecs': ecs_layout}
+_LAYOUTS = ('otlp', 'ecs')
 
 
 def make_layout(
-    name: LayoutName, constants: Collection[str], include: Collection[str]
+    name: LayoutName,
+    constants: Collection[str],
+    include: Collection[str],
+    redact: Callable[[bytes], bytes],
 ) -> Callable[[bytes], bytes]:
     """Return the function that lays out the line of an event.
 
@@ -30,14 +32,16 @@ def make_layout(
         name: the layout's.
         constants: the names in the formatter's `fields`.
         include: the formatter's.
+        redact: hides in a line what is not to be seen. The event's has passed it.
 
     Raises:
         ValueError: there is no such layout.
     """
-    if name not in tuple(_LAYOUTS):  # it may be anything
+    if name not in _LAYOUTS:
         raise ValueError(f'layout must be one of {", ".join(map(repr, _LAYOUTS))}, not {name!r}')
-    make: Callable[..., Callable[[bytes], bytes]] = _LAYOUTS[name].make
-    return make(constants, include)
+    if name == 'otlp':  # which alone adds what the event does not have
+        return otlp_layout.make(constants, include, redact)
+    return ecs_layout.make(constants, include)
 
 
 def truncate_laid_out(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], bytes]) -> bytes | None:

@@ -122,14 +122,30 @@ def truncate(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], byt
     Raises:
         Exception: it is no document.
     """
+    cut, is_whole = _truncate(line, limit, truncate_plain, containers=True)
+    if not is_whole:
+        # What surrounds each value of a list took the room. Its JSON text has nothing around them.
+        cut, _ = _truncate(line, limit, truncate_plain, containers=False)
+    return cut
+
+
+def _truncate(
+    line: bytes, limit: int, truncate_plain: Callable[[bytes, int], bytes], *, containers: bool
+) -> tuple[bytes, bool]:
+    """Return the line cut as above, and whether something of each part is left; without `containers` each of these is its JSON text."""
     document = orjson.loads(line)
     (resource_logs,) = document['resourceLogs']
     (scope_logs,) = resource_logs['scopeLogs']
     (record,) = scope_logs['logRecords']
     parts = _take_parts(resource_logs, scope_logs, record)
+    if not containers:
+        for name, value in parts.items():
+            if isinstance(value, (dict, list)):
+                parts[name] = orjson.dumps(value).decode()
     plain = orjson.dumps(parts, None, orjson.OPT_APPEND_NEWLINE)
     dropped_before = record.pop('droppedAttributesCount', 0)
-    room = limit - (len(line) - len(plain))
+    size = len(line) if containers else len(_rebuild(document, parts, {}, dropped_before))
+    room = limit - (size - len(plain))
     while True:
         kept = orjson.loads(truncate_plain(plain, room))
         mark = kept.pop('truncated', {})
@@ -137,13 +153,13 @@ def truncate(line: bytes, limit: int, truncate_plain: Callable[[bytes, int], byt
         mark['original_bytes'] = len(line)
         cut = _rebuild(document, kept, mark, dropped)
         if len(cut) <= limit:
-            return cut
+            return cut, len(kept) == len(parts)
         if not kept:
             break
         room -= len(cut) - limit
     # A foreign one may have anything in the places of these.
     timed = {name: record[name] for name in ('timeUnixNano', 'severityNumber') if name in record}
-    return encode_document(timed if len(str(timed)) <= _MOST_TIME_BYTES else {}, {'truncated': mark})
+    return encode_document(timed if len(str(timed)) <= _MOST_TIME_BYTES else {}, {'truncated': mark}), False
 
 
 def _take_parts(resource_logs: Any, scope_logs: Any, record: Any) -> dict[str, object]:

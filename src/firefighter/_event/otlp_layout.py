@@ -72,12 +72,15 @@ _LOWEST_OF_LOGGING = 10
 _MOST_SEVERE = 24
 
 
-def make(constants: Collection[str], include: Collection[str]) -> Callable[[bytes], bytes]:
+def make(
+    constants: Collection[str], include: Collection[str], redact: Callable[[bytes], bytes]
+) -> Callable[[bytes], bytes]:
     """Return the function that lays out the line of an event; it raises nothing.
 
     Args:
         constants: the names in the formatter's `fields`.
         include: the formatter's.
+        redact: hides in a line what is not to be seen.
     """
     names = {name: _RESOURCE_NAMES.get(name, name) for name in constants}
     if 'host' in include:
@@ -88,11 +91,13 @@ def make(constants: Collection[str], include: Collection[str]) -> Callable[[byte
         name: name if new in constants or taken[new] != name else new for name, new in names.items()
     }
     own = frozenset((*_ALWAYS, *include))
-    return partial(_lay_out, _environment(), resource_names, own)
+    # Under a name that `redact` cannot list.
+    environment = orjson.loads(redact(orjson.dumps({'': _environment()}, None, orjson.OPT_APPEND_NEWLINE)))
+    return partial(_lay_out, environment[''], resource_names, own)
 
 
 def _lay_out(
-    environment: dict[str, str], resource_names: dict[str, str], own: frozenset[str], line: bytes
+    environment: dict[str, str | None], resource_names: dict[str, str], own: frozenset[str], line: bytes
 ) -> bytes:
     try:
         event = orjson.loads(line)
@@ -138,10 +143,9 @@ def _add_severity(record: dict[str, object], event: dict[str, Any]) -> None:
 
 def severity_of(level: str) -> int:
     """Return OpenTelemetry's number for the name of a level; 0 for one that nobody knows."""
-    name = level.upper()
-    if name in _SEVERITIES:
-        return _SEVERITIES[name]
-    number = logging.getLevelName(name)
+    if level.upper() in _SEVERITIES:
+        return _SEVERITIES[level.upper()]
+    number = logging.getLevelName(level)
     if type(number) is not int:
         # What it returns for an unknown number.
         digits = level.removeprefix('Level ')

@@ -15,7 +15,7 @@ from. What is found in it is replaced, and the line is written anew. Where nothi
 | null | null, which hides nothing and is not counted |
 | what a pattern finds | `<redacted>`, within the text around it |
 
-* A name also stands for itself with a number behind it (`password_1`): so a key is called whose own name was taken.
+* A name also stands for itself with numbers behind it (`password_1`): so a key is called whose own name was taken.
 * Names do not look into texts, and patterns do not look at keys and numbers. The event's own `timestamp` is no text for a pattern.
 * No name may be one of `timestamp`, `level` and `logger`, which each event needs.
 
@@ -224,7 +224,7 @@ def _mark(found: re.Match[str]) -> str:
 def _any_of(names: Iterable[str]) -> str:
     """Return the regular expression that matches each key which has one of the names."""
     numbers = count()
-    return f'(?:{"|".join(_expression(clean_text(name), numbers) for name in names) or "(?!)"})(?:_[0-9]+)?'
+    return f'(?:{"|".join(_expression(clean_text(name), numbers) for name in names) or "(?!)"})(?:_[0-9]+)*'
 
 
 def _expression(name: str, numbers: Iterable[int]) -> str:
@@ -250,9 +250,19 @@ def _character(character: str) -> str:
     return f'[{"".join(map(re.escape, sorted(cases)))}]' if len(cases) > 1 else re.escape(character)
 
 
+# What hardly any key has.
+_seems_a_pattern = re.compile(r'\^|re:|.*\\[bdsw]', re.IGNORECASE | re.DOTALL).match
+
+
 def _check_name(name: str) -> None:
     if not name:
         raise ValueError("redact lists '', which is no name: write one, such as 'password'")
+    if _seems_a_pattern(name):
+        pattern = name if name[:3].lower() != _REGEX else name[3:]
+        raise ValueError(
+            f"redact lists {name!r}, which would be the name of a key and seems to be a regular expression: write 're:' before it, as in "
+            f'{_REGEX + pattern!r}'
+        )
     hides = re.compile(_any_of([name]), re.DOTALL).fullmatch
     for needed in _NEEDED:
         if hides(needed):

@@ -336,10 +336,10 @@ def check_queue_arguments(batch_queue: object, send_interval: float) -> None:
 _ELSEWHERE = {
     'filters': 'write handler.addFilter(...), or `filters` in dictConfig',
     'formatter': 'write handler.setFormatter(JSONFormatter(...)), or `formatter` in dictConfig',
-    'leave_out': 'it is of the formatter: handler.setFormatter(JSONFormatter(leave_out=...))',
-    'ignore_case': 'it is of the formatter: handler.setFormatter(JSONFormatter(ignore_case=...))',
-    'redact': 'it is of the formatter: handler.setFormatter(JSONFormatter(redact=...))',
-    'layout': 'it is of the formatter: handler.setFormatter(JSONFormatter(layout=...))',
+    **{
+        name: f"it is of the formatter: handler.setFormatter(JSONFormatter({name}=...)), in dictConfig under `formatters` with '()'"
+        for name in ('leave_out', 'ignore_case', 'context', 'redact', 'layout')
+    },
 }
 
 

@@ -14,6 +14,7 @@ EPILOG = """\
 For example:
 
   firefighter completion bash > ~/.firefighter.bash      and in ~/.bashrc: source ~/.firefighter.bash
+  mkdir -p ~/.zfunc ~/.config/fish/completions
   firefighter completion zsh > ~/.zfunc/_firefighter     and in ~/.zshrc, before compinit: fpath+=~/.zfunc
   firefighter completion fish > ~/.config/fish/completions/firefighter.fish
 

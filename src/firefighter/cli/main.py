@@ -40,6 +40,7 @@ OPTIONAL_PACKAGES = (
     'loguru',
     'matplotlib',
     'opentelemetry-api',
+    'opentelemetry-sdk',
     'prometheus-client',
     'pybase64',
     'rich',

@@ -50,6 +50,7 @@ else:
 _OUR_REQUESTS = SpanContext(trace_id=0x6669_7265_6669_6768_7465_7200_0000_0001, span_id=1, is_remote=False)
 
 _SEVERITIES_OF_A_LEVEL = 4
+_MOST_SEVERE = 24
 
 
 class FirehoseLogRecordExporter(LogRecordExporter):
@@ -73,7 +74,7 @@ class FirehoseLogRecordExporter(LogRecordExporter):
     def __init__(self, handler: FirehoseHandler) -> None:
         if not isinstance(handler, FirehoseHandler):
             raise TypeError(
-                f'FirehoseLogRecordExporter needs a handler, as in FirehoseLogRecordExporter(FirehoseHandler({handler!r}))'
+                f"FirehoseLogRecordExporter needs a FirehoseHandler, as in FirehoseLogRecordExporter(FirehoseHandler('bar')), not {handler!r}"
             )
         if not handler._takes_lines:  # noqa: SLF001  # as all below
             raise TypeError(
@@ -186,7 +187,9 @@ class FirehoseLogRecordExporter(LogRecordExporter):
 
 
 def _severity(told: Any) -> int:
-    return getattr(told.severity_number, 'value', 0)
+    """Return the number of a severity, which may be a bare one; 0 for none."""
+    number = getattr(told.severity_number, 'value', told.severity_number)
+    return number if type(number) is int and 0 < number <= _MOST_SEVERE else 0
 
 
 def _record_of(told: Any, scope: Any) -> logging.LogRecord:
@@ -194,38 +197,46 @@ def _record_of(told: Any, scope: Any) -> logging.LogRecord:
     level = max((_severity(told) + _SEVERITIES_OF_A_LEVEL - 1) // _SEVERITIES_OF_A_LEVEL * 10 - 10, 0)
     attributes = told.attributes or {}
     # By their names since 1.33 of the conventions, and before.
-    path = attributes.get('code.file.path') or attributes.get('code.filepath') or ''
+    path = attributes.get('code.file.path') or attributes.get('code.filepath')
     line = attributes.get('code.line.number') or attributes.get('code.lineno') or 0
-    return logging.LogRecord(scope.name if scope else '', level, path, line, told.body, None, None)
+    name = scope.name if scope else ''
+    # OpenTelemetry's own loggers do not say where they were called: for a LimitFilter that is one place for each scope.
+    return logging.LogRecord(name, level, path or name, line, told.body, None, None)
 
 
 def _encode(told: Any, scope: Any, resource: Any, redact: Callable[[bytes], bytes]) -> bytes:
     """Return the line of a record. Any value is made plain as in other events, by which bytes are their text."""
-    values = [
-        told.body,
-        told.severity_text,
-        getattr(told, 'event_name', None),
-        *(getattr(scope, name, None) for name in ('name', 'version')),
-        *(getattr(urls_of, 'schema_url', None) for urls_of in (resource, scope)),
-        *map(_dict_of, (told.attributes, resource.attributes, getattr(scope, 'attributes', None))),
-    ]
-    # Under a name that `redact` cannot list.
-    plain = orjson.loads(redact(encode_event({'': values})))
-    body, severity, event_name, name, version, resource_url, scope_url, *attributes = plain['']
-    of_record, of_resource, of_scope = attributes
-    if COUNT in plain:
-        of_record[free_name(COUNT, of_record)] = plain[COUNT]
+    # Each is a line by itself, since an event has a bound for its values, and what comes after too many is a text.
+    (body, hidden_in_body), (of_record, hidden_in_record), (others, hidden_in_others) = (
+        _plain(redact, value)
+        for value in (
+            told.body,
+            _dict_of(told.attributes),
+            [
+                _text(told.severity_text),
+                _text(getattr(told, 'event_name', None)),
+                *(_text(getattr(scope, name, None)) for name in ('name', 'version')),
+                *(_text(getattr(urls_of, 'schema_url', None)) for urls_of in (resource, scope)),
+                _dict_of(resource.attributes),
+                _dict_of(getattr(scope, 'attributes', None)),
+            ],
+        )
+    )
+    severity, event_name, name, version, resource_url, scope_url, of_resource, of_scope = others
+    hidden = hidden_in_body + hidden_in_record + hidden_in_others
+    if hidden:
+        of_record[free_name(COUNT, of_record)] = hidden
     fields = {
-        'timeUnixNano': _nanoseconds(told.timestamp),
-        'observedTimeUnixNano': _nanoseconds(told.observed_timestamp),
+        'timeUnixNano': _text(_within(told.timestamp, 64)),
+        'observedTimeUnixNano': _text(_within(told.observed_timestamp, 64)),
         'severityNumber': _severity(told),
         'severityText': severity,
         'eventName': event_name,
         'body': any_value(body),
         'droppedAttributesCount': getattr(told.attributes, 'dropped', 0),
-        'traceId': f'{told.trace_id:032x}' if told.trace_id else None,
-        'spanId': f'{told.span_id:016x}' if told.span_id else None,
-        'flags': int(told.trace_flags or 0),
+        'traceId': _hexadecimal(told.trace_id, 128),
+        'spanId': _hexadecimal(told.span_id, 64),
+        'flags': _within(told.trace_flags, 32),
     }
     named = {'name': name, 'version': version}
     return encode_document(
@@ -242,5 +253,28 @@ def _dict_of(attributes: Mapping[str, object] | None) -> dict[str, object]:
     return dict(attributes or {})
 
 
-def _nanoseconds(unix_nanoseconds: int | None) -> str | None:
-    return str(unix_nanoseconds) if unix_nanoseconds else None
+def _plain(redact: Callable[[bytes], bytes], value: object) -> tuple[Any, int]:
+    """Return a value as JSON has it, with what is listed hidden, and how many values that were."""
+    # Under a name that `redact` cannot list.
+    plain = orjson.loads(redact(encode_event({'': value})))
+    return plain[''], plain.get(COUNT, 0)
+
+
+# A program may set anything, and a reader refuses what the definitions do not have.
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else value if type(value) is str else str(value)
+
+
+def _within(number: Any, bits: int) -> int | None:
+    """Return a number above 0 of so many bits; None for anything else."""
+    try:
+        return int(number) if 0 < number < 1 << bits else None
+    except TypeError:
+        return None
+
+
+def _hexadecimal(number: Any, bits: int) -> str | None:
+    known = _within(number, bits)
+    return None if known is None else f'{known:0{bits // 4}x}'
