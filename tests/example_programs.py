@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from firefighter.local import LocalFirehose
 from programs import PATIENT
 
 __all__ = ['EXAMPLES', 'NOTHING_IS_SENT_BEFORE_THE_END', 'Example', 'orders']
@@ -59,6 +60,10 @@ class Example:
         program.write_text(text[:begin] + PATIENT + begins + text[begin:] + ends, 'utf-8')
         path = os.pathsep.join(filter(None, [str(self.folder), os.environ.get('PYTHONPATH')]))
         self.environment: Mapping[str, str] = {'PYTHONPATH': path, 'PYTHONDONTWRITEBYTECODE': '1'}
+
+    def surroundings(self, endpoint: LocalFirehose, **more: str) -> Mapping[str, str]:
+        """Return the whole environment of a command whose events go to an endpoint."""
+        return {**os.environ, **self.environment, 'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url, **more}
 
     def command(self, *more: str, without: tuple[str, ...] = ()) -> list[str]:
         """Return the command of the first line, its program being the one of this environment; skip the test where there is none.

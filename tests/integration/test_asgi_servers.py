@@ -106,12 +106,7 @@ def start(endpoint, tmp_path):
                 subprocess.Popen(
                     command,
                     cwd=example.folder,
-                    env={
-                        **os.environ,
-                        **example.environment,
-                        'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url,
-                        **environment,
-                    },
+                    env=example.surroundings(endpoint, **environment),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,

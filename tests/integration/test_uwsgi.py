@@ -77,12 +77,7 @@ class Uwsgi:
         self.process = subprocess.Popen(
             [*command, '--need-app', '--disable-logging'],
             cwd=example.folder,
-            env={
-                **os.environ,
-                **example.environment,
-                'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url,
-                **environment,
-            },
+            env=example.surroundings(endpoint, **environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -33,6 +33,7 @@ __all__ = [
     'as_thread_of_ours',
     'enter_in_list_of_threads',
     'is_caused_by_delivery',
+    'is_of_a_library',
     'on_thread_of_ours',
     'origin_of',
     'threads_of_ours',
@@ -169,7 +170,7 @@ def origin_of(record: logging.LogRecord) -> Origin:
     of_this_process = record.process in {None, getpid()}
     if of_this_process and maker == me and _here.writes_own_output:
         return Origin.DELIVERY
-    if _made_a_request((record.process or getpid(), maker), record.created) and _is_of_a_library(record):
+    if _made_a_request((record.process or getpid(), maker), record.created) and is_of_a_library(record):
         return Origin.DELIVERY
     if not of_this_process:
         return Origin.PROGRAM  # it comes through a queue
@@ -230,12 +231,13 @@ def _made_a_request(maker: tuple[int, int], at: float) -> bool:
 
 def _may_be_caused_by_delivery(record: logging.LogRecord) -> bool:
     """Return whether any thread made a request of ours when the record was made, by whatever thread that was."""
-    return _is_of_a_library(record) and any(
+    return is_of_a_library(record) and any(
         _made_a_request(maker, record.created) for maker in tuple(_requests)
     )
 
 
-def _is_of_a_library(record: logging.LogRecord) -> bool:
+def is_of_a_library(record: logging.LogRecord) -> bool:
+    """Return whether a library that makes our requests has made the record, or a warning of one was captured."""
     name = record.name
     if name == _CAPTURED_WARNINGS:
         return _WARNED_BY_A_LIBRARY.match(record.getMessage()) is not None

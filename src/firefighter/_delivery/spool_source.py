@@ -109,11 +109,15 @@ class SpoolSource:
         """Whether something that was queued before a mark has not been taken yet. What was adopted counts as well: it is late already."""
         return self.spool.taken_through < self._flush_through or self.spool.has_adopted_waiting
 
+    @property
+    def _aggregation_in_use(self) -> Aggregation | None:
+        return self.aggregation if self.aggregates else None
+
     def waiting(self) -> Queued:
         """Return how much is committed and not taken."""
         events, size_bytes = self.spool.waiting()
-        if self.aggregation and self.aggregates:
-            return Queued(events, self.aggregation.records_of(events), self.sent_bytes(size_bytes))
+        if aggregation := self._aggregation_in_use:
+            return Queued(events, aggregation.records_of(events), self.sent_bytes(size_bytes))
         return Queued(events, events, size_bytes)
 
     def sent_bytes(self, spooled_bytes: int) -> int:
@@ -137,8 +141,8 @@ class SpoolSource:
         """
         self.quiet = 0, 0
         room = MAX_WINDOW_BYTES - self.spool.window_bytes
-        aggregation = self.aggregation
-        if aggregation is None or not self.aggregates:
+        aggregation = self._aggregation_in_use
+        if aggregation is None:
             self.spool.take(max_records, min(max_bytes, room), into)
             return
         view_bytes = min(aggregation.view_bytes(max_bytes), room)
@@ -193,9 +197,9 @@ class SpoolSource:
         quiet_events, quiet_bytes = self.quiet
         more_bytes_than += quiet_bytes
         events += quiet_events
-        if self.aggregation and self.aggregates:
-            more_bytes_than = self.aggregation.spooled_bytes(more_bytes_than)
-            events = self.aggregation.events_of(events)
+        if aggregation := self._aggregation_in_use:
+            more_bytes_than = aggregation.spooled_bytes(more_bytes_than)
+            events = aggregation.events_of(events)
         if not self.spool.arm(more_bytes_than=more_bytes_than, events=events):
             return True
         try:

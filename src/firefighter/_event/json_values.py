@@ -41,7 +41,7 @@ import datetime as dt
 import enum
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from firefighter._event.encoder import orjson
@@ -226,6 +226,15 @@ def free_name(name: str, taken: Mapping[str, object]) -> str:
         free = f'{name}_{number}'
         number += 1
     return free
+
+
+def move_under_extra(event: dict[str, Any], names: Iterable[str]) -> None:
+    """Keep the values of some names of an event under `extra`, since something else needs these names at its top."""
+    extra = event.get('extra', {})
+    kept = dict(extra) if isinstance(extra, dict) else {'extra': extra}
+    for name in names:
+        kept[free_name(name, kept)] = event.pop(name)
+    event['extra'] = kept
 
 
 def _container(base: type, build: Callable[[list[Any], Walk], object]) -> _Conversion:

@@ -8,7 +8,7 @@ from typing import Any
 from firefighter._event.encoder import orjson
 from firefighter._event.formatter import JSONFormatter, taken_name
 from firefighter._event.ids import DROPPED, PLACE, PRODUCER, SEQUENCE, with_place
-from firefighter._event.json_values import free_name
+from firefighter._event.json_values import move_under_extra
 from firefighter._event.oversize import Oversize
 
 __all__ = ['NumberedFormatter', 'NumberedOversize']
@@ -80,11 +80,8 @@ def _displaced(line: bytes, *, ignore_case: bool = False) -> bytes:
     if not any(b'"%s":' % name.encode() in searched for name in _KEYS):
         return line
     event: dict[str, Any] = orjson.loads(line)
-    taken = {name: event.pop(name) for name in [*event] if (name.lower() if ignore_case else name) in _KEYS}
+    taken = [name for name in event if (name.lower() if ignore_case else name) in _KEYS]
     if not taken:
         return line
-    extra = event.get('extra', {})
-    kept = dict(extra) if isinstance(extra, dict) else {'extra': extra}
-    for name, value in taken.items():
-        kept[free_name(name, kept)] = value
-    return orjson.dumps(event | {'extra': kept}, None, orjson.OPT_APPEND_NEWLINE)
+    move_under_extra(event, taken)
+    return orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)

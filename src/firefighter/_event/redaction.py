@@ -35,7 +35,7 @@ from typing import Any
 
 from firefighter._event.bound_fields import BoundFields, bound
 from firefighter._event.encoder import orjson
-from firefighter._event.json_values import clean_text, free_name
+from firefighter._event.json_values import clean_text, move_under_extra
 
 __all__ = ['COUNT', 'MARK', 'Redaction']
 
@@ -135,11 +135,7 @@ class Redaction:
         if not hidden and not taken:
             return line
         if taken:
-            extra = event.get('extra', {})
-            kept = dict(extra) if type(extra) is dict else {'extra': extra}
-            for name in taken:
-                kept[free_name(name, kept)] = event.pop(name)
-            event['extra'] = kept
+            move_under_extra(event, taken)
         if hidden:
             event[COUNT] = hidden
         return orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)

@@ -24,8 +24,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_conte
 
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._delivery.logged_by_delivery import (
-    _is_of_a_library,
     is_caused_by_delivery,
+    is_of_a_library,
     on_thread_of_ours,
 )
 from firefighter._delivery.tracing import opentelemetry_values
@@ -170,7 +170,7 @@ class FirehoseLogRecordExporter(LogRecordExporter):
         if _severity(told) and record.levelno < handler.level:
             return False
         if is_caused_by_delivery(record) or (
-            told.trace_id == _OUR_REQUESTS.trace_id and _is_of_a_library(record)
+            told.trace_id == _OUR_REQUESTS.trace_id and is_of_a_library(record)
         ):
             handler._pipeline_here().count_suppressed()  # noqa: SLF001
             return False
@@ -207,20 +207,18 @@ def _record_of(told: Any, scope: Any) -> logging.LogRecord:
 def _encode(told: Any, scope: Any, resource: Any, redact: Callable[[bytes], bytes]) -> bytes:
     """Return the line of a record. Any value is made plain as in other events, by which bytes are their text."""
     # Each is a line by itself, since an event has a bound for its values, and what comes after too many is a text.
-    (body, hidden_in_body), (of_record, hidden_in_record), (others, hidden_in_others) = (
-        _plain(redact, value)
-        for value in (
-            told.body,
-            _dict_of(told.attributes),
-            [
-                _text(told.severity_text),
-                _text(getattr(told, 'event_name', None)),
-                *(_text(getattr(scope, name, None)) for name in ('name', 'version')),
-                *(_text(getattr(urls_of, 'schema_url', None)) for urls_of in (resource, scope)),
-                _dict_of(resource.attributes),
-                _dict_of(getattr(scope, 'attributes', None)),
-            ],
-        )
+    body, hidden_in_body = _plain(redact, told.body)
+    of_record, hidden_in_record = _plain(redact, _dict_of(told.attributes))
+    others, hidden_in_others = _plain(
+        redact,
+        [
+            _text(told.severity_text),
+            _text(getattr(told, 'event_name', None)),
+            *(_text(getattr(scope, name, None)) for name in ('name', 'version')),
+            *(_text(getattr(urls_of, 'schema_url', None)) for urls_of in (resource, scope)),
+            _dict_of(resource.attributes),
+            _dict_of(getattr(scope, 'attributes', None)),
+        ],
     )
     severity, event_name, name, version, resource_url, scope_url, of_resource, of_scope = others
     hidden = hidden_in_body + hidden_in_record + hidden_in_others
