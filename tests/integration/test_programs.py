@@ -515,16 +515,64 @@ def test_the_command_is_there_by_the_modules_name_too():
     assert 'missing.log: No such file' in ended.stderr
 
 
+@pytest.mark.parametrize(
+    'other', ['FirehoseHandler("bar")', 'logging.StreamHandler()', 'logging.NullHandler()']
+)
+def test_a_thread_that_stops_with_loggings_lock_held_does_not_hold_the_exit_up(other, endpoint, tmp_path):
+    """As our own may, while it imports boto3, which makes loggers. Collected handlers are taken off logging's list under that lock."""
+    tmp_path.joinpath('takes_the_lock_last.py').write_text(
+        """
+import atexit, threading, time
+
+exits, has_lock = threading.Event(), threading.Event()
+
+def take_lock():
+    exits.wait()
+    import logging
+    logging._lock.acquire()
+    has_lock.set()
+    time.sleep(600)
+
+@atexit.register  # before that of logging, so it is called last
+def wait_for_the_lock_to_be_taken():
+    exits.set()
+    has_lock.wait()
+
+threading.Thread(target=take_lock, daemon=True).start()
+""",
+        'utf-8',
+    )
+    ended = end_of(
+        [
+            sys.executable,
+            '-c',
+            f"""
+import takes_the_lock_last, logging
+from firefighter.logging import FirehoseHandler
+
+handler, other = FirehoseHandler('bar'), {other}
+handler.handle(logging.makeLogRecord({{'msg': 'Ahoy'}}))
+""",
+        ],
+        {
+            'AWS_ENDPOINT_URL_FIREHOSE': endpoint.url,
+            'PYTHONPATH': os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')]),
+        },
+    )
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert messages(endpoint) == ['Ahoy']
+
+
 @pytest.mark.parametrize('options', ['', 'use_queues=False', 'event_ids=True', "spool_dir='spool'"])
 @pytest.mark.parametrize('before', ['', "logger.warning('before'); handler.close()"])
 def test_what_a_destructor_logs_when_modules_are_taken_apart_ends_and_is_reported(
     options, before, run, endpoint, tmp_path, monkeypatch
 ):
-    """Then nothing can be imported, and a thread that is started never comes."""
+    """Then nothing can be imported, and a thread that is started never comes. Neither is waited for, however long the time-out."""
     monkeypatch.chdir(tmp_path)
     ended = run(
         f"""
-        handler = FirehoseHandler('bar', {options})
+        handler = FirehoseHandler('bar', shutdown_timeout_seconds=600, {options})
         logger.addHandler(handler)
         {before}
 

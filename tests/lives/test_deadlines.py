@@ -196,6 +196,27 @@ def test_twelve_late_events_on_disk_are_delivered_by_the_next_process(
     assert arrived() == dict.fromkeys((f'late {number}' for number in range(12)), 1)
 
 
+def test_what_a_destructor_logs_at_the_very_end_waits_for_no_thread_that_the_interpreter_has_ended(
+    live, endpoint
+):
+    """It had the role of who delivers, since the stream is not there, and has it for ever."""
+    life = live(
+        """
+        handler = FirehoseHandler('missing', shutdown_timeout_seconds=600)
+        logger.addHandler(handler)
+        logger.info('one')
+
+        class Pool:
+            def __del__(self):
+                logger.warning('not closed')
+
+        pool = Pool()
+        """,
+        endpoint.url,
+    )
+    assert life.told_undelivered == [1, 2], life.said
+
+
 def test_many_handlers_at_a_silent_endpoint_share_the_budget_of_the_exit(live, silent, seconds):
     """Ten of them, each with an event from before and one from an exit function behind all of them."""
     life = live(

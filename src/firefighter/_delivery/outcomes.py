@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -301,6 +302,9 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     if cause in _REFUSED and sent:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     cure = _CURES.get(cause) or (None if sent else _CURES_BEFORE_SENDING.get(cause))
+    if isinstance(error, ImportError) and sys.meta_path is None:
+        # Nothing can be imported any more, so trying again would only hold the exit up. A destructor has logged.
+        cure = 'the interpreter ends; log before that, for example in an exit function of atexit'
     if _SPEAKS_NO_TLS in text:
         cure = 'the endpoint speaks no TLS: write http:// in endpoint_url=, if that is meant'
     if cure:

@@ -13,6 +13,7 @@ from math import inf
 from typing import Any, Protocol, TypeVar
 
 from firefighter._process.fork_gate import ForkGate
+from firefighter._process.lock import have_handlers_collected_without_lock
 from firefighter._process.waiting import monotonic
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     'most_shutdown_seconds',
     'not_forking',
     'note_waited_before_exit',
+    'other_threads_are_gone',
     'prepare_threads_end',
     'register_busy',
     'register_handler',
@@ -288,7 +290,12 @@ def threads_must_end() -> bool:
     The subinterpreter that they are in waits for them; or the interpreter takes its modules apart, and a thread that is started then
     never comes: `Thread.start` waits for it for ever.
     """
-    return _process.threads_must_end or sys.is_finalizing()
+    return _process.threads_must_end or other_threads_are_gone()
+
+
+def other_threads_are_gone() -> bool:
+    """Return whether the interpreter takes its modules apart: then no thread runs but the calling one, which a destructor has called."""
+    return sys.is_finalizing()
 
 
 def deadline_after(timeout_seconds: float) -> float:
@@ -315,7 +322,9 @@ def _finish_all() -> None:
             # No time is left, but what is undelivered is still counted and reported.
             _process.exit_began_at = -inf
         else:
-            return
+            break
+    with suppress(Exception):  # gevent, say, has put another kind of lock there
+        have_handlers_collected_without_lock()
 
 
 def _finish_subinterpreter() -> None:

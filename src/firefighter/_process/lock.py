@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import _thread
 import logging
+import weakref
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 __all__ = [
     'HasLock',
+    'have_handlers_collected_without_lock',
     'holds_lock_of_handler',
     'holds_logging_lock',
     'locked',
@@ -29,6 +31,9 @@ __all__ = [
     'run_if_free',
     'run_locked',
 ]
+
+# logging holds its lock for microseconds; a program that loads a configuration under it takes longer.
+_LOGGING_SECONDS = 1.0
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -112,3 +117,20 @@ def holds_lock_of_handler(but: Callable[[], Collection[object]] = tuple) -> bool
         if is_owned is not None and is_owned() and handler not in but():
             return True
     return False
+
+
+def have_handlers_collected_without_lock() -> None:
+    """Have no handler of this process wait for logging's lock any more when it is collected. For the exit.
+
+    logging takes its lock to strike a collected handler off its list. When the interpreter ends, daemon threads stop wherever they are.
+    One that makes loggers (ours does, as long as it imports boto3) may stop with the lock held, and the interpreter, which
+    collects the handlers after that, would wait for ever.
+    """
+    lock, handlers = getattr(logging, '_lock', None), getattr(logging, '_handlerList', None)
+    if lock is None or handlers is None or not lock.acquire(timeout=_LOGGING_SECONDS):
+        return
+    try:
+        living = [handler for reference in handlers if (handler := reference()) is not None]
+        handlers[:] = map(weakref.ref, living)
+    finally:
+        lock.release()
