@@ -98,7 +98,7 @@ def test_what_follows_two_hyphens_is_no_option(tmp_path, monkeypatch, capsys):
     """A file may be called so."""
     monkeypatch.chdir(tmp_path)
     Path('--strem').write_text('Ahoy\n')
-    assert main(['cost', '--', '--strem']) == 0
+    assert main(['cost', '--events-per-second', '1', '--', '--strem']) == 0
     assert capsys.readouterr().err == ''
 
 
@@ -112,7 +112,9 @@ def test_an_empty_name_is_not_the_working_directory(words, capsys):
 
 
 @pytest.mark.parametrize(
-    'words', [['--help'], ['--version'], ['audit', '--help'], ['cost', 'log']], ids=' '.join
+    'words',
+    [['--help'], ['--version'], ['audit', '--help'], ['cost', 'log', '--events-per-second', '1']],
+    ids=' '.join,
 )
 @pytest.mark.parametrize(
     ('redirection', 'said'),
@@ -134,7 +136,7 @@ def test_what_nobody_can_read_is_no_success(words, redirection, said, tmp_path):
 @pytest.mark.parametrize(
     'words',
     [
-        ['cost', 'log', '--events-per-second', '100'],
+        ['cost', 'log', '--events-per-second', '1'],
         ['doctor', 'bar', '--region', 'eu-west-1', '--endpoint-url', 'http://127.0.0.1:9'],
         ['local', '--port', '0'],
     ],
