@@ -395,6 +395,8 @@ def test_dict_config_takes_the_word():
     ('options', 'message'),
     [
         ({'aggregate': 'Auto'}, r"aggregate must be True, False or 'auto', not 'Auto'"),
+        ({'aggregate': None}, r"aggregate must be True, False or 'auto', not None"),
+        ({'aggregate': 2}, r"aggregate must be True, False or 'auto', not 2"),
         (
             {'aggregate': 'auto', 'compression': 'gzip'},
             r"aggregate='auto' says nothing beside compression='gzip'",
@@ -402,8 +404,8 @@ def test_dict_config_takes_the_word():
     ],
 )
 def test_what_contradicts_itself_raises(options, message):
-    """With what to leave out."""
-    with pytest.raises(ValueError, match=message):
+    """With what to leave out, or to write."""
+    with pytest.raises((TypeError, ValueError), match=message):
         FirehoseHandler('bar', **options)
 
 

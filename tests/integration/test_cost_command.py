@@ -236,6 +236,17 @@ def test_without_matplotlib_it_says_what_to_install(log, capsys, monkeypatch):
     assert "pip install 'firefighter[plot]'" in capsys.readouterr().err
 
 
+def test_a_picture_in_a_directory_that_is_not_there_is_refused_before_anything_is_played(log, capsys):
+    """Drawing takes longest, and comes last."""
+    assert main(['cost', str(log), '--plot', 'missing/bill.svg']) == 2
+    told = capsys.readouterr()
+    assert told.out == ''
+    assert (
+        told.err
+        == "firefighter cost: missing/bill.svg: there is no directory 'missing'; make it, or name another\n"
+    )
+
+
 def test_what_is_not_installed_is_left_out_and_said(cost, long_log, capsys, monkeypatch):
     """Zstd may need a package; the others are shown all the same."""
     monkeypatch.setitem(sys.modules, 'zstandard', None)

@@ -84,6 +84,7 @@ def test_versions_are_printed_without_their_packages():
         ('doctor --stream bar --stream bar', "there is no option '--stream'; write STREAM alone"),
         ('spool replay --compression gz d', "invalid choice: 'gz'"),
         ('doctor bar foo', 'unrecognized arguments: foo'),
+        ('--verison', "firefighter: error: there is no option '--verison'; did you mean '--version'?"),
     ],
 )
 def test_what_does_not_exist_is_answered_with_the_nearest(words, said, capsys):

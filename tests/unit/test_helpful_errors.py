@@ -44,11 +44,16 @@ def test_in_dict_config_the_wrong_name_is_the_one_that_was_written():
 
 @pytest.mark.parametrize(
     ('written', 'instead'),
-    [('filters', 'addFilter'), ('formatter', 'setFormatter'), ('ignore_case', 'JSONFormatter')],
+    [
+        ('filters', 'addFilter'),
+        ('formatter', 'setFormatter'),
+        ('ignore_case', 'JSONFormatter'),
+        ('redac', 'did you mean redact.*JSONFormatter'),
+    ],
 )
 def test_what_is_set_elsewhere_is_answered_with_where(written, instead):
     """Other handlers take it in the constructor, or the formatter has it."""
-    with pytest.raises(TypeError, match=f'has no option {written}: .*{instead}'):
+    with pytest.raises(TypeError, match=f'has no option {written}[:;] .*{instead}'):
         FirehoseHandler('bar', **{written: []})
 
 

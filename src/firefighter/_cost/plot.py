@@ -37,6 +37,8 @@ def check(path: Path) -> None:
     """
     if path.suffix not in {'.png', '.svg'}:
         raise NoPlotError(f'{path}: name a file that ends in .png or .svg')
+    if not path.parent.is_dir():
+        raise NoPlotError(f'{path}: there is no directory {str(path.parent)!r}; make it, or name another')
     try:
         importlib.import_module('matplotlib.figure')
     except ImportError:

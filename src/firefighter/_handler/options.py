@@ -114,11 +114,9 @@ def check_flag(name: str, value: object) -> None:
 
 
 def _check_aggregate(name: str, value: object) -> None:
-    if isinstance(value, str):
-        if value != 'auto':
-            raise ValueError(f"{name} must be True, False or 'auto', not {value!r}")
-    else:
-        check_flag(name, value)
+    if value != 'auto' and (not isinstance(value, int) or value not in (0, 1)):
+        wrong = ValueError if isinstance(value, str) else TypeError
+        raise wrong(f"{name} must be True, False or 'auto', not {value!r}")
 
 
 def _with(check: _Check) -> dict[str, _Check]:
@@ -354,8 +352,10 @@ def raise_unknown(unknown: Mapping[str, object], handler: type) -> None:
     for name in unknown:
         if name in _ELSEWHERE:
             raise TypeError(f'FirehoseHandler has no option {name}: {_ELSEWHERE[name]}')
-        close = difflib.get_close_matches(name, names, n=1) or [other for other in names if name in other]
-        hint = f'; did you mean {close[0]}?' if close else f'; there are {", ".join(names)}'
+        close = difflib.get_close_matches(name, [*names, *_ELSEWHERE], n=1)
+        close = close or [other for other in names if name in other]
+        of_others = f' ({_ELSEWHERE[close[0]]})' if close and close[0] in _ELSEWHERE else ''
+        hint = f'; did you mean {close[0]}?{of_others}' if close else f'; there are {", ".join(names)}'
         # Without quotes: from a text with 'stream' in them dictConfig takes it that this is `logging.StreamHandler` of an old Python, and
         # calls again with `strm`.
         raise TypeError(f'FirehoseHandler has no option {name}{hint}')

@@ -27,12 +27,24 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Return the arguments, and the words that are too many, none of them an option."""
-        found, left = super().parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        # Before argparse finds that what comes after it is missing.
+        first = words[0].partition('=')[0] if words else ''
+        if (
+            first.startswith('--')
+            and first != '--'
+            and not any(option.startswith(first) for option in self._option_string_actions)
+        ):
+            self._refuse(first)
+        found, left = super().parse_known_args(words, namespace)
         for word in left:
             name = word.partition('=')[0]
             if name.startswith('-') and name != '--':
-                self.error(f'there is no option {name!r}{self._meant_by(name)}')
+                self._refuse(name)
         return found, left
+
+    def _refuse(self, option: str) -> NoReturn:
+        self.error(f'there is no option {option!r}{self._meant_by(option)}')
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and exit with status 2."""
