@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from depth import DEPTH, depth, one_of_each
+from depth import DEPTH, depth, unlike_cases
 from doubles import DEADLINE_SECONDS, BlockingClient
 from firefighter._delivery.outcomes import Answer, Outcome
 from firefighter.logging import FirehoseHandler
@@ -34,16 +34,17 @@ settings.register_profile(
 settings.load_profile('any machine')
 
 
-# Where most tests start processes.
+# Where most tests start processes, and how many cases of each run at little depth.
 OF_WHOLE_PROGRAMS = {'integration', 'lives', 'faults', 'disk'}
+MOST_CASES = 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """At little depth, leave out what multiplies: of each such test stay so many cases that each value of each parameter is among them."""
+    """At little depth, leave out what multiplies: of each test of whole programs two cases stay, as unlike as can be."""
     if DEPTH != 'few':
         return
     of_programs = [item for item in items if item.path.parent.name in OF_WHOLE_PROGRAMS]
-    left_out = set(of_programs) - one_of_each(of_programs)
+    left_out = set(of_programs) - unlike_cases(of_programs, MOST_CASES)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import pytest
 
-__all__ = ['AT_FULL_DEPTH', 'DEPTH', 'EVERY_PLACE', 'depth', 'one_of_each']
+__all__ = ['AT_FULL_DEPTH', 'DEPTH', 'EVERY_PLACE', 'depth', 'unlike_cases']
 
 DEPTHS = ('few', 'full', 'every')
 DEPTH = os.environ.get('DEPTH') or 'few'
@@ -28,8 +28,8 @@ def depth(few: int, full: int) -> int:
     return few if DEPTH == 'few' else full
 
 
-def one_of_each(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """Return as few of the cases of each test as have each value of each of its parameters once: not each with each other."""
+def unlike_cases(items: Iterable[pytest.Item], most: int) -> set[pytest.Item]:
+    """Return at most so many cases of each test, those that have the most values of its parameters among them."""
     cases: defaultdict[str, list[tuple[pytest.Item, set[object]]]] = defaultdict(list)
     for item in sorted(items, key=lambda item: item.nodeid):
         # What pytest calls the case, in one part for each `parametrize`: there is no public way to these.
@@ -38,7 +38,7 @@ def one_of_each(items: Iterable[pytest.Item]) -> set[pytest.Item]:
     chosen = set()
     for of_one_test in cases.values():
         missing = set().union(*(values for _, values in of_one_test))
-        while missing:
+        for _ in range(most):
             item, values = max(of_one_test, key=lambda case: len(case[1] & missing))
             chosen.add(item)
             missing -= values

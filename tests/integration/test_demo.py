@@ -13,6 +13,7 @@ import sys
 import orjson
 import pytest
 
+from depth import AT_FULL_DEPTH
 from firefighter._demo import performance
 from firefighter.cli.main import main
 
@@ -134,6 +135,7 @@ def test_a_demo_of_one_worker_goes_on_with_the_next(tmp_path):
     assert 'Nothing was lost by the kill' in finished.stdout
 
 
+@AT_FULL_DEPTH
 def test_the_loss_of_a_killed_workers_spool_is_noticed(tmp_path, kill_when, monkeypatch, capsys):
     """Whoever removes it has removed events: the account knows of each of them."""
     kill_when(lambda left: len(left) >= 20)  # more than may be on their way
@@ -161,6 +163,7 @@ def test_the_loss_of_a_killed_workers_spool_is_noticed(tmp_path, kill_when, monk
     assert re.search(r'worker 2, which was killed: it left [\d,]+ events? .* the others adopted 0\n', output)
 
 
+@AT_FULL_DEPTH
 def test_what_was_on_its_way_at_the_kill_may_arrive_twice(tmp_path, kill_when, monkeypatch, capsys):
     """Firehose had stored it and not answered yet. That is said, and is no failure."""
     slow_endpoint = performance.Child(
@@ -237,6 +240,7 @@ def test_the_audit_that_the_demo_names_finds_every_event_and_no_gap(tmp_path):
     assert f'{found[2]} processes numbered their events, and no number is missing.' in finished.stdout
 
 
+@AT_FULL_DEPTH
 def test_a_lost_file_is_noticed(tmp_path, monkeypatch, capsys):
     """One object of S3 gone: the demo ends with 1 and names the events."""
     read_delivered = performance.read_delivered
@@ -258,6 +262,7 @@ def test_a_lost_file_is_noticed(tmp_path, monkeypatch, capsys):
     assert re.search(r'worker [12].*: [\d,]+ events? in no file: numbers ', output)
 
 
+@AT_FULL_DEPTH
 def test_events_that_the_handlers_drop_are_noticed(tmp_path, monkeypatch, capsys):
     """A loss that a handler counts is a loss all the same, and has its reason beside it."""
     configuration = performance.logging_configuration
@@ -357,6 +362,7 @@ def test_the_early_death_of_a_process_ends_the_demo(tmp_path, entry_point, name)
         wait_until_gone(children)
 
 
+@AT_FULL_DEPTH
 def test_a_reader_that_has_seen_enough_ends_the_demo(tmp_path):
     """`| head`: one line on stderr, no traceback, no process left."""
     with subprocess.Popen(

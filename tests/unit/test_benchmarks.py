@@ -34,7 +34,12 @@ ROOT = Path(__file__).parents[2]
         ),
         ('delivery', ['--rounds=1', '--requests=1'], ['take', 'put, with botocore', 'acknowledge']),
         ('ways', ['--rounds=1'], ['one per record', 'gzip, standard library', 'zstd']),
-        ('throttling', ['--seconds=2', '--no-picture'], ['bytes, 1 producer', 'requests, 16 producers']),
+        pytest.param(
+            'throttling',
+            ['--seconds=2', '--no-picture'],
+            ['bytes, 1 producer', 'requests, 16 producers'],
+            marks=AT_FULL_DEPTH,
+        ),
         pytest.param(
             'interpreter_lock',
             ['--turns=1', '--seconds=0.01'],

@@ -13,11 +13,12 @@ from benchmarks.throttling import (
     single,
 )
 
-from depth import depth
+from depth import AT_FULL_DEPTH, depth
 
 pytestmark = pytest.mark.once
 
 MIB = 2**20
+HUNDRED = pytest.param(100, marks=AT_FULL_DEPTH)
 TOLERATED = 0.65
 """The most that is refused of what is sent. While more is logged than the stream takes, the spools are full, and 62 % are tolerated."""
 
@@ -48,7 +49,7 @@ def test_backoff_alone_does_not():
     assert account.refused_share > 0.8
 
 
-@pytest.mark.parametrize('producers', [1, 4, 100])
+@pytest.mark.parametrize('producers', [1, 4, HUNDRED])
 def test_any_number_of_producers_settles(producers):
     """One that has the stream for itself, and a hundred."""
     account = settled(fleet(producers, 4 * MIB), Quota(MIB))
@@ -57,7 +58,7 @@ def test_any_number_of_producers_settles(producers):
     assert account.fairness >= 0.85
 
 
-@pytest.mark.parametrize('producers', [1, 16, 100])
+@pytest.mark.parametrize('producers', [1, 16, HUNDRED])
 def test_a_quota_of_records_is_met(producers):
     """Small events come to the limit of records long before that of bytes."""
     account = settled(fleet(producers, 80_000 * 40, event_bytes=40), Quota(records=20_000))
@@ -104,7 +105,7 @@ def test_a_quota_that_is_halved_is_kept():
     assert account.fairness >= 0.85
 
 
-@pytest.mark.parametrize('producers', [1, 4, 16, 100])
+@pytest.mark.parametrize('producers', [1, 4, 16, HUNDRED])
 @pytest.mark.parametrize('seed', range(depth(1, 2)))
 def test_after_a_short_episode_no_producer_crawls(producers, seed):
     """For ten seconds the stream takes a fifth of what they log. 40 seconds later all of it passes, and what has queued."""
@@ -193,7 +194,7 @@ def test_a_quota_that_is_raised_is_used_within_ten_seconds(times_quota, seed):
     assert account.accepted_bytes >= 0.9 * min(2.0, times_quota) * MIB
 
 
-@pytest.mark.parametrize('producers', [1, 16, 100])
+@pytest.mark.parametrize('producers', [1, 16, HUNDRED])
 @pytest.mark.parametrize(('left_share', 'lasted_seconds'), EPISODES)
 def test_ten_seconds_after_an_episode_all_that_is_logged_passes(producers, left_share, lasted_seconds):
     """However long it was, and however much was refused."""
