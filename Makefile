@@ -40,7 +40,7 @@ help: ## show this list
 demo: $(VENV)/.demo ## run a web service under load, kill one process, and count every event (10 s)
 	$(BIN)/firefighter demo
 
-test: $(VENV)/.test ## run all tests (8 minutes on 2 cores); TESTS=... runs some, DEPTH=full runs longer
+test: $(VENV)/.test ## run the tests (5 minutes on 2 cores, and 1 to set up); TESTS=... runs some, DEPTH=full runs longer
 	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 test-quick: $(VENV)/.test ## run the quick unit tests (1 minute)

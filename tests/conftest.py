@@ -35,7 +35,7 @@ settings.load_profile('any machine')
 
 
 # Where most tests start processes, and how many cases of each run at little depth.
-OF_WHOLE_PROGRAMS = {'integration', 'lives', 'faults', 'disk'}
+OF_WHOLE_PROGRAMS = {'integration', 'lives', 'faults', 'disk', 'crash'}
 MOST_CASES = 2
 
 

@@ -341,6 +341,7 @@ def test_a_killed_demo_leaves_no_process(tmp_path):
         wait_until_gone(children)
 
 
+@AT_FULL_DEPTH
 @linux
 @pytest.mark.parametrize(
     ('entry_point', 'name'),
