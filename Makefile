@@ -136,7 +136,7 @@ cost-report: $(VENV)/.test ## compute the price of five logs of 50 MiB (2 minute
 docs: $(VENV)/.test ## write the generated parts of the docs
 	$(BIN)/python docs/generate.py
 
-constraints: ## resolve all requirements anew on every Python found here
+constraints: ## resolve all requirements anew, on all supported Pythons
 	$(PYTHON) requirements/renew.py
 
 clean: ## remove everything that these targets made

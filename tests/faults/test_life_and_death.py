@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from itertools import pairwise
 from time import monotonic
 
 import pytest
@@ -141,6 +142,26 @@ def test_where_each_thread_ends_at_once_they_are_not_started_for_ever(monkeypatc
     assert handler.flush() is True
     assert client.threads == [threading.current_thread()]
     assert handler.threads.qsize() < 100
+
+
+@KILLED
+def test_of_threads_that_end_at_once_each_but_the_first_two_comes_after_a_pause(
+    monkeypatch, make_handler, make_logger
+):
+    """A subclass's `batch_sender` that returns is not called again and again."""
+    pause_seconds = 0.1
+    monkeypatch.setattr('firefighter._handler.deliverer._PAUSE_BETWEEN_THREADS_SECONDS', pause_seconds)
+    began = queue.Queue()
+
+    class ReturningHandler(FirehoseHandler):
+        def batch_sender(self, *_arguments):
+            """Return at once."""
+            began.put(monotonic())
+
+    handler = make_handler('killed', kind=ReturningHandler, boto3_client=AcceptingClient())
+    make_logger(handler).info('Ahoy')
+    times = [began.get(timeout=DEADLINE_SECONDS) for _ in range(6)]
+    assert min(after - before for before, after in pairwise(times[1:])) >= pause_seconds
 
 
 class SharingHandler(FirehoseHandler):

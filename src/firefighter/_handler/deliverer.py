@@ -329,8 +329,8 @@ class Deliverer:
             'thread', f'stream {self._stream!r}: the delivery thread was ended; another takes its place'
         )
         before, self._left_early_at = self._left_early_at, monotonic()
-        # If this one ended too soon, the next one pauses before it takes the role.
-        self._pauses = self._left_early_at - before <= _PAUSE_BETWEEN_THREADS_SECONDS
+        # If this one ended too soon after its own pause, the next one pauses too before it takes the role.
+        self._pauses = self._left_early_at - before <= 2 * _PAUSE_BETWEEN_THREADS_SECONDS
         if self._life.done:
             self._life.advance(stays=False)  # nothing is left to deliver, only to let go of
         else:
