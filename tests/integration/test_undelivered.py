@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -53,6 +54,39 @@ def test_with_stderr_the_events_that_could_not_be_sent_are_there_once(options, e
     assert ended.stderr.count('closed with 7 events undelivered, which follow\n') == 1
     assert 'lost' not in ended.stderr
     assert 'Traceback' not in ended.stderr
+
+
+@pytest.mark.parametrize('pause', ['pass', 'time.sleep(0.001)'], ids=['busy', 'slow'])
+@pytest.mark.parametrize('policy', ['stderr', 'count'])
+def test_daemon_threads_that_go_on_logging_do_not_spoil_the_report_of_the_exit(
+    policy, pause, endpoint
+) -> None:
+    """They would report each of their events, and the interpreter ends them in the middle of what they write."""
+    ended = run_down(
+        f"""
+        import threading, time
+
+        for number in range(2000):
+            logger.info(number)
+
+        def work():
+            while True:
+                logger.info('busy')
+                {pause}
+
+        for _ in range(3):
+            threading.Thread(target=work, daemon=True).start()
+        """,
+        endpoint,
+        undelivered=policy,
+    )
+    numbers = [int(message) for message in events_on(ended.stderr) if message != 'busy']
+    assert sorted(numbers) == (list(range(2000)) if policy == 'stderr' else [])
+    reports = re.findall(r'closed with [0-9,]+ events? undelivered, (.*)', ended.stderr)
+    allowed = {'which follow', 'lost when the process ends, unless they follow'}
+    assert set(reports) <= (allowed if policy == 'stderr' else {'lost when the process ends'})
+    # Of our exit function, of logging's, and one of the threads.
+    assert 1 <= len(reports) <= 6
 
 
 def test_by_default_their_number_alone_is_there(endpoint) -> None:

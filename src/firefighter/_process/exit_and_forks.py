@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,8 +21,10 @@ __all__ = [
     'close_later',
     'deadline_after',
     'ending',
+    'exit_reports',
     'exiting',
     'finish_before',
+    'in_another_threads_exit',
     'interrupted',
     'members_of',
     'most_shutdown_seconds',
@@ -104,6 +107,9 @@ class _Process:
         # Of collected handlers for which no thread could be started: the next handler that is made, or the exit, closes them.
         self.to_close: deque[Lifecycle] = deque()
         self.exit_began_at: float | None = None
+        # The thread that calls our exit function, and whether that is done.
+        self.exit_thread: int | None = None
+        self.exit_is_done = False
         # When a signal handler has asked for the exit, and how long it had waited for delivery.
         self.waited_before_exit = (-inf, 0.0)
         # In a subinterpreter alone, when its exit is over.
@@ -284,6 +290,16 @@ def exiting() -> bool:
     return _process.exit_began_at is not None
 
 
+def in_another_threads_exit() -> bool:
+    """Return whether the interpreter exits in another thread. The calling one may end at any moment, in the middle of a line."""
+    return exiting() and _process.exit_thread not in {None, threading.get_ident()}
+
+
+def exit_reports() -> bool:
+    """Return whether the exit, in another thread, is still to report what is left."""
+    return in_another_threads_exit() and not _process.exit_is_done
+
+
 def threads_must_end() -> bool:
     """Return whether threads of ours must end, and no others be started.
 
@@ -315,6 +331,7 @@ def _finish_all() -> None:
         asked_at, waited_seconds = _process.waited_before_exit
         # Long ago, it was another exit, which the program has prevented.
         _process.exit_began_at = now - waited_seconds if now - asked_at < _SOON_SECONDS else now
+    _process.exit_thread, _process.exit_is_done = threading.get_ident(), False
     for _ in range(3):
         try:
             _finish_each()
@@ -323,6 +340,7 @@ def _finish_all() -> None:
             _process.exit_began_at = -inf
         else:
             break
+    _process.exit_is_done = True
     with suppress(Exception):  # gevent, say, has put another kind of lock there
         have_handlers_collected_without_lock()
 
