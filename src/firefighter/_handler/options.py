@@ -102,19 +102,23 @@ def _callable(name: str, value: object) -> None:
         raise TypeError(f'{name} must be callable, not {value!r}')
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, int) and value in (0, 1)
+
+
 def check_flag(name: str, value: object) -> None:
     """Raise unless it is True or False: the text 'False' would be true.
 
     Raises:
         TypeError: with what to write.
     """
-    if not isinstance(value, int) or value not in (0, 1):
+    if not _is_flag(value):
         hint = '; to give the level, write level=' if name == 'use_queues' and isinstance(value, int) else ''
         raise TypeError(f'{name} must be True or False, not {value!r}{hint}')
 
 
 def _check_aggregate(name: str, value: object) -> None:
-    if value != 'auto' and (not isinstance(value, int) or value not in (0, 1)):
+    if value != 'auto' and not _is_flag(value):
         wrong = ValueError if isinstance(value, str) else TypeError
         raise wrong(f"{name} must be True, False or 'auto', not {value!r}")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -32,7 +31,7 @@ from firefighter._handler.options import Options
 from firefighter._handler.place import Place
 from firefighter._handler.undelivered import Undelivered
 from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
-from firefighter._process.exit_and_forks import not_forking
+from firefighter._process.exit_and_forks import not_forking, other_threads_are_gone
 from firefighter._process.lock import locked, make_lock
 from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Account, Spool
@@ -299,9 +298,7 @@ class Pipeline:
             self.lifecycle.deliver_before_return(quiet=quiet)
         except Exception as error:  # whatever it is, the application must not see it; the event stays pending
             self.note_trouble(error)
-            if (
-                sys.is_finalizing()
-            ):  # a destructor has logged it, when nothing can be imported any more; nobody comes after that
+            if other_threads_are_gone():  # nothing can be imported any more, and nobody comes after that
                 self._report_end(all_delivered=False)
 
     def append_for_now(self, append: Callable[[bytes], None]) -> Callable[[bytes], None]:

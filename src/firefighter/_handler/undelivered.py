@@ -45,27 +45,26 @@ class Undelivered:
         """
         if exit_and_forks.exit_reports():
             return
-        # Then the exit may still write what this thread cannot.
-        may_end_at_once = exit_and_forks.in_another_threads_exit()
+        exiting = exit_and_forks.exiting()
+        # Else this thread may be ended in the middle of a line, and the exit may still write what this thread does not.
+        is_of_the_exit = exiting and not exit_and_forks.in_another_threads_exit()
         in_memory = pending - (spool.pending_in(kept_by) if kept_by else 0)
         writes = self._policy == 'stderr' and in_memory > 0
-        if writes and exit_and_forks.exiting() and not may_end_at_once:
+        if writes and is_of_the_exit:
             self._write(spool, kept_by)
         left = pending - self._written
         in_memory -= self._written
         if left > 0 and left != self._said:
-            fate = (
-                'written to stderr when the process ends'
-                if writes and not exit_and_forks.exiting()
-                else 'lost when the process ends'
-            )
-            if writes and may_end_at_once:
-                fate += ', unless they follow'
+            fate = 'lost when the process ends'
+            if writes and not exiting:
+                fate = 'written to stderr when the process ends'
+            elif writes and not is_of_the_exit:
+                fate = 'lost when the process ends, unless they follow'
             if in_memory < left:
                 exception = f', but for {in_memory:,} in memory, {fate}' if in_memory > 0 else ''
                 fate = f'kept in {kept_in} for the next process{exception}'
             text = f'stream {self._stream!r}: closed with {count_of(left)} undelivered, {fate}'
-            if exit_and_forks.exiting() and not may_end_at_once:
+            if is_of_the_exit:
                 self._diagnostics.write(f'{text}\n')  # not rate-limited, since this may be the last line
             elif not self._diagnostics.say('undelivered', text):
                 return  # rate-limited: the exit of the process will report it

@@ -8,8 +8,8 @@ The lock is an RLock of `_thread`, so that taking it is a single call into C. (g
 class in Python, which can be interrupted half taken.) A signal handler or a destructor that interrupts the owner may take the lock
 again; only the outermost frame releases it.
 
-Beside it, two questions about logging's locks: its own, which dictConfig holds while it configures logging and a fork waits for, and
-those of its handlers.
+Beside it, what concerns logging's locks: its own, which dictConfig holds while it configures logging and a fork waits for (who holds it, and
+how the exit does without it), and those of its handlers.
 """
 
 from __future__ import annotations
