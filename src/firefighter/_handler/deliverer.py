@@ -31,7 +31,13 @@ from firefighter._delivery.requests import MakeThread
 from firefighter._delivery.sender import Sender
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._process import exit_and_forks
-from firefighter._process.lock import holds_lock_of_handler, holds_logging_lock, locked, run_locked
+from firefighter._process.lock import (
+    holds_lock_of_handler,
+    holds_logging_lock,
+    locked,
+    other_threads_are_gone,
+    run_locked,
+)
 from firefighter._process.subinterpreters import in_subinterpreter, start_thread
 from firefighter._process.waiting import Wakeup, monotonic
 
@@ -181,7 +187,7 @@ class Deliverer:
         self._sender.progress.notify()
 
     def use_lock(self, lock: _thread.RLock) -> None:
-        """Use another lock, in a forked child: nobody there can release the old one."""
+        """Use another lock: nobody in a forked child can release the old one."""
         self._lock = lock
 
     def deliver_or_wait(self, condition: Callable[[], bool], deadline: float) -> None:
@@ -193,7 +199,7 @@ class Deliverer:
         """
         if self.expected:
             self.wait_until(lambda: condition() or self.present, monotonic() + _PATIENCE_SECONDS, deadline)
-        if self.present and exit_and_forks.other_threads_are_gone():
+        if self.present and other_threads_are_gone():
             return  # with the role, and with locks that this thread would wait for
         if self.present:
 

@@ -20,6 +20,7 @@ Every wait has a deadline, an absolute time. `deliverer.py` says who must not wa
 
 from __future__ import annotations
 
+import _thread
 import enum
 import threading
 from collections.abc import Callable
@@ -37,7 +38,7 @@ from firefighter._handler.constants import OPEN
 from firefighter._handler.deliverer import Deliverer, HasClient, NoWait
 from firefighter._handler.place import Place
 from firefighter._process import exit_and_forks
-from firefighter._process.lock import holds_logging_lock, locked, run_if_free
+from firefighter._process.lock import holds_logging_lock, locked, outliving_threads, run_if_free
 from firefighter._process.open_mark import make_mark
 from firefighter._process.subinterpreters import in_subinterpreter, start_thread_without_locks
 from firefighter._process.waiting import monotonic
@@ -172,6 +173,9 @@ class Lifecycle:
 
     def close(self, deadline: float) -> None:
         """Deliver what is pending and let go of everything; wait for that until the deadline."""
+        if exit_and_forks.exiting():
+            self._spool.outlive_threads()
+            self._use_lock(outliving_threads(self._lock))
         self._sender.limit_pauses_until(deadline)
         no_wait = self._deliverer.why_no_wait()
         if no_wait is NoWait.LOGGING_LOCK:
@@ -261,13 +265,16 @@ class Lifecycle:
         once. The locks that other threads of the parent held are replaced, since nobody would release them.
         """
         if not self.at_transition:
-            self._lock = threading.RLock()
-            self._deliverer.use_lock(self._lock)
+            self._use_lock(threading.RLock())
         self._spool.abandon()
         self._sender.abandon()
         self._place.abandon()
         self.state = State.CLOSED
         self._sender.progress.notify()
+
+    def _use_lock(self, lock: _thread.RLock) -> None:
+        self._lock = lock
+        self._deliverer.use_lock(lock)
 
     @property
     def is_of_this_process(self) -> bool:

@@ -31,8 +31,8 @@ from firefighter._handler.options import Options
 from firefighter._handler.place import Place
 from firefighter._handler.undelivered import Undelivered
 from firefighter._handler.user_code import NESTED_TOO_DEEP, call_for_record
-from firefighter._process.exit_and_forks import not_forking, other_threads_are_gone
-from firefighter._process.lock import locked, make_lock
+from firefighter._process.exit_and_forks import not_forking
+from firefighter._process.lock import locked, make_lock, other_threads_are_gone
 from firefighter._process.waiting import Wakeup
 from firefighter._spool.spool import Account, Spool
 from firefighter.stats import DropReason, Stats

@@ -11,7 +11,7 @@ import os
 import sys
 from contextlib import suppress
 
-__all__ = ['Descriptor', 'close', 'close_troubles']
+__all__ = ['Descriptor', 'close', 'close_troubles', 'write_all']
 
 
 class _CloseTroubles:
@@ -45,6 +45,13 @@ def close(fd: int) -> None:
     except OSError as error:
         if error.errno != errno.EBADF:  # EBADF: the program has closed all descriptors, to turn into a daemon
             close_troubles.note(error)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of the data. By the system's own call, since a file object cannot be made at the very end of the process."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 class Descriptor:

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, Protocol, TypeVar
 
 from firefighter._process.fork_gate import ForkGate
-from firefighter._process.lock import have_handlers_collected_without_lock
+from firefighter._process.lock import have_handlers_collected_without_lock, other_threads_are_gone
 from firefighter._process.waiting import monotonic
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     'most_shutdown_seconds',
     'not_forking',
     'note_waited_before_exit',
-    'other_threads_are_gone',
     'prepare_threads_end',
     'register_busy',
     'register_handler',
@@ -307,11 +306,6 @@ def threads_must_end() -> bool:
     never comes: `Thread.start` waits for it for ever.
     """
     return _process.threads_must_end or other_threads_are_gone()
-
-
-def other_threads_are_gone() -> bool:
-    """Return whether the interpreter takes its modules apart: then no thread runs but the calling one, which a destructor has called."""
-    return sys.is_finalizing()
 
 
 def deadline_after(timeout_seconds: float) -> float:

@@ -8,6 +8,8 @@ The lock is an RLock of `_thread`, so that taking it is a single call into C. (g
 class in Python, which can be interrupted half taken.) A signal handler or a destructor that interrupts the owner may take the lock
 again; only the outermost frame releases it.
 
+At the end of the process no lock waits for a thread that the interpreter has ended: see `outliving_threads`.
+
 Beside it, what concerns logging's locks: its own, which dictConfig holds while it configures logging and a fork waits for (who holds it, and
 how the exit does without it), and those of its handlers.
 """
@@ -16,10 +18,11 @@ from __future__ import annotations
 
 import _thread
 import logging
+import sys
 import weakref
 from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 __all__ = [
     'HasLock',
@@ -28,6 +31,8 @@ __all__ = [
     'holds_logging_lock',
     'locked',
     'make_lock',
+    'other_threads_are_gone',
+    'outliving_threads',
     'run_if_free',
     'run_locked',
 ]
@@ -74,6 +79,40 @@ def run_locked(lock: _thread.RLock, function: Callable[P, R], *args: P.args, **k
             pass
         raise
     return result
+
+
+def other_threads_are_gone() -> bool:
+    """Return whether the interpreter takes its modules apart: then no thread runs but the calling one, which a destructor has called."""
+    return sys.is_finalizing()
+
+
+def outliving_threads(lock: _thread.RLock) -> _thread.RLock:
+    """Return the lock in a form for the end of the process: when other threads are gone, it waits for none of them.
+
+    Daemon threads end wherever they are when the interpreter takes its modules apart, and some do with a lock held. A destructor that
+    logs then, in the one thread that is left, would wait for ever. It is a call of Python, so only the end of the process gets it.
+    """
+    outlives: object = lock  # to a type checker it is no lock of ours, which only looks like one
+    return lock if isinstance(outlives, _OutlivingThreads) else cast('_thread.RLock', _OutlivingThreads(lock))
+
+
+class _OutlivingThreads:
+    def __init__(self, lock: _thread.RLock) -> None:
+        self._lock = lock
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        if not (blocking and other_threads_are_gone()):
+            return self._lock.acquire(blocking)
+        if not self._lock.acquire(blocking=False):
+            self._lock = make_lock()
+            self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def _is_owned(self) -> bool:
+        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  # no public way to ask
 
 
 def run_if_free(lock: _thread.RLock, function: Callable[[], object]) -> bool:

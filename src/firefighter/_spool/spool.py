@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from firefighter._process.lock import make_lock, outliving_threads
 from firefighter._spool.allocator import MIN_SPOOL_BYTES, SegmentAllocator, SegmentStore
 from firefighter._spool.appending import OverflowPolicy, live_of, segment_without_room
 from firefighter._spool.layout import HEADER_BYTES
@@ -141,6 +142,10 @@ class Spool(TakeSide):
         """Return whether events are, or come to be, in segments that a store has made."""
         return any(segment.origin is store for segment in self._segments)
 
+    def outlive_threads(self) -> None:
+        """Wait for no thread that the interpreter has ended. For the end of the process."""
+        self._lock = outliving_threads(self._lock)
+
     def abandon(self) -> None:
         """Forget everything in a forked child: it stays the parent's.
 
@@ -148,7 +153,7 @@ class Spool(TakeSide):
         nothing: the parent's memory, where it is a file, is the child's as well, and the parent appends that event.
         """
         if not self.interrupted:
-            self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  # as logging does with its own
+            self._lock = make_lock()
         self._store = MemoryStore()
         self._allocator = SegmentAllocator(self._store, MIN_SPOOL_BYTES)
         self._aside.clear()

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from firefighter._spool.disk import filesystem
 from firefighter._spool.disk.filesystem import device_of, file_system, store_may_fail, why_unmappable
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -193,6 +194,7 @@ def test_where_the_system_cannot_be_asked_either_nothing_is_mapped(list_of_mount
             raise ImportError(name)
         return genuine(name, *args, **kwargs)
 
+    filesystem._imported_ctypes.cache_clear()
     monkeypatch.setattr(builtins, '__import__', without_ctypes)
     assert 'cannot be told' in why_unmappable(tmp_path)
 

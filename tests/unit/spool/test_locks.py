@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from firefighter._spool.disk import producer_directory
 from firefighter._spool.disk.errors import SpoolUnusable
 from firefighter._spool.disk.private_directory import open_shared
 from firefighter._spool.disk.producer_directory import take_lock
@@ -172,6 +173,7 @@ def test_a_python_without_fcntl_is_a_clear_reason(directory, monkeypatch):
             raise ImportError(name)
         return genuine(name, *args, **kwargs)
 
+    producer_directory._fcntl.cache_clear()
     monkeypatch.setattr(builtins, '__import__', without_fcntl)
     with pytest.raises(SpoolUnusable, match='fcntl'):
         take_lock(directory, 'alive')

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from urllib.parse import quote
 
 __all__ = ['Destination']
@@ -46,10 +47,10 @@ class Destination:
     files: str | None = None
     endpoint_variant: str | None = None
 
-    @property
+    @cached_property
     def folder_name(self) -> str:
         """A name that is harmless whatever the stream is called, and no other destination's."""
-        # Here, not above: importing hashlib takes 3 ms. SHA-256, since blake2 is missing where FIPS rules.
+        # Here, not above: importing hashlib takes 3 ms. Once: at the very end of the process nothing can be imported. SHA-256, since blake2 is missing where FIPS rules.
         import hashlib  # noqa: PLC0415
 
         # `quote` leaves letters, digits and `_.-~`. No name begins with a dot, which could hide it, or lead upwards.

@@ -37,6 +37,8 @@ import re
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -248,9 +250,8 @@ def _macos_file_system(path: Path) -> str | None:
 
 def _statfs(path: Path) -> bytes | None:
     """Return the structure that `statfs` fills in for a path; None where there is no such call, or it fails."""
-    try:
-        import ctypes  # noqa: PLC0415 - rarely needed: no module of Python's knows the type, and some builds lack this one
-    except ImportError:
+    ctypes = _ctypes()
+    if ctypes is None:
         return None
     libc = ctypes.CDLL(None)
     # On macOS with Intel the plain name is that of the old structure.
@@ -279,7 +280,8 @@ def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
         return mmap.mmap(descriptor, size_bytes, trackfd=False)
     ctypes = _ctypes()
-    if ctypes is None:
+    # `off_t` of 32-bit systems differs between C libraries.
+    if ctypes is None or ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(ctypes.c_int64):
         return mmap.mmap(descriptor, size_bytes)
     memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
     _map_over(ctypes, memory, descriptor)
@@ -287,12 +289,17 @@ def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
 
 
 def _ctypes() -> ModuleType | None:
-    try:
-        import ctypes  # noqa: PLC0415 - only Pythons before 3.13 need it, and some builds lack it
-    except ImportError:
-        return None
-    # `off_t` of 32-bit systems differs between C libraries.
-    return ctypes if ctypes.sizeof(ctypes.c_void_p) == ctypes.sizeof(ctypes.c_int64) else None
+    with suppress(ImportError):
+        return _imported_ctypes()
+    return None
+
+
+@cache
+def _imported_ctypes() -> ModuleType:
+    # Kept: at the very end of the process nothing can be imported.
+    import ctypes  # noqa: PLC0415 - rarely needed: only Pythons before 3.13 map by it, and some builds lack it
+
+    return ctypes
 
 
 def _map_over(ctypes: ModuleType, memory: mmap.mmap, descriptor: int) -> None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from firefighter._process.descriptor import Descriptor, close
+from firefighter._process.descriptor import Descriptor, close, write_all
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 
 __all__ = ['PrivateDirectory', 'open_shared', 'our_uid']
@@ -114,10 +114,9 @@ class PrivateDirectory:
         """Make a file with these bytes; with `synced`, have them on the disk before it returns."""
         fd = self.file(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            with translate_errors(self.path / name), os.fdopen(fd, 'wb', closefd=False) as file:
-                file.write(data)
+            with translate_errors(self.path / name):
+                write_all(fd, data)
                 if synced:
-                    file.flush()
                     os.fsync(fd)
         finally:
             close(fd)
@@ -126,8 +125,8 @@ class PrivateDirectory:
         """Return what is in a file, or the beginning of that."""
         fd = self.file(name, os.O_RDONLY)
         try:
-            with translate_errors(self.path / name), os.fdopen(fd, 'rb', closefd=False) as file:
-                return file.read(most_bytes)
+            with translate_errors(self.path / name):
+                return os.read(fd, most_bytes)
         finally:
             close(fd)
 

@@ -21,6 +21,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from functools import cache
+from types import ModuleType
 
 from firefighter._process.descriptor import Descriptor, close
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
@@ -303,11 +305,18 @@ def is_lock_held(directory: UntrustedDirectory, name: str) -> bool:
         return False
 
 
+@cache
+def _fcntl() -> ModuleType:
+    # Kept: at the very end of the process nothing can be imported.
+    import fcntl  # noqa: PLC0415 - Windows has none
+
+    return fcntl
+
+
 def _is_locked(fd: int) -> bool:
     if sys.platform == 'win32':
         return False  # nothing writes a spool to disk there
-    import fcntl  # noqa: PLC0415 - Windows has none
-
+    fcntl = _fcntl()
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -321,7 +330,7 @@ def _lock(fd: int, directory: PrivateDirectory, name: str) -> bool:
     if sys.platform == 'win32':
         raise SpoolUnusable(f'{path}: no file locks on Windows')
     try:
-        import fcntl  # noqa: PLC0415 - Windows has none
+        fcntl = _fcntl()
     except ImportError as error:  # also where no descriptor is free
         raise SpoolUnusable(
             f'{path}: no file locks, since fcntl cannot be imported ({error}); leave spool_dir out'

@@ -26,8 +26,8 @@ def describe_process() -> bytes:
         'pid': os.getpid(),
         'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'host': platform.node(),
-        # A program that embeds Python may have none.
-        'program': str(next(iter(getattr(sys, 'argv', ())), '')),
+        # A program that embeds Python may have none, and at its very end no program has.
+        'program': str(next(iter(getattr(sys, 'argv', None) or ()), '')),
     }
     return json.dumps(about).encode() + b'\n'
 

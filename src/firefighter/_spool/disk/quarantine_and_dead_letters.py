@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from firefighter._event.timestamp import timestamp
-from firefighter._process.descriptor import close
+from firefighter._process.descriptor import close, write_all
 from firefighter._process.waiting import monotonic
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.destination_folder import destination_folder
@@ -92,7 +92,7 @@ class BoundedFile:
             _lock(descriptor)
             before = os.fstat(descriptor).st_size
             try:
-                _write(descriptor, entry_for(self._most_bytes - before))
+                write_all(descriptor, entry_for(self._most_bytes - before))
             except OSError:
                 # Half an entry would hide the beginning of the next.
                 os.ftruncate(descriptor, before)
@@ -215,12 +215,6 @@ def _lock(descriptor: int) -> None:
             time.sleep(_LOCK_SECONDS / 1000)
         else:
             return
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _opener(spool_dir: Path, destination: Destination, name: str) -> Callable[[], int]:
