@@ -83,7 +83,7 @@ def test_versions_are_printed_without_their_packages():
         ('cost --compression', "firefighter cost: error: there is no option '--compression'\n"),
         ('doctor --stream bar --stream bar', "there is no option '--stream'; write STREAM alone"),
         ('spool replay --compression gz d', "invalid choice: 'gz'"),
-        ('doctor bar foo', 'unrecognized arguments: foo'),
+        ('doctor bar foo', "firefighter doctor: error: too many words: 'foo'"),
         ('--verison', "firefighter: error: there is no option '--verison'; did you mean '--version'?"),
     ],
 )

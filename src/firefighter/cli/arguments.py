@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Return the arguments, and the words that are too many, none of them an option."""
+        """Return the arguments. What is left over is an error of the subcommand that it was given to, as all else."""
         words = list(sys.argv[1:] if args is None else args)
         # Before argparse finds that what comes after it is missing.
         first = words[0].partition('=')[0] if words else ''
@@ -41,7 +41,9 @@ class Parser(argparse.ArgumentParser):
             name = word.partition('=')[0]
             if name.startswith('-') and name != '--':
                 self._refuse(name)
-        return found, left
+        if left:
+            self.error(f'too many words: {" ".join(map(repr, left))}')
+        return found, []
 
     def _refuse(self, option: str) -> NoReturn:
         self.error(f'there is no option {option!r}{self._meant_by(option)}')
