@@ -9,6 +9,7 @@ import datetime as dt
 import math
 import re
 from functools import lru_cache
+from time import gmtime
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
@@ -26,8 +27,11 @@ def second_of(created: float) -> tuple[float, str]:
         Exception: the time is not a number, or is outside the years 1 to 9999.
     """
     start = math.floor(created)
-    beginning = (_EPOCH + dt.timedelta(seconds=start)).replace(tzinfo=None).isoformat()
-    return float(start), beginning + '.'
+    # By no datetime: for a destructor at the very end of the process, CPython 3.13.0 crashes in arithmetic with that.
+    year, month, day, hour, minute, second = gmtime(start)[:6]
+    if not dt.MINYEAR <= year <= dt.MAXYEAR:
+        raise ValueError(f'year {year} is out of range')
+    return float(start), f'{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.'
 
 
 def timestamp(created: float) -> str:

@@ -11,10 +11,11 @@ import json
 import os
 import platform
 import sys
+import time
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
+from firefighter._event.timestamp import second_of
 from firefighter._spool.disk.private_directory import PrivateDirectory
 
 __all__ = ['MappedFiles', 'describe_process']
@@ -24,7 +25,7 @@ def describe_process() -> bytes:
     """Return who this process is, as JSON."""
     about = {
         'pid': os.getpid(),
-        'started': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'started': second_of(time.time())[1][:-1] + '+00:00',
         'host': platform.node(),
         # A program that embeds Python may have none, and at its very end no program has.
         'program': str(next(iter(getattr(sys, 'argv', None) or ()), '')),
