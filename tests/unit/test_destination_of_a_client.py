@@ -140,6 +140,7 @@ PAIRS = [
     ({'AWS_PROFILE': 'plain'}, {'AWS_PROFILE': 'plain', 'AWS_ACCESS_KEY_ID': 'AKIAOTHER'}),
     ({'AWS_ROLE_ARN': 'arn:aws:iam::1:role/a'}, {'AWS_ROLE_ARN': 'arn:aws:iam::2:role/a'}),
     ({}, {'AWS_USE_FIPS_ENDPOINT': 'true'}),
+    ({}, {'BOTO_CONFIG': 'other'}),
     # The usual files of another home, which is not that of the user who runs.
     ({'HOME': 'one'}, {'HOME': 'other'}),
 ]
@@ -175,6 +176,42 @@ def test_what_leads_nowhere_else_parts_nothing(environment, tmp_path):
     with_profile = destination(profile_name='plain')
     assert with_profile.account_or_key is None
     assert with_profile.role_arn is not None
+
+
+KEY = '\naws_access_key_id = {}\naws_secret_access_key = x\n'
+PROCESS = (
+    """credential_process = echo '{"Version": 1, "AccessKeyId": "ASIAPROCESS", "SecretAccessKey": "x"}'\n"""
+)
+
+
+@pytest.mark.parametrize(
+    ('config', 'credentials', 'variables'),
+    [
+        ('', KEY.format('AKIAONE'), {}),
+        (KEY.format('AKIATWO'), '', {}),
+        (KEY.format('AKIATWO'), KEY.format('AKIAONE'), {}),
+        (PROCESS, KEY.format('AKIAONE'), {}),
+        (PROCESS + KEY.format('AKIATWO'), '', {}),
+        ('', KEY.format('AKIAONE'), {'AWS_ACCESS_KEY_ID': 'AKIAENV', 'AWS_SECRET_ACCESS_KEY': 'x'}),
+        ('', KEY.format('ASIATHREE') + 'aws_session_token = x\n', {}),
+    ],
+)
+def test_the_key_is_the_one_that_boto3_finds(config, credentials, variables, environment, tmp_path):
+    """Two accounts' keys may follow each other in one file. Temporary ones, which change by themselves, are not told apart."""
+    for name, text in (('config', config), ('credentials', credentials)):
+        (tmp_path / '.aws' / name).write_text(f'[default]\n{text}')
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    found = boto3.session.Session().get_credentials().access_key
+    assert destination().account_or_key == (found if found.startswith('AKIA') else None)
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='no pipes with names')
+def test_a_file_that_is_a_pipe_is_left_to_boto3(environment, tmp_path):
+    """It can be read once, and blocks until somebody writes."""
+    os.mkfifo(tmp_path / 'pipe')
+    environment.setenv('AWS_SHARED_CREDENTIALS_FILE', str(tmp_path / 'pipe'))
+    assert str(tmp_path / 'pipe') in destination().files
 
 
 @pytest.mark.parametrize(

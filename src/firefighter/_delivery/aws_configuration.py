@@ -32,7 +32,7 @@ class AwsConfiguration:
         endpoint_url: the endpoint, where it is not AWS's own.
         endpoint_source: the environment variable that has it, or "the AWS configuration".
         endpoint_variant: "fips", "dualstack" or both, with a space between.
-        access_key: the id of the access key in the environment.
+        access_key: the id of the access key: that in the environment, or a permanent one in the files.
         role_arn: the role that a web identity assumes.
         files: where the configuration files are, if not in their usual places.
     """
@@ -72,7 +72,9 @@ def read_configuration(profile_name: str | None) -> AwsConfiguration:
         if is_on(f'AWS_USE_{name.upper()}_ENDPOINT', f'use_{name}_endpoint')
     ]
     # A profile that is named in the code comes before keys in the environment, which come before all else.
-    access_key = None if profile_name else given('AWS_ACCESS_KEY_ID')
+    access_key = (None if profile_name else given('AWS_ACCESS_KEY_ID')) or _key_in_files(
+        credentials.get(profile, {}), own
+    )
     return AwsConfiguration(
         profile=None if profile == 'default' else profile,
         region=given('AWS_DEFAULT_REGION') or own.get('region'),
@@ -85,12 +87,30 @@ def read_configuration(profile_name: str | None) -> AwsConfiguration:
     )
 
 
+def _key_in_files(credentials: Mapping[str, str], own: Mapping[str, str]) -> str | None:
+    """Return the id of the permanent key that a profile has in the files, unless something else comes before it.
+
+    Temporary ones do not tell accounts apart, but the files do that they are in.
+
+    Args:
+        credentials: what the profile has in the credentials file.
+        own: what it has in both.
+    """
+    others = {'role_arn', 'web_identity_token_file', 'sso_session', 'sso_start_url'}
+    if 'aws_access_key_id' not in credentials:
+        others.add('credential_process')
+    key = own.get('aws_access_key_id', '')
+    if os.environ.get('AWS_ROLE_ARN') or others & own.keys() or not key.startswith('AKIA'):
+        return None
+    return key
+
+
 def _sections(path: Path) -> Mapping[str, Mapping[str, str]]:
-    """Return a file's sections by their names; none where it cannot be read, which botocore will say."""
+    """Return a file's sections by their names; none where it cannot be read, which botocore will say, or only once (a pipe)."""
     # No section gives defaults to the others; "%" and "$" are just characters.
     parser = configparser.RawConfigParser(default_section='')
     try:
-        parser.read_string(path.read_text('utf-8'))
+        parser.read_string(path.read_text('utf-8') if path.is_file() else '')
         return {name: parser[name] for name in parser.sections()}
     except (OSError, ValueError, configparser.Error):
         return {}
@@ -106,7 +126,10 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def _unusual(paths: Sequence[Path]) -> str | None:
-    """Return where the files are, unless they are in the home of the user's that the system knows, or there are none."""
+    """Return where the files are, unless they are in the home of the user's that the system knows, or there are none.
+
+    That of the old `boto` has keys that come last of all.
+    """
     home = Path('~').expanduser()
     if sys.platform != 'win32':
         import pwd  # noqa: PLC0415  # not there
@@ -118,7 +141,7 @@ def _unusual(paths: Sequence[Path]) -> str | None:
         for path, (variable, usual) in zip(paths, _FILES.items(), strict=True)
         if path != home / usual[2:] and (os.environ.get(variable) or path.exists())
     ]
-    return os.pathsep.join(unusual) or None
+    return os.pathsep.join([*unusual, *filter(None, [os.environ.get('BOTO_CONFIG')])]) or None
 
 
 def _nested(text: str) -> Mapping[str, str]:
