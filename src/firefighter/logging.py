@@ -233,8 +233,9 @@ class FirehoseHandler(BaseHandler):
             unusable = self._pipeline.place.examine() if stream else None
             if unusable is not None:
                 complaints.append(f'spool_dir cannot be used, so events are kept in memory: {unusable}')
-        for complaint in complaints:
-            warnings.warn(complaint, FirehoseWarning, stacklevel=2)  # noqa: TID251  # the one place that may
+        if complaints and parts.stderr_takes_more():  # where it does not, Python would wait for it for ever
+            for complaint in complaints:
+                warnings.warn(complaint, FirehoseWarning, stacklevel=2)  # noqa: TID251  # the one place that may
 
     def __repr__(self) -> str:
         """Say which stream it is for."""

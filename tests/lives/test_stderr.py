@@ -67,6 +67,48 @@ def test_a_program_ends_though_nobody_reads_its_stderr(undelivered, use_queues, 
     assert monotonic() - began_at < PATIENCE_SECONDS
 
 
+PROGRAMS = {
+    'a constructor that warns': "logger.addHandler(FirehoseHandler(None))\nlogger.info('x')",
+    'a constructor whose spool_dir is of no use': """
+    logger.addHandler(FirehoseHandler('bar', spool_dir='/dev/null/spool', shutdown_timeout_seconds=1))
+    logger.info('x')
+    """,
+    'a reload': """
+    import logging.config
+    for _ in range(2):
+        logging.config.dictConfig(
+            {
+                'version': 1,
+                'handlers': {'firehose': {'class': 'firefighter.logging.FirehoseHandler'}},
+                'root': {'handlers': ['firehose']},
+            }
+        )
+        logger.info('x')
+    """,
+    'eventlet, which removes `poll`': """
+    import warnings
+    warnings.simplefilter('ignore')  # eventlet's own would wait, too
+    import eventlet
+    eventlet.monkey_patch()
+    logger.addHandler(FirehoseHandler('bar', shutdown_timeout_seconds=1, undelivered='stderr'))
+    logger.info('x' * 500)
+    """,
+}
+
+
+@pytest.mark.parametrize('code', PROGRAMS.values(), ids=PROGRAMS)
+def test_neither_a_warning_nor_green_threads_wait_for_a_reader(code, full_pipe, silent):
+    """Python's own way to write a warning would, and so would a write where nobody can be asked whether it blocks."""
+    ended = subprocess.run(
+        program(code),
+        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': silent.url},
+        stderr=full_pipe[1],
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0
+
+
 def test_what_could_not_be_written_is_counted_in_the_next_line(full_pipe):
     """Somebody reads again after three lines: the fourth says how many were not written."""
     reading, writing = full_pipe
@@ -92,12 +134,23 @@ def test_what_could_not_be_written_is_counted_in_the_next_line(full_pipe):
 
 
 @pytest.mark.parametrize('encoding', ['ascii:strict', 'latin-1', 'cp1252:strict', 'utf-8'])
-def test_events_on_stderr_are_the_bytes_that_would_have_been_sent(encoding, silent):
-    """s2i-python-container#156: whatever the encoding of the stream is, and whether it is strict."""
-    code = """
+@pytest.mark.parametrize('stream', ['sys.stderr', "codecs.lookup('latin-1').streamwriter(Raw())"])
+def test_events_on_stderr_are_the_events_that_would_have_been_sent(stream, encoding, silent):
+    """s2i-python-container#156: whatever the encoding of the stream is, whether it is strict, and where it takes text alone."""
+    code = f"""
+    import codecs, os
+
+    class Raw:
+        def write(self, data):
+            os.write(2, data)
+
+        def flush(self):
+            pass
+
+    sys.stderr = {stream}
     handler = FirehoseHandler('bar', shutdown_timeout_seconds=0, undelivered='stderr')
     logger.addHandler(handler)
-    logger.info('Grüße, ☃')
+    logger.info('Grüße, ☃ 😀')
     logger.info('x' * 10_000)
     """
     ended = subprocess.run(
@@ -108,5 +161,5 @@ def test_events_on_stderr_are_the_bytes_that_would_have_been_sent(encoding, sile
         check=False,
     )
     lines = [line for line in ended.stderr.splitlines() if line.startswith(b'{')]
-    assert [json.loads(line)['message'] for line in lines] == ['Grüße, ☃', 'x' * 10_000]
+    assert [json.loads(line)['message'] for line in lines] == ['Grüße, ☃ 😀', 'x' * 10_000]
     assert b'closed with 2 events undelivered, which follow' in ended.stderr

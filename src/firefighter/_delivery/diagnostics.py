@@ -22,6 +22,7 @@ __all__ = [
     'count_of',
     'name_error',
     'one_line',
+    'stderr_takes_more',
     'without_user',
     'write_bytes',
     'write_text',
@@ -103,7 +104,7 @@ def write_bytes(data: bytes) -> bool:
         stream = sys.stderr
         binary = getattr(stream, 'buffer', None)
         if binary is None:
-            return _write_text(stream, data.decode('utf-8', 'backslashreplace'))
+            return _write_text(stream, data.decode('utf-8', 'backslashreplace'), escaped=_as_json_escapes)
         for start in range(0, len(data), _PIECE_BYTES):
             if not _takes_more(stream):
                 return False
@@ -115,16 +116,33 @@ def write_bytes(data: bytes) -> bool:
     return True
 
 
-def _write_text(stream: TextIO, text: str) -> bool:
+def stderr_takes_more() -> bool:
+    """Return whether stderr takes something. A stream that nobody reads is waited for once, for a second."""
+    return _takes_more(sys.stderr)
+
+
+def _write_text(
+    stream: TextIO,
+    text: str,
+    escaped: Callable[[str], str] = lambda text: text.encode('ascii', 'backslashreplace').decode('ascii'),
+) -> bool:
     for piece in _pieces(text):
         if not _takes_more(stream):
             return False
         try:
             stream.write(piece)
         except UnicodeEncodeError:  # the stream is strict, and of an encoding without the character
-            stream.write(piece.encode('ascii', 'backslashreplace').decode('ascii'))
+            stream.write(escaped(piece))
         stream.flush()
     return True
+
+
+def _as_json_escapes(text: str) -> str:
+    def escapes(character: str) -> str:
+        units = character.encode('utf-16-be', 'surrogatepass').hex()
+        return ''.join(f'\\u{units[start : start + 4]}' for start in range(0, len(units), 4))
+
+    return ''.join(each if each.isascii() else escapes(each) for each in text)
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -143,8 +161,10 @@ def _takes_more(stream: TextIO) -> bool:
         return True
     try:
         descriptor = stream.fileno()
-        poll = select.poll()
-    except Exception:  # it is no file, or eventlet has removed `poll`
+        # eventlet has removed `poll`, and keeps the module as it was.
+        module = select if hasattr(select, 'poll') else sys.modules['eventlet.patcher'].original('select')
+        poll = module.poll()
+    except Exception:  # it is no file, or there is no `poll`
         return True
     poll.register(descriptor, select.POLLOUT)
     _stalled = not poll.poll(0 if _stalled else STALL_SECONDS * 1000)

@@ -5,7 +5,7 @@
 import hashlib  # noqa: F401
 
 from firefighter._delivery.clients import ClientFactory, ClientOptions
-from firefighter._delivery.diagnostics import Diagnostics
+from firefighter._delivery.diagnostics import Diagnostics, stderr_takes_more
 from firefighter._delivery.due import Rules
 from firefighter._delivery.spool_source import SpoolSource
 from firefighter._event.encoder import why_slow
@@ -38,5 +38,6 @@ __all__ = [
     'check_seconds',
     'check_stream_name',
     'raise_unknown',
+    'stderr_takes_more',
     'why_slow',
 ]
