@@ -906,6 +906,14 @@ PAINS: Mapping[int, Pain] = {
             ),
         },
     ),
+    207: Pain(
+        'Where the delivery thread could not be started once, as when a signal handler raises there, a later event starts it',
+        {
+            'unit/test_what_raises.py': (
+                'test_after_a_thread_could_not_be_started_once_calls_do_not_go_on_waiting',
+            ),
+        },
+    ),
     208: Pain(
         'An object that is made to fill the memory, or to take for ever, costs itself alone: gzip in gzip, zstd, half a million empty members',
         {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
 import warnings
+from typing import Any
 
 import boto3
 import pytest
@@ -209,6 +211,26 @@ def test_a_thread_that_cannot_start_never_raises(make_handler, capsys) -> None:
     handler.emit(record, make_thread=ThreadThatCannotStart)
     assert len(client.requests) == 2
     assert capsys.readouterr().err.count('firefighter: no delivery thread') == 1
+
+
+@pytest.mark.parametrize(
+    'error', [RuntimeError("can't start new thread"), InterruptedError(), ZeroDivisionError()]
+)
+def test_after_a_thread_could_not_be_started_once_calls_do_not_go_on_waiting(error, make_handler) -> None:
+    """A limit that was reached for a moment, or a signal handler that raised there. The next event finds the thread that came then."""
+    errors = [error]
+
+    def make_thread(**kwargs: Any) -> threading.Thread:
+        if errors:
+            raise errors.pop()
+        return threading.Thread(**kwargs)
+
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client)
+    for number in range(10):
+        handler.emit(logging.makeLogRecord({'msg': f'{number}'}), make_thread=make_thread)
+    assert handler.stats().pending == 9
+    assert len(client.requests) == 1
 
 
 def test_a_make_thread_that_raises_never_raises_out_of_emit(make_handler) -> None:

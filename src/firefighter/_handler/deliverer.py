@@ -21,7 +21,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from firefighter._delivery.diagnostics import Diagnostics, count_of
+from firefighter._delivery.diagnostics import Diagnostics, count_of, name_error
 from firefighter._delivery.logged_by_delivery import (
     as_thread_of_ours,
     enter_in_list_of_threads,
@@ -173,7 +173,7 @@ class Deliverer:
             if threading.main_thread().is_alive() and not exit_and_forks.exiting():
                 self._diagnostics.say(
                     'no thread',
-                    f'no delivery thread can be started ({error}): each logging call delivers by itself',
+                    f'no delivery thread can be started ({name_error(error)}): each logging call delivers by itself',
                 )
             return
         self.expected = True
@@ -263,6 +263,8 @@ class Deliverer:
         through = self._source.flush()
         flushes = self._source.flushes
         self.start_or_wake()
+        if self.threaded and self.expected:
+            self._life.check_at_next_event()  # the thread that could not be started before is there: calls need not wait any more
         self.deliver_or_wait(
             lambda: self._source.spool.settled_through >= through or self._sender.has_tried_since(flushes),
             deadline,
