@@ -414,7 +414,11 @@ for number in range(3):
 """
     )
     assert messages == ['0', '1', '2']
-    assert said.count('\n') == said.count("no delivery thread can be started (RuntimeError: can't start new thread)") == 1
+    assert (
+        said.count('\n')
+        == said.count("no delivery thread can be started (RuntimeError: can't start new thread)")
+        == 1
+    )
 
 
 def test_where_no_other_thread_can_be_started_a_killed_one_is_replaced_by_the_calls_themselves(run):

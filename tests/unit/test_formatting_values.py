@@ -18,9 +18,11 @@ import uuid
 import orjson
 import pytest
 
+from doubles import DEADLINE_SECONDS
 from firefighter._event.foreign_values import MAX_ITEMS
-from firefighter._event.json_values import MAX_DEPTH, MAX_VALUES
+from firefighter._event.json_values import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES
 from firefighter.formatting import JSONFormatter
+from hangs import within
 
 
 def make_record(message='Ahoy', *args, extra=None):
@@ -372,6 +374,54 @@ class TestContainers:
             f'<the first {MAX_VALUES} of {MAX_VALUES + 1}>',
         ]
         assert alone(dict.fromkeys(range(MAX_VALUES + 1), other)) == f'<an object of {MAX_VALUES + 1} values>'
+
+    @pytest.mark.parametrize(
+        'value',
+        [
+            ['x' * 10**6] * 1000,
+            [['x' * 10**6] * 3] * 1000,
+            [{'x' * 10**6: 1}] * 1000,
+            [{'key': 'x' * 10**6, 'other': 1}] * 1000,
+            [b'x' * 10**6] * 1000,
+            [bytearray(b'x' * 10**6), 1] * 1000,
+            [ValueError('x' * 10**6)] * 1000,
+            ({'x' * 10**6},) * 1000,
+            [orjson.Fragment(b'"%b"' % (b'x' * 10**6))] * 1000,
+            ['x' * 10**6, '\udcff'] * 1000,
+        ],
+        ids=lambda value: type(value[0]).__name__,
+    )
+    def test_a_text_that_is_referred_to_many_times_is_written_up_to_a_bound(self, value):
+        """A thousand times a million characters is more memory than there may be, for an event that is cut to 1 MB afterwards."""
+        line = JSONFormatter().encode(make_record(extra={'before': 1, 'value': value, 'after': [2]}))
+        event = orjson.loads(line)
+        assert event['before'] == 1
+        assert len(line) < MAX_CHARACTERS + 100_000
+
+    @pytest.mark.parametrize(
+        'repeated',
+        [[0] * 10**6, dict.fromkeys(range(10**5)), frozenset(range(10**6)), collections.deque([0] * 10**6)],
+    )
+    def test_what_there_is_no_room_for_is_not_even_looked_at(self, repeated):
+        """A copy of each would take minutes."""
+        with within(DEADLINE_SECONDS):
+            event = orjson.loads(JSONFormatter().encode(make_record({'value': [repeated] * 50_000})))
+        assert len(event['value']) == 50_000
+
+    def test_a_long_text_is_whole_or_says_how_long_it_was(self):
+        """By itself it is whole, however long."""
+
+        def alone(value):
+            return orjson.loads(JSONFormatter().encode(make_record(extra={'value': value})))['value']
+
+        text = 'x' * (MAX_CHARACTERS + 1)
+        assert alone(text) == text
+        assert alone([text]) == [text]
+        assert alone([text, b'y', 'z']) == [
+            f'{text[:-1]}<the first {MAX_CHARACTERS} of {MAX_CHARACTERS + 1} characters>',
+            '<bytes>',
+            '<the first 0 of 1 characters>',
+        ]
 
     def test_a_cycle_is_marked(self):
         """Only where it closes; what is merely there twice is written twice."""

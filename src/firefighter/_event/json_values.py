@@ -28,6 +28,8 @@ guarded.
 | an `orjson.Fragment` | what its JSON says, in one line; its text if it is not JSON |
 | a container inside itself | `<cycle>` |
 | a list that makes the event hold more than `MAX_VALUES` | as many of its values, and how many it had |
+| a text in a container that makes it hold more than `MAX_CHARACTERS` | as many of its characters, and how many it had |
+| a container that is beyond these | its type, or how many values it had |
 | a container in more than `MAX_DEPTH` others | `<list within 100 others>` |
 | anything else | its `str`; iterators are not consumed |
 | a value whose `__str__` raises | `<unprintable module.Type: ErrorType>` |
@@ -59,6 +61,12 @@ MAX_DEPTH = 100
 #: one that is doubled twenty times is a million values, though it takes no memory.
 MAX_VALUES = 100_000
 
+#: Characters of the texts in these containers, which count as often as they are referred to: sixteen times what Firehose takes of an event.
+MAX_CHARACTERS = 16 * 1024**2
+
+#: Not counted as long as there are few values: that would cost some 50 ns for each, and so few texts are not much more than the program has.
+_ROOM_TO_COUNT_CHARACTERS = MAX_VALUES - 16
+
 #: Integers of more bits become hexadecimal, which costs linear time and has no limit: 2**2125 has 640 digits,
 #: and 640 is the lowest limit that `sys.set_int_max_str_digits` accepts.
 MAX_DECIMAL_BITS = 2125
@@ -74,13 +82,14 @@ _CONTAINERS = frozenset({dict, list, tuple})
 
 
 class Walk:
-    """Where one is in an event: the ids of the containers around a value, and how many more values it may hold."""
+    """Where one is in an event: the ids of the containers around a value, and how many more values and characters they may hold."""
 
-    __slots__ = ('around', 'room')
+    __slots__ = ('around', 'characters', 'room')
 
     def __init__(self) -> None:
         self.around: list[int] = []
         self.room = MAX_VALUES
+        self.characters = MAX_CHARACTERS
 
 
 _Conversion = Callable[[Any, Walk], object]
@@ -102,21 +111,30 @@ def encode_event(event: dict[Any, object]) -> bytes:
     except Exception:  # A surrogate, a larger integer, a key; no stack left, no memory.
         pass
     encoded: dict[str, orjson.Fragment] = {}
+    walk = Walk()
     for name, value in event.items():
-        encoded[free_name(key_text(name), encoded)] = encode_value(value)
+        encoded[free_name(key_text(name), encoded)] = encode_value(value, walk)
     return orjson.dumps(encoded, None, orjson.OPT_APPEND_NEWLINE)
 
 
-def encode_value(value: object) -> orjson.Fragment:
-    """Encode one value, degraded if it must be."""
+def encode_value(value: object, walk: Walk | None = None) -> orjson.Fragment:
+    """Encode one value, degraded if it must be.
+
+    Args:
+        value: any value at all; it is not changed.
+        walk: where it is in the event.
+    """
+    walk = walk or Walk()
+    left = walk.room, walk.characters
     try:
-        encoded = orjson.dumps(value if type(value) in PLAIN else _acceptable(value, Walk()))
+        encoded = orjson.dumps(value if type(value) in PLAIN else _acceptable(value, walk))
         if not _find_large_integer(encoded):
             return orjson.Fragment(encoded)
     except Exception:  # A surrogate, a large integer, a key.
         pass
     try:
-        return orjson.Fragment(orjson.dumps(degrade(value)))
+        walk.room, walk.characters = left
+        return orjson.Fragment(orjson.dumps(degrade(value, walk)))
     except Exception as error:  # RecursionError near the limit, MemoryError: the other values are still good.
         return orjson.Fragment(orjson.dumps(unprintable(value, error)))
 
@@ -124,22 +142,31 @@ def encode_value(value: object) -> orjson.Fragment:
 def _acceptable(value: object, walk: Walk) -> object:
     """Return what the encoder takes in place of the value: a container whole if it can be, else degraded."""
     if type(value) in _CONTAINERS:
-        room = walk.room
+        left = walk.room, walk.characters
         try:
             return _copied(value, walk, MAX_DEPTH)
         except Exception:  # It holds something else, or it is too deep, or too large.
-            walk.room = room
+            walk.room, walk.characters = left
     return degrade(value, walk)
 
 
 def _copied(container: Any, walk: Walk, depth: int) -> object:
     """Return a copy of a dict, list or tuple that holds only these and plain values; raise a TypeError where it does not."""
-    # The copy is made in one step: another thread may be changing the container.
-    copy: Any = container.copy() if type(container) is dict else list(container)
-    walk.room -= len(copy)
+    walk.room -= len(container)
     if walk.room < 0 or not depth:
         raise TypeError('too many values, or too deep')
-    if not PLAIN.issuperset(map(type, copy.values() if type(copy) is dict else copy)):
+    # The copy is made in one step: another thread may be changing the container.
+    copy: Any = container.copy() if type(container) is dict else list(container)
+    values = copy.values() if type(copy) is dict else copy
+    kinds = set(map(type, values))
+    if walk.room < _ROOM_TO_COUNT_CHARACTERS:
+        if str in kinds:
+            walk.characters -= sum(len(value) for value in values if type(value) is str)
+        if type(copy) is dict:
+            walk.characters -= sum(map(len, copy))
+        if walk.characters < 0:
+            raise TypeError('too many characters')
+    if not PLAIN.issuperset(kinds):
         for place, value in copy.items() if type(copy) is dict else enumerate(copy):
             if type(value) in _CONTAINERS:
                 copy[place] = _copied(value, walk, depth - 1)
@@ -148,7 +175,7 @@ def _copied(container: Any, walk: Walk, depth: int) -> object:
     return copy
 
 
-def degrade(value: object, walk: Walk | None = None) -> object:
+def degrade(value: object, walk: Walk | None = None) -> object:  # noqa: PLR0911  # one for each kind
     """Return a copy of the value that consists of what JSON has, by the table above.
 
     Args:
@@ -156,6 +183,8 @@ def degrade(value: object, walk: Walk | None = None) -> object:
         walk: where it is in the event.
     """
     walk = walk or Walk()
+    if walk.characters <= 0 and type(value) not in PLAIN:
+        return f'<{type_name(type(value))}>'
     try:
         # Not isinstance: that believes `__class__`, which is foreign code and may lie or raise.
         kinds = type(value).__mro__
@@ -171,7 +200,11 @@ def degrade(value: object, walk: Walk | None = None) -> object:
                 return _attrs_object(value, walk)
             if '__dataclass_fields__' in kind.__dict__:
                 return _dataclass(value, walk)
-        return _simplified(value, walk, simplify_mapping) if _is_mapping(type(value)) else text(value)
+        return (
+            _simplified(value, walk, simplify_mapping)
+            if _is_mapping(type(value))
+            else _within(text(value), walk)
+        )
     except Exception as error:  # A type that defeats its own base; RecursionError near the limit.
         return unprintable(value, error)
 
@@ -237,11 +270,17 @@ def move_under_extra(event: dict[str, Any], names: Iterable[str]) -> None:
     event['extra'] = kept
 
 
-def _container(base: type, build: Callable[[list[Any], Walk], object]) -> _Conversion:
+def _container(base: type, build: Callable[[list[Any], int, Walk], object]) -> _Conversion:
     """Return the conversion for a kind of container, which knows where to stop."""
     contents = dict.items if base is dict else base.__iter__  # type: ignore[attr-defined]
-    # The list is a snapshot, made in one step: another thread may be changing the container.
-    return _nested(lambda value, walk: build(list(contents(value)), walk))
+    length = base.__len__  # type: ignore[attr-defined]
+
+    def convert(value: Any, walk: Walk) -> object:
+        # The list is a snapshot, made in one step: another thread may be changing the container. It is not made where there is no room for it.
+        items = list(contents(value)) if walk.room > 0 else []
+        return build(items, len(items) or length(value), walk)
+
+    return _nested(convert)
 
 
 def _nested(convert: _Conversion) -> _Conversion:
@@ -262,21 +301,32 @@ def _nested(convert: _Conversion) -> _Conversion:
     return convert_within
 
 
-def _list(items: list[object], walk: Walk) -> list[object]:
+def _list(items: list[object], size: int, walk: Walk) -> list[object]:
     shown = items[: max(walk.room, 0)]
-    walk.room -= len(items)
+    walk.room -= size
     copy = [degrade(item, walk) for item in shown]
-    return copy if len(shown) == len(items) else [*copy, f'<the first {len(shown)} of {len(items)}>']
+    return copy if len(shown) == size else [*copy, f'<the first {len(shown)} of {size}>']
 
 
-def _object(items: list[tuple[object, object]], walk: Walk) -> object:
-    walk.room -= len(items)
+def _object(items: list[tuple[object, object]], size: int, walk: Walk) -> object:
+    walk.room -= size
     if walk.room < 0:
-        return f'<an object of {len(items)} values>'
+        return f'<an object of {size} values>'
     clean: dict[str, object] = {}
     for key, value in items:
-        clean[free_name(key_text(key), clean)] = degrade(value, walk)
+        name = key_text(key)
+        walk.characters -= len(name)
+        if walk.characters < 0:
+            return f'<an object of {size} values>'
+        clean[free_name(name, clean)] = degrade(value, walk)
     return clean
+
+
+def _within(text: str, walk: Walk) -> str:
+    """Return a text, or as much of it as there is room for."""
+    shown = text[: max(walk.characters, 0)]
+    walk.characters -= len(text)
+    return shown if len(shown) == len(text) else f'{shown}<the first {len(shown)} of {len(text)} characters>'
 
 
 def _has_own_text(kind: Any, *, generated: bool) -> bool:
@@ -292,7 +342,7 @@ def _has_own_text(kind: Any, *, generated: bool) -> bool:
 def _dataclass(value: Any, walk: Walk) -> object:
     generated = getattr(type(value).__repr__, '__code__', None) is _GENERATED_REPR
     if _has_own_text(type(value), generated=generated):
-        return text(value)
+        return _within(text(value), walk)
     return _dataclass_fields(value, walk)
 
 
@@ -308,21 +358,21 @@ _GENERATED_REPR: object = _Example.__repr__.__code__
 @_nested
 def _dataclass_fields(value: Any, walk: Walk) -> object:
     shown = [field.name for field in dataclasses.fields(value) if field.repr]
-    return _object([(name, _attribute(value, name)) for name in shown], walk)
+    return _object([(name, _attribute(value, name)) for name in shown], len(shown), walk)
 
 
 def _attrs_object(value: Any, walk: Walk) -> object:
     # attrs marks its own by their docstring alone.
     generated = (type(value).__repr__.__doc__ or '').startswith('Method generated by attrs')
     if _has_own_text(type(value), generated=generated):
-        return text(value)
+        return _within(text(value), walk)
     return _attrs_fields(value, walk)
 
 
 @_nested
 def _attrs_fields(value: Any, walk: Walk) -> object:
     shown = [field for field in type(value).__attrs_attrs__ if field.repr]
-    return _object([(field.name, _attrs_field(value, field)) for field in shown], walk)
+    return _object([(field.name, _attrs_field(value, field)) for field in shown], len(shown), walk)
 
 
 def _attrs_field(value: object, field: Any) -> object:
@@ -337,10 +387,12 @@ def _attrs_field(value: object, field: Any) -> object:
 
 def _simplified(value: object, walk: Walk, simplify: Simplification) -> object:
     def convert(value: object, walk: Walk) -> object:
+        if walk.room <= 0 and hasattr(type(value), '__len__'):
+            return f'<{type_name(type(value))}>'
         try:
             simple = simplify(value)
         except Exception:  # A property that raises, a mapping without end.
-            return text(value)
+            return _within(text(value), walk)
         return degrade(simple, walk)
 
     return _nested(convert)(value, walk)
@@ -386,16 +438,16 @@ def _fragment(value: orjson.Fragment, walk: Walk) -> object:
 _CONVERSIONS: dict[type, _Conversion] = {
     type(None): lambda value, _: value,
     bool: lambda value, _: value,
-    str: lambda value, _: clean_text(value),
+    str: lambda value, walk: clean_text(_within(str.__str__(value), walk)),
     int: _integer,
     float: lambda value, _: float.__float__(value),
-    bytes: lambda value, _: bytes.decode(value, 'utf-8', 'backslashreplace'),
-    bytearray: lambda value, _: bytearray.decode(value, 'utf-8', 'backslashreplace'),
-    memoryview: lambda value, _: value.tobytes().decode('utf-8', 'backslashreplace'),
+    bytes: lambda value, walk: _within(bytes.decode(value, 'utf-8', 'backslashreplace'), walk),
+    bytearray: lambda value, walk: _within(bytearray.decode(value, 'utf-8', 'backslashreplace'), walk),
+    memoryview: lambda value, walk: _within(value.tobytes().decode('utf-8', 'backslashreplace'), walk),
     dt.datetime: _datetime,
     dt.date: lambda value, _: dt.date.isoformat(value),
     dt.time: lambda value, _: dt.time.isoformat(value),
-    BaseException: lambda value, _: f'{type_name(type(value))}: {text(value)}',
+    BaseException: lambda value, walk: _within(f'{type_name(type(value))}: {text(value)}', walk),
     enum.Enum: lambda value, walk: degrade(object.__getattribute__(value, '_value_'), walk),
     dict: _container(dict, _object),
     list: _container(list, _list),
