@@ -117,8 +117,9 @@ class JSONFormatter(logging.Formatter):
       beyond 64 bits with a sign (from 2^63 on) a string of their digits (hexadecimal above 640), bytes their text, sets lists, mappings objects, other objects
       their `str`. Aware times are written with their offset or `Z`; naive ones without. The full table is in
       `firefighter._event.json_values`.
-    * An event holds at most 100,000 values, and containers within 100 others. Beyond that a text says what is
-      missing: `"<the first 100000 of 150000>"`, `"<list within 100 others>"`.
+    * An event holds at most 100,000 values, 16 Mi characters of texts in containers, and containers within 100 others. Beyond
+      that a text says what is missing: `"<the first 100000 of 150000>"`, `"...<the first 24 of 3000 characters>"`, `"<list within 100
+      others>"`. What is referred to twice counts twice.
     * Values of numpy and pandas are what they stand for: numbers, lists, null for NaT and NA, times with their
       nanoseconds (but a Series, DataFrame, Index or Period is its `str`). Of an array of more than 1,000 values there are the first ones and then a text with its
       length: `[0, 1, ..., "<the first 1000 of 2000>"]`.
