@@ -43,6 +43,7 @@ async def logging_lifespan(app):
 
 app.router.lifespan_context = logging_lifespan
 """
+UVICORNS_WORKER = ('gunicorn', '--worker-class', 'uvicorn.workers.UvicornWorker')
 SCRIPT = """
 import uvicorn
 
@@ -163,15 +164,16 @@ def life_of(pids):
         (('uvicorn', '--port'), 1, -signal.SIGTERM),
         (('hypercorn', '--workers', '2', '--bind'), 2, 0),
         (('granian', '--interface', 'asgi', '--port'), 1, 0),
+        ((*UVICORNS_WORKER, '--workers', '2', '--bind'), 2, 0),
     ],
-    ids=['uvicorn', 'workers of hypercorn', 'granian'],
+    ids=['uvicorn', 'workers of hypercorn', 'granian', "gunicorn with uvicorn's worker"],
 )
 def test_with_a_lifespan_that_closes_the_handler_the_last_event_arrives(server, workers, status, serve, port):
     """The example's, which is for all of them."""
     module, *options = server
     if find_spec(module) is None:
         pytest.skip(f'there is no {module} here')
-    address = f'127.0.0.1:{port}' if module == 'hypercorn' else port
+    address = port if options[-1] == '--port' else f'127.0.0.1:{port}'
     ended, pids, arrived = serve('-m', module, *options, address, 'program:app', workers=workers)
     assert ended == status
     assert of_the_application(arrived) == life_of(pids)
@@ -191,10 +193,16 @@ def test_with_flush_on_signals_before_uvicorn_runs_its_own_last_line_arrives_too
     assert last == Counter(f'Finished server process [{pid}]' for pid in pids)
 
 
-def test_without_either_uvicorn_leaves_the_last_events_behind(serve, port):
+@pytest.mark.parametrize(
+    ('server', 'status'),
+    [(('uvicorn', '--port'), -signal.SIGTERM), ((*UVICORNS_WORKER, '--bind'), 0)],
+    ids=['itself', 'in gunicorn'],
+)
+def test_without_either_uvicorn_leaves_the_last_events_behind(server, status, serve, port):
     """What the recipes are for: it ends itself by the signal, and no exit function runs."""
-    ended, _, arrived = serve('-m', 'uvicorn', '--port', port, 'program:app', closing=False)
-    assert ended == -signal.SIGTERM
+    address = port if server[-1] == '--port' else f'127.0.0.1:{port}'
+    ended, _, arrived = serve('-m', *server, address, 'program:app', closing=False)
+    assert ended == status
     assert arrived == []
 
 
