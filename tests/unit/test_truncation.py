@@ -153,6 +153,14 @@ def test_a_field_called_truncated_is_kept():
     assert result['truncated__'] == {'original_bytes': len(line)}
 
 
+@pytest.mark.parametrize('own', [{'Truncated': 'mine'}, {'TRUNCATED': 'mine', 'Truncated_': 'too'}])
+def test_the_mark_differs_from_each_field_by_more_than_case(own):
+    """Athena and Glue would not read the file."""
+    line = line_of({**own, 'message': 'x' * 500})
+    result = orjson.loads(truncate(line, 300))
+    assert result['truncated' + '_' * len(own)] == {'original_bytes': len(line)}
+
+
 def test_an_event_that_is_cut_twice_says_both_sizes():
     """The first size is a fact of the event by then, and stays."""
     line = line_of({'message': 'x' * 5000})

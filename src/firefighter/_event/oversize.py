@@ -157,7 +157,8 @@ def _cut_text(line: bytes, limit: int) -> bytes:
 
 def _cut_event(event: dict[str, Any], original_bytes: int, limit: int) -> bytes:
     name = 'truncated'
-    while name in event:
+    taken = {key.lower() for key in event}  # Athena and Glue would take it for one key with a `Truncated`
+    while name in taken:
         name += '_'
     mark = {name: {'original_bytes': original_bytes}}
     return _cut_strings(event, mark, limit) or _cut_fields(event, mark, limit)
