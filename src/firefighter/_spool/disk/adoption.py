@@ -29,7 +29,6 @@ from firefighter._spool.disk.destination_folder import (
     users_with_events,
 )
 from firefighter._spool.disk.errors import OthersEvents, SpoolUnusable
-from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
 from firefighter._spool.disk.filesystem import (
     allocate_holes,
     copied_words,
@@ -42,7 +41,13 @@ from firefighter._spool.disk.private_directory import our_uid
 from firefighter._spool.disk.producer_directory import ProducerDirectory
 from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
 from firefighter._spool.disk.recovery import Recovery, boot_id, recover
-from firefighter._spool.disk.segment_file import NewerVersion, SegmentFile, read_segment
+from firefighter._spool.disk.segment_file import (
+    TEMPORARY_PREFIX,
+    NewerVersion,
+    SegmentFile,
+    is_segment_name,
+    read_segment,
+)
 from firefighter._spool.segment import Origin, Segment, private_memory
 
 __all__ = ['Adoption']
@@ -256,7 +261,7 @@ class Adoption:
             found = [
                 segment
                 for name in sorted(directory.names())
-                if name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
+                if is_segment_name(name)
                 for segment in self._segments(adopted, name)
             ]
         except NewerVersion:
