@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,6 +141,33 @@ def test_whoever_adopts_files_with_holes_from_a_full_disk_lives_and_delivers_the
     assert heir.end() == 0, heir.complaints
     assert arrived(endpoint, tmp_path) == Counter(range(EVENTS))
     assert not segments(disk)
+
+
+def test_what_a_dead_program_has_left_on_a_read_only_disk_is_reported_with_the_reason(
+    make_file_system, start_program, endpoint, tmp_path
+):
+    """Nobody can take its locks there. By a handler once; and by `replay`. What a living program has is left out."""
+    disk = make_file_system(EXT4)
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    dead, living = start_program(**keywords), start_program(**keywords)
+    dead.do(f'log {EVENTS} {SIZE}')
+    (path,) = {segment.parent for segment in segments(disk)}
+    living.do('log 1 10')
+    disk.make_read_only()
+    dead.kill()
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    for _ in range(3):
+        heir.do('log 1 10')
+        heir.do('flush')
+    assert heir.end() == 0
+    reasons = [line for line in heir.complaints.splitlines() if '/alive: Read-only file system' in line]
+    assert len(reasons) == 1, heir.complaints
+    assert str(path) in reasons[0]
+    replay = [sys.executable, '-m', 'firefighter', 'spool', 'replay', str(disk.path / 'spool'), '--yes']
+    done = subprocess.run(replay, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f'{path}: {EVENTS} events left: {path}/alive: Read-only file system' in done.stderr
 
 
 def test_of_ext4_a_file_that_must_not_change_kills_the_program(make_file_system, start_program, endpoint):

@@ -212,9 +212,10 @@ class Adoption:
                     excluded=excluded,
                     last=self._unfinished,
                     unlocked_since=self._unlocked_since,
+                    trouble=self._note_trouble,
                 )
             except SpoolUnusable as error:
-                self.trouble = error.reason
+                self._note_trouble(error.reason)
             # What the call needs is imported here, where forks are held off.
             may_fail = bool(self._locked) and store_may_fail(self._spool_dir)
             self._copies = may_fail and trouble_with_copies() is None
@@ -324,6 +325,9 @@ class Adoption:
         # One that could not get its name has it in its header.
         unnamed = header is not None and name.startswith(TEMPORARY_PREFIX)
         return _Found(f'{header.first_sequence:016x}' if header and unnamed else name, segment)
+
+    def _note_trouble(self, reason: str) -> None:
+        self.trouble = reason
 
     def _put_aside(self, segment: str, torn: list[tuple[int, bytes]], reason: str) -> bool:
         try:
