@@ -294,8 +294,11 @@ class Adoption:
         """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
         try:
             segment = self._segment(adopted, name)
-        except (SpoolUnusable, OSError, MemoryError) as error:
-            # The others must not wait for it. It stays, for people and for the next look.
+        # The others must not wait for it. It stays, for people and for the next look.
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            return []
+        except (OSError, MemoryError) as error:
             self.trouble = f'{adopted.directory.path / name}: {str(error) or "not enough memory"}'
             return []
         return [segment] if segment else []
@@ -305,7 +308,7 @@ class Adoption:
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
         (data, header, refusal), mapping, has_its_room = read_and_map(adopted.directory, name)
         if header is None and not _NAMES.fullmatch(name):
-            raise SpoolUnusable(f'no segment: {refusal}')
+            raise SpoolUnusable(f'{adopted.directory.path / name}: no segment: {refusal}')
         if mapping is None:
             adopted.directory.unlink(name)
             return None
@@ -317,7 +320,9 @@ class Adoption:
         )
         if not recovery.good:
             if not is_aside:
-                raise SpoolUnusable(f'nothing in it is whole; {self.trouble}')
+                raise SpoolUnusable(
+                    f'{adopted.directory.path / name}: nothing in it is whole; {self.trouble}'
+                )
             adopted.directory.unlink(name)
             return None
         segment = adopted_segment(mapping, data, adopted, name, copies=self._copies or not has_its_room)
