@@ -170,12 +170,43 @@ def test_what_a_dead_program_has_left_on_a_read_only_disk_is_reported_with_the_r
     assert f'{path}: {EVENTS} events left: {path}/alive: Read-only file system' in done.stderr
 
 
-def test_of_ext4_a_file_that_must_not_change_kills_the_program(make_file_system, start_program, endpoint):
+@pytest.mark.parametrize('kind', [EXT4, XFS, TMPFS], ids=str)
+def test_of_a_full_disk_the_file_in_use_takes_what_fits_into_it(
+    kind, make_file_system, start_program, endpoint, tmp_path
+):
+    """So these outlive the program, and only what comes then does not."""
+    disk = make_file_system(kind)
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    program = start_program(**keywords)
+    program.do(f'log {EVENTS} {SIZE}')
+    fill(disk)
+    program.do(f'log {10 * EVENTS} {SIZE}')
+    stats = program.do('stats')
+    assert (stats['accepted'], stats['dropped'], stats['backing']) == (11 * EVENTS, {}, 'memory')
+    program.kill()
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    assert heir.do('flush'), heir.complaints
+    assert heir.end() == 0, heir.complaints
+    kept = arrived(endpoint, tmp_path)
+    assert EVENTS < len(kept) < 11 * EVENTS
+    assert kept == Counter(range(len(kept)))
+
+
+def test_of_ext4_a_file_that_must_not_change_kills_the_program_and_keeps_what_was_in_it(
+    make_file_system, start_program, endpoint, tmp_path
+):
     """The one that is left, and told of in the docs: a store is no system call there, and root has to do it on purpose."""
     disk = make_file_system(EXT4, tools=('chattr',))
-    program = start_program(spool_dir=str(disk.path / 'spool'), endpoint_url=endpoint.url)
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    program = start_program(**keywords)
     program.do(f'log {EVENTS} {SIZE}')
     forbid(disk)
     with pytest.raises(AssertionError, match=f'ended with {-signal.SIGBUS}'):
         program.do(f'log {EVENTS} {SIZE}')
     disk.allow_changes(*segments(disk))
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    assert heir.do('flush'), heir.complaints
+    assert heir.end() == 0, heir.complaints
+    assert arrived(endpoint, tmp_path) == Counter(range(EVENTS))
