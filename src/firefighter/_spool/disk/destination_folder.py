@@ -260,8 +260,8 @@ def lock_dead_producers(
                 ):
                     adopted += _adopt(folder, producer_id)
             except SpoolUnusable as error:
-                # It is gone meanwhile; or a living one's, whose locks cannot even be opened on a disk that is read-only.
-                if error.errno != errno.ENOENT and not _is_alive(folder, name):
+                # Not where it is gone meanwhile; nor a living one, whose locks cannot even be opened on a disk that is read-only.
+                if producer_id and error.errno != errno.ENOENT and not _is_alive(folder, name):
                     trouble(error.reason)
     finally:
         for folder in folders:
