@@ -262,7 +262,7 @@ def lock_dead_producers(
             except SpoolUnusable as error:
                 # Not where it is gone meanwhile; nor a living one, whose locks cannot even be opened on a disk that is read-only.
                 if producer_id and error.errno != errno.ENOENT and not _is_alive(folder, name):
-                    trouble(error.reason)
+                    trouble(f'what a dead process has left cannot be taken over: {error.reason}')
     finally:
         for folder in folders:
             folder.descriptor.close()
