@@ -106,7 +106,9 @@ class FirehoseHandler(BaseHandler):
             own directory in it at the first event.
         max_spool_bytes: how many bytes may wait for delivery; at least 64 KiB. Default 16 MiB in memory, 64 MiB on disk.
         max_directory_bytes: how many bytes may wait in `spool_dir`, for all processes of one user and destination together,
-            including dead ones; at least 64 KiB. Above it the oldest events of dead processes are dropped. Default 1 GiB.
+            including dead ones; at least 64 KiB. The oldest events of dead processes are dropped, so that a quarter of it, or
+            `max_spool_bytes` if that is less, is free for the living. What finds no room because of others waits in memory.
+            It bounds a single process, too. Default 1 GiB.
         overflow: what happens at `max_spool_bytes`. "drop_oldest", the default: a run of the oldest events is dropped, but
             none that is being sent. "drop_newest": the new event is dropped. "block": the logging call waits for room, at
             most `block_timeout_seconds`, then the new event is dropped. A call that delivers by itself does not wait,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,12 +143,70 @@ def test_whoever_adopts_files_with_holes_from_a_full_disk_lives_and_delivers_the
     assert not segments(disk)
 
 
-def test_of_ext4_a_file_that_must_not_change_kills_the_program(make_file_system, start_program, endpoint):
+def test_what_a_dead_program_has_left_on_a_read_only_disk_is_reported_with_the_reason(
+    make_file_system, start_program, endpoint, tmp_path
+):
+    """Nobody can take its locks there. By a handler once; and by `replay`. What a living program has is left out."""
+    disk = make_file_system(EXT4)
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    dead, living = start_program(**keywords), start_program(**keywords)
+    dead.do(f'log {EVENTS} {SIZE}')
+    (path,) = {segment.parent for segment in segments(disk)}
+    living.do('log 1 10')
+    disk.make_read_only()
+    dead.kill()
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    for _ in range(3):
+        heir.do('log 1 10')
+        heir.do('flush')
+    assert heir.end() == 0
+    reason = f'what a dead process has left cannot be taken over: {path}/alive: Read-only file system'
+    assert heir.complaints.count('/alive: ') == 1, heir.complaints
+    assert reason in heir.complaints
+    replay = [sys.executable, '-m', 'firefighter', 'spool', 'replay', str(disk.path / 'spool'), '--yes']
+    done = subprocess.run(replay, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f'{path}: {EVENTS} events left: {reason}' in done.stderr
+
+
+@pytest.mark.parametrize('kind', [EXT4, XFS, TMPFS], ids=str)
+def test_of_a_full_disk_the_file_in_use_takes_what_fits_into_it(
+    kind, make_file_system, start_program, endpoint, tmp_path
+):
+    """So these outlive the program, and only what comes then does not."""
+    disk = make_file_system(kind)
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    program = start_program(**keywords)
+    program.do(f'log {EVENTS} {SIZE}')
+    fill(disk)
+    program.do(f'log {10 * EVENTS} {SIZE}')
+    stats = program.do('stats')
+    assert (stats['accepted'], stats['dropped'], stats['backing']) == (11 * EVENTS, {}, 'memory')
+    program.kill()
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    assert heir.do('flush'), heir.complaints
+    assert heir.end() == 0, heir.complaints
+    kept = arrived(endpoint, tmp_path)
+    assert EVENTS < len(kept) < 11 * EVENTS
+    assert kept == Counter(range(len(kept)))
+
+
+def test_of_ext4_a_file_that_must_not_change_kills_the_program_and_keeps_what_was_in_it(
+    make_file_system, start_program, endpoint, tmp_path
+):
     """The one that is left, and told of in the docs: a store is no system call there, and root has to do it on purpose."""
     disk = make_file_system(EXT4, tools=('chattr',))
-    program = start_program(spool_dir=str(disk.path / 'spool'), endpoint_url=endpoint.url)
+    keywords = {'spool_dir': str(disk.path / 'spool'), 'endpoint_url': endpoint.url}
+    program = start_program(**keywords)
     program.do(f'log {EVENTS} {SIZE}')
     forbid(disk)
     with pytest.raises(AssertionError, match=f'ended with {-signal.SIGBUS}'):
         program.do(f'log {EVENTS} {SIZE}')
     disk.allow_changes(*segments(disk))
+    endpoint.clear_faults()
+    heir = start_program(**keywords)
+    assert heir.do('flush'), heir.complaints
+    assert heir.end() == 0, heir.complaints
+    assert arrived(endpoint, tmp_path) == Counter(range(EVENTS))

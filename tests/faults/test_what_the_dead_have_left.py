@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +183,28 @@ def test_a_large_file_without_a_header_is_not_read(leave, heir):
     leave(*LINES[5:])
     assert heir().look() == LINES[5:]
     assert large.exists()
+
+
+@pytest.mark.parametrize(
+    ('put', 'reason'),
+    [
+        (Path.mkdir, 'Is a directory'),
+        (os.mkfifo, 'no regular file'),
+        (lambda path: path.symlink_to('/dev/zero'), 'it is a link'),
+        (lambda path: path.write_bytes(b'x' * HEADER_BYTES), 'no segment'),
+        (lambda path: path.write_bytes(b'x') and os.truncate(path, 400 * GIB), 'bytes are no segment'),
+    ],
+    ids=['directory', 'pipe', 'link', 'notes', 'huge'],
+)
+def test_what_cannot_be_taken_over_is_named_once_and_so_is_the_reason(leave, heir, put, reason):
+    """A line that repeats the path hides the reason."""
+    path = leave(*LINES).with_name('notes.spool')
+    put(path)
+    one = heir()
+    assert one.look() == LINES
+    assert one.adoption.trouble.startswith(f'{path}: ')
+    assert one.adoption.trouble.count(str(path)) == 1
+    assert reason in one.adoption.trouble
 
 
 def test_a_file_of_somebodys_that_is_called_like_a_segment_is_left(leave, heir):

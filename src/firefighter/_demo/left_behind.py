@@ -6,9 +6,8 @@ import json
 import pathlib
 
 from firefighter._demo.delivered import identity
-from firefighter._spool.disk.file_store import SEGMENT_SUFFIX
 from firefighter._spool.disk.producer_directory import ABOUT
-from firefighter._spool.disk.segment_file import read_progress
+from firefighter._spool.disk.segment_file import SEGMENT_SUFFIX, read_progress
 
 
 def left_behind(spool_dir: pathlib.Path, pid: int) -> tuple[int, ...]:

@@ -123,7 +123,7 @@ class SegmentAllocator:
                 return self._store.make(wanted)
             except (OSError, MemoryError):
                 if wanted <= least:
-                    return None  # no memory, or the bound of the directory: as if ours were reached
+                    return None  # no memory: as if the bound were reached
                 # There may be room for a small one, and later ones begin small again.
                 self._next_bytes, wanted = self._smallest_bytes, least
 

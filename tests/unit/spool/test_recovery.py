@@ -203,6 +203,26 @@ def test_a_stretch_of_zeros_may_have_any_length(zeros):
     )
 
 
+@pytest.mark.parametrize('zeros', [1, 3, 63, 64, 100, 3000])
+def test_of_zeros_and_newlines_many_are_passed_in_a_few_steps(zeros, monkeypatch):
+    """Such newlines are neither good nor torn, so that no number of stretches would end the search."""
+    pattern = bytes(zeros) + b'\n'
+    stretch = pattern * (500_000 // len(pattern))
+    data = bytes(HEADER_BYTES) + b'one\n' + stretch + b'two\n\0torn\n' + stretch + b'three\n'
+    steps = []
+    genuine = recovery._find
+
+    def find(*arguments):
+        steps.append(arguments)
+        return genuine(*arguments)
+
+    monkeypatch.setattr(recovery, '_find', find)
+    found = recover(data, Header('bar', {}, bytes(16), 0, len(data)), same_boot=False)
+    assert [data[start:end] for start, end, _ in found.good] == [b'one\n', b'two\n', b'three\n']
+    assert [data[start:end] for start, end in found.torn] == [b'torn\n']
+    assert len(steps) < 50
+
+
 def test_lines_are_counted_across_the_pieces_that_they_are_counted_in():
     """More than one piece of 64 KiB, with a newline at the seams."""
     text = b'x' * 65_535 + b'\n' + b'\n' + b'y' * 70_000 + b'\n'

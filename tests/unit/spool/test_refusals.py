@@ -106,12 +106,14 @@ def test_somebody_elses_directory_is_refused(level, spool_dir, descriptors_as_th
 
 
 @needs_root
-def test_who_made_our_directory_first_is_named_and_so_is_what_helps(spool_dir):
-    """Where all may write, anybody can; their own people may know them by name."""
+@pytest.mark.parametrize('make', [Path.mkdir, Path.touch, os.mkfifo, lambda path: path.symlink_to('/tmp')])
+def test_who_made_our_directory_first_is_named_and_so_is_what_helps(make, spool_dir):
+    """Where all may write, anybody can, whatever it is; their own people may know them by name."""
     nobody = pwd.getpwnam('nobody')
     ours = spool_dir / str(os.geteuid())
-    ours.mkdir(parents=True)
-    os.chown(ours, nobody.pw_uid, nobody.pw_gid)
+    spool_dir.mkdir()
+    make(ours)
+    os.chown(ours, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
     with pytest.raises(SpoolUnusable) as caught:
         create_producer(spool_dir, BAR)
     said = str(caught.value)

@@ -29,7 +29,6 @@ from firefighter._spool.disk.destination_folder import (
     users_with_events,
 )
 from firefighter._spool.disk.errors import OthersEvents, SpoolUnusable
-from firefighter._spool.disk.file_store import SEGMENT_SUFFIX, TEMPORARY_PREFIX
 from firefighter._spool.disk.filesystem import (
     allocate_holes,
     copied_words,
@@ -42,7 +41,13 @@ from firefighter._spool.disk.private_directory import our_uid
 from firefighter._spool.disk.producer_directory import ProducerDirectory
 from firefighter._spool.disk.quarantine_and_dead_letters import Quarantine
 from firefighter._spool.disk.recovery import Recovery, boot_id, recover
-from firefighter._spool.disk.segment_file import NewerVersion, SegmentFile, read_segment
+from firefighter._spool.disk.segment_file import (
+    TEMPORARY_PREFIX,
+    NewerVersion,
+    SegmentFile,
+    is_segment_name,
+    read_segment,
+)
 from firefighter._spool.segment import Origin, Segment, private_memory
 
 __all__ = ['Adoption']
@@ -207,9 +212,10 @@ class Adoption:
                     excluded=excluded,
                     last=self._unfinished,
                     unlocked_since=self._unlocked_since,
+                    trouble=self._note_trouble,
                 )
             except SpoolUnusable as error:
-                self.trouble = error.reason
+                self._note_trouble(error.reason)
             # What the call needs is imported here, where forks are held off.
             may_fail = bool(self._locked) and store_may_fail(self._spool_dir)
             self._copies = may_fail and trouble_with_copies() is None
@@ -256,7 +262,7 @@ class Adoption:
             found = [
                 segment
                 for name in sorted(directory.names())
-                if name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
+                if is_segment_name(name)
                 for segment in self._segments(adopted, name)
             ]
         except NewerVersion:
@@ -288,8 +294,11 @@ class Adoption:
         """Return the segment that is in a file; none where there is nothing good, or where the file cannot be read."""
         try:
             segment = self._segment(adopted, name)
-        except (SpoolUnusable, OSError, MemoryError) as error:
-            # The others must not wait for it. It stays, for people and for the next look.
+        # The others must not wait for it. It stays, for people and for the next look.
+        except SpoolUnusable as error:
+            self.trouble = error.reason
+            return []
+        except (OSError, MemoryError) as error:
             self.trouble = f'{adopted.directory.path / name}: {str(error) or "not enough memory"}'
             return []
         return [segment] if segment else []
@@ -299,7 +308,7 @@ class Adoption:
         # Read, and only then mapped: a page fault would wait for a cold disk with the interpreter lock held.
         (data, header, refusal), mapping, has_its_room = read_and_map(adopted.directory, name)
         if header is None and not _NAMES.fullmatch(name):
-            raise SpoolUnusable(f'no segment: {refusal}')
+            raise SpoolUnusable(f'{adopted.directory.path / name}: no segment: {refusal}')
         if mapping is None:
             adopted.directory.unlink(name)
             return None
@@ -311,7 +320,9 @@ class Adoption:
         )
         if not recovery.good:
             if not is_aside:
-                raise SpoolUnusable(f'nothing in it is whole; {self.trouble}')
+                raise SpoolUnusable(
+                    f'{adopted.directory.path / name}: nothing in it is whole; {self.trouble}'
+                )
             adopted.directory.unlink(name)
             return None
         segment = adopted_segment(mapping, data, adopted, name, copies=self._copies or not has_its_room)
@@ -319,6 +330,9 @@ class Adoption:
         # One that could not get its name has it in its header.
         unnamed = header is not None and name.startswith(TEMPORARY_PREFIX)
         return _Found(f'{header.first_sequence:016x}' if header and unnamed else name, segment)
+
+    def _note_trouble(self, reason: str) -> None:
+        self.trouble = reason
 
     def _put_aside(self, segment: str, torn: list[tuple[int, bytes]], reason: str) -> bool:
         try:

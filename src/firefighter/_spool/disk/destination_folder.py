@@ -21,7 +21,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -217,6 +217,7 @@ def lock_dead_producers(
     excluded: Collection[bytes] = (),
     last: Sequence[bytes] = (),
     unlocked_since: dict[bytes, float] | None = None,
+    trouble: Callable[[str], None] = lambda _reason: None,
 ) -> list[ProducerDirectory]:
     """Take over dead producers of a destination, with both locks; and remove what dead makers have not finished.
 
@@ -231,6 +232,7 @@ def lock_dead_producers(
         last: ids of producers that come after all others, in this order. The others come by their age.
         unlocked_since: the producers without their locks that were found to be in use, and when, by the monotonic clock. Is kept up
             to date.
+        trouble: called with why one was left alone, in words.
 
     Raises:
         SpoolUnusable: the folder of the destination cannot be read. (Without one there are no orphans.)
@@ -247,7 +249,7 @@ def lock_dead_producers(
     try:
         for folder, name in _in_order(folders, last):
             producer_id = producer_id_of(name)
-            with suppress(SpoolUnusable):
+            try:
                 if name.startswith(NEW) and producer_id_of(name.removeprefix(NEW)):
                     _remove_unfinished(folder, name)
                 elif (
@@ -257,6 +259,10 @@ def lock_dead_producers(
                     and not _may_take_its_locks_back(folder, producer_id, mapped, since)
                 ):
                     adopted += _adopt(folder, producer_id)
+            except SpoolUnusable as error:
+                # Not where it is gone meanwhile; nor a living one, whose locks cannot even be opened on a disk that is read-only.
+                if producer_id and error.errno != errno.ENOENT and not _is_alive(folder, name):
+                    trouble(f'what a dead process has left cannot be taken over: {error.reason}')
     finally:
         for folder in folders:
             folder.descriptor.close()
@@ -368,6 +374,12 @@ def _may_take_its_locks_back(
             return False  # where it has its locks, nobody else gets them
     now = monotonic()
     return now - unlocked_since.setdefault(producer_id, now) < _NOTICES_AFTER_SECONDS
+
+
+def _is_alive(folder: PrivateDirectory, name: str) -> bool:
+    with suppress(SpoolUnusable), folder.directory(name) as directory:
+        return has_lock(directory, ALIVE)
+    return False
 
 
 def _adopt(folder: PrivateDirectory, producer_id: bytes) -> list[ProducerDirectory]:

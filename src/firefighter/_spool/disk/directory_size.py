@@ -5,6 +5,8 @@ own needs no count: who gives up a segment to make another one must not lose its
 does a little (4 MiB at most, a sixteenth of the bound): most producers never need more. Several producers that count at the same
 moment may each make a file. So the bound may be exceeded by one segment of the largest size for each process, and no more.
 
+Only segments count. Whoever is refused a file keeps its events in memory (`errors.py`).
+
 Counting must be cheap, because the appending thread may have to wait for it when it rolls over. A directory whose time of change
 is the same has the same files in it, so of most producers only that time is asked. Now and then delivery counts all of them anew,
 because a file may get its size long after its name.
@@ -33,11 +35,9 @@ from firefighter._spool.disk.destination_folder import destination_folder, desti
 from firefighter._spool.disk.errors import SpoolUnusable, translate_errors
 from firefighter._spool.disk.private_directory import PrivateDirectory
 from firefighter._spool.disk.producer_directory import lock_directory
+from firefighter._spool.disk.segment_file import is_segment_name
 
 __all__ = ['DirectoryBound', 'UsedBytesCounter', 'used_bytes']
-
-# For so long nothing is counted again after a file was refused, because then every event asks for one.
-_REFUSAL_SECONDS = 0.1
 
 _COUNT_ALL_SECONDS = 30.0
 
@@ -61,33 +61,39 @@ class DirectoryBound:
         self._reserved_bytes = reserved_bytes
         self._counter = UsedBytesCounter(spool_dir, destination)
         self._count_all_at = -inf
-        # The size that was refused last, and until when it stays refused.
-        self._refused_bytes: float = inf
-        self._refused_until = -inf
+        # What had the most bytes when a file was refused; None where the last one was not.
+        self._largest: Path | None = None
         self._uncounted_bytes = min(LARGEST_SEGMENT_BYTES, max_bytes // 16)
         # The first file is always granted: what others have left must not keep us from logging.
         self._own_bytes = max_bytes
 
-    def grant(self, size_bytes: int) -> bool:
-        """Return whether a file of so many bytes may be made."""
+    def grant(self, size_bytes: int) -> None:
+        """Note that a file of so many bytes is made.
+
+        Raises:
+            SpoolUnusable: there is no room for it; with what takes the most.
+        """
         if size_bytes <= self._own_bytes:
             self._own_bytes = max(0, min(self._own_bytes, self._uncounted_bytes) - size_bytes)
-            return True
-        now = monotonic()
-        if now < self._refused_until and size_bytes >= self._refused_bytes:
-            return False
+            return
         try:
             granted = self._counter.count() + size_bytes <= self._max_bytes
         except SpoolUnusable:
-            return True  # what cannot be counted is not what hinders us
-        if not granted:
-            self._refused_bytes, self._refused_until = size_bytes, now + _REFUSAL_SECONDS
-        return granted
+            return  # what cannot be counted is not what hinders us
+        if granted:
+            self._largest = None
+            return
+        # The same one at each look, so that the same is not reported again, whose share ever changes.
+        self._largest = self._largest or self._counter.largest
+        raise SpoolUnusable(
+            f'{self._spool_dir}: max_directory_bytes is reached, and {self._largest} takes the most of it; if its process is dead, '
+            'deliver or delete what it has left (firefighter spool replay, purge), or else raise max_directory_bytes',
+            errno.EDQUOT,
+        )
 
     def give_back(self, size_bytes: int) -> None:
         """Note that a file of so many bytes is removed."""
         self._own_bytes = max(size_bytes, min(self._own_bytes + size_bytes, self._uncounted_bytes))
-        self._refused_until = -inf
 
     def enforce(self, drop_oldest: Callable[[], int]) -> bool:
         """Drop adopted segments until the reserved bytes are free.
@@ -134,7 +140,7 @@ _CLOCK_STEP_NS = 1_000_000_000
 
 
 def used_bytes(spool_dir: Path, destination: Destination) -> int:
-    """Return the bytes of all files of all our producers of a destination, dead or alive.
+    """Return the bytes of all segments of all our producers of a destination, dead or alive.
 
     Segments are allocated whole, so these are bytes of the disk.
 
@@ -162,6 +168,11 @@ class UsedBytesCounter:
         """Look into every directory the next time."""
         self._known = {}
         self._users = None
+
+    @property
+    def largest(self) -> Path | None:
+        """The producer's directory in which the last count has found the most."""
+        return max(self._known, key=lambda path: self._known[path][1], default=None)
 
     def count(self) -> int:
         """Return the bytes; raises as `used_bytes`."""
@@ -196,7 +207,7 @@ class UsedBytesCounter:
 
 
 def _bytes_in(folder: PrivateDirectory, name: str, status: os.stat_result) -> tuple[int, int]:
-    """Return when a directory was changed last, and the bytes in it; of another file, zero."""
+    """Return when a directory was changed last, and the bytes of the segments in it; of another file, zero."""
     if not stat.S_ISDIR(status.st_mode):
         return 0, 0
     # The clock of a file system goes in steps: within one, a directory may be changed again and show the same time.
@@ -205,10 +216,10 @@ def _bytes_in(folder: PrivateDirectory, name: str, status: os.stat_result) -> tu
 
 
 def _size(folder: PrivateDirectory, name: str) -> int:
-    """Return the bytes of the files in a directory; 0 when it is not a directory, or has gone meanwhile."""
+    """Return the bytes of the segments in a directory; 0 when it is not a directory, or has gone meanwhile."""
     total = 0
     with suppress(SpoolUnusable), folder.directory(name) as directory:
-        for file in directory.names():
+        for file in filter(is_segment_name, directory.names()):
             with suppress(FileNotFoundError), translate_errors(directory.path):
                 status = os.stat(file, dir_fd=directory.fd, follow_symlinks=False)
                 total += min(status.st_size, _taken_bytes(status))

@@ -5,7 +5,7 @@ as the disk makes it. What is in a segment stays there, and is delivered from th
 
     found                  the segment in use         the next segment            files are tried again
     -------------------    -----------------------    ------------------------    ------------------------
-    a bound is reached     stays                      none: `overflow` decides    with the next event
+    the spool is full      stays                      none: `overflow` decides    with the next event
     not now                stays                      memory, same bound          at each look, each reopen
     never here             there is none, or stays    memory                      at each reopen
     the file in use takes  goes on in memory, and     a file, where one can be    at once
@@ -13,10 +13,12 @@ as the disk makes it. What is in a segment stays there, and is delivered from th
     the place is lost      moves along, or is ended   a file, in a new place      at once; if that fails, it
                                                                                   is "not now" or "never here"
 
-* A bound is `max_spool_bytes`, which memory has too, or `max_directory_bytes`. No memory left is one as well.
+* The spool is full at `max_spool_bytes`, as it is in memory, or at `max_directory_bytes` where that is less. No memory left is the
+  same.
 * *Not now* is whatever the system has an error number for: full, no inode, a quota, read-only, an input/output error, a right or
   a mode that is missing, too many open files; and also what lies in the way (a link, a file, somebody else's directory) and a file
-  system that spools are not kept on, since a person, or a mount, mends these while the program runs.
+  system that spools are not kept on, since a person, or a mount, mends these while the program runs. So is `max_directory_bytes`,
+  which all processes together have reached: what others have there must not cost an event that memory would have delivered.
 * *Never here* is what nothing on the disk can change: Windows, a Python without locks, a path that is relative, or too long, a
   destination that has no room in a header.
 * The place is lost when the directory, or the locks in it, are not at their path any more. Files that can be reached still move into the
@@ -32,19 +34,16 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from enum import Enum, auto
 
 from firefighter._process.descriptor import close_troubles
 
 __all__ = [
     'BackInFiles',
-    'BoundReached',
     'FailedCloses',
     'InMemory',
     'OthersEvents',
-    'Remedy',
     'SpoolUnusable',
-    'remedy_for',
+    'is_not_now',
     'translate_errors',
 ]
 
@@ -83,18 +82,6 @@ class SpoolUnusable(Exception):  # noqa: N818 - a state of the directory, which 
         self.errno = number
 
 
-class BoundReached(OSError):  # noqa: N818 - nothing is wrong
-    """There is room on the disk, but all producers of the destination together may not take it."""
-
-
-class Remedy(Enum):
-    """What the library does where no file can be made; see the table above."""
-
-    OVERFLOW = auto()
-    MEMORY_FOR_NOW = auto()
-    MEMORY_UNTIL_REOPENED = auto()
-
-
 class InMemory(str):
     """The message when segments are made in memory from now on."""
 
@@ -127,15 +114,10 @@ class OthersEvents(str):
         )
 
 
-def remedy_for(error: BaseException) -> Remedy:
-    """Return what is done about an error."""
-    if isinstance(error, (BoundReached, MemoryError)):
-        return Remedy.OVERFLOW
-    number = error.errno if isinstance(error, (OSError, SpoolUnusable)) else None
+def is_not_now(error: SpoolUnusable) -> bool:
+    """Return whether an error is "not now", and not "never here"; see the table above."""
     # The length of a path is the path's own.
-    if number is None or number == errno.ENAMETOOLONG:
-        return Remedy.MEMORY_UNTIL_REOPENED
-    return Remedy.MEMORY_FOR_NOW
+    return error.errno is not None and error.errno != errno.ENAMETOOLONG
 
 
 class FailedCloses:

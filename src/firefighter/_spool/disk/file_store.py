@@ -26,28 +26,18 @@ from firefighter._spool.allocator import FIRST_SEGMENT_BYTES
 from firefighter._spool.disk.destination import Destination
 from firefighter._spool.disk.directory_size import DirectoryBound
 from firefighter._spool.disk.errors import (
-    BoundReached,
     InMemory,
-    Remedy,
     SpoolUnusable,
-    remedy_for,
     translate_errors,
 )
 from firefighter._spool.disk.filesystem import allocate, copied_words, map_shared
 from firefighter._spool.disk.producer_directory import ProducerDirectory
 from firefighter._spool.disk.recovery import boot_id
-from firefighter._spool.disk.segment_file import Header, write_header
+from firefighter._spool.disk.segment_file import SEGMENT_SUFFIX, TEMPORARY_PREFIX, Header, write_header
 from firefighter._spool.layout import HEADER_BYTES
 from firefighter._spool.segment import MemoryStore, Segment, fill_with_zeros, private_memory
 
-__all__ = [
-    'SEGMENT_SUFFIX',
-    'TEMPORARY_PREFIX',
-    'FileStore',
-]
-
-SEGMENT_SUFFIX = '.spool'
-TEMPORARY_PREFIX = '.tmp-'
+__all__ = ['FileStore']
 
 
 class FileStore:
@@ -96,16 +86,13 @@ class FileStore:
         """Return an empty segment: in a file without a proper name, or in memory where there can be none.
 
         Raises:
-            OSError: the bound of the directory leaves no room for it, or the machine is out of memory.
+            OSError: the machine is out of memory.
         """
         if self.why_in_memory is None:
             self.trouble = None
             try:
                 return self._make_file(size_bytes)
             except (OSError, SpoolUnusable) as error:
-                if remedy_for(error) is Remedy.OVERFLOW:
-                    self.trouble = str(error)
-                    raise
                 self._probe_bytes = min(size_bytes, FIRST_SEGMENT_BYTES)
                 self._suspend(error)
         return self._memory.make(size_bytes)
@@ -119,15 +106,12 @@ class FileStore:
         refusal = self.retry_removals()
         if refusal is not None:
             raise refusal
+        probe = self._make_file(self._probe_bytes)
         try:
-            probe = self._make_file(self._probe_bytes)
-            try:
-                with translate_errors(self.directory.path):
-                    _touch(probe)
-            finally:
-                self.discard(probe)
-        except BoundReached as error:
-            raise SpoolUnusable(str(error), errno.EDQUOT) from error
+            with translate_errors(self.directory.path):
+                _touch(probe)
+        finally:
+            self.discard(probe)
         self.why_in_memory = None
 
     def prepare(self, segment: Segment) -> None:
@@ -307,8 +291,7 @@ class FileStore:
         return Segment(memory, self, name, copied_words(memory, mapping))
 
     def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
-        if not self._bound.grant(size_bytes):
-            raise BoundReached(f'{self.directory.path}: max_directory_bytes is reached')
+        self._bound.grant(size_bytes)
         self._files[name] = size_bytes
         try:
             descriptor = self.directory.open_file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)

@@ -20,11 +20,17 @@ from firefighter._spool.disk.destination_folder import DESTINATION
 from firefighter._spool.disk.producer_directory import ABOUT, ALIVE, is_lock_held, producer_id_of
 from firefighter._spool.disk.quarantine_and_dead_letters import QUARANTINE
 from firefighter._spool.disk.recovery import Recovery, recover
-from firefighter._spool.disk.segment_file import Header, NewerVersion, NotASegment, read_header, read_segment
+from firefighter._spool.disk.segment_file import (
+    SEGMENT_SUFFIX,
+    Header,
+    NewerVersion,
+    NotASegment,
+    read_header,
+    read_segment,
+)
 from firefighter._spool.disk.untrusted_directory import Inode, UntrustedDirectory, open_untrusted
 
 __all__ = [
-    'SEGMENT_SUFFIX',
     'InspectedSegment',
     'Producer',
     'find_producers',
@@ -33,7 +39,6 @@ __all__ = [
     'is_unnamed',
 ]
 
-SEGMENT_SUFFIX = '.spool'
 _UNNAMED = re.compile(r'\.tmp-[0-9a-f]{16}')
 
 # `<spool_dir>/<uid>/<stream>-<hash>/<producer id>`

@@ -65,10 +65,10 @@ class PrivateDirectory:
     def directory(self, name: str, *, make: bool = False) -> PrivateDirectory:
         """Open a directory in this one; with `make`, make it first when there is nothing of that name."""
         path = self.path / name
-        with translate_errors(path):
-            if make:
+        if make:
+            with translate_errors(path):
                 _make(name, self.fd)
-            directory = PrivateDirectory(Descriptor(_open_directory(name, self.fd)), path)
+        directory = PrivateDirectory(Descriptor(self._open(name, os.O_RDONLY | _DIRECTORY)), path)
         try:
             directory.make_private()
         except BaseException:
@@ -85,8 +85,7 @@ class PrivateDirectory:
     def file(self, name: str, flags: int) -> int:
         """Open a regular file of ours in this directory, 0600 when `flags` have it made; return its descriptor."""
         path = self.path / name
-        with translate_errors(path):
-            fd = os.open(name, flags | _NO_LINK | _NO_WAIT, FILE_MODE, dir_fd=self.fd)
+        fd = self._open(name, flags)
         try:
             with translate_errors(path):
                 status = os.fstat(fd)
@@ -99,6 +98,17 @@ class PrivateDirectory:
             close(fd)
             raise
         return fd
+
+    def _open(self, name: str, flags: int) -> int:
+        """Open what is called so, without following a link. Where that cannot be done, and it is not ours, that is the reason."""
+        path = self.path / name
+        with translate_errors(path):
+            try:
+                return os.open(name, flags | _NO_LINK | _NO_WAIT, FILE_MODE, dir_fd=self.fd)
+            except OSError:
+                with suppress(OSError):
+                    _check_owner(os.stat(name, dir_fd=self.fd, follow_symlinks=False), path)
+                raise
 
     def names(self) -> list[str]:
         """Return the names of what is in it, in no order."""

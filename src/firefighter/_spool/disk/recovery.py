@@ -172,6 +172,7 @@ def _search(data: bytes | mmap.mmap) -> Recovery:
             good.append(Good(position, behind_lines, _lines(data, position, behind_lines)))
         position = min(_find(data, b'\n', zero, end) + 1, end)
         torn.extend(_torn(data, behind_lines, position, MOST_TORN - len(torn)))
+        position = _skip_ended_zeros(data, position, end)
     if position < end:
         torn.append(Torn(position, end))
     return Recovery(exact=False, good=tuple(good), torn=tuple(torn))
@@ -202,6 +203,23 @@ def _skip_zeros(data: bytes | mmap.mmap, position: int, end: int) -> int:
         position += len(piece)
         size = min(size * 2, _PIECE_BYTES)
     return end
+
+
+def _skip_ended_zeros(data: bytes | mmap.mmap, position: int, end: int) -> int:
+    """From the beginning of a line, skip stretches of zeros that end with a newline; return where the next line begins.
+
+    There may be one for each two bytes, and nothing is found in them that would end the search.
+    """
+    size = _FIRST_PIECE_BYTES  # as above
+    while True:
+        piece = data[position : min(position + size, end)]
+        skipped = len(piece) - len(piece.replace(b'\0\n', b'\0\0').lstrip(b'\0'))
+        behind = piece.rfind(b'\n', 0, skipped) + 1
+        position += behind
+        # A long stretch of zeros without a newline is left to the search.
+        if skipped < size or (size == _PIECE_BYTES and not behind):
+            return position
+        size = min(size * 2, _PIECE_BYTES)
 
 
 def _lines(data: bytes | mmap.mmap, start: int, end: int) -> int:

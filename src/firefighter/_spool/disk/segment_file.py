@@ -42,6 +42,8 @@ from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORD
 
 __all__ = [
     'MOST_SEGMENT_BYTES',
+    'SEGMENT_SUFFIX',
+    'TEMPORARY_PREFIX',
     'VERSION',
     'Header',
     'NewerVersion',
@@ -49,12 +51,16 @@ __all__ = [
     'Progress',
     'SegmentFile',
     'has_room_for',
+    'is_segment_name',
     'parse_header',
     'read_header',
     'read_progress',
     'read_segment',
     'write_header',
 ]
+
+SEGMENT_SUFFIX = '.spool'
+TEMPORARY_PREFIX = '.tmp-'
 
 MAGIC = 0x0A4C4F4F50534689
 VERSION = 1
@@ -231,6 +237,11 @@ def read_progress(page: bytes) -> Progress:
     """
     words = _words_of(page[:HEADER_BYTES])
     return Progress(words[COMMITTED] >> 32, words[COMMITTED] & TAIL_MASK, words[HEAD])
+
+
+def is_segment_name(name: str) -> bool:
+    """Return whether a file with this name may be a segment; it may be one that has not got its own name yet."""
+    return name.endswith(SEGMENT_SUFFIX) or name.startswith(TEMPORARY_PREFIX)
 
 
 def read_segment(descriptor: int) -> SegmentFile:

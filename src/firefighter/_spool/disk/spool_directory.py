@@ -43,9 +43,8 @@ from firefighter._spool.disk.errors import (
     BackInFiles,
     FailedCloses,
     InMemory,
-    Remedy,
     SpoolUnusable,
-    remedy_for,
+    is_not_now,
     translate_errors,
 )
 from firefighter._spool.disk.file_store import FileStore
@@ -97,7 +96,7 @@ class SpoolDirectory:
     Args:
         spool_dir: the directory of the user's.
         destination: where the events go.
-        max_spool_bytes: the bound for this producer, in bytes.
+        max_spool_bytes: the bound for this producer, in bytes; what all have together bounds each of them, too.
         max_directory_bytes: the bound for all producers of this user and destination, orphans included.
         producer_id: what to call the first directory, where the events have it in their ids; if not, a random id.
 
@@ -117,7 +116,7 @@ class SpoolDirectory:
     ) -> None:
         self._spool_dir = spool_dir
         self.destination = destination
-        self._max_spool_bytes = max_spool_bytes
+        self._max_spool_bytes = min(max_spool_bytes, max_directory_bytes)
         self._producer_id = producer_id
         # What dead producers have left must not keep live ones from logging.
         reserved_bytes = min(max_spool_bytes, max_directory_bytes // 4)
@@ -397,7 +396,7 @@ class SpoolDirectory:
 
     def _note_refusal(self, spool: Spool, error: SpoolUnusable) -> None:
         """Have segments made in memory."""
-        retried = remedy_for(error) is not Remedy.MEMORY_UNTIL_REOPENED
+        retried = is_not_now(error)
         state, store, _, _ = self._place
         if store is None:
             self._place = _Place(State.REFUSED, reason=error.reason, retried=retried)
@@ -439,7 +438,6 @@ class SpoolDirectory:
         store, trouble = self._place.store, self._adoption.unreported_trouble()
         if trouble == self.why_in_memory:
             trouble = None  # reported already, of our own directory
-        trouble = trouble or (store.trouble if store else None) or self._failed_closes.unreported()
-        if store is not None:
-            store.trouble = None
-        return trouble or self._adoption.unreported_others()
+        if trouble is None and store is not None:
+            trouble, store.trouble = store.trouble, None
+        return trouble or self._failed_closes.unreported() or self._adoption.unreported_others()
