@@ -10,6 +10,7 @@ import warnings
 import pytest
 
 from doubles import AcceptingClient
+from firefighter._spool.disk import producer_directory
 from firefighter.logging import FirehoseHandler, FirehoseWarning
 
 
@@ -44,6 +45,7 @@ def test_without_readv_pages_are_filled_with_stores(tmp_path, monkeypatch, make_
 
 def test_without_flock_events_are_kept_in_memory_and_that_is_said(tmp_path, monkeypatch):
     """Who cannot be told dead from living must not be adopted."""
+    producer_directory._fcntl.cache_clear()
     monkeypatch.setitem(sys.modules, 'fcntl', None)
     with pytest.warns(FirehoseWarning, match='spool_dir cannot be used, so events are kept in memory'):
         handler = FirehoseHandler('bar', spool_dir=tmp_path / 'spool', boto3_client=AcceptingClient())
