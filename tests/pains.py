@@ -1103,6 +1103,7 @@ PAINS: Mapping[int, Pain] = {
             'integration/test_local_fixtures.py': (
                 'test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint',
                 'test_handlers_that_deliver_elsewhere_are_left_alone',
+                'test_a_handler_from_before_delivers_to_the_endpoint_while_it_is_there',
             ),
         },
     ),
