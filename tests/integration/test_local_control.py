@@ -50,6 +50,43 @@ def test_a_malformed_control_request_is_refused_with_a_reason(local_firehose, ca
     assert local_firehose.accounts().keys() == {'bar'}
 
 
+def nested(levels):
+    """Return JSON of so many levels."""
+    return b'[' * levels + b']' * levels
+
+
+@pytest.mark.parametrize('levels', [200, 600, 1023, 100_000])
+@pytest.mark.parametrize(
+    ('path', 'operation', 'body'),
+    [
+        ('/', 'CreateDeliveryStream', b'{"DeliveryStreamName":"deep","Junk":%s}'),
+        ('/', 'ListDeliveryStreams', b'{"Limit":%s}'),
+        (
+            '/',
+            'UpdateDestination',
+            (
+                b'{"DeliveryStreamName":"bar","CurrentDeliveryStreamVersionId":"1",'
+                b'"DestinationId":"destinationId-000000000001","ExtendedS3DestinationUpdate":{"Junk":%s}}'
+            ),
+        ),
+        ('/_local/streams', '', b'{"DeliveryStreamName":"deep","Tags":[{"Key":"a","Junk":%s}]}'),
+        ('/_local/inject', '', b'{"faults":[["kms",{"message":%s}]]}'),
+    ],
+)
+def test_what_is_nested_too_deep_is_refused_with_a_reason(
+    local_firehose, caplog, path, operation, body, levels
+):
+    """It was an error 500, and a traceback of three thousand lines."""
+    headers = PUT | JSON | {'X_Amz_Target': f'Firehose_20150804.{operation}'}
+    status, answer = ask(local_firehose.url, 'POST', path, body % nested(levels), **headers)
+
+    assert (status, answer['__type']) == (400, 'SerializationException')
+    assert re.search('nested deeper than 200 levels|not parse|not JSON', answer['message'])
+    assert not caplog.records
+    assert local_firehose.accounts().keys() == {'bar'}
+    assert local_firehose.delivered() == b''
+
+
 @pytest.mark.parametrize('path', ['/', '/_local/flush'])
 def test_a_body_that_is_not_compressed_as_it_says_is_refused_with_a_reason(local_firehose, caplog, path):
     """With status 400; it was an error 500, and two tracebacks."""
