@@ -1016,6 +1016,7 @@ PAINS: Mapping[int, Pain] = {
                 'test_what_is_not_http_is_refused_without_a_traceback',
                 'test_a_value_that_a_fault_could_not_strike_with_is_refused',
                 'test_one_text_where_a_list_is_wanted_is_refused',
+                'test_an_argument_of_another_type_is_refused_with_what_to_write',
                 'test_a_buffer_beyond_all_reason_is_refused',
                 'test_what_is_outside_the_folder_cannot_be_read_as_delivered',
             ),
