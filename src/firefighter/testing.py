@@ -10,11 +10,14 @@ unasked. Then:
 `firehose_events` captures the events of every handler, and needs no endpoint. To test the delivery too:
 
     def test_the_order_is_delivered(local_firehose):
-        handler = FirehoseHandler('bar', region_name='us-east-1', endpoint_url=local_firehose.url)
-        ...
+        logger.addHandler(FirehoseHandler('bar'))
+        logger.warning('order received')
+        assert logger.handlers[0].flush()
         assert b'order received' in local_firehose.delivered()
 
-A handler that delivers to the endpoint is taken off its loggers and closed at the end of the test, if the test has not done so.
+While that test runs, the environment names the endpoint (`AWS_ENDPOINT_URL_FIREHOSE`). So handlers deliver to it that have no endpoint and
+no client of their own, also those that were there before the test. At the end, those that the test has made are taken off their loggers and
+closed, if the test has not done so.
 
 The other fixtures need `pip install 'firefighter[local]'`. The stream's name is `bar`; for another endpoint override the fixture
 `local_firehose_arguments`, in a conftest.py, a module or by parametrizing a test:
@@ -29,9 +32,10 @@ import functools
 import itertools
 import json
 import logging
+import os
 import pathlib
-import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -48,8 +52,13 @@ if TYPE_CHECKING:
 __all__ = ['firehose_client', 'firehose_events', 'local_firehose', 'local_firehose_arguments']
 
 DEFAULT_STREAM = 'bar'
-# The endpoint looks at no key, but boto3 wants one.
-ANY_KEY = 'local'
+# The endpoint looks at neither, but boto3 wants them.
+ANY_REGION, ANY_KEY = 'us-east-1', 'local'
+_WHERE_THERE_IS_NONE = {
+    'AWS_DEFAULT_REGION': ANY_REGION,
+    'AWS_ACCESS_KEY_ID': ANY_KEY,
+    'AWS_SECRET_ACCESS_KEY': ANY_KEY,
+}
 
 
 @pytest.fixture
@@ -120,16 +129,30 @@ def local_firehose_arguments() -> dict[str, Any]:
 
 @pytest.fixture
 def local_firehose(
-    tmp_path: pathlib.Path, local_firehose_arguments: dict[str, Any]
+    tmp_path: pathlib.Path, local_firehose_arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LocalFirehose]:
-    """Run an endpoint for this test, delivering into a folder of its own."""
+    """Run an endpoint for this test, delivering into a folder of its own, and have the environment name it."""
     from firefighter.local import LocalFirehose  # noqa: PLC0415 - importing this module must stay cheap
 
-    # Not to keep them from being collected.
-    older = weakref.WeakSet(registered_handlers())
     with LocalFirehose(tmp_path / 'firehose', **local_firehose_arguments) as endpoint:
+        # By the test's own monkeypatch: it is undone after this fixture, so at its end the environment is still that of the test.
+        pipelines = _note_pipelines(monkeypatch)
+        older = _lead_to(endpoint, monkeypatch)
         yield endpoint
-        _close_handlers(endpoint, older)
+        # While the endpoint is there. Otherwise the end of pytest would wait for each until its `shutdown_timeout_seconds` are over.
+        endpoint.clear_faults()
+        left = [
+            handler
+            for handler in _firehose_handlers()
+            if handler not in older and _delivers_to(handler._client, endpoint)  # noqa: SLF001 - our own
+        ]
+        _take_off_and_close(left)
+        closed = [handler._pipeline for handler in left]  # noqa: SLF001 - our own
+        for pipeline in pipelines:
+            if _delivers_to(pipeline._client, endpoint):  # noqa: SLF001 - our own
+                if pipeline not in closed:  # of a handler from before, or of one that the test has dropped
+                    pipeline.lifecycle.finish()
+                _let_go_of_what_is_left(pipeline)
 
 
 @pytest.fixture
@@ -141,25 +164,63 @@ def firehose_client(local_firehose: LocalFirehose) -> Iterator[Any]:
     client = _session().client('firehose', endpoint_url=local_firehose.url, config=config)
     yield client
     # Its connections are gone afterwards.
-    _close_handlers(local_firehose, registered_handlers())
+    local_firehose.clear_faults()
+    _take_off_and_close(handler for handler in _firehose_handlers() if handler._client._given is client)  # noqa: SLF001 - our own
     client.close()
 
 
-def _close_handlers(endpoint: LocalFirehose, older: Collection[object]) -> None:
-    """Take the handlers that deliver to an endpoint off their loggers, and close them, while it is still there.
+def _lead_to(endpoint: LocalFirehose, monkeypatch: pytest.MonkeyPatch) -> list[FirehoseHandler]:
+    """Have the environment name an endpoint, in this process and in those that it starts; return the handlers whom that leads there."""
+    handlers = _firehose_handlers()
+    with ExitStack() as no_client_is_made:
+        for handler in handlers:
+            no_client_is_made.enter_context(handler._pipeline.transport._lock)  # noqa: SLF001 - our own
+        monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', endpoint.url)
+        monkeypatch.setenv('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'false')
+        for name, value in _WHERE_THERE_IS_NONE.items():
+            if not os.environ.get(name):
+                monkeypatch.setenv(name, value)
+        led = [handler for handler in handlers if _delivers_to(handler._client, endpoint)]  # noqa: SLF001 - our own
+        for handler in led:
+            _begin_anew(handler, monkeypatch)
+    return led
 
-    Otherwise the end of pytest would wait for each of them until its `shutdown_timeout_seconds` are over.
 
-    Args:
-        endpoint: which is about to stop.
-        older: the handlers that there were before it, of which only those count that are known to deliver to it.
-    """
-    left = [
-        handler for handler in _firehose_handlers() if _delivers_to(handler, endpoint, known=handler in older)
-    ]
-    if left:
-        endpoint.clear_faults()
-        _take_off_and_close(left)
+def _begin_anew(handler: FirehoseHandler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a handler from before the test a pipeline for it. What it has pending from before waits, or it would go to the endpoint."""
+    transport = handler._pipeline.transport  # noqa: SLF001 - our own
+
+    def make_no_client() -> Any:
+        raise RuntimeError('events from before the fixture local_firehose wait until it has ended')
+
+    monkeypatch.setattr(transport, '_make_client', make_no_client)
+    transport.renew_client()
+    monkeypatch.setattr(handler, '_pipeline', handler._make_pipeline(handler._client))  # noqa: SLF001 - our own
+
+
+def _note_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Pipeline]:
+    """Return a list of the pipelines that will be made from now on. They may outlive their handlers."""
+    from firefighter.logging import FirehoseHandler  # noqa: PLC0415 - importing this module must stay cheap
+
+    pipelines: list[Pipeline] = []
+    make = FirehoseHandler._make_pipeline  # noqa: SLF001 - our own
+
+    def make_noted(handler: FirehoseHandler, client: ClientFactory) -> Pipeline:
+        pipeline = make(handler, client)
+        pipelines.append(pipeline)
+        return pipeline
+
+    monkeypatch.setattr(FirehoseHandler, '_make_pipeline', make_noted)
+    return pipelines
+
+
+def _let_go_of_what_is_left(pipeline: Pipeline) -> None:
+    """Settle what could not be delivered though it was tried, such as events for a stream that is not there. Closing has reported it."""
+    from firefighter._delivery.outcomes import Answer, Outcome  # noqa: PLC0415 - importing this module must stay cheap
+
+    if not pipeline.lifecycle.is_closed:
+        pipeline.transport.put = lambda stream, records: Answer([Outcome.ACCEPTED] * len(records))  # type: ignore[method-assign]  # noqa: ARG005
+        pipeline.lifecycle.start_flush()
 
 
 def _read(line: bytes) -> Any:
@@ -186,13 +247,11 @@ def _take_off_and_close(handlers: Iterable[FirehoseHandler]) -> None:
         handler.close()
 
 
-def _delivers_to(handler: FirehoseHandler, endpoint: LocalFirehose, *, known: bool) -> bool:
-    client = handler._pipeline._client  # noqa: SLF001 - our own
-    url = client.destination('').endpoint_url
-    if url is None:
-        # It makes its client itself, and nothing says for where: a test's AWS_ENDPOINT_URL_FIREHOSE is unset again by now.
-        return client.owns_client and not known
-    return urlsplit(url).port == urlsplit(endpoint.url).port
+def _delivers_to(client: ClientFactory, endpoint: LocalFirehose) -> bool:
+    # One that there is already says it. Another is made at the first request, by what the environment says then.
+    seen = client._seen  # noqa: SLF001 - our own
+    url = seen.endpoint_url if seen else client.destination('').endpoint_url
+    return url is not None and urlsplit(url).port == urlsplit(endpoint.url).port
 
 
 @functools.cache
@@ -201,5 +260,5 @@ def _session() -> Any:
     import boto3  # noqa: PLC0415 - importing this module must stay cheap
 
     return boto3.session.Session(
-        region_name='us-east-1', aws_access_key_id=ANY_KEY, aws_secret_access_key=ANY_KEY
+        region_name=ANY_REGION, aws_access_key_id=ANY_KEY, aws_secret_access_key=ANY_KEY
     )

@@ -50,6 +50,43 @@ def test_a_malformed_control_request_is_refused_with_a_reason(local_firehose, ca
     assert local_firehose.accounts().keys() == {'bar'}
 
 
+def nested(levels):
+    """Return JSON of so many levels."""
+    return b'[' * levels + b']' * levels
+
+
+@pytest.mark.parametrize('levels', [200, 600, 1023, 100_000])
+@pytest.mark.parametrize(
+    ('path', 'operation', 'body'),
+    [
+        ('/', 'CreateDeliveryStream', b'{"DeliveryStreamName":"deep","Junk":%s}'),
+        ('/', 'ListDeliveryStreams', b'{"Limit":%s}'),
+        (
+            '/',
+            'UpdateDestination',
+            (
+                b'{"DeliveryStreamName":"bar","CurrentDeliveryStreamVersionId":"1",'
+                b'"DestinationId":"destinationId-000000000001","ExtendedS3DestinationUpdate":{"Junk":%s}}'
+            ),
+        ),
+        ('/_local/streams', '', b'{"DeliveryStreamName":"deep","Tags":[{"Key":"a","Junk":%s}]}'),
+        ('/_local/inject', '', b'{"faults":[["kms",{"message":%s}]]}'),
+    ],
+)
+def test_what_is_nested_too_deep_is_refused_with_a_reason(
+    local_firehose, caplog, path, operation, body, levels
+):
+    """It was an error 500, and a traceback of three thousand lines."""
+    headers = PUT | JSON | {'X_Amz_Target': f'Firehose_20150804.{operation}'}
+    status, answer = ask(local_firehose.url, 'POST', path, body % nested(levels), **headers)
+
+    assert (status, answer['__type']) == (400, 'SerializationException')
+    assert re.search('nested deeper than 200 levels|not parse|not JSON', answer['message'])
+    assert not caplog.records
+    assert local_firehose.accounts().keys() == {'bar'}
+    assert local_firehose.delivered() == b''
+
+
 @pytest.mark.parametrize('path', ['/', '/_local/flush'])
 def test_a_body_that_is_not_compressed_as_it_says_is_refused_with_a_reason(local_firehose, caplog, path):
     """With status 400; it was an error 500, and two tracebacks."""
@@ -100,6 +137,7 @@ def test_a_name_that_is_no_text_is_refused_like_others(local_firehose, caplog):
         ('too-many', {'entries': 1.5}, 'must be a whole number'),
         ('kms', {'status': 7}, 'from 400 to 599'),
         ('kms', {'code': 'a\nb'}, 'must be one word'),
+        ('kms', {'code': 'x' * 100_000}, r"code='x{20}\.\.\.' must be one word of at most 128 characters"),
         ('partial', {'share': 2}, 'share=2 must be from 0 to 1'),
         ('partial', {'which': '9' * 5000}, 'must be the indices of records'),
         ('not-json', {'body': '\ud800'}, 'cannot be written as UTF-8'),
@@ -130,12 +168,43 @@ def test_a_message_may_have_braces(local_firehose, firehose_client):
         ({'streams': 'bar'}, r"streams must be a list of texts, not one: write streams=\['bar'\]"),
         ({'streams': [b'bar']}, "streams must be a list of texts, and b'bar' is none"),
         ({'faults': 'kms'}, r"write faults=\['kms'\]"),
+        ({'streams': None}, r"streams must be a list of texts, such as streams=\['...'\], not None"),
+        ({'streams': 5}, 'streams must be a list of texts, .*, not 5'),
     ],
 )
 def test_one_text_where_a_list_is_wanted_is_refused(tmp_path, kind, arguments, reason):
     """Its letters would pass for names: three streams `b`, `a` and `r`."""
     with pytest.raises(TypeError, match=reason):
         kind(tmp_path, **arguments)
+
+
+BOTH = [LocalFirehose, LocalFirehoseProcess]
+
+
+@pytest.mark.parametrize(
+    ('kinds', 'arguments', 'reason'),
+    [
+        ([LocalFirehose], {'host': 5}, "host must be the text of an address, such as '127.0.0.1', not 5"),
+        ([LocalFirehose], {'host': None}, 'host must be the text of an address, .*, not None'),
+        (BOTH, {'port': None}, 'port must be a whole number from 0 to 65,535, where 0 takes a free port, not None'),
+        (BOTH, {'port': 0.5}, 'port must be .*, not 0.5'),
+        (BOTH, {'port': '80'}, "port must be .*, not '80'"),
+        (BOTH, {'port': True}, 'port must be .*, not True'),
+        (BOTH, {'port': -1}, 'port must be .*, not -1'),
+        (BOTH, {'port': 65_536}, 'port must be .*, not 65536'),
+        (BOTH, {'buffer_seconds': 'x'}, "buffer_seconds must be a number of seconds, such as 1, not 'x'"),
+        ([LocalFirehose], {'buffer_bytes': None}, 'buffer_bytes must be a number of bytes, .*, not None'),
+        (BOTH, {'seed': 'x'}, "seed must be a whole number, or None for other strikes each time, not 'x'"),
+        (BOTH, {'seed': []}, r'seed must be .*, not \[\]'),
+        ([LocalFirehose], {'tls': 5}, "tls must be an ssl.SSLContext with a server's certificate, or None, not 5"),
+        (BOTH, {'create_on_put': 'no'}, "create_on_put must be True or False, not 'no'"),
+    ],
+)  # fmt: skip
+def test_an_argument_of_another_type_is_refused_with_what_to_write(tmp_path, kinds, arguments, reason):
+    """Before anything is started. Some were taken without a word: any port, streams as puts name them for 'no'."""
+    for kind in kinds:
+        with pytest.raises((TypeError, ValueError), match=f'^{reason}$'):
+            kind(tmp_path, **arguments)
 
 
 @pytest.mark.parametrize(

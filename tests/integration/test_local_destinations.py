@@ -203,6 +203,16 @@ def test_conversion_takes_documents_behind_each_other_and_nothing_else(local_fir
     assert local_firehose.account('foo').failed_records == 2
 
 
+def test_a_document_that_is_nested_too_deep_is_not_converted(local_firehose, firehose_client):
+    """Nor does it hold up the others: it could be read, but not written again."""
+    create(firehose_client, 'ExtendedS3', **S3, DataFormatConversionConfiguration={'Enabled': True})
+    deep = [b'{"a":%s}' % (b'[' * levels + b']' * levels) for levels in range(930, 990)]
+    put(firehose_client, b'{"b":1}', *deep)
+
+    assert b'{"b": 1}\n' in objects(local_firehose).values()
+    assert local_firehose.account('foo').failed_records == len(deep)
+
+
 def test_a_stream_that_decompresses_takes_no_puts(firehose_client):
     """Only CloudWatch Logs may write to it."""
     processing = {'Enabled': True, 'Processors': [{'Type': 'Decompression'}]}

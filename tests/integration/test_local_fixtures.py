@@ -72,7 +72,17 @@ FORGETFUL = """
         monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', local_firehose.url)
         shop.addHandler(FirehoseHandler('bar', region_name='us-east-1'))
         shop.warning('order received')
-        assert shop.handlers[0].flush()
+
+    def test_a_handler_that_is_gone(local_firehose):
+        FirehoseHandler('bar').handle(logging.makeLogRecord({'msg': 'order received'}))
+
+    def test_a_stream_that_is_not_there(local_firehose):
+        shop.addHandler(FirehoseHandler('elsewhere'))
+        shop.warning('order rejected')
+
+    def test_a_handler_that_is_told_nothing(local_firehose):
+        shop.addHandler(FirehoseHandler('bar'))
+        shop.warning('order received')
 """
 ELSEWHERE = """
     import logging
@@ -88,28 +98,57 @@ ELSEWHERE = """
     shop = logging.getLogger('shop')
     own = FirehoseHandler('bar', boto3_client=Client())
     shop.addHandler(own)
-    made = FirehoseHandler('bar', region_name='us-east-1')
-    shop.addHandler(made)
 
     def test_one(local_firehose, firehose_client):
         shop.addHandler(FirehoseHandler('bar', boto3_client=Client()))
 
     def test_two():
-        assert shop.handlers[:2] == [own, made]
-        assert len(shop.handlers) == 3
+        assert shop.handlers[0] is own
+        assert len(shop.handlers) == 2
+"""
+OLDER = """
+    import logging
+    import pytest
+    from firefighter.logging import FirehoseHandler
+
+    shop = logging.getLogger('shop')
+    older = FirehoseHandler('bar', region_name='us-east-1', send_interval=0, shutdown_timeout_seconds=0.1)
+    shop.addHandler(older)
+    pipeline = older._pipeline
+
+    @pytest.mark.parametrize('number', range(2))
+    def test_its_events_arrive_and_none_from_before(local_firehose, number):
+        shop.warning('order %d received', number)
+        assert older.flush(20)
+        assert local_firehose.account('bar').records == 1
+
+    @pytest.fixture
+    def logged_before():
+        shop.warning('logged before')
+
+    def test_what_was_logged_before_waits(logged_before, local_firehose):
+        assert not pipeline.lifecycle.flush(0)
+        shop.warning('order received, but not flushed')
+
+    def test_it_is_as_before():
+        assert shop.handlers == [older]
+        assert older._pipeline is pipeline
+        assert older.stats().accepted == older.stats().pending == 1
 """
 
 
-def test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint(pytester):
+def test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint(pytester, monkeypatch):
     """Otherwise pytest's end waits ten seconds for each handler, and what was logged is lost."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(FORGETFUL)
+    for name in ('AWS_DEFAULT_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+        monkeypatch.delenv(name, raising=False)
     result = pytester.runpytest_subprocess('-p', 'no:randomly', *WARNINGS)
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=9)
     assert 'undelivered' not in result.stderr.str()
     assert 'still delivering' not in result.stderr.str()
     delivered = [path.read_text() for path in pytester.path.rglob('bar-1-*')]
-    assert sum(text.count('order received') for text in delivered) == 5
+    assert sum(text.count('order received') for text in delivered) == 7
 
 
 def test_handlers_that_deliver_elsewhere_are_left_alone(pytester):
@@ -117,6 +156,16 @@ def test_handlers_that_deliver_elsewhere_are_left_alone(pytester):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(ELSEWHERE)
     pytester.runpytest_subprocess('-p', 'no:randomly', *WARNINGS).assert_outcomes(passed=2)
+
+
+def test_a_handler_from_before_delivers_to_the_endpoint_while_it_is_there(pytester, monkeypatch):
+    """What it had pending does not, and what it gets later goes to where it did before."""
+    monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', 'http://127.0.0.1:9')
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(OLDER)
+    result = pytester.runpytest_subprocess('-p', 'no:randomly', *WARNINGS)
+    result.assert_outcomes(passed=4)
+    assert 'but not flushed' in ''.join(path.read_text() for path in pytester.path.rglob('bar-1-*'))
 
 
 CAPTURED = """

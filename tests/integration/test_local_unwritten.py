@@ -266,6 +266,22 @@ def test_what_a_killed_endpoint_was_writing_is_removed_by_the_next_start(writer,
         assert files(tmp_path / 'out') == ['.incoming/notes.txt']
 
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='no pipes in folders, and links for administrators only')
+def test_what_no_endpoint_has_made_stays_whatever_it_is_called(tmp_path):
+    """A pipe would be waited for: nobody reads from it."""
+    incoming = tmp_path / 'out' / '.incoming'
+    (incoming / ('d' * 32)).mkdir(parents=True)
+    (tmp_path / 'elsewhere').write_text('x')
+    (incoming / ('a' * 32)).symlink_to(tmp_path / 'elsewhere')
+    (incoming / ('b' * 32)).symlink_to(tmp_path / 'nowhere')
+    os.mkfifo(incoming / ('c' * 32))
+    (incoming / ('e' * 32)).touch()
+
+    with LocalFirehose(tmp_path / 'out'):
+        assert sorted(path.name[0] for path in incoming.iterdir()) == ['a', 'b', 'c', 'd']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['elsewhere', 'out']
+
+
 @pytest.mark.skipif(sys.platform == 'win32', reason='it is open there, which no other program may remove')
 def test_what_a_living_endpoint_is_writing_stays(writer, tmp_path):
     """Two may deliver into one folder, and one of them start while the other one writes."""

@@ -79,7 +79,7 @@ odd_values = st.one_of(
     st.sampled_from(['1e999', '-0', '9' * 5000, 'nul', '"\\u0000"', '"\\ud800"', '{"a":1,"a":2}', '']).map(
         Raw
     ),
-    st.sampled_from([200, 100_000]).map(lambda levels: Raw('[' * levels + ']' * levels)),
+    st.sampled_from([190, 600, 1000, 100_000]).map(lambda levels: Raw('[' * levels + ']' * levels)),
     st.just(Raw('{"a":' * 2000 + '1' + '}' * 2000)),
 )
 names = st.sampled_from(['bar', 'foo', 'bar', 'b' * 64, 'b' * 65, STREAM.upper()]) | odd_texts

@@ -13,7 +13,7 @@ import orjson
 
 from firefighter.local import validation
 from firefighter.local.fault_plan import FaultPlan, armed
-from firefighter.local.protocol import Moment, ServiceError, invalid_argument
+from firefighter.local.protocol import Moment, ServiceError, check_depth, invalid_argument
 from firefighter.local.service import Service
 
 # AWS has nothing but POST /.
@@ -116,7 +116,7 @@ def parse_parameters(body: bytes) -> Parameters:
     """Return the parameters that a request's body has; none if it is empty.
 
     Raises:
-        ServiceError: it is no JSON object.
+        ServiceError: it is no JSON object, or nested too deep.
     """
     try:
         parameters = orjson.loads(body) if body else {}
@@ -124,6 +124,7 @@ def parse_parameters(body: bytes) -> Parameters:
         raise ServiceError('SerializationException', f'The body is not JSON: {error}') from error
     if not isinstance(parameters, dict):
         raise ServiceError('SerializationException', 'The body is not a JSON object')
+    check_depth(parameters)
     return parameters
 
 

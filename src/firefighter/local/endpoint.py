@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from firefighter.local.arguments import texts
+from firefighter.local.arguments import check, texts
 from firefighter.local.bucket import DEFAULT_BUCKET
 from firefighter.local.buffering import MIB, BufferingHints
 from firefighter.local.callers import Callers
@@ -56,7 +56,7 @@ class LocalFirehose(Running, Controls):
         create_on_put: make streams as puts name them.
 
     Raises:
-        TypeError: an argument that is a list of texts is something else.
+        TypeError: an argument is of another type; the message says what to write.
         ValueError: a fault is not one of the catalogue's, a name of a host is none, a number makes no sense.
         EndpointError: in `start` and `with`: the port is taken, the folder is not writable, a stream's name is
             not valid. In `stop` and at the end of `with`: accepted records could not be written.
@@ -78,6 +78,15 @@ class LocalFirehose(Running, Controls):
         allow_hosts: Iterable[str] = (),
         create_on_put: bool = False,
     ) -> None:
+        check(
+            host=host,
+            port=port,
+            buffer_seconds=buffer_seconds,
+            buffer_bytes=buffer_bytes,
+            seed=seed,
+            tls=tls,
+            create_on_put=create_on_put,
+        )
         self.folder = pathlib.Path(folder).resolve()
         self._streams = texts('streams', streams)
         self._address = host, port

@@ -79,8 +79,9 @@ _RANGES: Mapping[str, tuple[int, int]] = {
 }  # fmt: skip
 _OTHER_RANGE = (0, 10**15)
 _WHOLE = frozenset({'skip', 'times', 'status', 'entries'})
-# What can stand in a header of HTTP, and what botocore takes for the name of an error.
-_CODE = re.compile(r'[\w.:#-]+', re.ASCII)
+# What can stand in a header of HTTP, which clients limit, too, and what botocore takes for the name of an error.
+_MOST_CODE_LENGTH = 128
+_CODE = re.compile(rf'[\w.:#-]{{1,{_MOST_CODE_LENGTH}}}', re.ASCII)
 
 
 class FaultPlan:
@@ -240,12 +241,18 @@ def _checked_text(key: str, text: str) -> str:
     if key == 'which' and text and not all(map(_is_index, text.split('+'))):
         raise ValueError(f'which={text} must be the indices of records, from 0 on: which=0 or which=0+2')
     if key == 'code' and not _CODE.fullmatch(text):
-        raise ValueError(f'code={text!r} must be one word, such as ThrottlingException')
+        raise ValueError(
+            f'code={_brief(text)!r} must be one word of at most {_MOST_CODE_LENGTH} characters, such as ThrottlingException'
+        )
     try:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError(f'{key}={text!r} cannot be written as UTF-8') from None
     return text
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= _MOST_CODE_LENGTH else f'{text[:20]}...'
 
 
 def _is_index(text: str) -> bool:

@@ -10,6 +10,7 @@ import errno
 import os
 import pathlib
 import re
+import stat
 import sys
 import uuid
 from contextlib import suppress
@@ -99,14 +100,15 @@ class Folder:
     def remove_unfinished(self) -> None:
         """Remove what endpoints that have died in the middle of writing have left.
 
-        What another one writes just now stays: it holds a lock on it, or, on Windows, has it open.
+        What another one writes just now stays: it holds a lock on it, or, on Windows, has it open. So does what no endpoint has made: a link, a
+        pipe, whose opening waits for a reader, and whatever has another name.
         """
         for path in self._incoming.glob('*'):
-            if not _UNFINISHED.fullmatch(path.name):
-                continue
             # It may be being written, or its writer may just have finished.
             with suppress(OSError):
-                with path.open('ab') as file:
+                if not (_UNFINISHED.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode)):
+                    continue
+                with open(path, 'ab', opener=_open_regular) as file:
                     _lock(file, wait=False)
                 # Not while it is open, which Windows forbids. If somebody has begun to write it by now, they write it again.
                 path.unlink()
@@ -143,6 +145,11 @@ def _limit(path: pathlib.Path, name: str, usual: int) -> int:
         return usual
     # -1 where there is no limit.
     return most if most > 0 else usual
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open what was a regular file just now, without waiting or following a link if it is none any more."""
+    return os.open(path, flags | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0))
 
 
 def _lock(file: BufferedWriter, *, wait: bool = True) -> None:

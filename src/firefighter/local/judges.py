@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import orjson
 
-from firefighter.local.protocol import RecordError
+from firefighter.local.protocol import RecordError, is_too_deep
 
 Judge = Callable[[bytes], 'RecordError | None']
 
@@ -86,7 +86,7 @@ def convertible(record: bytes) -> RecordError | None:
 
 
 def json_values(record: bytes) -> list[object]:
-    """Return the JSON values that stand behind each other in a record; none if it is anything else."""
+    """Return the JSON values that stand behind each other in a record; none if it is anything else, or too deep to be written again."""
     values: list[object] = []
     try:
         text = record.decode()
@@ -97,7 +97,7 @@ def json_values(record: bytes) -> list[object]:
             values.append(value)
     except (ValueError, RecursionError):
         return []
-    return values
+    return [] if any(map(is_too_deep, values)) else values
 
 
 def _skip_space(text: str, position: int) -> int:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from firefighter.local.arguments import texts
+from firefighter.local.arguments import check, texts
 from firefighter.local.client import EndpointError, LocalFirehoseClient, Running
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class LocalFirehoseProcess(Running, LocalFirehoseClient):
         create_on_put: make streams as puts name them.
 
     Raises:
-        TypeError: an argument that is a list of texts is something else.
+        TypeError: an argument is of another type; the message says what to write.
+        ValueError: there is no such port.
         EndpointError: in `start` and `with`: it could not start; the message is its own.
     """
 
@@ -55,6 +56,7 @@ class LocalFirehoseProcess(Running, LocalFirehoseClient):
         seed: int | None = None,
         create_on_put: bool = False,
     ) -> None:
+        check(port=port, buffer_seconds=buffer_seconds, seed=seed, create_on_put=create_on_put)
         self.folder = pathlib.Path(folder).resolve()
         options = ['--port', str(port), '--buffer-seconds', str(buffer_seconds)]
         options += [word for name in texts('streams', streams) for word in ('--stream', name)]

@@ -27,6 +27,9 @@ REGION = 'us-east-1'
 
 BAD_REQUEST = 400
 
+# How deep JSON may be nested: what AWS's operations have ends at 8 levels. Python cannot walk 1,000, and orjson cannot write 255.
+MAX_DEPTH = 200
+
 # Signature version 4, as botocore writes it into the header `Authorization`.
 _CREDENTIAL = re.compile(r'Credential=([^/,\s]+)')
 
@@ -180,7 +183,36 @@ def parse_request(target: str, authorization: str, body: bytes, moment: Moment) 
         raise ServiceError('SerializationException', 'Start of structure or map found where not expected.')
     credential = _CREDENTIAL.search(authorization)
     access_key = credential[1] if credential else None
-    return Request(target.removeprefix(TARGET_PREFIX), payload, moment, access_key=access_key)
+    request = Request(target.removeprefix(TARGET_PREFIX), payload, moment, access_key=access_key)
+    # Of a put nothing is walked but its records, and looking at each of those would cost a tenth of its time.
+    if not request.is_put:
+        check_depth(payload)
+    return request
+
+
+def check_depth(body: object) -> None:
+    """Refuse a body that nothing here could walk.
+
+    Raises:
+        ServiceError: it is nested too deep.
+    """
+    if is_too_deep(body):
+        raise ServiceError('SerializationException', f'The body is nested deeper than {MAX_DEPTH} levels')
+
+
+def is_too_deep(value: object) -> bool:
+    """Return whether a value that JSON gave is nested deeper than `MAX_DEPTH`; found out without walking as deep as it is."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        containers = [inner for inner in level if isinstance(inner, (dict, list))]
+        if not containers:
+            return False
+        level = [
+            member
+            for inner in containers
+            for member in (inner.values() if isinstance(inner, dict) else inner)
+        ]
+    return True
 
 
 def unknown_operation() -> ServiceError:
