@@ -65,6 +65,17 @@ def test_a_healthy_stream_is_status_0_and_its_arguments_are_printed(endpoint):
     assert endpoint.account('bar').requests == 0
 
 
+@pytest.mark.parametrize('more', [[], ['--json']])
+def test_the_password_of_the_endpoint_is_not_printed(endpoint, more, capsys):
+    """Neither in what was found nor in what is to be pasted, which needs it not: botocore makes no use of it."""
+    url = endpoint.url.replace('//', '//user:secret@')
+    assert main(['doctor', 'bar', '--endpoint-url', url, *more]) == 0
+    printed = capsys.readouterr().out
+    assert f"endpoint_url='{endpoint.url}'" in printed
+    assert f'--endpoint-url {endpoint.url}' in ' '.join(printed.split())
+    assert 'secret' not in printed
+
+
 def test_with_send_a_record_arrives_where_all_others_do(endpoint, doctor):
     """By the handler's own way, and with the mark by which it can be found."""
     status, checks, _ = doctor('bar', '--send')
