@@ -65,6 +65,17 @@ def test_a_healthy_stream_is_status_0_and_its_arguments_are_printed(endpoint):
     assert endpoint.account('bar').requests == 0
 
 
+@pytest.mark.parametrize('more', [[], ['--json']])
+def test_the_password_of_the_endpoint_is_not_printed(endpoint, more, capsys):
+    """Neither in what was found nor in what is to be pasted, which needs it not: botocore makes no use of it."""
+    url = endpoint.url.replace('//', '//user:secret@')
+    assert main(['doctor', 'bar', '--endpoint-url', url, *more]) == 0
+    printed = capsys.readouterr().out
+    assert f"endpoint_url='{endpoint.url}'" in printed
+    assert f'--endpoint-url {endpoint.url}' in ' '.join(printed.split())
+    assert 'secret' not in printed
+
+
 def test_with_send_a_record_arrives_where_all_others_do(endpoint, doctor):
     """By the handler's own way, and with the mark by which it can be found."""
     status, checks, _ = doctor('bar', '--send')
@@ -195,7 +206,10 @@ def test_a_url_that_is_none_is_said_with_the_variable_that_has_it(doctor, monkey
     """The handler's option was not given."""
     monkeypatch.setenv('AWS_ENDPOINT_URL', 'localhost:4573')
     _, checks, _ = doctor('bar')
-    assert (wrong(checks), checks['endpoint']['cure']) == ({'endpoint'}, 'correct AWS_ENDPOINT_URL')
+    assert (wrong(checks), checks['endpoint']['cure']) == (
+        {'endpoint'},
+        'correct AWS_ENDPOINT_URL, or the region',
+    )
 
 
 def test_a_region_that_cannot_be_is_said(doctor):
@@ -372,3 +386,24 @@ def test_a_reader_that_has_seen_enough_is_no_error(endpoint):
         process.stdout.close()
         assert process.stderr.read() == b''
         assert process.wait(50) == 0
+
+
+@pytest.mark.parametrize(
+    ('program', 'error', 'cure'),
+    [
+        ('-c "print(\'hello\')"', 'JSONDecodeError', 'see to what gives the credentials'),
+        ('/not/there', 'CredentialRetrievalError', 'see why'),
+    ],
+)
+def test_a_credential_process_that_gives_none_is_said_with_its_cure(
+    program, error, cure, tmp_path, monkeypatch, doctor
+):
+    """The cure is in its place, and is the handler's."""
+    config = tmp_path / 'config'
+    config.write_text(f'[profile shop]\ncredential_process = {sys.executable} {program}\n')
+    monkeypatch.setenv('AWS_CONFIG_FILE', str(config))
+    _, checks, _ = doctor('bar', '--profile', 'shop')
+    assert checks['credentials']['state'] == 'wrong'
+    assert error in checks['credentials']['found']
+    assert checks['credentials']['cure'].startswith(cure)
+    assert cure not in checks['credentials']['found']

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from firefighter._delivery.diagnostics import MAX_CHARACTERS, one_line, without_user
+from firefighter._delivery.diagnostics import MAX_CHARACTERS, one_line
 from firefighter.local import LocalFirehose
 from programs import ENOUGH_SECONDS
 
@@ -65,10 +65,11 @@ def test_a_long_answer_makes_one_short_line(fault, tmp_path):
     assert len(ended.stderr.splitlines()) <= 3  # the cause, and what was not delivered
 
 
+@pytest.mark.parametrize('user', ['me:secret', 'me:a secret', 'me:12/secret'])
 @pytest.mark.parametrize('where', ['environment', 'argument'])
-def test_the_password_of_an_endpoint_is_written_nowhere(where, nobody, tmp_path):
-    """Neither on stderr, nor in `last_error`, nor into a file of the spool."""
-    url = f'http://me:secret@{nobody}'
+def test_the_password_of_an_endpoint_is_written_nowhere(where, user, nobody, tmp_path):
+    """Neither on stderr, nor in `last_error`, nor into a file of the spool; also where it should have been escaped."""
+    url = f'http://{user}@{nobody}'
     code = ASK.replace("'bar'", f"'bar', spool_dir={str(tmp_path / 'spool')!r}, endpoint_url={url!r}")
     if where == 'environment':
         code = code.replace(f', endpoint_url={url!r}', '')
@@ -104,4 +105,14 @@ def test_texts_are_cut_and_made_printable():
     assert one_line('as it is') == 'as it is'
     assert one_line('one\n two\x1b[2Jthree\x9b4m\x00') == 'one two three 4m'
     assert len(one_line('é' * 1_000)) == MAX_CHARACTERS
-    assert without_user('see https://a:b@c/d and http://e/f@g') == 'see https://c/d and http://e/f@g'
+    assert one_line('see https://a:b@c/d') == 'see https://...@c/d'
+    role = 'arn:aws:sts::1:assumed-role/r/me@example.com may not; see https://example.com'
+    assert one_line(role) == role
+
+
+@pytest.mark.parametrize('variable', ['AWS_ACCESS_KEY_ID', 'AWS_SESSION_TOKEN'])
+def test_a_credential_that_cannot_be_sent_is_written_nowhere(variable, nobody):
+    """With a newline, as `echo` puts it into a secret."""
+    ended = run(ASK, f'http://{nobody}', **{variable: 'IQoJsecret\n'})
+    assert 'Invalid header value' in json.loads(ended.stdout)
+    assert 'secret' not in ended.stdout + ended.stderr

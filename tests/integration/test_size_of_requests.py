@@ -29,6 +29,9 @@ PAGES = {
         'application/x-amz-json-1.1',
         b'{"__type": "RequestEntityTooLargeException", "message": "x"}',
     ),
+    'a code of its own': (413, 'application/x-amz-json-1.1', b'{"__type": "com.proxy#ContentTooLarge"}'),
+    'a plain 400 of the size': (400, 'text/plain', b'Request size exceeds the limit'),
+    'a plain 403': (403, 'text/html', b'<html>Request body too large</html>'),
     'a plain 400': (400, 'text/html', b'<html>The request body is too large</html>'),
 }
 

@@ -54,8 +54,24 @@ aws_access_key_id = AKIDEXAMPLE
 [profile program]
 credential_process = {python} -c "raise SystemExit(3)"
 
+[profile junk]
+credential_process = {python} -c "print('hello')"
+
+[profile list]
+credential_process = {python} -c "print([])"
+
+[profile gone]
+credential_process = {python} {folder}/gone.py
+
 [profile missing-program]
 credential_process = {folder}/not-there
+"""
+
+
+GONE = """
+import json
+names = ('AccessKeyId', 'SecretAccessKey', 'SessionToken')
+print(json.dumps({'Version': 1, 'Expiration': '2020-01-01T00:00:00Z', **dict.fromkeys(names, 'x')}))
 """
 
 
@@ -64,6 +80,7 @@ def files(monkeypatch, tmp_path):
     """A configuration file, and no keys in the environment."""
     config = tmp_path / 'config'
     config.write_text(CONFIG.format(python=sys.executable, folder=tmp_path))
+    (tmp_path / 'gone.py').write_text(GONE)
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.setenv('AWS_CONFIG_FILE', str(config))
     for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
@@ -72,6 +89,7 @@ def files(monkeypatch, tmp_path):
 
 
 KEYS = {'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE', 'AWS_SECRET_ACCESS_KEY': 'secret'}
+NOBODY = {'AWS_ENDPOINT_URL_FIREHOSE': 'http://127.0.0.1:9'}
 ROLE = {'AWS_ROLE_ARN': 'arn:aws:iam::123456789012:role/a'}
 
 
@@ -87,6 +105,17 @@ ROLE = {'AWS_ROLE_ARN': 'arn:aws:iam::123456789012:role/a'}
         ({'AWS_PROFILE': 'nowhere'}, 'InvalidConfigError', 'configuration'),
         ({'AWS_PROFILE': 'half'}, 'PartialCredentialsError', 'both'),
         ({'AWS_PROFILE': 'program'}, 'CredentialRetrievalError', 'see why'),
+        ({**ROLE, 'AWS_WEB_IDENTITY_TOKEN_FILE': '/dev/null'}, 'ParamValidationError', 'see to what gives'),
+        ({'AWS_PROFILE': 'junk'}, 'JSONDecodeError', 'see to what gives'),
+        ({'AWS_PROFILE': 'list'}, 'AttributeError', 'see to what gives'),
+        ({'AWS_PROFILE': 'gone'}, 'RuntimeError', 'see to what gives'),
+        ({'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'http://example.com/'}, 'ValueError', 'see to what gives'),
+        ({**KEYS, 'AWS_ACCESS_KEY_ID': 'AKIDEXAMPLE\n', **NOBODY}, 'Invalid header', 'line break'),
+        ({**KEYS, 'AWS_SESSION_TOKEN': 'token\n', **NOBODY}, 'Invalid header', 'line break'),
+        ({**KEYS, 'HTTP_PROXY': 'http://m\u00e9:x@127.0.0.1:9', **NOBODY}, "can't encode", 'not ASCII'),
+        ({**KEYS, 'AWS_DEFAULT_REGION': 'eu-west-1\n'}, 'ValueError', 'or the region'),
+        ({**KEYS, 'AWS_DEFAULT_REGION': 'eu-west-1\n', **NOBODY}, 'Invalid header', 'line break'),
+        ({**KEYS, 'HTTP_PROXY': 'http://[', **NOBODY}, 'Invalid IPv6 URL', 'proxies'),
         ({'AWS_PROFILE': 'missing-program'}, 'FileNotFoundError', 'is there'),
         ({'AWS_PROFILE': 'no-such'}, 'ProfileNotFound', 'add the profile'),
         ({**KEYS, 'AWS_DEFAULT_REGION': 'no region'}, 'InvalidRegionError', 'region'),

@@ -132,6 +132,20 @@ def test_it_is_what_boto3_resolves(options, variables, environment):
     assert (found.endpoint_url or standard) == client.meta.endpoint_url
 
 
+def test_what_looks_like_a_password_parts_two_endpoints_and_is_not_in_them(environment):
+    """It may be a password with a slash, or a path with an `@`: then it is another host. What is written is no URL, so nothing is sent to it."""
+    urls = [f'https://{host}/secret@eu' for host in ('one', 'other', 'user:12')]
+    found = [destination(endpoint_url=url).endpoint_url for url in urls]
+    assert len(set(found)) == len(urls)
+    for endpoint in found:
+        assert endpoint.startswith('...@https://eu (')
+        assert 'secret' not in endpoint
+        with pytest.raises(ValueError, match='Invalid endpoint'):
+            boto3.client('firehose', region_name='eu-west-1', endpoint_url=endpoint)
+    clear = destination(endpoint_url='https://user:secret@x@eu/path')
+    assert clear == destination(endpoint_url='https://eu/path')
+
+
 PAIRS = [
     # botocore's name for it has the second place.
     ({'AWS_DEFAULT_PROFILE': 'plain'}, {'AWS_DEFAULT_PROFILE': 'local'}),

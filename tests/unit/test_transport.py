@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
+import botocore.session
 import pytest
+import urllib3
 from botocore import exceptions
+from botocore.credentials import RefreshableCredentials
 
 from doubles import ManualClock
 from firefighter._delivery.clients import ClientFactory, ClientOptions, make_client
@@ -145,6 +150,76 @@ def test_an_exception_is_an_outcome_for_every_record(error, outcome, uncertain):
 def test_an_endpoint_that_is_another_is_said(error, said):
     """Each has another cure."""
     assert said in put(error).error
+
+
+class _Expired(RefreshableCredentials):
+    """Have to be renewed before each request, which fails."""
+
+    def __init__(self, error):
+        def renew():
+            raise error
+
+        long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
+        super().__init__('AKIDEXAMPLE', 'secret', 'token', long_ago, renew, 'test')
+
+
+@pytest.mark.parametrize('owns_client', [True, False])
+@pytest.mark.parametrize(
+    ('error', 'outcome'),
+    [
+        (RuntimeError('still expired'), MISCONFIGURED),
+        (ValueError('no JSON'), MISCONFIGURED),
+        (KeyError('AccessKeyId'), MISCONFIGURED),
+        (exceptions.ParamValidationError(report='too short'), MISCONFIGURED),
+        (client_error('ValidationException'), MISCONFIGURED),
+        (client_error('MalformedPolicyDocument'), MISCONFIGURED),
+        (client_error('RequestEntityTooLarge', 413), MISCONFIGURED),
+        (client_error('InternalFailure', 500), RETRY),
+        (client_error('Throttling'), RETRY),
+        (client_error('IDPCommunicationError'), RETRY),
+        (exceptions.EndpointConnectionError(endpoint_url='x'), RETRY),
+        (exceptions.ReadTimeoutError(endpoint_url='x'), RETRY),
+        (exceptions.ConnectionClosedError(endpoint_url='x'), RETRY),
+        (exceptions.MetadataRetrievalError(error_msg='x'), RETRY),
+        (urllib3.exceptions.ProtocolError('of a client of the program'), RETRY),
+        (OSError(24, 'Too many open files'), RETRY),
+        (MemoryError(), RETRY),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Exception) else '',
+)
+def test_what_comes_of_the_search_for_credentials_is_told_by_where_it_comes_from(error, outcome, owns_client):
+    """Whatever its class: somebody has to mend it, unless it passes. Nothing was sent, so nothing is uncertain or refused, and no size matters."""
+    session = botocore.session.Session()
+    session._credentials = _Expired(error)
+    client = session.create_client('firehose', region_name='eu-west-1', endpoint_url='http://127.0.0.1:9')
+    answer = BotoTransport(lambda: client, owns_client=owns_client).put('bar', RECORDS)
+    assert answer.outcomes == [outcome] * 3
+    assert (answer.uncertain, answer.size_matters) == (False, False)
+    if outcome is MISCONFIGURED:
+        assert '(see to what gives the credentials' in answer.error
+
+
+@pytest.mark.parametrize('message', ['Request limit exceeded', 'Request exceeds the rate', 'body is missing'])
+def test_what_speaks_of_no_size_is_not_too_large(message):
+    """Else events would be dropped for a limit of the rate."""
+    error = exceptions.ClientError(
+        {'Error': {'Code': '429', 'Message': message}, 'ResponseMetadata': {'HTTPStatusCode': 429}}, 'x'
+    )
+    assert put(error).outcomes == [RETRY] * 3
+
+
+def test_an_answer_whose_socket_was_closed_may_have_been_accepted():
+    """Of the ValueErrors that botocore wraps, that one alone comes after the request."""
+
+    class Closed:
+        def put_record_batch(self, **_):
+            try:
+                raise ValueError('I/O operation on closed socket.')
+            except ValueError as error:
+                raise exceptions.HTTPClientError(error=error)  # noqa: B904  # as botocore does
+
+    answer = BotoTransport(Closed).put('bar', RECORDS)
+    assert (answer.outcomes, answer.uncertain) == ([RETRY] * 3, True)
 
 
 def test_what_is_misconfigured_is_said_with_its_cure():

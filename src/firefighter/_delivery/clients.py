@@ -5,6 +5,8 @@ Of what runs in the application, this module alone imports boto3 and botocore.
 
 from __future__ import annotations
 
+import re
+from binascii import crc_hqx
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,6 +29,8 @@ __all__ = ['ClientFactory', 'ClientOptions', 'FirehoseClient', 'make_client']
 _NO_DIFFERENCE_SECONDS = 0.25
 # The longest time-out of a request that is made by a thread of the program's.
 _MOST_SECONDS = 20.0
+# `user:password@` after the scheme, where there can be no doubt where it ends.
+_CLEAR_USER = re.compile(r'(?<=://)[^/\\?#\s]*@')
 # Of temporary keys it is known only that there are some: they come before the profile.
 _TEMPORARY = 'temporary keys'
 
@@ -204,7 +208,7 @@ class ClientFactory:
             stream=stream,
             region=options.region_name or seen.region or configured.region,
             # It is written into files.
-            endpoint_url=without_user(endpoint) if endpoint else None,
+            endpoint_url=_harmless(endpoint) if endpoint else None,
             profile=configured.profile,
             account_or_key=key if key.startswith('AKIA') else _TEMPORARY if key.startswith('ASIA') else None,
             role_arn=None if key else configured.role_arn,
@@ -251,6 +255,18 @@ class _InheritedClient(ClientFactory):
         if callable(close):
             close()
         return self._given
+
+
+def _harmless(endpoint: str) -> str:
+    """Return an endpoint without its user name and password, and still different from every other endpoint.
+
+    A `/` or a space that nobody has escaped may be in a password, or else what is behind it is not the host. Of such a one 16 bits are added that
+    depend on all of it: too few to find a password by. It is no URL then, so that `spool replay` sends nothing to the wrong host.
+    """
+    clear = _CLEAR_USER.sub('', endpoint)
+    if '@' not in clear:
+        return clear
+    return f'...@{without_user(endpoint)} ({crc_hqx(endpoint.encode("utf-8", "surrogatepass"), 0):04x})'
 
 
 def _attempts(client: object) -> object:

@@ -174,21 +174,56 @@ def _takes_more(stream: TextIO) -> bool:
 # Enough for any message of AWS's. A proxy may answer with a page.
 MAX_CHARACTERS = 300
 
-# `user:password@` after the scheme of a URL.
-_USER = re.compile(r'(?<=://)[^/\s]*@')
+# The scheme of a URL, and all of it up to the last `@`.
+_USER = re.compile(r'^(\w+:[/\\]+)?.*@', re.DOTALL)
+# Where a URL begins in a text. botocore quotes also one with a slash too few, or without a scheme.
+_URL_BEGINS = re.compile(
+    r'(?:\bendpoint: |\bURL: ")?(?:\b\w+:[/\\]+|//)|\bendpoint: |\bURL: "', re.IGNORECASE
+)
+# What follows is a credential, or the piece of a URL that may be a password. These are messages of http.client, urllib3, urllib.parse and
+# botocore; of AWS about a wrong signature, which repeat the header, or all that was signed; and what a credential process or a container prints.
+_QUOTES_A_SECRET = re.compile(
+    r"""(
+        \b invalid\ header\ (?: name | value )
+        | \b (?: failed\ to\ parse: | cast\ to\ integer\ value\ as | nonnumeric\ port: | netloc )
+        | \b invalid\ type\ for\ parameter\ [^,]* ,\ value:
+        | \b aws4-[\w-]+
+        | (?: secret_?(?: access_? )?key | session_?token | security-token | web_?identity_?token | access_?token
+            | refresh_?token | bearer_?token | client_?secret | password | \b authorization ) ["']? \s* [:=]
+    ) \s* \S .*""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+_NO_ADDRESS = re.compile(r"""(?:'[^']*'|"[^"]*")(?=\ does not appear to be an IP)""")
 # Terminals execute these.
 _ESCAPE_SEQUENCE = re.compile(r'\x1b\[[0-?]*[ -/]*[@-~]')
 
 
-def without_user(text: str) -> str:
-    """Return a text without the user names and passwords of the URLs in it."""
-    return _USER.sub('', text)
+def without_user(url: str) -> str:
+    """Return a URL without its user name and password.
+
+    Nobody may have escaped the `/` or the space in a password, so all up to the last `@` is taken for it: rather too much than a part of one.
+    """
+    return _USER.sub(r'\1', url)
+
+
+def _without_secrets(text: str) -> str:
+    """Return what a text begins with, without the credentials that it quotes, and without user names and passwords of URLs."""
+    # No more of it than that is looked at: it may be long.
+    seen = text[: 10 * MAX_CHARACTERS]
+    seen = _NO_ADDRESS.sub("'...'", _QUOTES_A_SECRET.sub(r'\1 ...', seen))
+    before, at, after = seen.rpartition('@')
+    begun = _URL_BEGINS.search(before)
+    if not at or not begun:
+        return seen
+    if len(text) > 10 * MAX_CHARACTERS:
+        # The end may be in the middle of another URL, before its `@`.
+        after = after[:-MAX_CHARACTERS]
+    return f'{before[: begun.end()]}...@{after}'
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line of at most 300 printable characters, without user names and passwords of URLs."""
-    # No more of it than that is looked at: it may be long.
-    text = _ESCAPE_SEQUENCE.sub(' ', without_user(text[: 10 * MAX_CHARACTERS]))
+    """Return a text as one line of at most 300 printable characters, without credentials, and without user names and passwords of URLs."""
+    text = _ESCAPE_SEQUENCE.sub(' ', _without_secrets(text))
     line = ' '.join(''.join(each if each.isprintable() else ' ' for each in text).split())
     return line if len(line) <= MAX_CHARACTERS else f'{line[: MAX_CHARACTERS - 3]}...'
 

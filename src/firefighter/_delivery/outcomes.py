@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Any
 
 from firefighter._delivery.diagnostics import one_line
@@ -46,7 +47,7 @@ class Answer:
 
     Attributes:
         outcomes: one for each record, in the request's order.
-        cause: the error code or exception class of the first failure; None when all were accepted.
+        cause: the error code or exception class of the first failure, or the kind of it that is known here; None when all were accepted.
         error: the same for people, with its message and, where one is known, the cure.
         uncertain: whether records that count as not accepted may have been stored, since the answer never arrived.
         size_matters: whether a smaller request might have got through: it was too large for a proxy, or the line broke under it.
@@ -72,6 +73,11 @@ class Answer:
 _REFUSED = frozenset(
     {'InvalidArgumentException', 'ValidationException', 'SerializationException', 'ParamValidationError'}
 )
+# Causes that have no class or code of their own: what came of the search for credentials, and a request that http.client or urllib3 do not
+# even begin, whose ValueError botocore wraps.
+_CREDENTIALS = 'Credentials'
+_INVALID_HEADER = 'InvalidHeader'
+_INVALID_URL = 'InvalidURL'
 _LOG_IN_TO_SSO = 'log in with `aws sso login`'
 _LOG_IN = 'log in with `aws login`'
 _CORRECT_THE_CONFIGURATION = 'correct the AWS configuration, in its file or in the environment'
@@ -107,6 +113,10 @@ _CURES = {
     'LoginRefreshRequired': _LOG_IN,
     'LoginAuthorizationCodeError': _LOG_IN,
     'LoginInsufficientPermissions': 'allow what the message names, then log in with `aws login`',
+    _INVALID_HEADER: (
+        'remove the line break, or what is not ASCII, from the access key, the session token, the region or the proxy'
+    ),
+    _CREDENTIALS: 'see to what gives the credentials: the environment, a profile, a file, a process or a container',
     # The configuration.
     'ProfileNotFound': 'add the profile to the AWS configuration, or correct boto3_profile_name=',
     'ConfigNotFound': 'correct AWS_CONFIG_FILE',
@@ -138,7 +148,8 @@ _CURES = {
     'InvalidHostLabelError': _CORRECT_THE_REGION,
     'ServiceNotInRegionError': _CORRECT_THE_REGION,
     'SSLError': "see that the endpoint's certificate is trusted here",
-    'ValueError': 'correct endpoint_url=',
+    'ValueError': 'correct endpoint_url=, or the region',
+    _INVALID_URL: 'correct endpoint_url= or the proxies',
     # The installation.
     'MissingDependencyException': 'install what the message names',
     'DataNotFoundError': _INSTALL_AGAIN,
@@ -164,8 +175,29 @@ _CURES_BEFORE_SENDING = {
     'IsADirectoryError': _SEE_TO_THE_FILE,
     'NotADirectoryError': _SEE_TO_THE_FILE,
 }
+# What asks for credentials. It has always ended before a request of ours is sent.
+_CREDENTIALS_MODULE = 'botocore.credentials'
+# Of what comes of it, this passes by itself: the network, a lack of descriptors or memory, an end of the interpreter, an answer that is none.
+# Classes, with those that are derived from them, also of urllib3 and httpx, with which a program may renew its credentials; and a code of STS.
+_PASSES = frozenset(
+    {
+        'OSError',
+        'ConnectionError',
+        'HTTPClientError',
+        'HTTPError',
+        'MetadataRetrievalError',
+        'ResponseParserError',
+        'ImportError',
+        'MemoryError',
+        'RecursionError',
+        'IDPCommunicationError',
+        '408',
+        '429',
+    }
+)
 STALE_CREDENTIALS = frozenset(
     {
+        _INVALID_HEADER,
         'NoCredentialsError',
         'PartialCredentialsError',
         'UnrecognizedClientException',
@@ -179,11 +211,11 @@ STALE_CREDENTIALS = frozenset(
 """After one of these the same client fails again, even where somebody has renewed the credentials. It has to be made anew."""
 BROKEN_CONNECTION = frozenset({'ConnectionClosedError', 'SSLError'})
 """What botocore raises where a connection breaks before an answer has begun."""
-# A proxy's answer to a request that is too large for it: its code, or the status where it has none; a plain 400 where its text says so.
+# A proxy's answer to a request that is too large for it: its status, its code, or its text where it has no code.
 _TOO_LARGE = 'RequestTooLarge'
+_TOO_LARGE_STATUS = 413
 _TOO_LARGE_CODES = frozenset(
     {
-        '413',
         'RequestEntityTooLarge',
         'RequestEntityTooLargeException',
         'PayloadTooLargeException',
@@ -191,8 +223,12 @@ _TOO_LARGE_CODES = frozenset(
     }
 )
 _SAYS_TOO_LARGE = re.compile(
-    r'(entity|body|payload|content|request) (is )?too (large|big|long)', re.IGNORECASE
+    r'(entity|body|payload|content|request)( size| length)? (is )?too (large|big|long)'
+    r'|(entity|body|payload|(content|request) (size|length)) (is )?exceed',
+    re.IGNORECASE,
 )
+# botocore gives the status for a code where there is none. That of a client's error.
+_NO_CODE = re.compile(r'4\d\d')
 # What ends a request that takes too long for the other end, or for us.
 _LINE_BROKE = frozenset({'ReadTimeoutError', 'ConnectionClosedError', '408', '504'})
 # In OpenSSL's words, in any version of them.
@@ -234,7 +270,8 @@ _SERVER_ERROR = 500
 
 def cure_for(cause: str | None) -> str:
     """Return what to do about a cause, or where to look first; an empty text for an unknown one."""
-    return _CURES.get(cause or '') or _HINTS.get(cause or '') or ''
+    name = cause or ''
+    return _CURES.get(name) or _CURES_BEFORE_SENDING.get(name) or _HINTS.get(name) or ''
 
 
 def from_response(response: Mapping[str, Any], records: int) -> Answer:
@@ -275,6 +312,37 @@ def _of_entry(code: str | None) -> Outcome:
     return Outcome.THROTTLED if code in _THROTTLED else Outcome.RETRY
 
 
+def _comes_from_credentials(error: BaseException) -> bool:
+    """Return whether an error was raised where botocore asks for credentials: told by its traceback, whatever its class."""
+    return any(
+        frame.f_globals.get('__name__') == _CREDENTIALS_MODULE for frame, _ in walk_tb(error.__traceback__)
+    )
+
+
+def _passes(error: Exception, cause: str, status: int) -> bool:
+    """Return whether an error that comes of the search for credentials passes without anybody's doing."""
+    names = {cause, *(each.__name__ for each in type(error).__mro__)}
+    return status >= _SERVER_ERROR or not names.isdisjoint(_PASSES | _THROTTLED)
+
+
+def _is_too_large(cause: str, message: str, status: int) -> bool:
+    return (
+        status == _TOO_LARGE_STATUS
+        or cause in _TOO_LARGE_CODES
+        or bool(_NO_CODE.fullmatch(cause) and _SAYS_TOO_LARGE.search(message))
+    )
+
+
+def _name(error: Exception) -> str:
+    """Return the cause of an exception that is no answer: its class, or what botocore has wrapped."""
+    name, wrapped = type(error).__name__, error.__context__
+    # The socket or the file of an answer that is being read may be closed: only that ValueError comes later.
+    if name != 'HTTPClientError' or not isinstance(wrapped, ValueError) or 'closed' in str(wrapped):
+        return name
+    header = isinstance(wrapped, UnicodeEncodeError) or 'Invalid header' in str(wrapped)
+    return _INVALID_HEADER if header else _INVALID_URL
+
+
 def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     """Read an exception of botocore, or of a client of the user's.
 
@@ -283,18 +351,21 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
         records: how many were in the request.
         sent: whether the request may have been sent. If not, it is about the client, its credentials or its endpoint.
     """
+    for_credentials = _comes_from_credentials(error)
+    sent = sent and not for_credentials
     response = getattr(error, 'response', None)  # botocore's ClientError
+    status = 0
     if isinstance(response, Mapping) and 'Error' in response:
         cause = str(response['Error'].get('Code', 'Unknown'))
         message = str(response['Error'].get('Message', ''))
-        if cause in _TOO_LARGE_CODES or (cause == '400' and _SAYS_TOO_LARGE.search(message)):
+        status = response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
+        if sent and _is_too_large(cause, message, status):
             cause = _TOO_LARGE
         text = one_line(f'{cause}: {message}')
-        status = response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
         uncertain = status >= _SERVER_ERROR and cause not in _CERTAIN
     else:
-        cause = type(error).__name__
-        text = f'{cause}: {error}'
+        cause = _name(error)
+        text = f'{type(error).__name__}: {error}'
         certain = cause in _CERTAIN or (cause in _CURES and not _comes_at_any_time(cause, text))
         uncertain = not certain
         text = one_line(text)
@@ -302,6 +373,8 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
     if cause in _REFUSED and sent:
         return Answer.all_alike(Outcome.REFUSED, records, cause, text)
     cure = _CURES.get(cause) or (None if sent else _CURES_BEFORE_SENDING.get(cause))
+    if for_credentials and (not cure or cause == 'ValueError') and not _passes(error, cause, status):
+        cause, cure = _CREDENTIALS, _CURES[_CREDENTIALS]
     if isinstance(error, ImportError) and sys.meta_path is None:
         # Nothing can be imported any more, so trying again would only hold the exit up. A destructor has logged.
         cure = 'the interpreter ends; log before that, for example in an exit function of atexit'

@@ -27,8 +27,9 @@ class NoConnection(Exception):  # noqa: N818 - it is no fault of the program's
     """
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(_text_of(error))
-        self.cure = cure_for(type(error).__name__) or 'see to the AWS configuration'
+        answer = from_exception(error, 1, sent=False)
+        super().__init__(without_cure(answer))
+        self.cure = cure_for(answer.cause) or 'see to the AWS configuration'
 
 
 @dataclass(frozen=True)

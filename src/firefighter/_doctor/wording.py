@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from firefighter._advice.stream import UNCOMPRESSED, Kind, Stream
+from firefighter._delivery.diagnostics import without_user
 
 __all__ = ['describe_destination']
 
@@ -38,7 +40,7 @@ def _table_of_redshift(destination: Mapping[str, Any]) -> str:
 
 def _http(destination: Mapping[str, Any]) -> str:
     endpoint = destination.get('EndpointConfiguration') or {}
-    return ' at '.join(filter(None, (endpoint.get('Name'), endpoint.get('Url'))))
+    return ' at '.join(filter(None, (endpoint.get('Name'), _place(endpoint.get('Url')))))
 
 
 def _snowflake(destination: Mapping[str, Any]) -> str:
@@ -58,7 +60,12 @@ def _index(destination: Mapping[str, Any]) -> str:
 
 
 def _splunk(destination: Mapping[str, Any]) -> str:
-    return f'{destination.get("HECEndpointType", "")} at {destination.get("HECEndpoint", "")}'
+    return f'{destination.get("HECEndpointType", "")} at {_place(destination.get("HECEndpoint"))}'
+
+
+def _place(url: object) -> str:
+    """Return a URL without what may be a secret: user name, password, and the query, where receivers have keys."""
+    return re.split(r'[?#]', without_user(str(url or '')), maxsplit=1)[0]
 
 
 _PLACES: Mapping[Kind, Callable[[Mapping[str, Any]], str]] = {

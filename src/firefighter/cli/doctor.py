@@ -11,6 +11,7 @@ from typing import Any
 
 from firefighter._advice.advice import Advice
 from firefighter._delivery.clients import ClientOptions
+from firefighter._delivery.diagnostics import without_user
 from firefighter._doctor.connection import Boto
 from firefighter._doctor.examination import examine
 from firefighter._doctor.report import Report
@@ -73,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
                 region_given=arguments.region is not None,
                 send=arguments.send,
             )
-        show(report, client, as_json=arguments.json)
+        # It is printed to be pasted, and botocore makes no use of a user name.
+        endpoint = arguments.endpoint_url and without_user(arguments.endpoint_url)
+        show(report, {**client, 'endpoint_url': endpoint}, as_json=arguments.json)
     except KeyboardInterrupt:
         return 130  # as shells count it
     return int(not report.well)

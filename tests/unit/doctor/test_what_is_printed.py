@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from descriptions import DESCRIPTIONS
+from descriptions import DESCRIPTIONS, http, splunk
 from firefighter._advice.advice import CAUTIOUS
 from firefighter._doctor.connection import Described
 from firefighter._doctor.examination import examine
@@ -32,6 +32,25 @@ def test_what_is_printed_is_what_was_read_and_agreed_to(name, capsys):
     """`python tests/fixtures/make_doctor.py` writes it anew, to be read."""
     show(report_of(name), NOTHING, as_json=False)
     assert capsys.readouterr().out == (PINNED / f'{name}.txt').read_text('utf-8')
+
+
+@pytest.mark.parametrize(
+    'description',
+    [
+        http('https://user:secret@example.com/logs?key=secret', 'mine'),
+        http('https://user:a/?secret@example.com/logs#secret', 'mine'),
+        splunk('Raw', HECEndpoint='https://user:secret@example.com/logs?key=secret'),
+    ],
+    ids=['http', 'unescaped', 'splunk'],
+)
+def test_of_a_destinations_url_nothing_secret_is_printed(description, capsys):
+    """Its user name and password, and the query, where many receivers have their key."""
+    for as_json in (False, True):
+        report = examine('bar', HealthyConnection(description), region_given=False, send=False)
+        show(report, NOTHING, as_json=as_json)
+        printed = capsys.readouterr().out
+        assert ' at https://example.com/logs' in ' '.join(printed.split())
+        assert 'secret' not in printed
 
 
 def test_nothing_is_pinned_that_is_not_described():
