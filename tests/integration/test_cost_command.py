@@ -165,6 +165,36 @@ def test_it_reads_pipes_gzip_and_several_files(log, tmp_path):
     assert row['played']['events'] == 15_000
 
 
+def test_what_is_played_takes_little_more_memory_than_its_bytes(tmp_path):
+    """The encoder's own bytes keep 4 KiB each."""
+    log = tmp_path / 'app.log'
+    log.write_text(''.join(f'GET /items/{number} 200 {"x" * 20}\n' for number in range(50_000)))
+    done = subprocess.run(
+        [sys.executable, '-c', MEASURED, str(log)], capture_output=True, text=True, check=True, timeout=100
+    )
+    assert 'Played: 50,000 events' in done.stdout
+    assert int(done.stdout.splitlines()[-1]) < 64 * 1024
+
+
+# How much memory the process had at most, beyond what it has when everything is imported.
+MEASURED = """
+import sys
+from firefighter.cli.main import main
+
+def most_kib():
+    try:
+        with open('/proc/self/status') as status:
+            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
+    except OSError:  # no Linux
+        return 0
+
+main(['cost', sys.argv[1], '--events-per-second', '0.01'])
+before = most_kib()
+main(['cost', sys.argv[1]])
+print(most_kib() - before)
+"""
+
+
 def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp_path):
     """Otherwise each of their lines is billed."""
     log = tmp_path / 'java.log'

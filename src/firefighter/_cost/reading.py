@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from firefighter._audit.decoding import CHUNK_BYTES, lines
+from firefighter._audit.decoding import CHUNK_BYTES, MAX_LINE_BYTES, lines
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.oversize import Oversize
@@ -29,7 +29,8 @@ def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = 
     Args:
         files: plain, gzip or zstd, one behind the other.
         entry_begins: what the first line of an entry matches, where some have several (tracebacks): a line that does not
-            match belongs to the entry before. None: each line is an entry.
+            match belongs to the entry before, unless that has MAX_LINE_BYTES already, more than an event can have. None: each
+            line is an entry.
 
     Raises:
         DamagedError: what is compressed cannot be read to its end.
@@ -37,18 +38,18 @@ def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = 
         OSError: a file cannot be read.
     """
     for file in files:
-        parts: list[bytes] = []
+        text = bytearray()
         for line in lines(iter(lambda file=file: file.read(CHUNK_BYTES), b'')):  # type: ignore[misc]
-            if entry_begins is None or entry_begins.search(line):
-                yield from _entry(parts)
-                parts = []
-            parts.append(line)
-        yield from _entry(parts)
+            if entry_begins is None or len(text) >= MAX_LINE_BYTES or entry_begins.search(line):
+                yield from _entry(text)
+                text = bytearray()
+            text += line.removesuffix(b'\r') + b'\n'
+        yield from _entry(text)
 
 
-def _entry(parts: list[bytes]) -> Iterator[Entry]:
+def _entry(lines_of_it: bytearray) -> Iterator[Entry]:
     """Yield the entry that these lines are, unless they are empty."""
-    text = b'\n'.join(part.removesuffix(b'\r') for part in parts).strip(b'\n')
+    text = bytes(lines_of_it).strip(b'\n')
     if _is_event(text):
         yield text + b'\n'
     elif text:

@@ -38,7 +38,8 @@ other line is taken as the message of an event, as the handler would write it.
   firefighter cost app.log --plot bill.svg               the bill against the rate
 
 The command runs the handler's own code in simulated time, without sending anything, and counts the records. Each record
-is billed with its size rounded up to 5,120 bytes. A short log is repeated; of a long one the first 64 MiB are used.
+is billed with its size rounded up to 5,120 bytes. A short log is repeated. Of a long one the first 64 MiB are used, where
+an event counts for 64 bytes at least: the line "Played:" then says "the beginning of the log".
 DELAY is the median time from the logging call to the request, without the way to AWS. Not included: what Firehose bills
 for format conversion, dynamic partitioning and VPC, and what the destination costs.
 

@@ -90,6 +90,14 @@ def test_lines_that_begin_no_entry_belong_to_the_one_before():
     ]
 
 
+def test_an_entry_without_an_end_is_taken_in_pieces():
+    """No event can hold more; where the pattern matches no line, the whole file would be one entry."""
+    log = (b'y' * 1_000 + b'\n') * 10_000
+    found = read(log, entry_begins=re.compile(b'^X'))
+    assert max(map(len, found)) < 5_000_000
+    assert '\n'.join(found) + '\n' == log.decode()
+
+
 def test_what_no_record_could_hold_is_truncated_as_the_handler_does():
     """1,024,000 bytes; it stays JSON."""
     for entry in ('x' * 2_000_000, b'{"message":"' + b'x' * 2_000_000 + b'"}\n'):
