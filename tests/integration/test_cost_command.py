@@ -209,6 +209,7 @@ def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp
         (['missing.log'], 'missing.log: No such file'),
         (['--plot', 'bill.gif', 'app.log'], '.png or .svg'),
         (['empty.log'], 'empty.log: no events'),
+        (['app.log', 'binary'], 'binary: cannot be read: it has NUL bytes, as no text has'),
         (['--instances', '3', 'app.log'], '--instances needs --events-per-second'),
     ],
 )
@@ -216,6 +217,7 @@ def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeyp
     """With status 2, and before any work."""
     monkeypatch.chdir(log.parent)
     Path('empty.log').touch()
+    Path('binary').write_bytes(b'text\n' * 1_000 + b'a\0b')
     assert main(['cost', *words]) == 2
     captured = capsys.readouterr()
     assert said in captured.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +10,7 @@ from typing import BinaryIO
 
 import orjson
 
-from firefighter._audit.decoding import CHUNK_BYTES, MAX_LINE_BYTES, lines
+from firefighter._audit.decoding import CHUNK_BYTES, MAX_LINE_BYTES, DamagedError, lines
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.oversize import Oversize
@@ -24,7 +25,8 @@ Entry = bytes | str
 def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = None) -> Iterator[Entry]:
     """Yield the entries of a log.
 
-    A line that is a JSON object is an event as it is. Any other is the message of one. Empty lines are none.
+    A line that is a JSON object is an event as it is. Any other is the message of one. Empty lines are none. Byte order marks and NULs
+    around a line, which some tools write at the ends of a file, are nothing.
 
     Args:
         files: plain, gzip or zstd, one behind the other.
@@ -33,18 +35,31 @@ def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = 
             line is an entry.
 
     Raises:
-        DamagedError: what is compressed cannot be read to its end.
+        DamagedError: what is compressed cannot be read to its end, or it is no text.
         NeedsZstdError: it is zstd, and nothing is installed that reads it.
         OSError: a file cannot be read.
     """
     for file in files:
         text = bytearray()
-        for line in lines(iter(lambda file=file: file.read(CHUNK_BYTES), b'')):  # type: ignore[misc]
+        for line in map(_text, lines(iter(lambda file=file: file.read(CHUNK_BYTES), b''))):  # type: ignore[misc]
             if entry_begins is None or len(text) >= MAX_LINE_BYTES or entry_begins.search(line):
                 yield from _entry(text)
                 text = bytearray()
-            text += line.removesuffix(b'\r') + b'\n'
+            text += line + b'\n'
         yield from _entry(text)
+
+
+def _text(line: bytes) -> bytes:
+    """Return the text of a line: without what is around it.
+
+    Raises:
+        DamagedError: it is none.
+    """
+    text = line.strip(b'\0').removeprefix(codecs.BOM_UTF8).removesuffix(b'\r')
+    # NULs alone fill a block; /dev/zero has no end of them.
+    if b'\0' in (text or line[CHUNK_BYTES:]):
+        raise DamagedError('it has NUL bytes, as no text has')
+    return text
 
 
 def _entry(lines_of_it: bytearray) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -173,19 +174,23 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:
     """Return the entries of the log, and whether these are all."""
     if '-' in arguments.files and sys.stdin.isatty():
         raise _UsageError('name a FILE, or pipe a log in')
-    log, whole = collect(entries(_opened(arguments.files), arguments.entry_begins))
+    log, whole = collect(_entries(arguments.files, arguments.entry_begins))
     if not log:
         raise _UsageError(f'{", ".join(arguments.files)}: no events')
     return log, whole
 
 
-def _opened(names: Sequence[str]) -> Iterator[BinaryIO]:
+def _entries(names: Sequence[str], entry_begins: re.Pattern[bytes] | None) -> Iterator[Entry]:
     for name in names:
-        if name == '-':
-            yield sys.stdin.buffer
-        else:
-            with Path(name).open('rb') as file:
-                yield file
+        with _opened(name) as file:
+            try:
+                yield from entries([file], entry_begins)
+            except DamagedError as error:
+                raise DamagedError(f'{name}: cannot be read: {error}') from error
+
+
+def _opened(name: str) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if name == '-' else Path(name).open('rb')
 
 
 def _plot(log: Sequence[Entry], fleet: Fleet, arguments: argparse.Namespace) -> None:
@@ -250,8 +255,6 @@ def _pattern(text: str) -> re.Pattern[bytes]:
 def _reason(error: Exception) -> str:
     if isinstance(error, NeedsZstdError):
         return f'some of it is zstd: {INSTALL_ZSTD}'
-    if isinstance(error, DamagedError):
-        return f'the log cannot be read: {error}'
     if isinstance(error, OSError):
         # What is read lacks no room.
         place = 'output' if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else 'the log'
