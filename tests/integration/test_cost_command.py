@@ -125,6 +125,20 @@ def test_a_region_without_a_known_price_has_that_of_another_and_the_screen_says_
     assert row['dollars'] == pytest.approx(0.0305 * row['times_logged'])
 
 
+@pytest.mark.parametrize(
+    ('words', 'price_region'),
+    [
+        ((), 'us-east-1'),
+        (('--region', 'ap-northeast-1'), 'ap-northeast-1'),
+        (('--region', 'eu-west-1'), 'us-east-1'),
+        (('--region', 'eu-west-1', '--price', '0.03'), None),
+    ],
+)
+def test_for_scripts_each_row_says_whose_price_it_has(cost, long_log, words, price_region):
+    """Otherwise nobody would see that it is assumed."""
+    assert {row['price_region'] for row in cost(long_log, *words).values()} == {price_region}
+
+
 def test_the_longer_the_interval_the_fewer_requests(cost, log):
     """`send_interval` is the handler's."""
     rows = [cost(log, '--events-per-second', 1, '--send-interval', seconds) for seconds in (10, 60)]
@@ -235,17 +249,25 @@ def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeyp
         ['--price', '-1'],
         ['--send-interval', '-1'],
         ['--entry-begins', '('],
+        ['--region', ''],
+        ['--region', 'mars-1'],
+        ['--region', 'eu west'],
+        ['--region', 'eu-west-1\n'],
+        ['--region', '\x1b[31m'],
     ],
 )
-def test_numbers_that_cannot_be_are_refused(log, words, capsys):
-    """By argparse, as a wrong option is, and in words."""
+def test_values_that_cannot_be_are_refused(log, words, capsys):
+    """By argparse, as a wrong option is, and in words; nothing in them reaches a terminal."""
     with pytest.raises(SystemExit, match='2'):
         main(['cost', str(log), *words])
     said = capsys.readouterr().err
     assert re.search(f'{words[0]}: (must be|is no)', said)
+    assert '\x1b' not in said
 
 
-@pytest.mark.parametrize(('name', 'begins'), [('bill.svg', b'<?xml'), ('bill.png', b'\x89PNG')])
+@pytest.mark.parametrize(
+    ('name', 'begins'), [('bill\x1b[31m.svg', b'<?xml'), ('bill.svg', b'<?xml'), ('bill.png', b'\x89PNG')]
+)
 def test_the_picture_is_drawn(log, tmp_path, name, begins, capsys, monkeypatch):
     """Each way is a line in it."""
     monkeypatch.setattr(plot, 'RATES', (0.1, 1.0, 10.0))
@@ -257,7 +279,7 @@ def test_the_picture_is_drawn(log, tmp_path, name, begins, capsys, monkeypatch):
     if name.endswith('svg'):
         for way in WAYS:
             assert way.name.encode() in drawn
-    assert f'Drawn: {picture}' in capsys.readouterr().out
+    assert f'Drawn: {picture}'.replace('\x1b', r'\x1b') in capsys.readouterr().out
 
 
 def test_without_matplotlib_it_says_what_to_install(log, capsys, monkeypatch):
