@@ -1099,7 +1099,9 @@ PAINS: Mapping[int, Pain] = {
             'integration/test_cost_command.py': (
                 'test_a_sample_is_played_at_a_rate_and_the_screen_says_so_first',
                 'test_a_region_without_a_known_price_has_that_of_another_and_the_screen_says_so_first',
+                'test_for_scripts_each_row_says_whose_price_it_has',
             ),
+            'unit/cost/test_reading.py': ('test_nuls_are_no_text',),
         },
     ),
     223: Pain(

@@ -125,6 +125,20 @@ def test_a_region_without_a_known_price_has_that_of_another_and_the_screen_says_
     assert row['dollars'] == pytest.approx(0.0305 * row['times_logged'])
 
 
+@pytest.mark.parametrize(
+    ('words', 'price_region'),
+    [
+        ((), 'us-east-1'),
+        (('--region', 'ap-northeast-1'), 'ap-northeast-1'),
+        (('--region', 'eu-west-1'), 'us-east-1'),
+        (('--region', 'eu-west-1', '--price', '0.03'), None),
+    ],
+)
+def test_for_scripts_each_row_says_whose_price_it_has(cost, long_log, words, price_region):
+    """Otherwise nobody would see that it is assumed."""
+    assert {row['price_region'] for row in cost(long_log, *words).values()} == {price_region}
+
+
 def test_the_longer_the_interval_the_fewer_requests(cost, log):
     """`send_interval` is the handler's."""
     rows = [cost(log, '--events-per-second', 1, '--send-interval', seconds) for seconds in (10, 60)]
@@ -165,6 +179,36 @@ def test_it_reads_pipes_gzip_and_several_files(log, tmp_path):
     assert row['played']['events'] == 15_000
 
 
+def test_what_is_played_takes_little_more_memory_than_its_bytes(tmp_path):
+    """The encoder's own bytes keep 4 KiB each."""
+    log = tmp_path / 'app.log'
+    log.write_text(''.join(f'GET /items/{number} 200 {"x" * 20}\n' for number in range(50_000)))
+    done = subprocess.run(
+        [sys.executable, '-c', MEASURED, str(log)], capture_output=True, text=True, check=True, timeout=100
+    )
+    assert 'Played: 50,000 events' in done.stdout
+    assert int(done.stdout.splitlines()[-1]) < 64 * 1024
+
+
+# How much memory the process had at most, beyond what it has when everything is imported.
+MEASURED = """
+import sys
+from firefighter.cli.main import main
+
+def most_kib():
+    try:
+        with open('/proc/self/status') as status:
+            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
+    except OSError:  # no Linux
+        return 0
+
+main(['cost', sys.argv[1], '--events-per-second', '0.01'])
+before = most_kib()
+main(['cost', sys.argv[1]])
+print(most_kib() - before)
+"""
+
+
 def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp_path):
     """Otherwise each of their lines is billed."""
     log = tmp_path / 'java.log'
@@ -179,6 +223,7 @@ def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp
         (['missing.log'], 'missing.log: No such file'),
         (['--plot', 'bill.gif', 'app.log'], '.png or .svg'),
         (['empty.log'], 'empty.log: no events'),
+        (['app.log', 'binary'], 'binary: cannot be read: it has NUL bytes, as no text has'),
         (['--instances', '3', 'app.log'], '--instances needs --events-per-second'),
     ],
 )
@@ -186,6 +231,7 @@ def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeyp
     """With status 2, and before any work."""
     monkeypatch.chdir(log.parent)
     Path('empty.log').touch()
+    Path('binary').write_bytes(b'text\n' * 1_000 + b'a\0b')
     assert main(['cost', *words]) == 2
     captured = capsys.readouterr()
     assert said in captured.err
@@ -203,17 +249,25 @@ def test_what_cannot_be_done_is_said_in_a_line(log, words, said, capsys, monkeyp
         ['--price', '-1'],
         ['--send-interval', '-1'],
         ['--entry-begins', '('],
+        ['--region', ''],
+        ['--region', 'mars-1'],
+        ['--region', 'eu west'],
+        ['--region', 'eu-west-1\n'],
+        ['--region', '\x1b[31m'],
     ],
 )
-def test_numbers_that_cannot_be_are_refused(log, words, capsys):
-    """By argparse, as a wrong option is, and in words."""
+def test_values_that_cannot_be_are_refused(log, words, capsys):
+    """By argparse, as a wrong option is, and in words; nothing in them reaches a terminal."""
     with pytest.raises(SystemExit, match='2'):
         main(['cost', str(log), *words])
     said = capsys.readouterr().err
     assert re.search(f'{words[0]}: (must be|is no)', said)
+    assert '\x1b' not in said
 
 
-@pytest.mark.parametrize(('name', 'begins'), [('bill.svg', b'<?xml'), ('bill.png', b'\x89PNG')])
+@pytest.mark.parametrize(
+    ('name', 'begins'), [('bill\x1b[31m.svg', b'<?xml'), ('bill.svg', b'<?xml'), ('bill.png', b'\x89PNG')]
+)
 def test_the_picture_is_drawn(log, tmp_path, name, begins, capsys, monkeypatch):
     """Each way is a line in it."""
     monkeypatch.setattr(plot, 'RATES', (0.1, 1.0, 10.0))
@@ -225,7 +279,7 @@ def test_the_picture_is_drawn(log, tmp_path, name, begins, capsys, monkeypatch):
     if name.endswith('svg'):
         for way in WAYS:
             assert way.name.encode() in drawn
-    assert f'Drawn: {picture}' in capsys.readouterr().out
+    assert f'Drawn: {picture}'.replace('\x1b', r'\x1b') in capsys.readouterr().out
 
 
 def test_without_matplotlib_it_says_what_to_install(log, capsys, monkeypatch):

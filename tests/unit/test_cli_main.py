@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import shlex
@@ -164,3 +165,32 @@ def test_of_a_full_output_each_command_says_so_in_one_line(words, tmp_path, monk
         2,
         f'firefighter {words[0]}: output: No space left on device\n',
     )
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['audit', 'missing'],
+        ['audit', '--wrong'],
+        ['cost', 'missing'],
+        ['cost', 'log', '--price', 'x'],
+        ['spool', 'ls', '/etc'],
+        ['doctor', 'bar', '--wrong'],
+        ['wrong'],
+    ],
+    ids=' '.join,
+)
+@pytest.mark.parametrize('stderr', ['full', 'closed', 'unread'])
+def test_where_nobody_takes_what_is_wrong_the_exit_status_says_it(words, stderr):
+    """Status 1 of an audit means that events are missing, and 0 that none is."""
+    if not Path('/dev/full').exists():
+        pytest.skip('this system has no device that is always full')
+    redirection = {'full': '2>/dev/full', 'closed': '2>&-', 'unread': ''}[stderr]
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = f'exec {shlex.join([sys.executable, "-m", "firefighter", *words])} {redirection}'
+    done = subprocess.run(
+        ['/bin/sh', '-c', command], stdout=subprocess.PIPE, stderr=writer, check=False, timeout=50
+    )
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (2, b'')

@@ -19,10 +19,13 @@ from typing import Any, Protocol
 
 from firefighter._audit.foreign_formats import BEGINNING_BYTES, foreign_format
 
-__all__ = ['CHUNK_BYTES', 'DamagedError', 'NeedsZstdError', 'lines']
+__all__ = ['CHUNK_BYTES', 'MAX_LINE_BYTES', 'DamagedError', 'NeedsZstdError', 'lines']
 
 CHUNK_BYTES = 64 * 1024
 """What to read at once."""
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""Four times what an event can have; a longer line is taken in pieces, none of which is JSON."""
 
 # What to look at or to decompress at once while a part may be short. So many short ones behind each other are told apart in linear
 # time: what lies behind a part is looked at again.
@@ -33,9 +36,6 @@ _PIECE_BYTES = 1024 * 1024
 _ZSTANDARD_PIECE_BYTES = 128
 # Above what zstd takes by itself at any level up to 19. A frame may demand 2 GiB.
 _ZSTD_WINDOW_LOG = 24
-
-# Four times what an event can have; a longer line is taken in pieces, none of which is JSON.
-_MAX_LINE_BYTES = 4 * 1024 * 1024
 
 # Deflate expands 1,032 times at most, so no object that is compressed once by gzip is meant; logs expand 5 to 80 times.
 _MAX_EXPANSION = 1032
@@ -67,15 +67,21 @@ def lines(chunks: Iterable[bytes], name: str = '') -> Iterator[bytes]:
         NeedsZstdError: when zstd is met and cannot be read here.
     """
     stored = _Stored(chunks)
-    rest = b''
+    # Grows in place: a line may come in millions of pieces, one from each part.
+    rest = bytearray()
     for chunk in stored.bounded(_decoded(stored.bounded(_decoded(stored, name)), '')):
-        *whole, rest = (rest + chunk).split(b'\n')
-        yield from whole
-        if len(rest) > _MAX_LINE_BYTES:
-            yield rest
-            rest = b''
+        end, *further = chunk.split(b'\n')
+        rest += end
+        if further:
+            yield bytes(rest)
+            *whole, last = further
+            yield from whole
+            rest = bytearray(last)
+        if len(rest) > MAX_LINE_BYTES:
+            yield bytes(rest)
+            rest = bytearray()
     if rest:
-        yield rest
+        yield bytes(rest)
 
 
 class _Stored:
@@ -115,12 +121,12 @@ class _Source:
     def peek(self, size: int) -> bytes:
         """Return the next so many bytes, fewer at the end."""
         if self._place + size > len(self._data):
-            data = self._data[self._place :]
+            data = bytearray(self._data[self._place :])
             while len(data) < size and (more := self._next()):
                 data += more
             if self._trouble is not None and not data:
                 raise self._trouble
-            self._data, self._place = data, 0
+            self._data, self._place = bytes(data), 0
         return self._data[self._place : self._place + size]
 
     def take(self, size: int) -> bytes:

@@ -23,6 +23,7 @@ __all__ = [
     'Tier',
     'dollars',
     'flat',
+    'priced_as',
     'tiers_of',
 ]
 
@@ -56,9 +57,14 @@ FALLBACK_REGION = 'us-east-1'
 PRICE_PAGE = 'https://aws.amazon.com/firehose/pricing/'
 
 
+def priced_as(region: str) -> str:
+    """Return the region whose prices are taken for a region: itself, or where none are known, `FALLBACK_REGION`."""
+    return region if region in PRICES else FALLBACK_REGION
+
+
 def tiers_of(region: str) -> Sequence[Tier]:
     """Return the tiers of a region, in their order; where none are known, those of `FALLBACK_REGION`."""
-    return PRICES.get(region, PRICES[FALLBACK_REGION])
+    return PRICES[priced_as(region)]
 
 
 def flat(price: float) -> Sequence[Tier]:

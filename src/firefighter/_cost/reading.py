@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +10,7 @@ from typing import BinaryIO
 
 import orjson
 
-from firefighter._audit.decoding import CHUNK_BYTES, lines
+from firefighter._audit.decoding import CHUNK_BYTES, MAX_LINE_BYTES, DamagedError, lines
 from firefighter._delivery.limits import MAX_RECORD_BYTES
 from firefighter._event.formatter import JSONFormatter
 from firefighter._event.oversize import Oversize
@@ -24,31 +25,46 @@ Entry = bytes | str
 def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = None) -> Iterator[Entry]:
     """Yield the entries of a log.
 
-    A line that is a JSON object is an event as it is. Any other is the message of one. Empty lines are none.
+    A line that is a JSON object is an event as it is. Any other is the message of one. Empty lines are none. Byte order marks and NULs
+    around a line, which some tools write at the ends of a file, are nothing.
 
     Args:
         files: plain, gzip or zstd, one behind the other.
         entry_begins: what the first line of an entry matches, where some have several (tracebacks): a line that does not
-            match belongs to the entry before. None: each line is an entry.
+            match belongs to the entry before, unless that has MAX_LINE_BYTES already, more than an event can have. None: each
+            line is an entry.
 
     Raises:
-        DamagedError: what is compressed cannot be read to its end.
+        DamagedError: what is compressed cannot be read to its end, or it is no text.
         NeedsZstdError: it is zstd, and nothing is installed that reads it.
         OSError: a file cannot be read.
     """
     for file in files:
-        parts: list[bytes] = []
-        for line in lines(iter(lambda file=file: file.read(CHUNK_BYTES), b'')):  # type: ignore[misc]
-            if entry_begins is None or entry_begins.search(line):
-                yield from _entry(parts)
-                parts = []
-            parts.append(line)
-        yield from _entry(parts)
+        text = bytearray()
+        for line in map(_text, lines(iter(lambda file=file: file.read(CHUNK_BYTES), b''))):  # type: ignore[misc]
+            if entry_begins is None or len(text) >= MAX_LINE_BYTES or entry_begins.search(line):
+                yield from _entry(text)
+                text = bytearray()
+            text += line + b'\n'
+        yield from _entry(text)
 
 
-def _entry(parts: list[bytes]) -> Iterator[Entry]:
+def _text(line: bytes) -> bytes:
+    """Return the text of a line: without what is around it.
+
+    Raises:
+        DamagedError: it is none.
+    """
+    text = line.strip(b'\0').removeprefix(codecs.BOM_UTF8).removesuffix(b'\r')
+    # NULs alone fill a block; /dev/zero has no end of them.
+    if b'\0' in (text or line[CHUNK_BYTES:]):
+        raise DamagedError('it has NUL bytes, as no text has')
+    return text
+
+
+def _entry(lines_of_it: bytearray) -> Iterator[Entry]:
     """Yield the entry that these lines are, unless they are empty."""
-    text = b'\n'.join(part.removesuffix(b'\r') for part in parts).strip(b'\n')
+    text = bytes(lines_of_it).strip(b'\n')
     if _is_event(text):
         yield text + b'\n'
     elif text:

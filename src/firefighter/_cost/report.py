@@ -89,7 +89,7 @@ def written(bill: Bill) -> str:
 def _part(workload: Workload, *, whole: bool) -> str:
     if workload.repeats > 1:
         short = workload.event_bytes / workload.repeats < _LONG_LOG_BYTES
-        return f'the log {workload.repeats:,.1f} times over' + (
+        return f'{"the log" if whole else "the beginning of the log"} {workload.repeats:,.1f} times over' + (
             ' (so short a log flatters compression)' if short else ''
         )
     return 'the whole log' if whole and workload.repeats == 1 else 'the beginning of the log'

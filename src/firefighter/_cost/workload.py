@@ -16,6 +16,10 @@ __all__ = ['MOST_BYTES', 'Arrival', 'Workload', 'collect', 'workload']
 MOST_BYTES = 64 * 1024 * 1024
 """What is played at most, in bytes of events: a thousand requests of `target_batch_bytes`."""
 
+# Each event is an object and an arrival besides: of events of a few bytes, as many as make 64 MiB fill gigabytes. The handler makes none
+# that is so small.
+_LEAST_BYTES = 64
+
 LEAST_EVENTS = 500
 LEAST_INTERVALS = 30
 """What is played at least, the log over and over if need be: so many events, and so often `send_interval`."""
@@ -55,14 +59,17 @@ class Workload:
 
 
 def collect(entries: Iterable[Entry], most_bytes: int = MOST_BYTES) -> tuple[list[Entry], bool]:
-    """Return the first entries of a log, about so many bytes of them, and whether these are all."""
+    """Return the first entries of a log, about so many bytes of them, and whether these are all.
+
+    Each counts for 64 bytes at least.
+    """
     kept: list[Entry] = []
     size_bytes = 0
     for entry in entries:
         if size_bytes >= most_bytes:
             return kept, False
         kept.append(entry)
-        size_bytes += len(entry)
+        size_bytes += max(len(entry), _LEAST_BYTES)
     return kept, True
 
 
@@ -81,7 +88,7 @@ def workload(
         log: its entries, at least one.
         events_per_second: of one instance. None: the log once, as fast as possible.
         send_interval: the handler's.
-        most_bytes: where to end in any case.
+        most_bytes: where to end in any case. Each event counts for 64 bytes at least.
     """
     chance, encoder = random.Random(_SEED), Encoder()  # noqa: S311  # nobody's secret
     turns: Iterable[tuple[int, Entry]] = enumerate(log)
@@ -89,12 +96,14 @@ def workload(
         least = ceil(events_per_second * LEAST_INTERVALS * max(1.0, send_interval))
         turns = zip(range(max(LEAST_EVENTS, least)), cycle(log), strict=False)
     arrivals: list[Arrival] = []
-    size_bytes = 0
+    event_bytes = counted_bytes = 0
     for number, entry in turns:
         at_seconds = (number + chance.random()) / (events_per_second or _FULL_RATE)
         event = encoder.encode(entry, _BEGIN + at_seconds)
-        if arrivals and size_bytes + len(event) > most_bytes:
+        counted_bytes += max(len(event), _LEAST_BYTES)
+        if arrivals and counted_bytes > most_bytes:
             break
-        arrivals.append(Arrival(at_seconds, event))
-        size_bytes += len(event)
-    return Workload(arrivals, size_bytes, events_per_second, len(log))
+        # A copy, since orjson's bytes keep the 1 to 4 KiB of memory in which it made them.
+        arrivals.append(Arrival(at_seconds, bytes(memoryview(event))))
+        event_bytes += len(event)
+    return Workload(arrivals, event_bytes, events_per_second, len(log))

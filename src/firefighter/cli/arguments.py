@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from firefighter.cli.help_text import HelpFormatter
+from firefighter.cli.output import stderr_if_taken
 from firefighter.cli.tables import print_text, printable
 
 __all__ = ['Parser', 'nonempty']
@@ -50,8 +51,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and exit with status 2."""
-        self.print_usage(sys.stderr)
-        print_text(printable(f'{self.prog}: error: {message}'), hanging='  ', file=sys.stderr)
+        with stderr_if_taken():
+            self.print_usage(sys.stderr)
+            print_text(printable(f'{self.prog}: error: {message}'), hanging='  ', file=sys.stderr)
         self.exit(2)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -15,7 +16,7 @@ from typing import BinaryIO, TypeVar
 from firefighter._audit.decoding import DamagedError, NeedsZstdError
 from firefighter._cost.bill import Bill, Fleet, bills
 from firefighter._cost.plot import NoPlotError, check, draw, sweep
-from firefighter._cost.prices import FALLBACK_REGION, PRICE_PAGE, PRICES, flat, tiers_of
+from firefighter._cost.prices import PRICE_PAGE, flat, priced_as, tiers_of
 from firefighter._cost.quotas import quota_of
 from firefighter._cost.reading import Entry, entries
 from firefighter._cost.report import heading, rows, titles, verdict
@@ -25,7 +26,7 @@ from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.arguments import nonempty
 from firefighter.cli.output import complain, discard_output
 from firefighter.cli.progress import progress
-from firefighter.cli.tables import print_table, print_text
+from firefighter.cli.tables import print_table, print_text, printable
 
 EPILOG = """\
 FILE is a log, plain, gzip or zstd; "-" is standard input. A line that is a JSON object is taken as an event as it is. Any
@@ -38,7 +39,8 @@ other line is taken as the message of an event, as the handler would write it.
   firefighter cost app.log --plot bill.svg               the bill against the rate
 
 The command runs the handler's own code in simulated time, without sending anything, and counts the records. Each record
-is billed with its size rounded up to 5,120 bytes. A short log is repeated; of a long one the first 64 MiB are used.
+is billed with its size rounded up to 5,120 bytes. A short log is repeated. Of a long one the first 64 MiB are used, where
+an event counts for 64 bytes at least: the line "Played:" then says "the beginning of the log".
 DELAY is the median time from the logging call to the request, without the way to AWS. Not included: what Firehose bills
 for format conversion, dynamic partitioning and VPC, and what the destination costs.
 
@@ -78,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='the number of processes that log at this rate (default: 1)',
     )
-    parser.add_argument('--region', default='us-east-1', help="the stream's region (default: us-east-1)")
+    parser.add_argument(
+        '--region', type=_region, default='us-east-1', help="the stream's region (default: us-east-1)"
+    )
     parser.add_argument(
         '--price', type=_positive, metavar='DOLLARS', help="the price of a GB, instead of the region's"
     )
@@ -160,9 +164,9 @@ def _assumed(arguments: argparse.Namespace, log: Sequence[Entry]) -> list[str]:
         notes.append(
             f'Assumed: {SAMPLE_EVENTS_PER_SECOND} events a second, since the log is short. Say how many with --events-per-second.'
         )
-    if arguments.price is None and arguments.region not in PRICES:
+    if arguments.price is None and priced_as(arguments.region) != arguments.region:
         notes.append(
-            f'Assumed: the price of {FALLBACK_REGION}, since none is known for {arguments.region}. Say how many dollars a GB costs '
+            f'Assumed: the price of {priced_as(arguments.region)}, since none is known for {arguments.region}. Say how many dollars a GB costs '
             f'there with --price ({PRICE_PAGE}).'
         )
     return notes
@@ -172,19 +176,23 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:
     """Return the entries of the log, and whether these are all."""
     if '-' in arguments.files and sys.stdin.isatty():
         raise _UsageError('name a FILE, or pipe a log in')
-    log, whole = collect(entries(_opened(arguments.files), arguments.entry_begins))
+    log, whole = collect(_entries(arguments.files, arguments.entry_begins))
     if not log:
         raise _UsageError(f'{", ".join(arguments.files)}: no events')
     return log, whole
 
 
-def _opened(names: Sequence[str]) -> Iterator[BinaryIO]:
+def _entries(names: Sequence[str], entry_begins: re.Pattern[bytes] | None) -> Iterator[Entry]:
     for name in names:
-        if name == '-':
-            yield sys.stdin.buffer
-        else:
-            with Path(name).open('rb') as file:
-                yield file
+        with _opened(name) as file:
+            try:
+                yield from entries([file], entry_begins)
+            except DamagedError as error:
+                raise DamagedError(f'{name}: cannot be read: {error}') from error
+
+
+def _opened(name: str) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if name == '-' else Path(name).open('rb')
 
 
 def _plot(log: Sequence[Entry], fleet: Fleet, arguments: argparse.Namespace) -> None:
@@ -194,7 +202,7 @@ def _plot(log: Sequence[Entry], fleet: Fleet, arguments: argparse.Namespace) -> 
     where = arguments.region if arguments.price is None else f'at ${arguments.price:g} a GB'
     draw(found, arguments.plot, f'Firehose, {where}, {instances}, send_interval={fleet.send_interval:g}')
     if not arguments.json:
-        print_text(f'Drawn: {arguments.plot}')
+        print_text(printable(f'Drawn: {arguments.plot}'))
 
 
 def _print_json(found: Sequence[Bill], played: Workload, arguments: argparse.Namespace) -> None:
@@ -203,6 +211,8 @@ def _print_json(found: Sequence[Bill], played: Workload, arguments: argparse.Nam
         name: getattr(arguments, name)
         for name in ('events_per_second', 'instances', 'region', 'price', 'send_interval')
     }
+    # The price may be assumed: of another region, since none is known of this one.
+    asked['price_region'] = priced_as(arguments.region) if arguments.price is None else None
     per = '2^30 bytes of events' if played.events_per_second is None else '30 days of all instances'
     for bill in found:
         values = {name: value for name, value in vars(bill).items() if name not in {'way', 'played'}}
@@ -239,6 +249,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _region(text: str) -> str:
+    # Nobody has a list of all regions, but all are of this form.
+    if not re.fullmatch(r'[a-z]+(-[a-z]+)+-[0-9]+', text):
+        raise argparse.ArgumentTypeError(f'must be a region, such as eu-west-1, not {text!r}')
+    return text
+
+
 def _pattern(text: str) -> re.Pattern[bytes]:
     try:
         return re.compile(text.encode())
@@ -249,8 +266,6 @@ def _pattern(text: str) -> re.Pattern[bytes]:
 def _reason(error: Exception) -> str:
     if isinstance(error, NeedsZstdError):
         return f'some of it is zstd: {INSTALL_ZSTD}'
-    if isinstance(error, DamagedError):
-        return f'the log cannot be read: {error}'
     if isinstance(error, OSError):
         # What is read lacks no room.
         place = 'output' if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else 'the log'

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 from firefighter.cli.tables import print_text, printable
 
-__all__ = ['complain', 'discard_output', 'open_closed_streams']
+__all__ = ['complain', 'discard_output', 'open_closed_streams', 'stderr_if_taken']
 
 
 def complain(command: str, trouble: str) -> None:
@@ -17,12 +20,27 @@ def complain(command: str, trouble: str) -> None:
         command: the one that says it.
         trouble: may have any names in it.
     """
-    print_text(printable(f'firefighter {command}: {trouble}'), hanging='  ', file=sys.stderr)
+    with stderr_if_taken():
+        print_text(printable(f'firefighter {command}: {trouble}'), hanging='  ', file=sys.stderr)
 
 
-def discard_output() -> None:
-    """Have what is still to be written go nowhere: Python flushes once more at exit, and complains in its own words."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+@contextmanager
+def stderr_if_taken() -> Iterator[None]:
+    """Write to stderr in the block. Where nobody takes it (a full disk, a reader who has gone), the exit status still says it."""
+    try:
+        yield
+        sys.stderr.flush()
+    except OSError:
+        discard_output(sys.stderr)
+
+
+def discard_output(stream: TextIO | None = None) -> None:
+    """Have what is still to be written go nowhere: Python flushes once more at exit, and complains in its own words.
+
+    Args:
+        stream: None: stdout.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
 def open_closed_streams() -> None:

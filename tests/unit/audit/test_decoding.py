@@ -75,6 +75,19 @@ def test_a_line_without_an_end_does_not_fill_the_memory():
     assert max(map(len, pieces)) < 5_000_000
 
 
+def test_a_line_in_tiny_pieces_is_joined_once(monkeypatch):
+    """Each part of an object may hold two bytes of it. Were all before them copied each time, these would be four terabytes."""
+    monkeypatch.setattr(decoding, '_decoded', lambda chunks, _name: chunks)
+    pieces = list(lines(b'xy' for _ in range(2_000_000)))
+    assert [len(piece) for piece in pieces] == [4_000_000]
+
+
+def test_a_line_that_comes_in_many_compressed_parts_is_one_line():
+    """A byte in each, which come out of the second layer one by one."""
+    parts = b''.join(gzip.compress(bytes([byte])) for byte in b'{"a":1}\n{"b":2}')
+    assert list(lines([gzip.compress(parts)])) == [b'{"a":1}', b'{"b":2}']
+
+
 @pytest.mark.parametrize('wrapping', ['zstd', 'gzip twice', 'zstd in gzip'])
 def test_what_expands_more_than_a_log_does_is_given_up(wrapping):
     """An object that somebody has made to fill the memory, or to take for ever: what was good before is there."""

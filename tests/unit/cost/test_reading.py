@@ -55,6 +55,24 @@ def test_lines_of_windows_end_before_their_carriage_return():
     assert read(b'one\r\n{"a":1}\r\n') == ['one', b'{"a":1}\n']
 
 
+def test_a_byte_order_mark_and_nuls_around_a_line_are_nothing():
+    """Tools write them where a file begins and ends, and files are put one behind the other."""
+    bom = '\ufeff'.encode()
+    log = bom + b'{"a":1}\r\n' + bytes(700) + b'2026 two\n' + bom + b'2026 three\n' + bytes(9_000)
+    assert read(log) == [b'{"a":1}\n', '2026 two', '2026 three']
+    assert read(bom + b'2026 one\n\tat a\n', entry_begins=re.compile(b'^2026')) == ['2026 one\n\tat a']
+
+
+@pytest.mark.parametrize(
+    'noise', [b'a\0b\n', b'\0' * 70_000, b'{"a":\0}\n'], ids=['in a line', 'alone', 'in JSON']
+)
+@pytest.mark.parametrize('wrapping', [bytes, gzip.compress], ids=['plain', 'gzip'])
+def test_nuls_are_no_text(noise, wrapping):
+    """Nor is what comes after lines that are: a bill for it would be one for noise."""
+    with pytest.raises(DamagedError, match='it has NUL bytes, as no text has'):
+        read(wrapping(b'a line of text\n' * 100 + noise))
+
+
 def test_bytes_that_are_no_text_are_kept_readable():
     """A log in another encoding is counted all the same."""
     assert read(b'caf\xe9\n') == ['caf\\xe9']
@@ -88,6 +106,14 @@ def test_lines_that_begin_no_entry_belong_to_the_one_before():
         '2026-01-02 INFO',
         'rest',
     ]
+
+
+def test_an_entry_without_an_end_is_taken_in_pieces():
+    """No event can hold more; where the pattern matches no line, the whole file would be one entry."""
+    log = (b'y' * 1_000 + b'\n') * 10_000
+    found = read(log, entry_begins=re.compile(b'^X'))
+    assert max(map(len, found)) < 5_000_000
+    assert '\n'.join(found) + '\n' == log.decode()
 
 
 def test_what_no_record_could_hold_is_truncated_as_the_handler_does():

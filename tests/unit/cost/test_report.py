@@ -34,6 +34,7 @@ def test_it_says_when_only_the_beginning_was_played():
     """Because the log was longer than what is read, or than what is played."""
     assert 'the beginning of the log' in heading(workload(LOG), FLEET, whole=False)
     assert 'the beginning of the log' in heading(workload(LOG, 0.1), FLEET, whole=True)
+    assert 'the beginning of the log 18.0 times over' in heading(workload(LOG, 10.0), FLEET, whole=False)
 
 
 def test_it_says_when_a_short_log_flatters_compression():
