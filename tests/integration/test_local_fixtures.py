@@ -108,11 +108,12 @@ ELSEWHERE = """
 """
 OLDER = """
     import logging
+    from dataclasses import replace
     import pytest
     from firefighter.logging import FirehoseHandler
 
     shop = logging.getLogger('shop')
-    older = FirehoseHandler('bar', region_name='us-east-1', send_interval=0, shutdown_timeout_seconds=0.1)
+    older = FirehoseHandler('bar', region_name='us-east-1', send_interval=0, shutdown_timeout_seconds=20)
     shop.addHandler(older)
     pipeline = older._pipeline
 
@@ -134,6 +135,9 @@ OLDER = """
         assert shop.handlers == [older]
         assert older._pipeline is pipeline
         assert older.stats().accepted == older.stats().pending == 1
+        # The exit need not wait for what was logged before.
+        older._options = replace(older._options, shutdown_timeout_seconds=0.1)
+        pipeline.lifecycle.shutdown_timeout_seconds = 0.1
 """
 
 

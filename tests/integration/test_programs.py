@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -595,6 +596,45 @@ def test_a_thread_that_stops_with_a_lock_of_ours_does_not_hold_up_what_a_destruc
     arrived = messages(endpoint)
     assert arrived[:1] == ['before']
     assert 'not closed' in arrived or 'closed with 1 event undelivered' in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize('options', ['', "spool_dir='spool'"])
+def test_what_a_destructor_logs_when_our_modules_are_gone_raises_nothing_and_is_reported(
+    options, tmp_path, monkeypatch
+):
+    """A module that the program has imported before ours is taken apart after it. Even the names of ours are gone then."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath('connections.py').write_text(
+        """
+import logging
+
+class Pool:
+    def __init__(self):
+        self.logger = logging.getLogger('foo')
+
+    def __del__(self):
+        self.logger.warning('not closed')
+
+pool = Pool()
+""",
+        'utf-8',
+    )
+    tmp_path.joinpath('program.py').write_text(
+        f"""
+import connections
+{PREAMBLE}
+class Client:
+    def put_record_batch(self, DeliveryStreamName, Records):
+        return {{'RequestResponses': [{{'RecordId': '1'}} for _ in Records]}}
+
+logger.addHandler(FirehoseHandler('bar', boto3_client=Client(), {options}))
+logger.warning('before')
+""",
+        'utf-8',
+    )
+    ended = end_of([sys.executable, '-W', 'ignore', 'program.py'], {})
+    assert (ended.returncode, ended.stderr.count('\n')) == (0, 1), ended.stderr
+    assert re.match('firefighter: .*1 event (is lost|undelivered)', ended.stderr)
 
 
 @pytest.mark.parametrize('options', ['', 'use_queues=False', 'event_ids=True', "spool_dir='spool'"])

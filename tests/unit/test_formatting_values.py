@@ -388,6 +388,7 @@ class TestContainers:
             ({'x' * 10**6},) * 1000,
             [orjson.Fragment(b'"%b"' % (b'x' * 10**6))] * 1000,
             ['x' * 10**6, '\udcff'] * 1000,
+            [1 << (4 * 10**6)] * 1000,
         ],
         ids=lambda value: type(value[0]).__name__,
     )

@@ -47,6 +47,7 @@ def test_of_a_url_with_a_slip_rather_too_much_is_left_out(url):
         "'x' not a valid key=value pair in Authorization header: 'AWS4-HMAC-SHA256 Credential=AKIA, Signature=secret'",
         "The Canonical String for this request should have been\n'POST\n/\n\nx-amz-security-token:secret\n'",
         'non 200 response 500 from container metadata: {"AccessKeyId": "AKIA", "SecretAccessKey": "secret"}',
+        "Error when retrieving credentials from custom-process: + curl -H 'X-Vault-Token: secret' http://x",
         'AWS_SESSION_TOKEN=secret',
     ],
 )

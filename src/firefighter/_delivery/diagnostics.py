@@ -188,6 +188,7 @@ _QUOTES_A_SECRET = re.compile(
         | \b (?: failed\ to\ parse: | cast\ to\ integer\ value\ as | nonnumeric\ port: | netloc )
         | \b invalid\ type\ for\ parameter\ [^,]* ,\ value:
         | \b aws4-[\w-]+
+        | \b custom-process:
         | (?: secret_?(?: access_? )?key | session_?token | security-token | web_?identity_?token | access_?token
             | refresh_?token | bearer_?token | client_?secret | password | \b authorization ) ["']? \s* [:=]
     ) \s* \S .*""",
@@ -203,14 +204,19 @@ def without_user(url: str) -> str:
 
     Nobody may have escaped the `/` or the space in a password, so all up to the last `@` is taken for it: rather too much than a part of one.
     """
-    return _USER.sub(r'\1', url)
+    return _USER.sub(_first_group, url)
+
+
+# Not by a template: re imports something for one, and at the very end of the process nothing can be imported.
+def _first_group(match: re.Match[str]) -> str:
+    return match[1] or ''
 
 
 def _without_secrets(text: str) -> str:
     """Return what a text begins with, without the credentials that it quotes, and without user names and passwords of URLs."""
     # No more of it than that is looked at: it may be long.
     seen = text[: 10 * MAX_CHARACTERS]
-    seen = _NO_ADDRESS.sub("'...'", _QUOTES_A_SECRET.sub(r'\1 ...', seen))
+    seen = _NO_ADDRESS.sub("'...'", _QUOTES_A_SECRET.sub(lambda match: f'{match[1]} ...', seen))
     before, at, after = seen.rpartition('@')
     begun = _URL_BEGINS.search(before)
     if not at or not begun:

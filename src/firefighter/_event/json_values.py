@@ -412,11 +412,11 @@ def _attribute(value: object, name: str) -> object:
         return unprintable(value, error)
 
 
-def _integer(value: int, _: Walk) -> object:
+def _integer(value: int, walk: Walk) -> object:
     number = int.__int__(value)
     if -(2**63) <= number < 2**63:
         return number
-    return str(number) if number.bit_length() <= MAX_DECIMAL_BITS else hex(number)
+    return str(number) if number.bit_length() <= MAX_DECIMAL_BITS else _within(hex(number), walk)
 
 
 def _datetime(value: dt.datetime, _: Walk) -> str:

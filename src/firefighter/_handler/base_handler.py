@@ -8,6 +8,8 @@ A program that only imports `firefighter.logging` loads this module. So what a h
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -44,12 +46,28 @@ if not TYPE_CHECKING:
     parts = _LazyModule()
 
 
+class _End:
+    """What can still be done when Python has taken this package's modules apart: those come last that a program has imported first."""
+
+    has_come = staticmethod(sys.is_finalizing)
+    _write = staticmethod(os.write)
+
+    def report(self) -> None:
+        """Report an event that a destructor has logged, and that is lost."""
+        self._write(
+            2,
+            b'firefighter: 1 event is lost: Python has taken modules apart. Log before that, as in an exit function of atexit\n',
+        )
+
+
 class BaseHandler(logging.Handler):
     """A handler with filters and a pipeline. A subclass says what is delivered, and by which rules."""
 
     delivery_stream_name: str | None
     send_interval: float
     _options: parts.Options
+    # Not a name of this module, which is gone when it is needed.
+    _end = _End()
 
     # What a subclass has.
 
@@ -80,7 +98,12 @@ class BaseHandler(logging.Handler):
             if passed is None:
                 return False
             record = passed
-        self.emit(record)
+        try:
+            self.emit(record)
+        except Exception:
+            if not self._end.has_come():
+                raise
+            self._end.report()
         return record
 
     def _handle_in_turn(self, record: logging.LogRecord) -> Any:
