@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -50,6 +51,22 @@ def endpoint(tmp_path):
 def numbers(endpoint):
     endpoint.flush()
     return sorted(json.loads(line)['number'] for line in endpoint.delivered().splitlines())
+
+
+def test_bytes_that_are_no_event_are_put_aside_and_that_is_said(tmp_path, endpoint):
+    """A disk has lost a piece of a line: the others are delivered."""
+    die(tmp_path / 'spool', endpoint.url)
+    (segment,) = [
+        path for path in (tmp_path / 'spool').rglob('*.spool') if b'"number":500}' in path.read_bytes()
+    ]
+    segment.write_bytes(segment.read_bytes().replace(b'"number":500}', bytes(13)))
+    done = replay(tmp_path / 'spool')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert numbers(endpoint) == [number for number in range(1000) if number != 500]
+    assert re.fullmatch(
+        r"bar: 999 events delivered, \d+ torn bytes, .* the file 'quarantine' beside them\n", done.stdout
+    ), done.stdout
+    assert list((tmp_path / 'spool').rglob('quarantine'))
 
 
 def test_what_the_dead_have_left_is_delivered_and_then_gone(tmp_path, endpoint):

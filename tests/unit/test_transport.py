@@ -12,7 +12,7 @@ from botocore.credentials import RefreshableCredentials
 
 from doubles import ManualClock
 from firefighter._delivery.clients import ClientFactory, ClientOptions, make_client
-from firefighter._delivery.outcomes import Outcome
+from firefighter._delivery.outcomes import Outcome, cure_for
 from firefighter._delivery.transport import RENEWAL_SECONDS, BotoTransport
 
 RECORDS = [b'one\n', b'two\n', b'three\n']
@@ -148,8 +148,10 @@ def test_an_exception_is_an_outcome_for_every_record(error, outcome, uncertain):
     ],
 )
 def test_an_endpoint_that_is_another_is_said(error, said):
-    """Each has another cure."""
-    assert said in put(error).error
+    """Each has another cure, and the doctor has the same."""
+    answer = put(error)
+    assert said in answer.error
+    assert f'({cure_for(answer.cause)})' in answer.error
 
 
 class _Expired(RefreshableCredentials):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 import threading
@@ -231,6 +232,33 @@ def test_after_a_thread_could_not_be_started_once_calls_do_not_go_on_waiting(err
         handler.emit(logging.makeLogRecord({'msg': f'{number}'}), make_thread=make_thread)
     assert handler.stats().pending == 9
     assert len(client.requests) == 1
+
+
+@pytest.mark.parametrize(('use_queues', 'opened_before'), [(True, False), (True, True), (False, False)])
+@pytest.mark.timeout(20)
+def test_a_destructor_that_logs_in_a_thread_that_is_being_started_waits_for_nobody(
+    use_queues, opened_before, make_handler, make_logger
+) -> None:
+    """Whoever starts it waits for it, with the lock that an event of a handler that is being opened needs."""
+    client = AcceptingClient()
+    handler = make_handler('bar', boto3_client=client, use_queues=use_queues)
+    logger = make_logger(handler)
+
+    class ThreadThatLogsBeforeItBegins(threading.Thread):
+        def _bootstrap_inner(self) -> None:
+            logger.warning('not closed')
+            super()._bootstrap_inner()  # type: ignore[misc]
+
+    errors = [RuntimeError("can't start new thread")] * opened_before
+
+    def make_thread(**kwargs: Any) -> threading.Thread:
+        if errors:
+            raise errors.pop()
+        return ThreadThatLogsBeforeItBegins(**kwargs)
+
+    handler.emit(logging.makeLogRecord({'msg': 'Ahoy'}), make_thread=make_thread)
+    assert handler.flush()
+    assert {event['message'] for event in map(json.loads, client.events)} == {'Ahoy', 'not closed'}
 
 
 def test_a_make_thread_that_raises_never_raises_out_of_emit(make_handler) -> None:

@@ -73,11 +73,12 @@ class Answer:
 _REFUSED = frozenset(
     {'InvalidArgumentException', 'ValidationException', 'SerializationException', 'ParamValidationError'}
 )
-# Causes that have no class or code of their own: what came of the search for credentials, and a request that http.client or urllib3 do not
-# even begin, whose ValueError botocore wraps.
+# Causes that have no class or code of their own: what came of the search for credentials, a request that http.client or urllib3 do not
+# even begin, whose ValueError botocore wraps, and an endpoint without TLS, for which there is an SSLError as for a wrong certificate.
 _CREDENTIALS = 'Credentials'
 _INVALID_HEADER = 'InvalidHeader'
 _INVALID_URL = 'InvalidURL'
+_NO_TLS = 'NoTLS'
 _LOG_IN_TO_SSO = 'log in with `aws sso login`'
 _LOG_IN = 'log in with `aws login`'
 _CORRECT_THE_CONFIGURATION = 'correct the AWS configuration, in its file or in the environment'
@@ -149,6 +150,7 @@ _CURES = {
     'ServiceNotInRegionError': _CORRECT_THE_REGION,
     'SSLError': "see that the endpoint's certificate is trusted here",
     'ValueError': 'correct endpoint_url=, or the region',
+    _NO_TLS: 'the endpoint speaks no TLS: write http:// in endpoint_url=, if that is meant',
     _INVALID_URL: 'correct endpoint_url= or the proxies',
     # The installation.
     'MissingDependencyException': 'install what the message names',
@@ -379,7 +381,7 @@ def from_exception(error: Exception, records: int, *, sent: bool) -> Answer:
         # Nothing can be imported any more, so trying again would only hold the exit up. A destructor has logged.
         cure = 'the interpreter ends; log before that, for example in an exit function of atexit'
     if _SPEAKS_NO_TLS in text:
-        cure = 'the endpoint speaks no TLS: write http:// in endpoint_url=, if that is meant'
+        cause, cure = _NO_TLS, _CURES[_NO_TLS]
     if cure:
         return Answer.all_alike(
             Outcome.MISCONFIGURED, records, cause, f'{text} ({cure})', uncertain=uncertain

@@ -149,6 +149,7 @@ class Deliverer:
         self._started_at = -inf
         self._left_early_at = -inf
         self._pauses = False
+        self._starts_a_thread = False
 
     @property
     def present(self) -> bool:
@@ -168,6 +169,7 @@ class Deliverer:
         if self.expected:
             return  # a thread was just started
         try:
+            self._starts_a_thread = True
             start_thread(self.make_thread, self._run, (), f'firefighter-{self._stream}')
         except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
             if threading.main_thread().is_alive() and not exit_and_forks.exiting():
@@ -176,6 +178,8 @@ class Deliverer:
                     f'no delivery thread can be started ({name_error(error)}): each logging call delivers by itself',
                 )
             return
+        finally:
+            self._starts_a_thread = False
         self.expected = True
         self._started_at = monotonic()
 
@@ -298,8 +302,16 @@ class Deliverer:
 
     @property
     def owns_lock(self) -> bool:
-        """Whether the calling thread has the lock: it has interrupted a transition."""
-        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  # no public way to ask
+        """Whether the calling thread has the lock: it has interrupted a transition. Or it is just being started by the one that has.
+
+        `Thread.start` waits until the new thread has begun. A destructor may log there before that, in a thread that `threading` does
+        not know yet.
+        """
+        being_started = self._starts_a_thread and isinstance(
+            threading.current_thread(),
+            threading._DummyThread,  # noqa: SLF001  # no public way to ask
+        )
+        return being_started or self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
 
     # Inside.
 

@@ -28,7 +28,7 @@ from firefighter._spool.disk.destination_folder import is_user_name
 from firefighter._spool.disk.inspection import Producer, find_producers
 from firefighter._spool.disk.private_directory import our_uid
 from firefighter._spool.disk.producer_directory import READER, is_lock_held
-from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
+from firefighter._spool.disk.quarantine_and_dead_letters import QUARANTINE, dead_letters_of, quarantine_of
 from firefighter._spool.disk.recovery import boot_id
 from firefighter._spool.spool import Spool
 from firefighter.cli.progress import Progress, progress
@@ -187,6 +187,8 @@ def _replay(place: _Place, arguments: argparse.Namespace) -> tuple[_Delivery | N
     outcome = f'{destination.stream}: {delivered:,} events delivered'
     if left:
         outcome += f', {left:,} left' + (f': {error}' if error else '')
+    if delivery.torn_bytes:
+        outcome += f', {delivery.torn_bytes:,} torn bytes, which are no events, put into the file {QUARANTINE!r} beside them'
     print_text(printable(outcome))
     return delivery, error or delivery.trouble
 
@@ -230,7 +232,8 @@ class _Delivery:
         aggregation: Aggregation | None,
     ) -> None:
         self._spool = Spool(MIN_SPOOL_BYTES)
-        self._adoption = Adoption(spool_dir, destination, quarantine_of(spool_dir, destination))
+        self._quarantine = quarantine_of(spool_dir, destination)
+        self._adoption = Adoption(spool_dir, destination, self._quarantine)
         self._traffic = Traffic()
         self._shown = _Shown(transport)
         diagnostics = Diagnostics()
@@ -262,6 +265,11 @@ class _Delivery:
     def pending(self) -> int:
         """The events that were taken over and not delivered."""
         return self._spool.account().pending
+
+    @property
+    def torn_bytes(self) -> int:
+        """The bytes that were taken over and are no events."""
+        return self._quarantine.size_bytes
 
     @property
     def trouble(self) -> str | None:
