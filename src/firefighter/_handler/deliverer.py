@@ -149,7 +149,8 @@ class Deliverer:
         self._started_at = -inf
         self._left_early_at = -inf
         self._pauses = False
-        self._starts_a_thread = False
+        # Of the thread that starts one just now, the number that the system has given it.
+        self._starter: int | None = None
 
     @property
     def present(self) -> bool:
@@ -169,7 +170,7 @@ class Deliverer:
         if self.expected:
             return  # a thread was just started
         try:
-            self._starts_a_thread = True
+            self._starter = threading.get_native_id()
             start_thread(self.make_thread, self._run, (), f'firefighter-{self._stream}')
         except Exception as error:  # RuntimeError, or whatever a make_thread of the user's raises
             if threading.main_thread().is_alive() and not exit_and_forks.exiting():
@@ -179,7 +180,7 @@ class Deliverer:
                 )
             return
         finally:
-            self._starts_a_thread = False
+            self._starter = None
         self.expected = True
         self._started_at = monotonic()
 
@@ -307,7 +308,8 @@ class Deliverer:
         `Thread.start` waits until the new thread has begun. A destructor may log there before that, in a thread that `threading` does
         not know yet.
         """
-        being_started = self._starts_a_thread and isinstance(
+        # Greenlets are unknown to `threading` as well, but run in the same thread.
+        being_started = self._starter not in {None, threading.get_native_id()} and isinstance(
             threading.current_thread(),
             threading._DummyThread,  # noqa: SLF001  # no public way to ask
         )
