@@ -170,11 +170,12 @@ def test_at_every_depth_of_the_stack_an_event_whose_call_returned_arrives(
 
 
 # At once: the handler may make it again in the middle of a removal.
-REMOVE = 'os.rename(spool_dir, spool_dir + ".old"); shutil.rmtree(spool_dir + ".old")'
+RENAME = 'os.rename(spool_dir, spool_dir + ".old")'
+REMOVE = f'{RENAME}; shutil.rmtree(spool_dir + ".old")'
 GONE = {
-    'removed, and a file in its place': f'{REMOVE}; open(spool_dir, "w").close()',
-    'renamed, and a file in its place': 'os.rename(spool_dir, spool_dir + ".old"); open(spool_dir, "w").close()',
-    'removed, and a loop in its place': f'{REMOVE}; os.symlink(spool_dir, spool_dir)',
+    'removed, and a file in its place': f'{RENAME}; open(spool_dir, "w").close(); shutil.rmtree(spool_dir + ".old")',
+    'renamed, and a file in its place': f'{RENAME}; open(spool_dir, "w").close()',
+    'removed, and a loop in its place': f'{RENAME}; os.symlink(spool_dir, spool_dir); shutil.rmtree(spool_dir + ".old")',
 }
 
 
