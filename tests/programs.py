@@ -16,6 +16,7 @@ from firefighter.local import LocalFirehose
 
 __all__ = [
     'ENOUGH_SECONDS',
+    'MOST_KIB',
     'PATIENT',
     'SHORT_PAUSES',
     'delivered',
@@ -51,6 +52,16 @@ logger = logging.getLogger('foo')
 logger.setLevel(logging.DEBUG)
 handler = FirehoseHandler('bar', **OPTIONS)
 logger.addHandler(handler)
+"""
+
+# A function for a program: how much memory it has had at most.
+MOST_KIB = """
+def most_kib():
+    try:
+        with open('/proc/self/status') as status:
+            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
+    except OSError:  # no Linux
+        return 0
 """
 
 

@@ -21,6 +21,7 @@ from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.main import main
 from firefighter.local import LocalFirehose
 from foreign_objects import FOREIGN
+from programs import MOST_KIB
 
 RUN = [
     sys.executable,
@@ -197,16 +198,11 @@ def test_what_somebody_has_made_to_fill_the_memory_is_named_and_the_rest_is_read
 
 
 # How much memory the process had at most, beyond what it has when everything is imported.
-MEASURED = """
+MEASURED = (
+    MOST_KIB
+    + """
 import sys
 from firefighter.cli.main import main
-
-def most_kib():
-    try:
-        with open('/proc/self/status') as status:
-            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
-    except OSError:  # no Linux
-        return 0
 
 folder = sys.argv[1]
 main(['audit', folder + '/z'])
@@ -214,6 +210,7 @@ before = most_kib()
 status = main(['audit', folder])
 print(status, most_kib() - before)
 """
+)
 
 
 def test_one_file_can_be_audited(audit, folder):

@@ -15,6 +15,7 @@ from firefighter._cost import plot
 from firefighter._cost.ways import WAYS
 from firefighter._delivery.compression import INSTALL_ZSTD
 from firefighter.cli.main import main
+from programs import MOST_KIB
 
 RUN = [
     sys.executable,
@@ -191,22 +192,18 @@ def test_what_is_played_takes_little_more_memory_than_its_bytes(tmp_path):
 
 
 # How much memory the process had at most, beyond what it has when everything is imported.
-MEASURED = """
+MEASURED = (
+    MOST_KIB
+    + """
 import sys
 from firefighter.cli.main import main
-
-def most_kib():
-    try:
-        with open('/proc/self/status') as status:
-            return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
-    except OSError:  # no Linux
-        return 0
 
 main(['cost', sys.argv[1], '--events-per-second', '0.01'])
 before = most_kib()
 main(['cost', sys.argv[1]])
 print(most_kib() - before)
 """
+)
 
 
 def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp_path):

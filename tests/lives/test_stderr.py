@@ -43,6 +43,17 @@ def full_pipe():
     os.close(writing)
 
 
+def status_unread(code, full_pipe, silent, timeout):
+    """Return the exit status of a program whose stderr nobody reads."""
+    return subprocess.run(
+        program(code),
+        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': silent.url},
+        stderr=full_pipe[1],
+        timeout=timeout,
+        check=False,
+    ).returncode
+
+
 @pytest.mark.parametrize('undelivered', ['count', 'stderr'])
 @pytest.mark.parametrize('use_queues', [True, False])
 def test_a_program_ends_though_nobody_reads_its_stderr(undelivered, use_queues, full_pipe, silent):
@@ -56,14 +67,7 @@ def test_a_program_ends_though_nobody_reads_its_stderr(undelivered, use_queues, 
         logger.info('x' * 500)
     """
     began_at = monotonic()
-    ended = subprocess.run(
-        program(code),
-        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': silent.url},
-        stderr=full_pipe[1],
-        timeout=ENOUGH_SECONDS,
-        check=False,
-    )
-    assert ended.returncode == 0
+    assert status_unread(code, full_pipe, silent, ENOUGH_SECONDS) == 0
     assert monotonic() - began_at < PATIENCE_SECONDS
 
 
@@ -99,14 +103,7 @@ PROGRAMS = {
 @pytest.mark.parametrize('code', PROGRAMS.values(), ids=PROGRAMS)
 def test_neither_a_warning_nor_green_threads_wait_for_a_reader(code, full_pipe, silent):
     """Python's own way to write a warning would, and so would a write where nobody can be asked whether it blocks."""
-    ended = subprocess.run(
-        program(code),
-        env={**os.environ, 'AWS_ENDPOINT_URL_FIREHOSE': silent.url},
-        stderr=full_pipe[1],
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert ended.returncode == 0
+    assert status_unread(code, full_pipe, silent, PATIENCE_SECONDS) == 0
 
 
 def test_what_could_not_be_written_is_counted_in_the_next_line(full_pipe):

@@ -204,12 +204,8 @@ def without_user(url: str) -> str:
 
     Nobody may have escaped the `/` or the space in a password, so all up to the last `@` is taken for it: rather too much than a part of one.
     """
-    return _USER.sub(_first_group, url)
-
-
-# Not by a template: re imports something for one, and at the very end of the process nothing can be imported.
-def _first_group(match: re.Match[str]) -> str:
-    return match[1] or ''
+    # Not by a template: re imports something for one, and at the very end of the process nothing can be imported.
+    return _USER.sub(lambda match: match[1] or '', url)
 
 
 def _without_secrets(text: str) -> str:

@@ -50,7 +50,8 @@ class Destination:
     @cached_property
     def folder_name(self) -> str:
         """A name that is harmless whatever the stream is called, and no other destination's."""
-        # Here, not above: importing hashlib takes 3 ms. Once: at the very end of the process nothing can be imported. SHA-256, since blake2 is missing where FIPS rules.
+        # Here, not above: importing hashlib takes 3 ms. Once: at the very end of the process nothing can be imported. SHA-256,
+        # since blake2 is missing where FIPS rules.
         import hashlib  # noqa: PLC0415
 
         # `quote` leaves letters, digits and `_.-~`. No name begins with a dot, which could hide it, or lead upwards.
