@@ -49,9 +49,9 @@ test-quick: $(VENV)/.test ## run the quick unit tests (1 minute)
 crash-test: $(VENV)/.test ## kill N processes that log, and report what happened to their events
 	$(BIN)/python tests/crash/report.py $(N) $(SEED)
 
-# Of several kinds, on loop devices; then does to each what else a disk can do, once.
+# Of several kinds, on loop devices, or of those in KINDS="ext4 xfs"; then does to each what else a disk can do, once.
 disk-test: $(VENV)/.test ## as root: cut off small file systems N times under processes that log, and report what happened
-	$(BIN)/python tests/disk/report.py $(N) $(SEED)
+	$(BIN)/python tests/disk/report.py $(N) $(SEED) $(KINDS)
 	$(PYTEST) tests/disk
 
 fault-test: $(VENV)/.test ## inject N random faults, and report what happened to the events

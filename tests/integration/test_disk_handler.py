@@ -485,6 +485,32 @@ def test_flush_is_not_through_where_what_it_has_adopted_is_given_back(
     assert stats.pending or stats.queue_age_seconds == 0.0
 
 
+def test_a_kill_while_a_header_is_written_leaves_nothing_in_quarantine(run, disk_handler, tmp_path):
+    """There is no event in that segment yet, and what has been stored of its header is nobody's."""
+    run(
+        """
+from firefighter._spool.disk import segment_file
+
+def kill(frame, event, argument):
+    if frame.f_code is segment_file.write_header.__code__:
+        if frame.f_locals.get('index') == 100:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return kill
+
+threading.settrace(kill)
+sys.settrace(kill)
+handler(AcceptingClient())
+log(1)
+""",
+        status=-signal.SIGKILL,
+    )
+    assert any((tmp_path / 'spool').rglob('.tmp-*'))
+    made = disk_handler(AcceptingClient())
+    assert made.flush()
+    assert made.stats().quarantined_bytes == 0
+    assert not any((tmp_path / 'spool').rglob('.tmp-*'))
+
+
 def test_orphans_are_delivered_beside_the_events_of_the_process(leave_behind, disk_handler, make_logger):
     """The first event of a new process brings the old ones along."""
     leave_behind(1, 2, 3)

@@ -183,6 +183,23 @@ def test_without_a_header_and_without_a_whole_line_all_is_torn_except_its_zeros(
     )
 
 
+@pytest.mark.parametrize('stored', [2, 9, HEADER_BYTES // 8])
+def test_a_header_that_was_being_written_leaves_nothing_torn(stored):
+    """The magic is stored last, and no line before it."""
+    words = memoryview(segment(lines=[])).cast('Q')
+    words[0] = 0
+    for word in range(stored, HEADER_BYTES // 8):
+        words[word] = 0
+    assert recover(words.tobytes(), None, same_boot=True) == Recovery(exact=False, good=(), torn=())
+
+
+@pytest.mark.parametrize('size', [9, HEADER_BYTES])
+def test_what_is_too_small_for_a_segment_is_kept_for_people(size):
+    """A segment has all its room from the beginning: this is something else, though it begins as one that is being made."""
+    data = bytes(8) + b'x' * (size - 8)
+    assert recover(data, None, same_boot=True).torn == (Torn(8, size),)
+
+
 def test_empty_lines_are_events_too():
     """A foreign formatter may put out nothing, and that is one event."""
     data = segment(lines=[b'\n', b'\n', b'x\n'])

@@ -26,7 +26,8 @@ ways above, exactly those lines are good that are whole and come after the heade
 Bytes overwritten with anything but zeros look like a line, and are delivered as one if they lie between newlines.
 
 A header that is torn, or never reached the disk, costs no line: the folder shows where they go. Only where no line is whole
-either, nothing shows that the file ever was a segment, and all of it is torn.
+either, nothing shows that the file ever was a segment, and all of it is torn. A header that was being written when the process died
+is none of these: its magic, which comes last, is missing, and there is nothing behind it.
 
 Every step is a search or a comparison that C makes, over pieces of at most 64 KiB where it copies, so that the
 interpreter lock is never held for long.
@@ -42,7 +43,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from firefighter._spool.disk.segment_file import Header, read_progress
+from firefighter._spool.disk.segment_file import MAGIC_BYTES, Header, read_progress
 from firefighter._spool.layout import HEADER_BYTES
 
 __all__ = ['Good', 'Recovery', 'Torn', 'boot_id', 'recover']
@@ -111,7 +112,7 @@ def recover(
     exact = _exact(data, header, alive=alive) if header and same_boot else None
     if exact is None:
         found = _search(data)
-        if header or found.good:
+        if header or found.good or _is_being_made(data):
             return found
         return Recovery(exact=False, good=(), torn=tuple(_torn(data, 0, len(data), MOST_TORN)))
     head, tail = exact
@@ -130,6 +131,12 @@ def boot_id() -> bytes | None:
     except Exception:
         # No /proc in this container, no ctypes in this build, not a UUID: all the same, the boot is not known.
         return None
+
+
+def _is_being_made(data: bytes | mmap.mmap) -> bool:
+    """Return whether it is an empty segment whose header was not written to its end."""
+    is_whole = len(data) > HEADER_BYTES and _skip_zeros(data, HEADER_BYTES, len(data)) == len(data)
+    return is_whole and data[:MAGIC_BYTES] == bytes(MAGIC_BYTES)
 
 
 def _exact(data: bytes | mmap.mmap, header: Header, *, alive: bool) -> tuple[int, int] | None:

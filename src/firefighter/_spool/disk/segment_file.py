@@ -41,6 +41,7 @@ from firefighter._spool.disk.untrusted_directory import UntrustedDirectory
 from firefighter._spool.layout import COMMITTED, HEAD, HEADER_BYTES, HEADER_WORDS, TAIL_MASK
 
 __all__ = [
+    'MAGIC_BYTES',
     'MOST_SEGMENT_BYTES',
     'SEGMENT_SUFFIX',
     'TEMPORARY_PREFIX',
@@ -63,6 +64,7 @@ SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
 
 MAGIC = 0x0A4C4F4F50534689
+MAGIC_BYTES = 8
 VERSION = 1
 ID_BYTES = 16
 
