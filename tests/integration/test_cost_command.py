@@ -214,6 +214,15 @@ def test_tracebacks_are_one_event_each_where_it_is_said_how_one_begins(cost, tmp
     assert cost(log, '--entry-begins', '^2026')['one per record']['played']['events'] == 100
 
 
+@pytest.mark.parametrize('begins', ['^2025', 'ERROR$'])
+def test_what_begins_no_entry_is_refused(tmp_path, begins, capsys):
+    """All of the log would be one event."""
+    log = tmp_path / 'java.log'
+    log.write_text('2026 ERROR x\n  at a\n')
+    assert main(['cost', str(log), '--entry-begins', begins]) == 2
+    assert '--entry-begins matches no line' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('words', 'said'),
     [

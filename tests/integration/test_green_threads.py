@@ -15,8 +15,7 @@ from time import monotonic
 
 import pytest
 
-from firefighter.local import LocalFirehose
-from firefighter.local.wire import Wire
+from firefighter.local import LocalFirehose, wire
 from programs import PATIENT, end_of
 
 # Shorter than the handler waits for an answer.
@@ -83,15 +82,15 @@ def library(request):
 @pytest.fixture
 def answers_come(tmp_path, monkeypatch):
     """The file that a program makes when late answers may come: their time alone may be short for what it has to do meanwhile."""
-    path, pause = tmp_path / 'answers come', Wire._pause
+    path, pause = tmp_path / 'answers come', wire.pause
 
-    async def pause_until_told(self, seconds):
-        await pause(self, seconds)
+    async def pause_until_told(ends, seconds):
+        await pause(ends, seconds)
         deadline = monotonic() + HELD_SECONDS
         while not path.exists() and monotonic() < deadline:  # noqa: ASYNC110 - another process tells
             await asyncio.sleep(0.01)
 
-    monkeypatch.setattr(Wire, '_pause', pause_until_told)
+    monkeypatch.setattr(wire, 'pause', pause_until_told)
     return path
 
 

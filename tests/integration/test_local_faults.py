@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 import boto3
@@ -13,10 +14,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseClient
+from firefighter.local import EndpointError, LocalFirehose, LocalFirehoseClient, wire
 from firefighter.local.catalogue import CATALOGUE
 from firefighter.local.listener import Listener
-from firefighter.local.wire import DRIBBLE_PIECES, Wire
+from firefighter.local.wire import DRIBBLE_PIECES
 
 pytest_plugins = ['firefighter.testing']
 
@@ -124,6 +125,31 @@ def test_after_a_fault_the_same_client_works_again(local_firehose, client, name)
     assert outcome(client) == '0 of 4 failed'
 
 
+def test_refused_connections_come_back_when_faults_are_cleared(local_firehose, client):
+    """Though their time is not over: a test that ends has nothing to wait for."""
+    local_firehose.inject('refused', seconds=3600, times=1)
+    assert outcome(client) == 'ConnectionClosedError'
+    local_firehose.clear_faults()
+    assert outcome(client) == '0 of 4 failed'
+
+
+@pytest.mark.parametrize(
+    ('name', 'parameters', 'ends'),
+    [('no-answer', {}, 'ConnectionClosedError'), ('slow', {'seconds': 3600}, '0 of 4 failed'), ('dribble', {'seconds': 3600}, '0 of 4 failed')],
+)  # fmt: skip
+def test_who_waits_for_an_answer_waits_no_longer_when_faults_are_cleared(
+    local_firehose, client, name, parameters, ends
+):
+    """Each ends as it would have in the end."""
+    local_firehose.inject(name, **parameters)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(outcome, client)
+        while not local_firehose.strikes():
+            pass
+        local_firehose.clear_faults()
+        assert waiting.result(ENOUGH_SECONDS) == ends
+
+
 def test_refused_connections_come_back_on_the_same_port(local_firehose, client, monkeypatch):
     """After the fault's time; a client that goes on trying finds the endpoint again."""
     refused, reopen = threading.Event(), Listener._reopen
@@ -147,17 +173,17 @@ def test_refused_connections_come_back_on_the_same_port(local_firehose, client, 
 
 def test_a_dribbled_answer_comes_in_pieces(local_firehose, monkeypatch):
     """Each within any read timeout, so that a client needs a deadline of its own."""
-    pieces, pauses, pause = [], [], Wire._pause
+    pieces, pauses, pause = [], [], wire.pause
 
-    async def pause_and_be_read(self, seconds):
+    async def pause_and_be_read(ends, seconds):
         """Pause, and until the client has read what was sent: else it may find several pieces as one."""
-        await pause(self, seconds)
+        await pause(ends, seconds)
         deadline = monotonic() + ENOUGH_SECONDS
         while len(pieces) < len(pauses) and monotonic() < deadline:  # noqa: ASYNC110 - another thread reads
             await asyncio.sleep(0)
         pauses.append(seconds)
 
-    monkeypatch.setattr(Wire, '_pause', pause_and_be_read)
+    monkeypatch.setattr(wire, 'pause', pause_and_be_read)
     local_firehose.inject('dribble', seconds=0.4)
     host, port = local_firehose.url.removeprefix('http://').split(':')
     body = b'{"DeliveryStreamName":"bar","Record":{"Data":"eA=="}}'

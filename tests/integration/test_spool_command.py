@@ -194,7 +194,13 @@ def test_an_empty_directory_is_not_the_working_directory(capsys, spool_dir, aliv
 
 @pytest.mark.parametrize(
     ('option', 'value'),
-    [('--patience', 'nan'), ('--patience', '-1'), ('--max-aggregated-events', '0'), ('--patience', 'long')],
+    [
+        ('--patience', 'nan'),
+        ('--patience', '-1'),
+        ('--patience', '0'),
+        ('--max-aggregated-events', '0'),
+        ('--patience', 'long'),
+    ],
 )
 def test_a_number_that_makes_no_sense_is_refused_in_words(capsys, spool_dir, option, value):
     """Not by the name of a function."""

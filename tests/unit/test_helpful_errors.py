@@ -103,6 +103,16 @@ def test_a_home_that_is_not_expanded_is_named(monkeypatch, tmp_path):
         FirehoseHandler('bar', spool_dir='~/spool')
 
 
+@pytest.mark.parametrize('path', ['', 'spool\0'])
+def test_a_spool_dir_that_is_no_path_is_refused(path, monkeypatch, tmp_path):
+    """Also where the environment names another: a variable that was not set must not make memory of the disk in silence."""
+    monkeypatch.setenv('FIREFIGHTER_SPOOL_DIR', str(tmp_path))
+    with pytest.raises(
+        ValueError, match=r'spool_dir must be the path of a directory.*None keeps events in memory'
+    ):
+        FirehoseHandler('bar', spool_dir=path)
+
+
 def test_an_option_like_none_is_answered_with_all_there_are():
     """And with nothing that is no option."""
     with pytest.raises(TypeError, match=r'there are delivery_stream_name, .*on_dead_letter$') as raised:

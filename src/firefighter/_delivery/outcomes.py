@@ -148,7 +148,9 @@ _CURES = {
     'InvalidEndpointConfigurationError': _CORRECT_THE_REGION,
     'InvalidHostLabelError': _CORRECT_THE_REGION,
     'ServiceNotInRegionError': _CORRECT_THE_REGION,
-    'SSLError': "see that the endpoint's certificate is trusted here",
+    'SSLError': (
+        "see that the endpoint's certificate is trusted here, and that AWS_CA_BUNDLE or ca_bundle, if set, names a file of certificates"
+    ),
     'ValueError': 'correct endpoint_url=, or the region',
     _NO_TLS: 'the endpoint speaks no TLS: write http:// in endpoint_url=, if that is meant',
     _INVALID_URL: 'correct endpoint_url= or the proxies',

@@ -161,7 +161,9 @@ class Options:
             ValueError: one has a value that it cannot have.
         """
         given = {option.name: arguments[option.name] for option in fields(cls)}
-        spool_dir = given['spool_dir'] or os.environ.get('FIREFIGHTER_SPOOL_DIR') or None
+        spool_dir = given['spool_dir']
+        if spool_dir is None:
+            spool_dir = os.environ.get('FIREFIGHTER_SPOOL_DIR') or None  # empty: not set
         return cls(**given | {'spool_dir': check_spool_dir(spool_dir)})
 
     def __post_init__(self) -> None:
@@ -264,7 +266,9 @@ def check_spool_dir(spool_dir: object) -> Path | None:
         raise TypeError(f'spool_dir must be a path, not {spool_dir!r}')
     path = os.fsdecode(spool_dir)
     if not path or '\0' in path:
-        raise ValueError(f'spool_dir must be the path of a directory, not {path!r}')
+        raise ValueError(
+            f'spool_dir must be the path of a directory, not {path!r}; None keeps events in memory'
+        )
     # Once: a later change of the working directory, or of a link, does not lead elsewhere.
     try:
         return Path(path).resolve()

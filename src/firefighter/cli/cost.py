@@ -179,6 +179,13 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:
     log, whole = collect(_entries(arguments.files, arguments.entry_begins))
     if not log:
         raise _UsageError(f'{", ".join(arguments.files)}: no events')
+    begins = arguments.entry_begins
+    if begins is not None and not any(
+        begins.search(entry if isinstance(entry, bytes) else entry.encode()) for entry in log
+    ):
+        raise _UsageError(
+            '--entry-begins matches no line, so all would be one entry: correct it, or leave it out'
+        )
     return log, whole
 
 

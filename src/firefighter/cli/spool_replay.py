@@ -210,9 +210,9 @@ def _at_least_one(text: str) -> int:
 
 def _seconds(text: str) -> float:
     with suppress(ValueError):
-        if float(text) >= 0:
+        if float(text) > 0:
             return float(text)
-    raise argparse.ArgumentTypeError(f'{text!r} is no number of seconds')
+    raise argparse.ArgumentTypeError(f'{text!r} is no number of seconds above 0')
 
 
 def _useless(complaint: str) -> int:

@@ -97,7 +97,7 @@ class Controls(abc.ABC):
         self._call('inject', {'faults': [[name, parameters]]})
 
     def clear_faults(self, seed: int | None = None) -> None:
-        """Disarm all faults.
+        """Disarm all faults, and end what they are doing: refusing connections, not answering, answering late.
 
         Args:
             seed: for the dice from here on; None lets them lie.

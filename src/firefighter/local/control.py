@@ -18,6 +18,7 @@ from firefighter.local.service import Service
 
 # AWS has nothing but POST /.
 CONTROL_PREFIX = '/_local/'
+CLEAR_FAULTS = 'clear-faults'
 
 Parameters = Mapping[str, Any]
 
@@ -54,7 +55,7 @@ class Control:
             'flush': Operation('POST', self._flush),
             'streams': Operation('POST', self._create_stream, validation.members('CreateDeliveryStream')),
             'inject': Operation('POST', self._inject, ('faults',)),
-            'clear-faults': Operation('POST', self._clear_faults, ('seed',)),
+            CLEAR_FAULTS: Operation('POST', self._clear_faults, ('seed',)),
             'strikes': Operation('GET', self._strikes),
         }
 

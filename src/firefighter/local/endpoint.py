@@ -205,18 +205,14 @@ class LocalFirehose(Running, Controls):
         if self._control is None:
             raise EndpointError('the local endpoint has not been started')
         try:
-            if self._thread is None or self._loop is None:
+            if self._thread is None or self._loop is None or self._server is None:
                 # Nothing else can touch the service: there is no server yet, or none any more.
                 return self._control.call(operation, parameters)
             return asyncio.run_coroutine_threadsafe(
-                self._call_on_loop(self._control, operation, parameters), self._loop
+                self._server.call(operation, parameters), self._loop
             ).result(TIMEOUT_SECONDS)
         except ServiceError as error:
             raise EndpointError(str(error)) from error
-
-    @staticmethod
-    async def _call_on_loop(control: Control, operation: str, parameters: Mapping[str, Any]) -> Any:
-        return control.call(operation, parameters)
 
     def _forget_in_child(self) -> None:
         # A forked child has no thread to serve with, and its copies of the sockets would keep the parent's

@@ -51,6 +51,7 @@ class Listener:
         self._port = port
         self._server: asyncio.Server | None = None
         self._reopening: asyncio.Task[None] | None = None
+        self._pause_ends = asyncio.Event()
         self._say_again_at = 0.0
 
     async def open(self) -> str:
@@ -113,10 +114,17 @@ class Listener:
     async def pause(self, seconds: float) -> None:
         """Refuse new connections for some time, and reset those that there are."""
         if self._reopening is None or self._reopening.done():
+            self._pause_ends.clear()
             self._reopening = asyncio.get_running_loop().create_task(self._reopen(seconds))
             await self._stop_listening()
         for transport in self.transports():
             reset(transport)
+
+    async def end_pause(self) -> None:
+        """Accept connections again, where they are refused."""
+        if self._reopening is not None:
+            self._pause_ends.set()
+            await self._reopening
 
     def abandon(self) -> None:
         """Close this process's copies of the sockets, and nothing else: for a forked child."""
@@ -129,13 +137,14 @@ class Listener:
         os.close(nothing)
 
     async def _reopen(self, seconds: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._pause_ends.wait(), seconds)
         while True:
-            await asyncio.sleep(seconds)
             with suppress(OSError):
                 await self.open()
                 return
             # The kernel lent the port to an outgoing connection meanwhile.
-            seconds = REOPEN_SECONDS
+            await asyncio.sleep(REOPEN_SECONDS)
 
     async def _stop_listening(self) -> None:
         """Accept nothing more, let what is accepted become known, then close the server.

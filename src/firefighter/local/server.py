@@ -12,6 +12,7 @@ import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -19,7 +20,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.log import server_logger
 
 from firefighter.local.callers import UNSUPPORTED_MEDIA_TYPE, Callers
-from firefighter.local.control import CONTROL_PREFIX, Control, parse_parameters
+from firefighter.local.control import CLEAR_FAULTS, CONTROL_PREFIX, Control, Parameters, parse_parameters
 from firefighter.local.fault_plan import FaultPlan
 from firefighter.local.limits import MAX_BODY_BYTES
 from firefighter.local.listener import Listener
@@ -107,6 +108,20 @@ class Server:
             self._timer.cancel()
         return self._service.close(now())
 
+    async def call(self, operation: str, parameters: Parameters) -> Any:
+        """Do a control operation, and what it means for the connections.
+
+        Raises:
+            ServiceError: the parameters are not acceptable.
+        """
+        assert self._wire is not None  # noqa: S101 - start made it
+        assert self._listener is not None  # noqa: S101 - as above
+        result = self._control.call(operation, parameters)
+        if operation == CLEAR_FAULTS:
+            self._wire.end_waiting()
+            await self._listener.end_pause()
+        return result
+
     def abandon_sockets(self) -> None:
         """Close this process's copies of the sockets, and nothing else: for a forked child."""
         if self._listener is not None:
@@ -140,7 +155,7 @@ class Server:
             try:
                 self._callers.check(request.headers)
                 _check_content_type(request)
-                result = self._control.call(name, parse_parameters(await _body(request)))
+                result = await self.call(name, parse_parameters(await _body(request)))
             except ServiceError as error:
                 return await self._wire.send(request, error.reply())
             return web.Response(body=orjson.dumps(result), content_type='application/json')

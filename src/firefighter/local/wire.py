@@ -23,35 +23,33 @@ class Wire:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._stopping = asyncio.Event()
+        self._waiting_ends = asyncio.Event()
 
     def stop(self) -> None:
+        """Let go of everything that is being waited for, and wait for nothing more."""
+        self._waiting_ends.set()
+
+    def end_waiting(self) -> None:
         """Let go of everything that is being waited for."""
-        self._stopping.set()
+        self.stop()
+        self._waiting_ends = asyncio.Event()
 
     async def send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         """Answer a request."""
+        waiting_ends = self._waiting_ends  # one for all that this answer waits for
         if reply.delay_seconds:
-            await self._pause(reply.delay_seconds)
+            await pause(waiting_ends, reply.delay_seconds)
         if reply.ending is Ending.SILENCE:
-            await self._stopping.wait()
+            await waiting_ends.wait()
         elif reply.ending is Ending.REFUSE:
             await self._listener.pause(reply.refuse_seconds)
         elif reply.ending is Ending.CUT_OFF:
             return await self._cut_off(request, reply)
         elif reply.dribble_seconds:
-            return await self._dribble(request, reply)
+            return await _dribble(request, reply, waiting_ends)
         if reply.ending is not Ending.ANSWER:
             reset(request.transport)
         return web.Response(body=reply.body, status=reply.status, headers=_headers(reply))
-
-    async def _dribble(self, request: web.Request, reply: Reply) -> web.StreamResponse:
-        response = await _prepared(request, reply)
-        step = -(-len(reply.body) // DRIBBLE_PIECES)
-        for start in range(0, len(reply.body), step):
-            await self._pause(reply.dribble_seconds / DRIBBLE_PIECES)
-            await response.write(reply.body[start : start + step])
-        return response
 
     async def _cut_off(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         response = await _prepared(request, reply)
@@ -61,9 +59,20 @@ class Wire:
             request.transport.close()
         return response
 
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+async def _dribble(request: web.Request, reply: Reply, ends: asyncio.Event) -> web.StreamResponse:
+    response = await _prepared(request, reply)
+    step = -(-len(reply.body) // DRIBBLE_PIECES)
+    for start in range(0, len(reply.body), step):
+        await pause(ends, reply.dribble_seconds / DRIBBLE_PIECES)
+        await response.write(reply.body[start : start + step])
+    return response
+
+
+async def pause(ends: asyncio.Event, seconds: float) -> None:
+    """Wait for so many seconds, or until waiting ends."""
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(ends.wait(), seconds)
 
 
 async def _prepared(request: web.Request, reply: Reply) -> web.StreamResponse:
