@@ -258,6 +258,38 @@ def test_of_many_producers_the_worst_are_listed(tmp_path, capsys):
     assert '100 events of 100 producers in 1 objects, 0 of them markers' in printed
 
 
+NO_KEYS = '[default]\nregion = us-east-1\n'
+BROKEN_PROCESS = NO_KEYS + 'credential_process = echo "{SecretAccessKey: shibboleth"\n'
+
+
+@pytest.mark.parametrize(
+    ('configuration', 'said'),
+    [
+        (NO_KEYS, 'give the process AWS credentials'),
+        (BROKEN_PROCESS, 'see to what gives the credentials'),
+        (NO_KEYS + 'aws_access_key_id = a\naws_secret_access_key = b\n', 'is the network up'),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_is_said_with_what_to_do(
+    configuration, said, tmp_path, monkeypatch, capsys
+):
+    """Whatever goes wrong in the search for credentials, and without what they say."""
+    file = tmp_path / 'config'
+    file.write_text(configuration)
+    for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('AWS_CONFIG_FILE', str(file))
+    monkeypatch.setenv('AWS_SHARED_CREDENTIALS_FILE', str(tmp_path / 'none'))
+    monkeypatch.setenv('AWS_EC2_METADATA_DISABLED', 'true')
+    monkeypatch.setenv('AWS_MAX_ATTEMPTS', '1')
+    assert main(['audit', 's3://bucket', '--endpoint-url', 'http://127.0.0.1:9']) == 2
+    err = capsys.readouterr().err
+    assert err.startswith('firefighter audit: s3://bucket: ')
+    assert said in err
+    assert err.count('\n') == 1
+    assert 'shibboleth' not in err
+
+
 @pytest.mark.parametrize('where', ['nowhere', '.', 's3://bucket/prefix'])
 def test_where_nothing_is_the_status_is_2(where, tmp_path, monkeypatch, capsys):
     """No folder, an empty one, no way to the bucket: nothing was audited."""

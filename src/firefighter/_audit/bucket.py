@@ -10,6 +10,7 @@ from typing import Any
 
 from firefighter._audit.decoding import CHUNK_BYTES
 from firefighter._audit.places import StoredObject, UnreadableError
+from firefighter._delivery.outcomes import from_exception
 
 __all__ = ['Bucket', 'read_ahead']
 
@@ -46,18 +47,17 @@ class Bucket:
     ) -> None:
         # Slow to import, and a folder needs none of it.
         import boto3.session  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
-        self._errors = (BotoCoreError, ClientError)
-        self._connection_errors = (BotoCoreError,)
+        self._connection_error = BotoCoreError
         self._name = name
         self._prefix = prefix
         try:
             self._client: Any = boto3.session.Session(profile_name=profile_name).client(
                 's3', region_name=region_name, endpoint_url=endpoint_url
             )
-        except (*self._errors, ValueError) as error:
-            raise UnreadableError(f's3://{name}: {error}') from error
+        except Exception as error:
+            raise _unreadable(f's3://{name}', error) from error
 
     def objects(self) -> Iterator[StoredObject]:
         """Yield the objects, in the order of their keys."""
@@ -66,8 +66,8 @@ class Bucket:
             for page in pages:
                 for entry in page.get('Contents', ()):
                     yield self._object(entry['Key'], entry['Size'], entry['ETag'])
-        except self._errors as error:
-            raise UnreadableError(f's3://{self._name}: {error}') from error
+        except Exception as error:  # what gives the credentials may raise anything
+            raise _unreadable(f's3://{self._name}', error) from error
 
     def _object(self, key: str, size_bytes: int, etag: str) -> StoredObject:
         name = f's3://{self._name}/{key}'
@@ -85,9 +85,9 @@ class Bucket:
                         for chunk in body.iter_chunks(CHUNK_BYTES):
                             done += len(chunk)
                             yield chunk
-                except self._errors as error:
-                    if tries == _TRIES or not isinstance(error, self._connection_errors):
-                        raise UnreadableError(f'{name}: {error}') from error
+                except Exception as error:
+                    if tries == _TRIES or not isinstance(error, self._connection_error):
+                        raise _unreadable(name, error) from error
                     if done > before:
                         tries = 0
                 else:
@@ -95,6 +95,10 @@ class Bucket:
 
         # Nothing cannot be asked for by a range.
         return StoredObject(name, size_bytes, chunks if size_bytes else lambda: iter(()))
+
+
+def _unreadable(name: str, error: Exception) -> UnreadableError:
+    return UnreadableError(f'{name}: {from_exception(error, 1, sent=True).error}')
 
 
 def read_ahead(objects: Iterable[StoredObject]) -> Iterator[StoredObject]:
