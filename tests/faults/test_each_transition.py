@@ -24,7 +24,7 @@ from firefighter.logging import FirehoseHandler
 
 # `DEPTH=every` takes each bytecode, which lasts minutes; else it is each so manieth, a different set for each case, and the same ones
 # each time.
-EVERY = 1 if EVERY_PLACE else depth(67, 13)
+EVERY = 1 if EVERY_PLACE else depth(67, 29)
 OURS = Path(firefighter.__file__).parent
 TRACED = {
     str((OURS / name).resolve(strict=True))

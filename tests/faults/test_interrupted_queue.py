@@ -23,7 +23,7 @@ from firefighter._delivery.logged_by_delivery import on_thread_of_ours
 from firefighter.logging import FirehoseHandler
 
 # `DEPTH=every` takes each bytecode; else it is each so manieth.
-EVERY = 1 if EVERY_PLACE else depth(211, 41)
+EVERY = 1 if EVERY_PLACE else depth(211, 89)
 TRACED = {
     str((Path(firefighter.__file__).parent / '_delivery' / name).resolve(strict=True))
     for name in ('plain_queue.py', 'spool_source.py', 'batches.py')

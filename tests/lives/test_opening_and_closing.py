@@ -44,7 +44,7 @@ def test_a_handler_that_was_closed_again_and_again_while_a_thread_logged_keeps_i
             sys.setswitchinterval({switch_interval})
             thread = threading.Thread(target=log_on)
             thread.start()
-            end_again_and_again({end}, {depth(60, 400 if use_queues else 150)})
+            end_again_and_again({end}, {depth(60, 200 if use_queues else 80)})
             stop.set()
             thread.join()
             tell(closed=True)

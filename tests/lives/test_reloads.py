@@ -10,7 +10,7 @@ from depth import depth
 from programs import SHORT_PAUSES
 
 # More than may be left of either: were one of each left, it would be seen.
-MANY = depth(40, 120)
+MANY = depth(40, 80)
 pytestmark = pytest.mark.skipif(not Path('/dev/fd').is_dir(), reason='nobody tells which files are open')
 
 COUNTS = """
