@@ -13,6 +13,7 @@ When the socket ends it ends, and so does what it has forked (those have the oth
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -148,9 +150,12 @@ def start(control: socket.socket, settings: dict[str, Any], report: int) -> int:
     control.close()
     try:
         ROLES[settings['start']](settings, report)
-    finally:
-        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 if __name__ == '__main__':
+    faulthandler.enable()  # where a store into a file was, if one of them dies of it
     main(socket.socket(fileno=int(sys.argv[1])))

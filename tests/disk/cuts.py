@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -158,7 +159,11 @@ class Harness(Stage):
             process.read_to_the_end()
             process.alive = False
             statuses.append(self._nursery.ask({'reap': process.pid}))
-        return reported, sum(status != signal.SIGKILL for status in statuses)
+        deaths = [status for status in statuses if status != signal.SIGKILL]
+        if deaths:
+            said = (self._folder / 'complaints').read_text('utf-8', 'replace')
+            sys.stderr.write(f'round {self._rounds}, {cut}: ended with status {deaths}\n{said[-5000:]}\n')
+        return reported, len(deaths)
 
     def _moment(self) -> int:
         """Return a number of events; small ones are as likely as large ones."""
