@@ -42,6 +42,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from firefighter._process.exit_and_forks import registered_handlers
+from firefighter._process.waiting import monotonic
 
 if TYPE_CHECKING:
     from firefighter._delivery.clients import ClientFactory
@@ -141,6 +142,13 @@ def local_firehose(
         yield endpoint
         # While the endpoint is there. Otherwise the end of pytest would wait for each until its `shutdown_timeout_seconds` are over.
         endpoint.clear_faults()
+        pipelines = [pipeline for pipeline in pipelines if _delivers_to(pipeline._client, endpoint)]  # noqa: SLF001 - our own
+        if endpoint._thread is None:  # noqa: SLF001 - our own
+            for (
+                pipeline
+            ) in pipelines:  # the test has stopped it: what is left is reported, and nobody waits for it
+                pipeline.lifecycle.close(monotonic())
+                _let_go_of_what_is_left(pipeline)
         left = [
             handler
             for handler in _firehose_handlers()
@@ -149,10 +157,9 @@ def local_firehose(
         _take_off_and_close(left)
         closed = [handler._pipeline for handler in left]  # noqa: SLF001 - our own
         for pipeline in pipelines:
-            if _delivers_to(pipeline._client, endpoint):  # noqa: SLF001 - our own
-                if pipeline not in closed:  # of a handler from before, or of one that the test has dropped
-                    pipeline.lifecycle.finish()
-                _let_go_of_what_is_left(pipeline)
+            if pipeline not in closed:  # of a handler from before, or of one that the test has dropped
+                pipeline.lifecycle.finish()
+            _let_go_of_what_is_left(pipeline)
 
 
 @pytest.fixture
@@ -177,6 +184,9 @@ def _lead_to(endpoint: LocalFirehose, monkeypatch: pytest.MonkeyPatch) -> list[F
             no_client_is_made.enter_context(handler._pipeline.transport._lock)  # noqa: SLF001 - our own
         monkeypatch.setenv('AWS_ENDPOINT_URL_FIREHOSE', endpoint.url)
         monkeypatch.setenv('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'false')
+        for name in ('NO_PROXY', 'no_proxy'):  # the lower case comes first where it is set
+            others = os.environ.get(name) or os.environ.get('NO_PROXY')
+            monkeypatch.setenv(name, ','.join(filter(None, [others, urlsplit(endpoint.url).hostname])))
         for name, value in _WHERE_THERE_IS_NONE.items():
             if not os.environ.get(name):
                 monkeypatch.setenv(name, value)

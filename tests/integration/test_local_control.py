@@ -185,6 +185,7 @@ BOTH = [LocalFirehose, LocalFirehoseProcess]
     ('kinds', 'arguments', 'reason'),
     [
         ([LocalFirehose], {'host': 5}, "host must be the text of an address, such as '127.0.0.1', not 5"),
+        ([LocalFirehose], {'host': ''}, "host must be the text of an address, .*, not ''"),
         ([LocalFirehose], {'host': None}, 'host must be the text of an address, .*, not None'),
         (BOTH, {'port': None}, 'port must be a whole number from 0 to 65,535, where 0 takes a free port, not None'),
         (BOTH, {'port': 0.5}, 'port must be .*, not 0.5'),

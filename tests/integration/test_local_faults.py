@@ -150,6 +150,19 @@ def test_who_waits_for_an_answer_waits_no_longer_when_faults_are_cleared(
         assert waiting.result(ENOUGH_SECONDS) == ends
 
 
+def test_a_fault_within_another_does_not_begin_when_faults_are_cleared(local_firehose, client):
+    """A late answer that would have been an outage ends alone."""
+    local_firehose.inject('slow', seconds=3600)
+    local_firehose.inject('refused', seconds=3600)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(outcome, client)
+        while not local_firehose.strikes():
+            pass
+        local_firehose.clear_faults()
+        assert waiting.result(ENOUGH_SECONDS) == 'ConnectionClosedError'
+    assert outcome(client) == '0 of 4 failed'
+
+
 def test_refused_connections_come_back_on_the_same_port(local_firehose, client, monkeypatch):
     """After the fault's time; a client that goes on trying finds the endpoint again."""
     refused, reopen = threading.Event(), Listener._reopen

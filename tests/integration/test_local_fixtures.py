@@ -4,6 +4,8 @@ from __future__ import annotations
 
 pytest_plugins = ['pytester']
 
+# Far more than these suites take, and below the limit of a test.
+ENOUGH_SECONDS = 45
 WARNINGS = ['-W', 'error', '-W', 'ignore:Boto3 will no longer support Python']
 CONFTEST = "pytest_plugins = ['firefighter.testing']"
 SUITE = """
@@ -153,6 +155,48 @@ def test_what_a_test_leaves_on_a_logger_is_closed_with_the_endpoint(pytester, mo
     assert 'still delivering' not in result.stderr.str()
     delivered = [path.read_text() for path in pytester.path.rglob('bar-1-*')]
     assert sum(text.count('order received') for text in delivered) == 7
+
+
+def test_an_endpoint_that_the_test_has_stopped_is_not_waited_for(pytester):
+    """It does not come back. What could not be delivered is said."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("""
+        import logging
+        from firefighter.logging import FirehoseHandler
+
+        def test_an_outage(local_firehose):
+            shop = logging.getLogger('shop')
+            shop.addHandler(FirehoseHandler('bar', shutdown_timeout_seconds=3600))
+            local_firehose.stop()
+            shop.warning('order received')
+        """)
+    result = pytester.runpytest_subprocess('-s', *WARNINGS, timeout=ENOUGH_SECONDS)
+    result.assert_outcomes(passed=1)
+    assert result.stderr.str().count('closed with 1 event undelivered') == 1
+
+
+def test_a_proxy_of_the_environment_is_not_for_the_endpoint(pytester, monkeypatch):
+    """A test that has one must not send its events there."""
+    monkeypatch.delenv('no_proxy', raising=False)
+    for name, value in {
+        'HTTP_PROXY': 'http://127.0.0.1:9',
+        'http_proxy': 'http://127.0.0.1:9',
+        'NO_PROXY': 'intranet',
+    }.items():
+        monkeypatch.setenv(name, value)
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("""
+        import logging, os
+        from firefighter.logging import FirehoseHandler
+
+        def test_an_event(local_firehose):
+            handler = FirehoseHandler('bar')
+            handler.handle(logging.makeLogRecord({'msg': 'order received'}))
+            assert handler.flush(20), handler.stats().last_error
+            assert local_firehose.account('bar').records == 1
+            assert 'intranet' in os.environ['NO_PROXY']
+        """)
+    pytester.runpytest_subprocess(*WARNINGS).assert_outcomes(passed=1)
 
 
 def test_handlers_that_deliver_elsewhere_are_left_alone(pytester):

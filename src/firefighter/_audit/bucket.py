@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 from firefighter._audit.decoding import CHUNK_BYTES
 from firefighter._audit.places import StoredObject, UnreadableError
+from firefighter._delivery.diagnostics import one_line
 from firefighter._delivery.outcomes import from_exception
 
 __all__ = ['Bucket', 'read_ahead']
@@ -17,6 +18,30 @@ __all__ = ['Bucket', 'read_ahead']
 # Small objects cost a round trip each. boto3's client keeps ten connections.
 _AT_ONCE = 8
 _MOST_BYTES = 4 * 1024 * 1024
+
+_WRITE_THE_REGION = "write the bucket's own region: --region"
+# What S3 says, in its own codes (the API's "Error responses") and those that mean something else to Firehose.
+_CURES = {
+    'AccessDenied': 'allow s3:ListBucket on the bucket and s3:GetObject on its objects',
+    'AllAccessDisabled': 'ask the owner of the bucket',
+    'InvalidAccessKeyId': 'correct the access key',
+    'InvalidToken': 'renew the credentials',
+    'RequestTimeTooSkewed': "set the machine's clock",
+    'NoSuchBucket': 'correct the name of the bucket, or --endpoint-url',
+    'InvalidBucketName': 'correct the name of the bucket',
+    'PermanentRedirect': _WRITE_THE_REGION,
+    'AuthorizationHeaderMalformed': _WRITE_THE_REGION,
+    'IllegalLocationConstraintException': _WRITE_THE_REGION,
+    'InvalidObjectState': 'restore it from the archive first',
+    'KMS.DisabledException': "enable the key of the bucket's encryption",
+}
+# The arguments of a handler that other cures name.
+_OPTIONS = {
+    'boto3_profile_name=': '--profile',
+    'region_name=': '--region',
+    'endpoint_url=': '--endpoint-url',
+    'endpoint_url': '--endpoint-url',
+}
 
 # Without a new byte. botocore tries a request again, but not the reading of an answer that has begun.
 _TRIES = 5
@@ -81,10 +106,13 @@ class Bucket:
                     answer = self._client.get_object(
                         Bucket=self._name, Key=key, IfMatch=etag, Range=f'bytes={done}-'
                     )
+                    _check_goes_on(name, answer, done)
                     with closing(answer['Body']) as body:
                         for chunk in body.iter_chunks(CHUNK_BYTES):
                             done += len(chunk)
                             yield chunk
+                except UnreadableError:
+                    raise
                 except Exception as error:
                     if tries == _TRIES or not isinstance(error, self._connection_error):
                         raise _unreadable(name, error) from error
@@ -97,8 +125,21 @@ class Bucket:
         return StoredObject(name, size_bytes, chunks if size_bytes else lambda: iter(()))
 
 
+def _check_goes_on(name: str, answer: Mapping[str, Any], done: int) -> None:
+    # Not every store that speaks S3's protocol has ranges: this one has begun anew.
+    if done and 'ContentRange' not in answer:
+        raise UnreadableError(f'{name}: the connection broke, and the server cannot go on in the middle')
+
+
 def _unreadable(name: str, error: Exception) -> UnreadableError:
-    return UnreadableError(f'{name}: {from_exception(error, 1, sent=True).error}')
+    answer = from_exception(error, 1, sent=True)
+    text = answer.error or ''
+    if answer.cause in _CURES:
+        message = getattr(error, 'response', {}).get('Error', {}).get('Message', '')
+        text = f'{one_line(f"{answer.cause}: {message}")} ({_CURES[answer.cause]})'
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return UnreadableError(f'{name}: {text}')
 
 
 def read_ahead(objects: Iterable[StoredObject]) -> Iterator[StoredObject]:

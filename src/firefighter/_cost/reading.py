@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -22,7 +21,9 @@ Entry = bytes | str
 """An event as it is, a line of JSON with its newline; or the message of one that has still to be encoded."""
 
 
-def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = None) -> Iterator[Entry]:
+def entries(
+    files: Iterable[BinaryIO], begins_entry: Callable[[bytes], object] | None = None
+) -> Iterator[Entry]:
     """Yield the entries of a log.
 
     A line that is a JSON object is an event as it is. Any other is the message of one. Empty lines are none. Byte order marks and NULs
@@ -30,9 +31,8 @@ def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = 
 
     Args:
         files: plain, gzip or zstd, one behind the other.
-        entry_begins: what the first line of an entry matches, where some have several (tracebacks): a line that does not
-            match belongs to the entry before, unless that has MAX_LINE_BYTES already, more than an event can have. None: each
-            line is an entry.
+        begins_entry: tells the first line of an entry, where some have several (tracebacks). Any other line belongs to the entry
+            before, unless that has MAX_LINE_BYTES already, more than an event can have. None: each line is an entry.
 
     Raises:
         DamagedError: what is compressed cannot be read to its end, or it is no text.
@@ -42,7 +42,7 @@ def entries(files: Iterable[BinaryIO], entry_begins: re.Pattern[bytes] | None = 
     for file in files:
         text = bytearray()
         for line in map(_text, lines(iter(lambda file=file: file.read(CHUNK_BYTES), b''))):  # type: ignore[misc]
-            if entry_begins is None or len(text) >= MAX_LINE_BYTES or entry_begins.search(line):
+            if begins_entry is None or begins_entry(line) or len(text) >= MAX_LINE_BYTES:
                 yield from _entry(text)
                 text = bytearray()
             text += line + b'\n'

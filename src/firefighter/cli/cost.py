@@ -176,24 +176,35 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Entry], bool]:
     """Return the entries of the log, and whether these are all."""
     if '-' in arguments.files and sys.stdin.isatty():
         raise _UsageError('name a FILE, or pipe a log in')
-    log, whole = collect(_entries(arguments.files, arguments.entry_begins))
+    begins = None if arguments.entry_begins is None else _Beginning(arguments.entry_begins)
+    log, whole = collect(_entries(arguments.files, begins))
     if not log:
         raise _UsageError(f'{", ".join(arguments.files)}: no events')
-    begins = arguments.entry_begins
-    if begins is not None and not any(
-        begins.search(entry if isinstance(entry, bytes) else entry.encode()) for entry in log
-    ):
+    if begins is not None and not begins.found:
         raise _UsageError(
             '--entry-begins matches no line, so all would be one entry: correct it, or leave it out'
         )
     return log, whole
 
 
-def _entries(names: Sequence[str], entry_begins: re.Pattern[bytes] | None) -> Iterator[Entry]:
+class _Beginning:
+    """Tells a line that begins an entry by a pattern, and whether there has been one."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self._pattern = pattern
+        self.found = False
+
+    def __call__(self, line: bytes) -> bool:
+        begins = self._pattern.search(line) is not None
+        self.found = self.found or begins
+        return begins
+
+
+def _entries(names: Sequence[str], begins_entry: _Beginning | None) -> Iterator[Entry]:
     for name in names:
         with _opened(name) as file:
             try:
-                yield from entries([file], entry_begins)
+                yield from entries([file], begins_entry)
             except DamagedError as error:
                 raise DamagedError(f'{name}: cannot be read: {error}') from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_PORT = 65_535
 
@@ -20,11 +20,11 @@ class _Argument(NamedTuple):
 
     types: tuple[type, ...]
     words: str
-    fits: Callable[[int], bool] = lambda _: True
+    fits: Callable[[Any], bool] = lambda _: True
 
 
 _ARGUMENTS = {
-    'host': _Argument((str,), "the text of an address, such as '127.0.0.1'"),
+    'host': _Argument((str,), "the text of an address, such as '127.0.0.1'", bool),
     'port': _Argument(
         (int,),
         f'a whole number from 0 to {MAX_PORT:,}, where 0 takes a free port',
@@ -50,7 +50,7 @@ def check(**given: object) -> None:
         wrong = f'{name} must be {words}, not {value!r}'
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise TypeError(wrong)
-        if not fits(value):  # type: ignore[arg-type]  # by its types
+        if not fits(value):
             raise ValueError(wrong)
 
 

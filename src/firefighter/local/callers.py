@@ -18,8 +18,8 @@ UNSUPPORTED_MEDIA_TYPE = 415
 
 # What a program on the same machine calls it, whatever it listens on.
 _ALWAYS = ('localhost', '127.0.0.1', '::1')
-# Not an address but all of the machine's; asyncio takes the empty text for them, too.
-_EVERYWHERE = frozenset({'', '0.0.0.0', '::'})  # noqa: S104 - compared with, not listened on
+# Not an address but all of the machine's.
+_EVERYWHERE = frozenset({'0.0.0.0', '::'})  # noqa: S104 - compared with, not listened on
 _NAME = re.compile(r'[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*')
 
 

@@ -41,7 +41,7 @@ class Wire:
             await pause(waiting_ends, reply.delay_seconds)
         if reply.ending is Ending.SILENCE:
             await waiting_ends.wait()
-        elif reply.ending is Ending.REFUSE:
+        elif reply.ending is Ending.REFUSE and not waiting_ends.is_set():
             await self._listener.pause(reply.refuse_seconds)
         elif reply.ending is Ending.CUT_OFF:
             return await self._cut_off(request, reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -29,11 +30,16 @@ class BreakingS3(BaseHTTPRequestHandler):
         assert self.headers['If-Match'] == '"e"'
         begin = int(self.headers['Range'].removeprefix('bytes=').removesuffix('-'))
         self.server.begins.append(begin)
-        self.answer(BODY[begin:], self.server.piece_bytes)
+        if not self.server.has_ranges:
+            self.answer(BODY, self.server.piece_bytes)
+        else:
+            self.answer(BODY[begin:], self.server.piece_bytes, f'bytes {begin}-{len(BODY) - 1}/{len(BODY)}')
         self.close_connection = True
 
-    def answer(self, body, sent_bytes=None):
-        self.send_response(200)
+    def answer(self, body, sent_bytes=None, content_range=None):
+        self.send_response(206 if content_range else 200)
+        if content_range:
+            self.send_header('Content-Range', content_range)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body[:sent_bytes])
@@ -48,6 +54,7 @@ def s3():
     with ThreadingHTTPServer(('127.0.0.1', 0), BreakingS3) as server:
         server.begins = []
         server.piece_bytes = 100_000
+        server.has_ranges = True
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -76,6 +83,45 @@ def test_an_object_that_breaks_again_and_again_is_given_up(s3, objects):
     with pytest.raises(UnreadableError, match='s3://store/a'):
         list(objects['s3://store/a'].chunks())
     assert list(objects['s3://store/empty'].chunks()) == []
+
+
+def test_a_store_without_ranges_is_not_asked_for_ever(s3, objects):
+    """Each answer begins anew: nothing of it may be taken for what was missing."""
+    s3.has_ranges = False
+    with pytest.raises(UnreadableError, match='cannot go on in the middle'):
+        list(objects['s3://store/a'].chunks())
+    assert len(s3.begins) == 2
+
+
+def test_what_can_be_read_at_once_needs_no_ranges(s3, objects):
+    """As most can."""
+    s3.has_ranges, s3.piece_bytes = False, None
+    assert b''.join(objects['s3://store/a'].chunks()) == BODY
+
+
+@pytest.mark.parametrize(
+    ('code', 'said'),
+    [
+        (
+            'AccessDenied',
+            'AccessDenied: no (allow s3:ListBucket on the bucket and s3:GetObject on its objects)',
+        ),
+        ('PermanentRedirect', "PermanentRedirect: no (write the bucket's own region: --region)"),
+    ],
+)
+def test_what_s3_refuses_is_said_with_what_to_do(s3, objects, code, said, monkeypatch):
+    """In the words of this command, not of a handler."""
+    body = f'<Error><Code>{code}</Code><Message>no</Message></Error>'.encode()
+
+    def refuse(self):
+        self.send_response(403)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    monkeypatch.setattr(BreakingS3, 'do_GET', refuse)
+    with pytest.raises(UnreadableError, match=re.escape(said)):
+        list(objects['s3://store/a'].chunks())
 
 
 def test_the_next_objects_are_read_meanwhile_and_come_in_their_order():

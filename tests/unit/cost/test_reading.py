@@ -16,7 +16,7 @@ NOON = 1_767_268_800.25
 
 
 def read(*files, entry_begins=None):
-    return list(entries(map(io.BytesIO, files), entry_begins))
+    return list(entries(map(io.BytesIO, files), entry_begins and entry_begins.search))
 
 
 def test_a_plain_line_is_the_message_of_an_event():
