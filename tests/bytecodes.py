@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ['AtBytecode']
+__all__ = ['AtBytecode', 'where_signals_come']
 
 
 @cache
@@ -26,7 +26,7 @@ def _not_taken(code: CodeType) -> frozenset[int]:
 
 
 @cache
-def _where_signals_come(code: CodeType) -> frozenset[int]:
+def where_signals_come(code: CodeType) -> frozenset[int]:
     """Return where the interpreter may have just looked for signals: where a function begins, in loops, and after calls.
 
     Not after a call that ends a `try`: there the exception would come within it, which is not done before the next bytecode.
@@ -95,7 +95,7 @@ class AtBytecode:
             sys.settrace(before)
 
     def _count(self, code: CodeType, offset: int) -> None:
-        if self._only_signals and offset not in _where_signals_come(code):
+        if self._only_signals and offset not in where_signals_come(code):
             return
         self.executed += 1
         if self.executed - 1 in self._numbers:

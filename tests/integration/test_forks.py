@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -39,9 +40,9 @@ def reap(child):
 """
 
 
-def run_forking(code, endpoint, place):
+def run_forking(code, endpoint, place, **options):
     """Run a program that can reap a child that must have ended well; return its end."""
-    return run(REAP + textwrap.dedent(code), endpoint, place)
+    return run(REAP + textwrap.dedent(code), endpoint, place, **options)
 
 
 PROGRAMS = {
@@ -313,6 +314,73 @@ def test_a_fork_that_interrupts_a_logging_call_leaves_each_event_there_once(endp
     parents = [message for message in arrived if message.startswith('parent')]
     assert arrived.count('child') == 5
     assert set(parents) == {f'parent {number}' for number in range(len(parents))}
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason='where signals come is not known of bytecodes before 3.11'
+)
+@pytest.mark.parametrize('event_ids', [False, True])
+def test_a_child_that_goes_on_late_within_the_parents_append_takes_nothing_back(event_ids, endpoint, place):
+    """Forked by a signal handler wherever one may come in there; the child goes on when the parent has logged more."""
+    ended = run_forking(
+        """
+        from bytecodes import where_signals_come
+        from firefighter._spool.appending import AppendSide
+
+        APPEND = AppendSide.append.__code__
+        PLACES = where_signals_come(APPEND)
+        parent = os.getpid()
+
+        def log(number, fork_at):
+            # Log an event, and fork at that place of those which append passes; return how many these are.
+            passed = 0
+
+            def trace(frame, event, argument):
+                nonlocal passed, goes_on, child
+                if frame.f_code is not APPEND:
+                    return None
+                frame.f_trace_opcodes = True
+                if event == 'opcode' and frame.f_lasti in PLACES:
+                    passed += 1
+                    if passed == fork_at:
+                        sys.settrace(None)
+                        waits, goes_on = os.pipe()
+                        child = os.fork()
+                        os.close(waits if child else goes_on)
+                        if not child:
+                            os.read(waits, 1)
+                        return None
+                return trace
+
+            child = goes_on = None
+            sys.settrace(trace)
+            logger.info('event %d', number)
+            sys.settrace(None)
+            if os.getpid() != parent:
+                os._exit(0)
+            logger.info('after %d', number)
+            if child:
+                os.close(goes_on)
+                reap(child)
+            return passed
+
+        logger.info('the handler is open')
+        places = log(0, None)
+        assert places > 3, places
+        for place in range(1, places + 1):
+            log(place, place)
+        assert handler.flush()
+        assert handler.stats().accepted == 1 + 2 * (places + 1), (handler.stats(), places)
+        print(places)
+        """,
+        endpoint,
+        {**place, 'PYTHONPATH': str(Path(__file__).parents[1])},
+        event_ids=event_ids,
+    )
+    assert ended.returncode == 0, ended.stderr
+    places = int(ended.stdout)
+    expected = {f'{word} {number}' for word in ('event', 'after') for number in range(places + 1)}
+    assert {*messages(endpoint)} == {'the handler is open', *expected}
 
 
 def test_a_fork_beside_threads_that_log_leaves_each_event_there_once(endpoint, place):

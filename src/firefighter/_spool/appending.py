@@ -167,7 +167,18 @@ class AppendSide:
                             end = _BEHIND_ALL
                             break
                         line = waiting.line
-                    size = len(line)
+                    event = line
+                    numbering = self._numbering
+                    if numbering:
+                        if self._unreported_drops and waiting is None:
+                            aside.append(NO_EVENT)
+                            continue
+                        following = self._next_number
+                        if not line[-1]:
+                            event = line[:-_PLACE_BYTES] + numbering % following
+                            following += 1
+                    size = len(event)
+                    # From here to the commit nothing is called: a signal handler could fork, and the child would commit, too.
                     mapping, words, limit, _ = self._live
                     committed = words[COMMITTED]
                     tail = committed & TAIL_MASK
@@ -178,19 +189,8 @@ class AppendSide:
                             break
                         aside.append(NO_EVENT)  # only to have the line join the queue, above
                         continue
-                    numbering = self._numbering
-                    if numbering:
-                        if self._unreported_drops and waiting is None:
-                            aside.append(NO_EVENT)
-                            continue
-                        following = self._next_number
-                        if not line[-1]:
-                            line = line[:-_PLACE_BYTES] + numbering % following
-                            following += 1
-                            size = len(line)
-                            end = tail + size
                     after = committed + size + ONE_EVENT
-                    mapping[tail:end] = line
+                    mapping[tail:end] = event
                     words[COMMITTED] = after
                     if numbering:
                         self._next_number = following  # type: ignore[possibly-undefined]  # set above

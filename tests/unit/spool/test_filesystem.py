@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import os
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 
 from firefighter._spool.disk import filesystem
 from firefighter._spool.disk.filesystem import device_of, file_system, store_may_fail, why_unmappable
+from programs import end_of
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -229,3 +232,45 @@ def test_on_macos_the_name_is_taken_from_statfs(monkeypatch, tmp_path):
     assert why_unmappable(tmp_path) is None
     monkeypatch.setattr(Library, 'statfs', lambda self, path, status: -1)
     assert 'cannot be told' in why_unmappable(tmp_path)
+
+
+# A file whose `mmap` fails when the kernel has already made room for it, as that of a disk that fails.
+UNMAPPABLE = Path('/sys/kernel/mm/transparent_hugepage/enabled')
+AT_ONCE = ''
+IN_BETWEEN = """
+def make_memory(*arguments, **options):
+    os.dup2(unmappable, descriptor)
+    return make(*arguments, **options)
+
+make, mmap.mmap = mmap.mmap, make_memory
+descriptor = os.memfd_create('x')
+os.ftruncate(descriptor, SIZE)
+"""
+
+
+@pytest.mark.skipif(
+    not os.access(UNMAPPABLE, os.W_OK), reason='there is no file that cannot be mapped, or it needs root'
+)
+@pytest.mark.parametrize('when', [AT_ONCE, IN_BETWEEN], ids=['at once', 'in between'])
+def test_what_cannot_be_mapped_takes_no_memory_of_others_with_it(when):
+    """Another thread may get the memory where it would have been. The program was killed by SIGSEGV, once in a thousand cuts."""
+    program = f"""
+import gc, mmap, os
+from firefighter._spool.disk.filesystem import map_shared
+
+SIZE = 1 << 22
+descriptor = unmappable = os.open({str(UNMAPPABLE)!r}, os.O_RDWR)
+make = mmap.mmap
+{when}
+try:
+    map_shared(descriptor, SIZE)
+except OSError as error:
+    print(error)
+    others = [make(-1, SIZE) for _ in range(3)]
+gc.collect()
+for other in others:
+    other[:] = b'x' * SIZE
+"""
+    ended = end_of([sys.executable, '-c', program], {})
+    assert (ended.returncode, ended.stderr) == (0, '')
+    assert 'No such device' in ended.stdout

@@ -283,9 +283,7 @@ def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
     # `off_t` of 32-bit systems differs between C libraries.
     if ctypes is None or ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(ctypes.c_int64):
         return mmap.mmap(descriptor, size_bytes)
-    memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
-    _map_over(ctypes, memory, descriptor)
-    return memory
+    return _map_without_descriptor(ctypes, descriptor, size_bytes)
 
 
 def _ctypes() -> ModuleType | None:
@@ -302,17 +300,40 @@ def _imported_ctypes() -> ModuleType:
     return ctypes
 
 
-def _map_over(ctypes: ModuleType, memory: mmap.mmap, descriptor: int) -> None:
+def _map_without_descriptor(ctypes: ModuleType, descriptor: int, size_bytes: int) -> mmap.mmap:
     if sys.platform == 'win32':
-        return
+        raise OSError('a spool on disk needs Linux or macOS')
+    # Where this fails, nothing has happened. Over other memory a failure leaves a gap (Linux, `vms_abort_munmap_vmas` in mm/vma.c):
+    # another thread may get memory there, and lose it when the object that is still thought to be there is let go of.
+    anywhere = _map_at(ctypes, None, descriptor, size_bytes, 0)
+    try:
+        memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+        try:
+            address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            _map_at(ctypes, address, descriptor, size_bytes, _MAP_FIXED)
+        except OSError:  # the disk has failed in between
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))  # so it is never let go of
+            raise
+    finally:
+        unmap = ctypes.CDLL(None).munmap
+        unmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+        unmap(anywhere, size_bytes)
+    return memory
+
+
+def _map_at(ctypes: ModuleType, address: int | None, descriptor: int, size_bytes: int, flags: int) -> int:
+    """Map a file, at any address or at this one; return where."""
+    if sys.platform == 'win32':
+        raise OSError('as above')
     function = ctypes.CDLL(None, use_errno=True).mmap
     function.restype = ctypes.c_void_p
     function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_int64)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     protection = mmap.PROT_READ | mmap.PROT_WRITE
-    if function(address, len(memory), protection, mmap.MAP_SHARED | _MAP_FIXED, descriptor, 0) != address:
+    mapped: int = function(address, size_bytes, protection, mmap.MAP_SHARED | flags, descriptor, 0)
+    if mapped == ctypes.c_void_p(-1).value:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    return mapped
 
 
 def allocate(descriptor: int, size_bytes: int) -> None:
