@@ -665,17 +665,23 @@ assert len([*disk.path.glob('*.spool')]) == 1
 """)
 
 
-def test_a_segment_whose_file_somebody_removes_is_written_to_no_more(run):
-    """From the next look on; what was in it is memory."""
-    run("""
+@pytest.mark.parametrize('replaces', [False, True])
+def test_a_segment_whose_file_somebody_removes_or_replaces_is_written_to_no_more(replaces, run):
+    """From the next look on; what was in it is memory. Whoever restores a copy writes it beside, and renames it."""
+    replace = """
+copy = file.with_name('copy')
+copy.write_bytes(file.read_bytes())
+copy.rename(file)
+"""
+    run(f"""
 disk.open(spool)
 append(10)
 (file,) = disk.path.glob('*.spool')
-file.unlink()
+{replace if replaces else 'file.unlink()'}
 tidy(look=True)
-assert 'somebody has removed it' in said[-1], said
+assert 'somebody has removed or replaced it' in said[-1], said
 append(10)
-(file,) = disk.path.glob('*.spool')
+(file,) = set(disk.path.glob('*.spool')) - {{file}}
 assert file.read_bytes().count(b'\\n') >= 10
 tidy(look=True)
 assert len(said) == 1, said
@@ -703,6 +709,39 @@ deliver()
 tidy()
 assert delivered == appended
 assert [directory.path for directory in lock_dead_producers(spool_dir, BAR)] == []
+""",
+        mounts=True,
+    )
+
+
+def test_the_file_system_that_counts_is_that_of_the_users_own_folder(run):
+    """An administrator may give each user a volume of their own there, as the docs prepare a directory for each."""
+    run(
+        """
+from firefighter._spool.disk.errors import SpoolUnusable
+ours = spool_dir / str(os.geteuid())
+ours.mkdir(mode=0o700, parents=True)
+mount('-t', 'proc', 'proc', ours)
+try:
+    disk.open(spool)
+except SpoolUnusable as error:
+    assert 'it is on proc' in error.reason, error.reason
+else:
+    raise AssertionError('it is taken for a file system of files')
+subprocess.run(['umount', ours], check=True)
+layers = spool_dir.parent / 'layers'
+layers.mkdir()
+mount('-t', 'tmpfs', 'tmpfs', layers)
+for name in ('lower', 'upper', 'work'):
+    (layers / name).mkdir(mode=0o700)
+mount('-t', 'overlay', 'overlay', '-o', ','.join(f'{name}dir={layers / name}' for name in ('lower', 'upper', 'work')), ours)
+subprocess.run(['umount', '--lazy', layers], check=True)  # so nobody sees what is below
+disk.open(spool)
+append(10)
+assert spool.own_segments[-1].copied is not None
+deliver()
+tidy()
+assert delivered == appended
 """,
         mounts=True,
     )

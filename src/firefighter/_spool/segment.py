@@ -65,6 +65,7 @@ class Segment:
         hole_start: where torn bytes begin that are to be skipped, in a dead producer's segment; -1 without any.
         origin: the store that it came from, and that it goes back to.
         name: the name of its file; empty for memory.
+        inode: the number of its file; 0 where that does not matter.
         reported_drops: the dropped events that the markers in it report, as far as this process has appended them.
 
     Nothing closes a segment: its memory goes back when the last thread that looks at it has let go of it.
@@ -79,6 +80,7 @@ class Segment:
         'first_sequence',
         'head_events',
         'hole_start',
+        'inode',
         'mapping',
         'name',
         'origin',
@@ -95,6 +97,7 @@ class Segment:
         self.mapping = mapping
         self.origin = origin
         self.name = name
+        self.inode = 0
         self.copied = copied
         self.words = memoryview(mapping)[:HEADER_BYTES].cast('Q')
         self.size_bytes = len(mapping)

@@ -184,10 +184,11 @@ def test_without_a_header_and_without_a_whole_line_all_is_torn_except_its_zeros(
 
 
 @pytest.mark.parametrize('stored', [2, 9, HEADER_BYTES // 8])
-def test_a_header_that_was_being_written_leaves_nothing_torn(stored):
-    """The magic is stored last, and no line before it."""
+@pytest.mark.parametrize('magic', [0, format_v1.MAGIC])
+def test_a_header_that_was_being_written_leaves_nothing_torn(magic, stored):
+    """The magic is stored last, and no line before it; a spare segment has it from its first header."""
     words = memoryview(segment(lines=[])).cast('Q')
-    words[0] = 0
+    words[0] = magic
     for word in range(stored, HEADER_BYTES // 8):
         words[word] = 0
     assert recover(words.tobytes(), None, same_boot=True) == Recovery(exact=False, good=(), torn=())

@@ -217,8 +217,8 @@ class Adoption:
             except SpoolUnusable as error:
                 self._note_trouble(error.reason)
             # What the call needs is imported here, where forks are held off.
-            may_fail = bool(self._locked) and store_may_fail(self._spool_dir)
-            self._copies = may_fail and trouble_with_copies() is None
+            folders = {directory.path.parent for directory in self._locked}
+            self._copies = any(map(store_may_fail, folders)) and trouble_with_copies() is None
         return {directory.id for directory in self._locked}
 
     def lock_again(self) -> None:

@@ -77,7 +77,7 @@ class FileStore:
         # Renames and removals that have failed, and are tried again. Both are changed in place only: any thread adds to them.
         self._to_rename: list[Segment] = []
         self._to_unlink: dict[str, int] = {}
-        # Segments whose file somebody has removed, as far as that was reported.
+        # Segments whose file somebody has removed or replaced, as far as that was reported.
         self._removed: set[str] = set()
         # The segments whose file could not be written, as far as that was reported.
         self._failed: set[str] = set()
@@ -183,19 +183,17 @@ class FileStore:
 
     def has_file_of(self, segment: Segment) -> bool:
         """Return whether the file of a segment is still in our directory, under its name."""
-        return segment.origin is self and self.directory.has_file(segment.name)
+        return segment.origin is self and self.directory.has_file(segment.name, segment.inode)
 
     def is_newly_missing(self, segment: Segment) -> bool:
-        """Return whether somebody has removed the file of a segment, and that is not reported yet. Call with the spool's lock held."""
+        """Return whether somebody has removed or replaced the file of a segment, and that is not reported yet. Call with the spool's lock held."""
         name = segment.name
         if segment.origin is not self or name not in self._files or name in self._removed:
             return False
-        if self.directory.has_file(name):
+        if self.directory.has_file(name, segment.inode):
             return False
         self._removed.add(name)
-        self.trouble = (
-            f'{self.directory.path}{os.sep}{name}: somebody has removed it; what was in it is kept in memory'
-        )
+        self.trouble = f'{self.directory.path}{os.sep}{name}: somebody has removed or replaced it; what was in it is kept in memory'
         return True
 
     def hand_over(self, segment: Segment, successor: FileStore) -> None:
@@ -281,16 +279,19 @@ class FileStore:
     def _make_file(self, size_bytes: int) -> Segment:
         name = TEMPORARY_PREFIX + secrets.token_hex(8)
         try:
-            mapping = self._map_new(name, size_bytes)
+            mapping, inode = self._map_new(name, size_bytes)
         except SpoolUnusable as error:
             # The name is another one each time; the trouble is not.
             raise SpoolUnusable(error.reason.replace(f'{os.sep}{name}', ''), error.errno) from error
-        if not self._copies:
-            return Segment(mapping, self, name)
-        memory = private_memory(size_bytes)
-        return Segment(memory, self, name, copied_words(memory, mapping))
+        if self._copies:
+            memory = private_memory(size_bytes)
+            segment = Segment(memory, self, name, copied_words(memory, mapping))
+        else:
+            segment = Segment(mapping, self, name)
+        segment.inode = inode
+        return segment
 
-    def _map_new(self, name: str, size_bytes: int) -> mmap.mmap:
+    def _map_new(self, name: str, size_bytes: int) -> tuple[mmap.mmap, int]:
         self._bound.grant(size_bytes)
         self._files[name] = size_bytes
         try:
@@ -298,7 +299,7 @@ class FileStore:
             try:
                 with translate_errors(self.directory.path):
                     allocate(descriptor, size_bytes)
-                    return map_shared(descriptor, size_bytes)
+                    return map_shared(descriptor, size_bytes), os.fstat(descriptor).st_ino
             finally:
                 close(descriptor)
         except BaseException:

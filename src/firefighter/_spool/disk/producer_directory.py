@@ -119,15 +119,14 @@ class ProducerDirectory:
         # All three are asked, also when one is lost: asking forgets descriptors that somebody else has closed.
         return all([self._directory.in_place(), self._alive.still_ours(), self._reader.still_ours()])
 
-    def has_file(self, name: str) -> bool:
-        """Return whether there is a file of that name in it, or that cannot be found out."""
+    def has_file(self, name: str, inode: int) -> bool:
+        """Return whether the file of that name in it is this one, or that cannot be found out."""
         try:
-            os.stat(name, dir_fd=self._directory.fd, follow_symlinks=False)
+            return os.stat(name, dir_fd=self._directory.fd, follow_symlinks=False).st_ino == inode
         except FileNotFoundError:
             return False
         except OSError:
             return True
-        return True
 
     def open_file(self, name: str, flags: int) -> int:
         """Open a regular file of ours in it, without following a link; return the descriptor.

@@ -27,7 +27,7 @@ Bytes overwritten with anything but zeros look like a line, and are delivered as
 
 A header that is torn, or never reached the disk, costs no line: the folder shows where they go. Only where no line is whole
 either, nothing shows that the file ever was a segment, and all of it is torn. A header that was being written when the process died
-is none of these: its magic, which comes last, is missing, and there is nothing behind it.
+is none of these: its magic, which comes last, is missing, or there from the header of the spare segment; and there is nothing behind it.
 
 Every step is a search or a comparison that C makes, over pieces of at most 64 KiB where it copies, so that the
 interpreter lock is never held for long.
@@ -135,8 +135,8 @@ def boot_id() -> bytes | None:
 
 def _is_being_made(data: bytes | mmap.mmap) -> bool:
     """Return whether it is an empty segment whose header was not written to its end."""
-    is_whole = len(data) > HEADER_BYTES and _skip_zeros(data, HEADER_BYTES, len(data)) == len(data)
-    return is_whole and data[:MAGIC_BYTES] == bytes(MAGIC_BYTES)
+    is_empty = len(data) > HEADER_BYTES and _skip_zeros(data, HEADER_BYTES, len(data)) == len(data)
+    return is_empty and data[: len(MAGIC_BYTES)] in {bytes(len(MAGIC_BYTES)), MAGIC_BYTES}
 
 
 def _exact(data: bytes | mmap.mmap, header: Header, *, alive: bool) -> tuple[int, int] | None:

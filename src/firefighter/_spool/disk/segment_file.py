@@ -64,7 +64,7 @@ SEGMENT_SUFFIX = '.spool'
 TEMPORARY_PREFIX = '.tmp-'
 
 MAGIC = 0x0A4C4F4F50534689
-MAGIC_BYTES = 8
+MAGIC_BYTES = MAGIC.to_bytes(8, sys.byteorder)
 VERSION = 1
 ID_BYTES = 16
 
@@ -75,7 +75,7 @@ _JSON_LENGTH = 24
 _CHECKSUM = 25
 _JSON_OFFSET = 512
 _JSON_BYTES = HEADER_BYTES - _JSON_OFFSET
-_OTHER_MAGIC = int.from_bytes(MAGIC.to_bytes(8, 'little'), 'big')
+_OTHER_MAGIC = int.from_bytes(MAGIC_BYTES[::-1], sys.byteorder)
 
 
 class NotASegment(Exception):  # noqa: N818 - an answer about a file, not a failure

@@ -54,6 +54,7 @@ from firefighter._spool.disk.filesystem import (
     trouble_with_copies,
     why_unmappable,
 )
+from firefighter._spool.disk.private_directory import our_uid
 from firefighter._spool.disk.quarantine_and_dead_letters import dead_letters_of, quarantine_of
 from firefighter._spool.disk.segment_file import has_room_for
 from firefighter._spool.segment import Segment
@@ -334,7 +335,9 @@ class SpoolDirectory:
     def _make_store(self) -> FileStore:
         # A lock that a child inherits without knowing of it would keep the spool from adoption after our death.
         with translate_errors(self._spool_dir), not_forking():
-            reason = why_unmappable(self._spool_dir)
+            # What is below may be there already, and be a file system of its own.
+            folder = self._spool_dir / str(our_uid()) / self.destination.folder_name
+            reason = why_unmappable(self._spool_dir) or why_unmappable(folder)
             if reason is not None:
                 raise SpoolUnusable(reason, errno.EOPNOTSUPP)
             if not has_room_for(self.destination.stream, asdict(self.destination)):
@@ -342,7 +345,7 @@ class SpoolDirectory:
                     'endpoint_url, region_name and the profile are too long together for the header of a segment; '
                     'leave spool_dir out'
                 )
-            copies = store_may_fail(self._spool_dir)
+            copies = store_may_fail(folder)
             trouble = trouble_with_copies() if copies else None
             if trouble is not None:
                 raise SpoolUnusable(
