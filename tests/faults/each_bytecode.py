@@ -52,15 +52,22 @@ class Failure(Exception):  # noqa: N818
 
 
 class Interrupting(bytes):
-    """An event whose size cannot be asked for without another event being logged: as by a signal handler inside `append`."""
+    """An event that cannot be looked at without another event being logged: as by a signal handler inside `append`."""
 
     within = None
 
     def __len__(self):
+        self._interrupt()
+        return super().__len__()
+
+    def __getitem__(self, index):
+        self._interrupt()
+        return super().__getitem__(index)
+
+    def _interrupt(self):
         within, self.within = self.within, None
         if within is not None:
             within()
-        return super().__len__()
 
 
 class World:
