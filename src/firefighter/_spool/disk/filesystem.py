@@ -4,7 +4,7 @@
 
     tmpfs       its pages are allocated by fallocate and never written back: mm/shmem.c has no page_mkwrite
     ext4        with delayed allocation, its default: a page whose block is allocated is made writable without the journal
-                (fs/ext4/inode.c, ext4_page_mkwrite). Tried: no death in 63 cuts. Two are left. `chattr +i` on the file in
+                (fs/ext4/inode.c, ext4_page_mkwrite). Tried: no death in 1,000 cuts. Two are left. `chattr +i` on the file in
                 use: "don't allow any modifications to an immutable file", Linux 5.3, the same function; 6 deaths of 6. And
                 a device that fails for good while pages of the file are evicted from memory
     apfs, hfs   those of macOS; nothing is known against them
