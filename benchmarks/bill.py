@@ -80,7 +80,7 @@ class Measured(NamedTuple):
 
 def read(kind: Kind, size_bytes: int) -> list[Entry]:
     """Return the entries of a log of at least that size."""
-    begins = re.compile(kind.entry_begins.encode()) if kind.entry_begins else None
+    begins = re.compile(kind.entry_begins.encode()).search if kind.entry_begins else None
     return list(entries([io.BytesIO(b''.join(generate(kind, size_bytes)))], begins))
 
 
