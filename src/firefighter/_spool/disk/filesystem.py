@@ -31,6 +31,7 @@ mapping goes, and would be closed under it. So there the file is mapped over ano
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
@@ -278,7 +279,10 @@ def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
     if sys.platform == 'win32':
         raise OSError('a spool on disk needs Linux or macOS')
     if sys.version_info >= (3, 13):
-        return mmap.mmap(descriptor, size_bytes, trackfd=False)
+        try:
+            return mmap.mmap(descriptor, size_bytes, trackfd=False)
+        except ValueError as error:  # somebody has just made it shorter
+            raise OSError(errno.EINVAL, str(error)) from error
     ctypes = _ctypes()
     # `off_t` of 32-bit systems differs between C libraries.
     if ctypes is None or ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(ctypes.c_int64):
