@@ -143,10 +143,9 @@ def local_firehose(
         # While the endpoint is there. Otherwise the end of pytest would wait for each until its `shutdown_timeout_seconds` are over.
         endpoint.clear_faults()
         pipelines = [pipeline for pipeline in pipelines if _delivers_to(pipeline._client, endpoint)]  # noqa: SLF001 - our own
+        # Where the test has stopped it, what is left is reported, and nobody waits for it.
         if endpoint._thread is None:  # noqa: SLF001 - our own
-            for (
-                pipeline
-            ) in pipelines:  # the test has stopped it: what is left is reported, and nobody waits for it
+            for pipeline in pipelines:
                 pipeline.lifecycle.close(monotonic())
                 _let_go_of_what_is_left(pipeline)
         left = [

@@ -104,9 +104,9 @@ def test_on_a_line_that_breaks_under_large_requests_every_event_arrives(
     assert set(service.messages) == set(LINES)
     assert sum(count - 1 for count in Counter(service.messages).values()) <= stats.uncertain
     failed = sum(size > Limited.most_bytes for size in service.body_bytes)
-    # The size that passes lies between 64 and 128 KiB: up to four are under way at first, one at a time from then on. How many of them
-    # fail together is a matter of time: 11 were seen beside other work.
-    assert failed <= 20
+    # The size that passes lies between 64 and 128 KiB: up to four are under way at first, one at a time from then on: seven
+    # requests, each perhaps made twice, where its connection had been kept. 5 to 11 were seen.
+    assert failed <= 14
 
 
 @pytest.mark.parametrize('most_bytes', [3_000, 10_000])

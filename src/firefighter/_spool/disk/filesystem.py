@@ -92,6 +92,8 @@ _MACOS_TYPE_NAME = slice(72, 88)
 # Of Linux, macOS and the BSDs alike; Python does not name it.
 _MAP_FIXED = 0x10
 
+_NOT_HERE = 'a spool on disk needs Linux or macOS'
+
 
 class _Mount(NamedTuple):
     device: str
@@ -277,7 +279,7 @@ def map_shared(descriptor: int, size_bytes: int) -> mmap.mmap:
         OSError: it cannot be mapped.
     """
     if sys.platform == 'win32':
-        raise OSError('a spool on disk needs Linux or macOS')
+        raise OSError(_NOT_HERE)
     if sys.version_info >= (3, 13):
         try:
             return mmap.mmap(descriptor, size_bytes, trackfd=False)
@@ -306,7 +308,7 @@ def _imported_ctypes() -> ModuleType:
 
 def _map_without_descriptor(ctypes: ModuleType, descriptor: int, size_bytes: int) -> mmap.mmap:
     if sys.platform == 'win32':
-        raise OSError('a spool on disk needs Linux or macOS')
+        raise OSError(_NOT_HERE)
     # Where this fails, nothing has happened. Over other memory a failure leaves a gap (Linux, `vms_abort_munmap_vmas` in mm/vma.c):
     # another thread may get memory there, and lose it when the object that is still thought to be there is let go of.
     anywhere = _map_at(ctypes, None, descriptor, size_bytes, 0)
@@ -328,7 +330,7 @@ def _map_without_descriptor(ctypes: ModuleType, descriptor: int, size_bytes: int
 def _map_at(ctypes: ModuleType, address: int | None, descriptor: int, size_bytes: int, flags: int) -> int:
     """Map a file, at any address or at this one; return where."""
     if sys.platform == 'win32':
-        raise OSError('as above')
+        raise OSError(_NOT_HERE)
     function = ctypes.CDLL(None, use_errno=True).mmap
     function.restype = ctypes.c_void_p
     function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_int64)
@@ -350,7 +352,7 @@ def allocate(descriptor: int, size_bytes: int) -> None:
         os.posix_fallocate(descriptor, 0, size_bytes)
         return
     if sys.platform == 'win32':
-        raise OSError('a spool on disk needs Linux or macOS')
+        raise OSError(_NOT_HERE)
     # macOS has no such call: writing the zeros takes the room just as surely.
     zeros = bytes(min(size_bytes, 1 << 20))
     left = size_bytes
